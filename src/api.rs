@@ -1,0 +1,156 @@
+//! The custom resource `aiplatforms.aiplatform.dev/v1alpha1`: what users write and what the operator answers.
+//!
+//! The schema and CEL rules here are what the API server enforces. Everything it cannot know is found by
+//! [`crate::platform::validate`].
+
+pub mod status;
+pub mod storage;
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+pub use status::AIPlatformStatus;
+pub use storage::Storage;
+
+/// The annotation whose every new value asks for a pass at once.
+pub const RECONCILE_AT: &str = "aiplatform.dev/reconcile-at";
+
+/// The finalizer that keeps an object until nothing of it is left in AWS.
+pub const FINALIZER: &str = "aiplatform.dev/cleanup";
+
+/// The production platform of one AI product on AWS.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "aiplatform.dev",
+    version = "v1alpha1",
+    kind = "AIPlatform",
+    plural = "aiplatforms",
+    singular = "aiplatform",
+    shortname = "aip",
+    category = "aiplatform",
+    namespaced,
+    status = "AIPlatformStatus",
+    derive = "PartialEq",
+    doc = "AIPlatform describes the production platform of one AI product on AWS. The operator makes AWS match it, keeps it matching, and takes it away when the object goes.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Whether everything declared is there and as declared"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        description = "Why it is ready, or what it waits for"
+    ),
+    printcolumn(
+        name = "Resources",
+        type_ = "string",
+        json_path = ".status.ready",
+        description = "Resources that are ready, of all"
+    ),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AIPlatformSpec {
+    /// The AWS region everything is made in. Immutable; the partition (aws, aws-cn, aws-us-gov, ...) follows from it.
+    #[schemars(regex(pattern = r"^[a-z]{2,4}(-[a-z]+){1,2}-[0-9]{1,2}$"))]
+    #[x_kube(validation = ("self == oldSelf", "region is immutable: make a second AIPlatform for another region"))]
+    pub region: String,
+
+    /// The AWS account everything is made in, 12 digits in quotes. Immutable; checked against the operator's
+    /// credentials before any write.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    #[x_kube(validation = ("self == oldSelf", "accountId is immutable: make a second AIPlatform for another account"))]
+    pub account_id: String,
+
+    /// What the operator may do: everything (Full), everything but delete (NoDelete), or only look and show its plan
+    /// in status (Observe).
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+
+    /// What happens to AWS when this object is deleted. Buckets have a field of their own, and Retain wins.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// Stops every pass: no AWS call is made until it is false again.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// Who answers for this platform; becomes tags on everything.
+    pub ownership: Ownership,
+
+    /// Further tags on everything. Keys may not begin with `aws:` or `aiplatform.dev/`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(validation = ("self.all(k, !k.startsWith('aws:') && !k.startsWith('aiplatform.dev/'))", "tag keys may not begin with aws: (AWS's own) or aiplatform.dev/ (ours)"))]
+    #[x_kube(validation = ("self.all(k, size(k) <= 128 && size(self[k]) <= 256)", "AWS limits tag keys to 128 and values to 256 characters"))]
+    #[x_kube(validation = (r"self.all(k, k.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]+$') && self[k].matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$'))", "AWS allows letters, digits, spaces and _ . : / = + - @ in tags"))]
+    pub tags: BTreeMap<String, String>,
+
+    /// Artifact storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+}
+
+/// What the operator may do.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
+pub enum ManagementPolicy {
+    /// Create, update and delete.
+    #[default]
+    Full,
+    /// Create and update, never delete.
+    NoDelete,
+    /// Plan only; the plan is shown in status.
+    Observe,
+}
+
+/// What happens to AWS when the object is deleted.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
+pub enum DeletionPolicy {
+    /// Everything goes, but for what has a policy of its own.
+    #[default]
+    Delete,
+    /// Everything stays in AWS, with its tags.
+    Retain,
+}
+
+/// Who answers for a platform. Every value becomes a tag, so AWS's rules for tag values hold.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ownership {
+    /// The team that owns the platform.
+    #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
+    pub team: String,
+    /// Where to reach the team.
+    #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
+    pub contact: String,
+    /// The environment, such as prod or dev.
+    #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
+    pub environment: String,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
+    pub cost_center: Option<String>,
+    /// What to do when it breaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
+    pub runbook: Option<String>,
+    /// How sensitive the data is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
+    pub data_classification: Option<String>,
+}
+
+/// What AWS allows in a tag value: letters, digits, spaces and a few signs.
+pub const TAG_VALUE: &str = r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$";

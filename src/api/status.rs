@@ -1,0 +1,114 @@
+//! `status`: what the operator answers. Written by [`crate::status`], read by people, Argo CD and Flux.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator last saw and did.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AIPlatformStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// One word for people; machines read the conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Resources that are ready, of all: `17/18`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// `Ready` always; `Reconciling` and `Stalled` only while they are true; one more per part in use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Everything that is declared, and what is left of what was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceStatus>,
+    /// The steps not taken: all of them under Observe, else those that wait, are blocked or refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plan: Vec<PlannedStep>,
+}
+
+/// One word on how the platform is.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+pub enum Phase {
+    /// Not looked at yet.
+    Pending,
+    /// On its way.
+    Progressing,
+    /// As declared.
+    Ready,
+    /// Something failed and is tried again.
+    Degraded,
+    /// Somebody has to act.
+    Stalled,
+    /// Stopped by `spec.suspend`.
+    Suspended,
+    /// On its way out.
+    Deleting,
+}
+
+/// One resource of the platform.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceStatus {
+    /// Its kind, such as `Bucket`.
+    pub kind: String,
+    /// Its name in AWS or the cluster.
+    pub name: String,
+    /// The identifier AWS chose, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// How it is.
+    pub state: State,
+    /// Why, in one word, unless it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why, in a sentence, with what AWS said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Since when it is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
+
+/// How a resource is.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub enum State {
+    /// As declared.
+    Ready,
+    /// On its way.
+    Progressing,
+    /// The last step failed.
+    Failed,
+    /// Waits for another resource.
+    Blocked,
+    /// Not touched, because it is not ours or may not be changed.
+    Refused,
+    /// No longer declared, and kept.
+    Retained,
+    /// On its way out.
+    Deleting,
+}
+
+/// A step that was not taken.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    /// What would be done: `Create`, `Update`, `Delete`, `Wait`, `Blocked` or `Refuse`.
+    pub action: String,
+    /// The kind of the resource.
+    pub kind: String,
+    /// The name of the resource.
+    pub name: String,
+    /// The fields an update would change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// Why it was not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

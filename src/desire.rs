@@ -1,0 +1,15 @@
+//! What a platform wants to exist. Pure and total: a valid platform always has an answer.
+
+mod storage;
+
+use crate::platform::Platform;
+use crate::resource::Desired;
+use crate::tags;
+
+/// Everything the platform wants, in an order in which each comes after what it needs.
+#[must_use]
+pub fn desire(platform: &Platform, cluster: &str) -> Vec<Desired> {
+    let owner = tags::owner(cluster, &platform.namespace, &platform.name);
+    let tags = tags::desired(&owner, &platform.ownership, &platform.tags);
+    storage::desire(platform, &tags)
+}

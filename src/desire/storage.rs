@@ -1,0 +1,105 @@
+//! The buckets a platform wants.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::api::storage::{BucketDeletionPolicy, LifecycleRule as RuleSpec};
+use crate::arn;
+use crate::platform::{Bucket as BucketSpec, Platform, lifecycle};
+use crate::resource::bucket::{
+    Bucket, Encryption, Expiration, Filter, LifecycleRule, NoncurrentExpiration, NoncurrentTransition,
+    PublicAccessBlock, SID_PREFIX, Transition,
+};
+use crate::resource::{Desired, Removal, Resource};
+use crate::tags::{self, Tags};
+
+pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
+    platform.buckets.iter().map(|spec| bucket(platform, spec, tags)).collect()
+}
+
+fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
+    let (removal, deletion_policy) = match spec.deletion_policy {
+        BucketDeletionPolicy::Retain => (Removal::Retain, "Retain"),
+        BucketDeletionPolicy::Delete => (Removal::WhenEmpty, "Delete"),
+        BucketDeletionPolicy::DeleteWithContents => (Removal::WithContents, "DeleteWithContents"),
+    };
+    let mut tags = tags.clone();
+    tags.insert(tags::DELETION_POLICY.into(), deletion_policy.into());
+    Desired {
+        resource: Resource::Bucket(Bucket {
+            name: spec.bucket_name.clone(),
+            region: platform.region.clone(),
+            tags,
+            public_access_block: PublicAccessBlock::ALL,
+            object_ownership: Some("BucketOwnerEnforced".into()),
+            encryption: Some(spec.kms_key_arn.as_deref().map_or_else(Encryption::sse_s3, Encryption::kms)),
+            versioning: spec.versioning,
+            policy: policy(&platform.region, spec),
+            lifecycle: spec.rules.iter().map(|rule| (rule.id.clone(), lifecycle_rule(rule))).collect(),
+        }),
+        adopt: spec.adopt,
+        removal,
+    }
+}
+
+fn policy(region: &str, spec: &BucketSpec) -> BTreeMap<String, Value> {
+    let mut statements = BTreeMap::new();
+    if spec.tls_only {
+        let sid = format!("{SID_PREFIX}TlsOnly");
+        let arn = arn::bucket(region, &spec.bucket_name);
+        let statement = json!({
+            "Sid": sid,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, format!("{arn}/*")],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        });
+        statements.insert(sid, statement);
+    }
+    statements
+}
+
+fn lifecycle_rule(rule: &RuleSpec) -> LifecycleRule {
+    let filter = rule.filter.clone().unwrap_or_default();
+    let mut converted = LifecycleRule {
+        enabled: rule.enabled,
+        filter: Filter {
+            prefix: filter.prefix.filter(|prefix| !prefix.is_empty()),
+            tags: filter.tags,
+            object_size_greater_than: filter.object_size_greater_than,
+            object_size_less_than: filter.object_size_less_than,
+        },
+        transitions: rule
+            .transitions
+            .iter()
+            .map(|transition| Transition {
+                days: Some(transition.days),
+                date: None,
+                storage_class: lifecycle::name(transition.storage_class).into(),
+            })
+            .collect(),
+        expiration: rule.expiration.as_ref().map(|expiration| Expiration {
+            days: expiration.days,
+            date: expiration.date.clone(),
+            expired_object_delete_marker: expiration.expired_object_delete_marker.unwrap_or_default(),
+        }),
+        noncurrent_transitions: rule
+            .noncurrent_transitions
+            .iter()
+            .map(|transition| NoncurrentTransition {
+                days: Some(transition.days),
+                newer_versions: transition.newer_versions,
+                storage_class: lifecycle::name(transition.storage_class).into(),
+            })
+            .collect(),
+        noncurrent_expiration: rule.noncurrent_expiration.as_ref().map(|expiration| NoncurrentExpiration {
+            days: Some(expiration.days),
+            newer_versions: expiration.newer_versions,
+        }),
+        abort_incomplete_multipart_upload_days: rule.abort_incomplete_multipart_upload_days,
+    };
+    converted.canonicalise();
+    converted
+}

@@ -1,0 +1,75 @@
+//! Differences between two resources, field by field, for people and for the adapters.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Path of the field, such as `lifecycle.expire-evals.expiration.days`.
+    pub path: String,
+    /// What it is; `null` when it is not there.
+    pub from: Value,
+    /// What it should be; `null` when it should not be there.
+    pub to: Value,
+}
+
+impl Change {
+    /// The field that holds it, which is what an adapter writes.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        self.path.split('.').next().unwrap_or_default()
+    }
+}
+
+/// Every field in which `to` differs from `from`, in the order of their names.
+#[must_use]
+pub fn changes<T: Serialize>(from: &T, to: &T) -> Vec<Change> {
+    let value = |item: &T| serde_json::to_value(item).unwrap_or_default();
+    let mut found = Vec::new();
+    compare("", &value(from), &value(to), &mut found);
+    found
+}
+
+fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
+    if from == to {
+        return;
+    }
+    match (from, to) {
+        (Value::Object(left), Value::Object(right)) => {
+            let mut names: Vec<&String> = left.keys().chain(right.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                let missing = Value::Null;
+                let nested = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                compare(&nested, left.get(name).unwrap_or(&missing), right.get(name).unwrap_or(&missing), found);
+            }
+        }
+        _ => found.push(Change { path: path.into(), from: from.clone(), to: to.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_changed_leaf_is_named() {
+        let from = json!({"a": 1, "b": {"c": [1, 2], "d": "x"}, "gone": true});
+        let to = json!({"a": 1, "b": {"c": [1, 3], "d": "x"}, "new": "y"});
+        let found = changes(&from, &to);
+        let paths: Vec<(&str, &str)> = found.iter().map(|change| (change.path.as_str(), change.field())).collect();
+        assert_eq!(paths, [("b.c", "b"), ("gone", "gone"), ("new", "new")]);
+        assert_eq!(found[0].from, json!([1, 2]));
+        assert_eq!(found[1].to, Value::Null);
+    }
+
+    #[test]
+    fn equal_values_have_no_changes() {
+        let value = json!({"a": {"b": 1}});
+        assert!(changes(&value, &value).is_empty());
+    }
+}

@@ -1,0 +1,30 @@
+//! `aiplatform` turns one `AIPlatform` object into a production AI platform on AWS, and keeps it so.
+//!
+//! ```text
+//! AIPlatform --validate--> Platform --desire--> [Desired]             pure, total
+//!                          Provider.observe(requests) -> Observations I/O, concurrent
+//!              plan(desired, observations, intent) -> Plan            pure
+//!              execute(plan) -> [Outcome]                             I/O, follows needs, concurrent
+//!              status(previous, plan, outcomes) -> AIPlatformStatus   pure, one server-side-apply patch
+//! ```
+//!
+//! The pure half knows no client, no clock and no async; the I/O half decides nothing.
+
+pub mod api;
+pub mod arn;
+
+pub mod crd;
+pub mod desire;
+pub mod diff;
+pub mod execute;
+
+pub mod names;
+pub mod plan;
+pub mod platform;
+pub mod provider;
+pub mod reconcile;
+pub mod render;
+pub mod resource;
+pub mod schedule;
+pub mod status;
+pub mod tags;

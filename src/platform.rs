@@ -1,0 +1,216 @@
+//! Validation: an [`AIPlatform`] becomes a [`Platform`], or a list of everything that is wrong with it.
+//!
+//! The API server has refused most bad objects before; the rules stand here too, because `plan` works without one.
+
+pub mod lifecycle;
+mod storage;
+
+use std::fmt;
+
+use kube::ResourceExt;
+
+use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, ManagementPolicy, Ownership};
+use crate::tags::{self, Tags};
+
+pub use storage::Bucket;
+
+/// A platform that can be planned: every reference resolved, every default in place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Platform {
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// AWS region.
+    pub region: String,
+    /// AWS account.
+    pub account_id: String,
+    /// What the operator may do.
+    pub management_policy: ManagementPolicy,
+    /// What happens to AWS when the object goes.
+    pub deletion_policy: DeletionPolicy,
+    /// Who answers for it.
+    pub ownership: Ownership,
+    /// Further tags.
+    pub tags: Tags,
+    /// Buckets, in the order of the spec.
+    pub buckets: Vec<Bucket>,
+}
+
+impl Platform {
+    /// `<namespace>/<name>`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// One thing that is wrong with an object: the field, its value, the rule and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field, such as `spec.storage.buckets[0].name`.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Turns an object into a platform.
+///
+/// # Errors
+/// Every problem there is, in the order of the spec.
+pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
+    let spec = &object.spec;
+    let namespace = object.namespace().unwrap_or_else(|| "default".into());
+    let name = object.name_any();
+    let mut problems = Vec::new();
+
+    validate_identity(&namespace, &name, &mut problems);
+    validate_place(spec, &mut problems);
+    validate_ownership(&spec.ownership, &mut problems);
+    validate_tags(&spec.tags, &mut problems);
+    let buckets = storage::validate(spec, &namespace, &name, &mut problems);
+
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Platform {
+        namespace,
+        name,
+        region: spec.region.clone(),
+        account_id: spec.account_id.clone(),
+        management_policy: spec.management_policy,
+        deletion_policy: spec.deletion_policy,
+        ownership: spec.ownership.clone(),
+        tags: spec.tags.clone(),
+        buckets,
+    })
+}
+
+/// The owner tag holds cluster, namespace and name; a cluster is known by a UID of 36 characters unless it has a name.
+fn validate_identity(namespace: &str, name: &str, problems: &mut Vec<Problem>) {
+    const CLUSTER: usize = 36;
+    let length = CLUSTER + namespace.len() + name.len() + 2;
+    if name.is_empty() {
+        problems.push(Problem::new("metadata.name", "is missing: every platform needs a name"));
+    } else if length > tags::VALUE_LIMIT {
+        problems.push(Problem::new(
+            "metadata.name",
+            format!(
+                "{name:?} is too long: cluster, namespace and name make the owner tag, and AWS limits a tag value to {} characters, \
+                 of which this takes {length}: take a shorter name",
+                tags::VALUE_LIMIT
+            ),
+        ));
+    }
+}
+
+fn validate_place(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) {
+    if !is_region(&spec.region) {
+        problems.push(Problem::new(
+            "spec.region",
+            format!("{:?} is not the name of an AWS region, such as eu-west-1", spec.region),
+        ));
+    }
+    if spec.account_id.len() != 12 || !spec.account_id.chars().all(|digit| digit.is_ascii_digit()) {
+        problems.push(Problem::new(
+            "spec.accountId",
+            format!(
+                "{:?} is not an AWS account: 12 digits, in quotes so that YAML keeps leading zeros",
+                spec.account_id
+            ),
+        ));
+    }
+}
+
+/// The same rule as the schema's pattern for `spec.region`.
+fn is_region(region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    let word = |part: &&str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_lowercase());
+    let number = |part: &str| (1..=2).contains(&part.len()) && part.chars().all(|digit| digit.is_ascii_digit());
+    match parts.as_slice() {
+        [area, middle @ .., last] => {
+            word(area)
+                && (2..=4).contains(&area.len())
+                && (1..=2).contains(&middle.len())
+                && middle.iter().all(word)
+                && number(last)
+        }
+        _ => false,
+    }
+}
+
+fn validate_ownership(ownership: &Ownership, problems: &mut Vec<Problem>) {
+    let fields = [
+        ("team", Some(&ownership.team)),
+        ("contact", Some(&ownership.contact)),
+        ("environment", Some(&ownership.environment)),
+        ("costCenter", ownership.cost_center.as_ref()),
+        ("runbook", ownership.runbook.as_ref()),
+        ("dataClassification", ownership.data_classification.as_ref()),
+    ];
+    for (field, value) in fields {
+        let Some(value) = value else { continue };
+        let path = format!("spec.ownership.{field}");
+        if value.is_empty() {
+            problems.push(Problem::new(
+                path,
+                "is empty: say who answers for this platform, it becomes a tag on everything",
+            ));
+        } else if let Some(why) = bad_tag_value(value) {
+            problems.push(Problem::new(path, format!("{value:?} {why}")));
+        }
+    }
+}
+
+fn validate_tags(tags: &Tags, problems: &mut Vec<Problem>) {
+    const MOST: usize = 32;
+    if tags.len() > MOST {
+        problems.push(Problem::new(
+            "spec.tags",
+            format!("{} tags are too many: {MOST} fit beside ours into AWS's limit of 50", tags.len()),
+        ));
+    }
+    for (key, value) in tags {
+        let path = format!("spec.tags[{key:?}]");
+        if key.starts_with("aws:") || key.starts_with(tags::PREFIX) {
+            problems
+                .push(Problem::new(&path, "keys that begin with aws: or aiplatform.dev/ are taken: choose another"));
+        } else if key.is_empty() || key.chars().count() > 128 {
+            problems.push(Problem::new(&path, "AWS limits a tag key to 1 to 128 characters"));
+        } else if !key.chars().all(is_tag_character) {
+            problems.push(Problem::new(&path, "AWS allows letters, digits, spaces and _ . : / = + - @ in a tag key"));
+        }
+        if let Some(why) = bad_tag_value(value) {
+            problems.push(Problem::new(&path, format!("{value:?} {why}")));
+        }
+    }
+}
+
+fn bad_tag_value(value: &str) -> Option<&'static str> {
+    if value.chars().count() > tags::VALUE_LIMIT {
+        Some("is too long: AWS limits a tag value to 256 characters")
+    } else if !value.chars().all(is_tag_character) {
+        Some("cannot be a tag: AWS allows letters, digits, spaces and _ . : / = + - @")
+    } else {
+        None
+    }
+}
+
+fn is_tag_character(character: char) -> bool {
+    character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
+}
+
+#[cfg(test)]
+mod tests_pending {}

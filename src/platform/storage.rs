@@ -1,0 +1,162 @@
+//! Validation of `spec.storage`.
+
+use std::collections::BTreeMap;
+
+use super::{Problem, lifecycle};
+use crate::api::AIPlatformSpec;
+use crate::api::storage::{Bucket as BucketSpec, BucketDeletionPolicy, LifecycleRule};
+use crate::names;
+
+/// A bucket whose name in AWS is known and whose rules AWS would take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    /// Logical name.
+    pub name: String,
+    /// Name in AWS.
+    pub bucket_name: String,
+    /// Whether one that exists may be taken over.
+    pub adopt: bool,
+    /// Whether old versions are kept.
+    pub versioning: bool,
+    /// The KMS key, when it is not S3's own.
+    pub kms_key_arn: Option<String>,
+    /// Whether requests without TLS are refused.
+    pub tls_only: bool,
+    /// What happens when it is no longer declared.
+    pub deletion_policy: BucketDeletionPolicy,
+    /// Lifecycle rules.
+    pub rules: Vec<LifecycleRule>,
+}
+
+pub(super) fn validate(
+    spec: &AIPlatformSpec,
+    namespace: &str,
+    platform: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<Bucket> {
+    let Some(storage) = &spec.storage else { return Vec::new() };
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut buckets = Vec::new();
+    for (index, bucket) in storage.buckets.iter().enumerate() {
+        let path = format!("spec.storage.buckets[{index}]");
+        if let Some(first) = seen.insert(&bucket.name, index) {
+            problems.push(Problem::new(
+                format!("{path}.name"),
+                format!("{:?} is the name of spec.storage.buckets[{first}] too: names are unique", bucket.name),
+            ));
+        }
+        if !is_label(&bucket.name) {
+            problems.push(Problem::new(
+                format!("{path}.name"),
+                format!("{:?} is not a name: 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends", bucket.name),
+            ));
+        }
+        let generated =
+            || names::generated(&spec.account_id, &spec.region, namespace, platform, &bucket.name, names::BUCKET_LIMIT);
+        let bucket_name = bucket.bucket_name.clone().unwrap_or_else(generated);
+        if let Some(why) = bad_bucket_name(&bucket_name) {
+            problems.push(Problem::new(
+                format!("{path}.bucketName"),
+                if bucket.bucket_name.is_some() {
+                    format!("{bucket_name:?} {why}")
+                } else {
+                    format!("the generated name {bucket_name:?} {why}: set bucketName")
+                },
+            ));
+        }
+        if let Some(first) = taken.insert(bucket_name.clone(), index) {
+            problems.push(Problem::new(
+                format!("{path}.bucketName"),
+                format!(
+                    "{bucket_name:?} is the bucket of spec.storage.buckets[{first}] too: one bucket is declared once"
+                ),
+            ));
+        }
+        validate_key(spec, bucket, &path, problems);
+        let rules = bucket.lifecycle.as_ref().map(|lifecycle| lifecycle.rules.clone()).unwrap_or_default();
+        lifecycle::validate(&rules, &format!("{path}.lifecycle.rules"), problems);
+        buckets.push(Bucket {
+            name: bucket.name.clone(),
+            bucket_name,
+            adopt: bucket.adopt,
+            versioning: bucket.versioning,
+            kms_key_arn: bucket.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone()),
+            tls_only: bucket.tls_only,
+            deletion_policy: bucket.deletion_policy,
+            rules,
+        });
+    }
+    buckets
+}
+
+/// S3 takes only a key of the bucket's own region. Source: `PutBucketEncryption`, Amazon S3 API reference.
+fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems: &mut Vec<Problem>) {
+    let Some(encryption) = &bucket.encryption else { return };
+    let path = format!("{path}.encryption.kmsKeyArn");
+    let parts: Vec<&str> = encryption.kms_key_arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "kms", region, account, key]
+            if account.len() == 12
+                && account.chars().all(|digit| digit.is_ascii_digit())
+                && (key.starts_with("key/") || key.starts_with("alias/")) =>
+        {
+            if *region != spec.region {
+                problems.push(Problem::new(
+                    path,
+                    format!(
+                        "{:?} is a key of {region}: S3 encrypts only with a key of the bucket's own region, {}",
+                        encryption.kms_key_arn, spec.region
+                    ),
+                ));
+            }
+        }
+        _ => problems.push(Problem::new(
+            path,
+            format!(
+                "{:?} is not the ARN of a KMS key, such as arn:aws:kms:{}:{}:key/1234abcd-...",
+                encryption.kms_key_arn, spec.region, spec.account_id
+            ),
+        )),
+    }
+}
+
+fn is_label(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|byte| allowed(*byte) || *byte == b'-')
+        && bytes.first().is_some_and(|byte| allowed(*byte))
+        && bytes.last().is_some_and(|byte| allowed(*byte))
+}
+
+/// Source: "General purpose bucket naming rules", Amazon S3 user guide.
+fn bad_bucket_name(name: &str) -> Option<&'static str> {
+    const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+    const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
+    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let bytes = name.as_bytes();
+    if !(3..=63).contains(&bytes.len())
+        || !bytes
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-' || *byte == b'.')
+        || !edge(bytes.first())
+        || !edge(bytes.last())
+    {
+        Some(
+            "is not a bucket name: 3 to 63 lower-case letters, digits, hyphens and dots, with a letter or digit at both ends",
+        )
+    } else if name.contains("..") || name.contains(".-") || name.contains("-.") {
+        Some("is not a bucket name: a dot stands only between letters and digits")
+    } else if name.split('.').count() == 4
+        && name.split('.').all(|part| part.chars().all(|digit| digit.is_ascii_digit()))
+    {
+        Some("is not a bucket name: S3 refuses one that looks like an IP address")
+    } else if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        Some("begins with what S3 keeps for itself (xn--, sthree-, amzn-s3-demo-)")
+    } else if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        Some("ends with what S3 keeps for itself (-s3alias, --ol-s3, .mrap, --x-s3, --table-s3, -an)")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,119 @@
+//! The seam between what is decided and what is done: reading and writing the world.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+
+use std::future::Future;
+
+use crate::plan::Step;
+use crate::resource::{Observations, Request};
+
+/// Where a platform lives and under which name it owns things there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// AWS region.
+    pub region: String,
+    /// AWS account.
+    pub account_id: String,
+    /// The value of the owner tag.
+    pub owner: String,
+}
+
+/// Reads and writes the world. It decides nothing: what to do stands in the step.
+pub trait Provider: Send + Sync {
+    /// The account the operator's credentials belong to.
+    ///
+    /// # Errors
+    /// When AWS does not say.
+    fn account(&self, place: &Place) -> impl Future<Output = Result<String, Error>> + Send;
+
+    /// Looks at everything asked about, concurrently. What cannot be read is in the answer as such.
+    fn observe(&self, place: &Place, requests: &[Request]) -> impl Future<Output = Observations> + Send;
+
+    /// Takes one step: creates, updates or deletes one resource.
+    ///
+    /// # Errors
+    /// What AWS said, classified. Whatever was done before stays done, and the next pass goes on from there.
+    fn apply(&self, place: &Place, step: &Step) -> impl Future<Output = Result<Applied, Error>> + Send;
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The resource is as desired.
+    Ready,
+    /// It is on its way, and a later pass sees how far.
+    Progressing(String),
+    /// It is gone.
+    Gone,
+}
+
+/// What AWS or the cluster refused, and what that means for us.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.describe())]
+pub struct Error {
+    /// What the failure means.
+    pub class: Class,
+    /// The IAM action that was tried, such as `s3:PutBucketVersioning`.
+    pub action: String,
+    /// What it was tried on: an ARN, or a name where there is none.
+    pub subject: String,
+    /// AWS's error code.
+    pub code: String,
+    /// AWS's message.
+    pub message: String,
+}
+
+/// What a failure means for the resource and for the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Somebody has to grant a permission.
+    Denied,
+    /// AWS refuses what was asked; the same request fails again.
+    Invalid,
+    /// Somebody has to raise a limit.
+    Quota,
+    /// It belongs to somebody else.
+    NotOwned,
+    /// Another change is under way, or somebody was faster.
+    Conflict,
+    /// Too many calls.
+    Throttled,
+    /// It is not there.
+    NotFound,
+    /// Everything that passes by itself: the network, an internal error, a lost answer.
+    Transient,
+}
+
+impl Error {
+    /// The reason in conditions, events and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self.class {
+            Class::Denied => "AccessDenied",
+            Class::Invalid => "InvalidSpec",
+            Class::Quota => "QuotaExceeded",
+            Class::NotOwned => "NotOwned",
+            Class::Conflict => "Conflict",
+            Class::Throttled => "Throttled",
+            Class::NotFound => "NotFound",
+            Class::Transient => "Transient",
+        }
+    }
+
+    /// Whether somebody has to act before another try can succeed.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        matches!(self.class, Class::Denied | Class::Invalid | Class::Quota | Class::NotOwned)
+    }
+
+    fn describe(&self) -> String {
+        let Self { action, subject, code, message, .. } = self;
+        let said = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
+        match self.class {
+            Class::Denied => format!("AWS denies {action} on {subject} ({said}): allow that action for the operator"),
+            Class::Throttled => format!("AWS throttles {action} on {subject} ({said}): tried again more slowly"),
+            _ => format!("{action} on {subject} failed ({said})"),
+        }
+    }
+}

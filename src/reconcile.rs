@@ -1,0 +1,183 @@
+//! One pass over one object: observe -> plan -> execute -> status. The only place where the pure half meets I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::status::AIPlatformStatus;
+use crate::api::{AIPlatform, ManagementPolicy};
+use crate::desire::desire;
+use crate::execute::{Outcomes, execute};
+use crate::plan::{Action, Intent, Plan, plan};
+use crate::platform::{Problem, validate};
+use crate::provider::{Error, Place, Provider};
+use crate::resource::{Desired, Key, Request, Resource};
+use crate::schedule::Next;
+use crate::status::{Subject, Verdict, inventory, status};
+use crate::tags;
+
+/// What came of a pass.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The status to write.
+    pub status: AIPlatformStatus,
+    /// When to look again.
+    pub next: Next,
+    /// Whether the object is being deleted and nothing of it is left to delete.
+    pub finished: bool,
+    /// The plan, where the pass came that far.
+    pub plan: Plan,
+    /// What became of its steps.
+    pub outcomes: Outcomes,
+}
+
+/// Why no plan could be made.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// The spec cannot be planned.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<Problem>),
+    /// The credentials belong to another account.
+    #[error(
+        "spec.accountId is {declared}, and the operator's credentials belong to {actual}: correct the one or the other"
+    )]
+    AccountMismatch {
+        /// What the spec says.
+        declared: String,
+        /// What STS says.
+        actual: String,
+    },
+    /// AWS does not say whose the credentials are.
+    #[error("{0}")]
+    Account(#[from] Error),
+}
+
+impl Obstacle {
+    /// The reason in conditions.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "InvalidSpec",
+            Self::AccountMismatch { .. } => "AccountMismatch",
+            Self::Account(error) => error.reason(),
+        }
+    }
+
+    fn verdict(&self) -> Verdict<'_> {
+        match self {
+            Self::Invalid(problems) => Verdict::Invalid(problems),
+            Self::Account(error) if !error.needs_somebody() => Verdict::Retrying(error.to_string()),
+            _ => Verdict::Stalled(self.reason(), self.to_string()),
+        }
+    }
+}
+
+/// Takes one pass over the object.
+pub async fn reconcile<P: Provider>(
+    provider: &P,
+    object: &AIPlatform,
+    cluster: &str,
+    now: Timestamp,
+    stop: &CancellationToken,
+) -> Pass {
+    let deleting = object.metadata.deletion_timestamp.is_some();
+    let subject = Subject {
+        generation: object.metadata.generation,
+        deleting,
+        observing: object.spec.management_policy == ManagementPolicy::Observe,
+        previous: object.status.as_ref(),
+        now,
+    };
+    let ended = |verdict: Verdict| {
+        let (status, next) = status(subject, &verdict);
+        Pass { status, next, finished: false, plan: Plan::default(), outcomes: Outcomes::new() }
+    };
+    if object.spec.suspend {
+        return ended(Verdict::Suspended);
+    }
+    let aim = match Aim::of(object, cluster) {
+        Ok(aim) => aim,
+        Err(obstacle) => return ended(obstacle.verdict()),
+    };
+    let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
+    let unknown_yet = |desired: &Desired| !known.contains(&desired.resource.key());
+    let generation_seen = subject.previous.and_then(|status| status.observed_generation);
+    if generation_seen != subject.generation || (!deleting && aim.desired.iter().any(unknown_yet)) {
+        let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
+        return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
+    }
+    let plan = match survey(provider, &aim, known).await {
+        Ok(plan) => plan,
+        Err(obstacle) => return ended(obstacle.verdict()),
+    };
+    let outcomes = execute(provider, &aim.place, &plan, stop).await;
+    let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
+    let finished = deleting && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)));
+    Pass { status, next, finished, plan, outcomes }
+}
+
+/// What would be done to a live object, without doing it.
+///
+/// # Errors
+/// Why no plan could be made.
+pub async fn look<P: Provider>(provider: &P, object: &AIPlatform, cluster: &str) -> Result<Plan, Obstacle> {
+    let aim = Aim::of(object, cluster)?;
+    survey(provider, &aim, inventory(object.status.as_ref()).into_iter().collect()).await
+}
+
+/// What a pass aims at: everything that follows from the object alone.
+struct Aim {
+    namespace: String,
+    name: String,
+    place: Place,
+    desired: Vec<Desired>,
+    intent: Intent,
+}
+
+impl Aim {
+    fn of(object: &AIPlatform, cluster: &str) -> Result<Self, Obstacle> {
+        let deleting = object.metadata.deletion_timestamp.is_some();
+        let spec = &object.spec;
+        let namespace = object.namespace().unwrap_or_else(|| "default".into());
+        let name = object.name_any();
+        let desired = match validate(object) {
+            Ok(platform) => desire(&platform, cluster),
+            // What was made of an earlier, valid spec can go all the same: the status knows it and its tags say how.
+            Err(_) if deleting => Vec::new(),
+            Err(problems) => return Err(Obstacle::Invalid(problems)),
+        };
+        let intent = if deleting {
+            Intent::delete(spec.management_policy, spec.deletion_policy, &desired)
+        } else {
+            Intent::keep(spec.management_policy)
+        };
+        let place = Place {
+            region: spec.region.clone(),
+            account_id: spec.account_id.clone(),
+            owner: tags::owner(cluster, &namespace, &name),
+        };
+        Ok(Self { namespace, name, place, desired, intent })
+    }
+}
+
+async fn survey<P: Provider>(provider: &P, aim: &Aim, known: BTreeSet<Key>) -> Result<Plan, Obstacle> {
+    let actual = provider.account(&aim.place).await?;
+    if actual != aim.place.account_id {
+        return Err(Obstacle::AccountMismatch { declared: aim.place.account_id.clone(), actual });
+    }
+    let adopted: BTreeMap<Key, bool> =
+        aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
+    let keys: BTreeSet<Key> = known.into_iter().chain(adopted.keys().cloned()).collect();
+    let requests: Vec<Request> = keys
+        .into_iter()
+        .map(|key| Request {
+            adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
+            leaving: aim.intent.deleting || !adopted.contains_key(&key),
+            key,
+        })
+        .collect();
+    let observations = provider.observe(&aim.place, &requests).await;
+    Ok(plan(&aim.namespace, &aim.name, &aim.desired, &observations, &aim.intent))
+}

@@ -1,0 +1,165 @@
+//! How a plan looks: text for people, JSON for machines.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde_json::Value;
+
+use crate::plan::{Action, Plan, Step, Summary};
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut plan = serializer.serialize_struct("Plan", 4)?;
+        plan.serialize_field("namespace", &self.namespace)?;
+        plan.serialize_field("name", &self.name)?;
+        plan.serialize_field("steps", &self.steps)?;
+        plan.serialize_field("summary", &self.summary())?;
+        plan.end()
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut step = serializer.serialize_struct("Step", 9)?;
+        step.serialize_field("action", self.action.name())?;
+        step.serialize_field("kind", &self.key.kind)?;
+        step.serialize_field("name", &self.key.name)?;
+        step.serialize_field("arn", &self.arn)?;
+        step.serialize_field("needs", &self.needs)?;
+        step.serialize_field("fields", &fields(&self.action))?;
+        match &self.action {
+            Action::Update(changes) => step.serialize_field("changes", changes)?,
+            _ => step.skip_field("changes")?,
+        }
+        step.serialize_field("desired", &self.desired)?;
+        match message(self) {
+            Some(message) => step.serialize_field("message", &message)?,
+            None => step.skip_field("message")?,
+        }
+        step.end()
+    }
+}
+
+/// The fields an action changes.
+#[must_use]
+pub fn fields(action: &Action) -> Vec<String> {
+    match action {
+        Action::Update(changes) => changes.iter().map(|change| change.path.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Why a step is not taken, or what of it is left out.
+#[must_use]
+pub fn message(step: &Step) -> Option<String> {
+    match &step.action {
+        Action::Wait(why) | Action::Retain(why) => Some(why.clone()),
+        Action::Blocked(on) => {
+            Some(format!("waits for {}", on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+        }
+        Action::Refuse(refusal) => Some(refusal.message.clone()),
+        Action::Unreadable(error) => Some(error.to_string()),
+        _ => step.held.as_ref().map(|held| held.message.clone()).or_else(|| step.withheld.map(Into::into)),
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", Text { plan: self, colour: false })
+    }
+}
+
+/// A plan as text, with colour or without.
+pub struct Text<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Whether to colour the signs, as on a terminal.
+    pub colour: bool,
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.plan;
+        writeln!(formatter, "AIPlatform {}/{}", plan.namespace, plan.name)?;
+        for step in &plan.steps {
+            let (sign, code) = sign(&step.action);
+            let sign = if self.colour { format!("\x1b[{code}m{sign}\x1b[0m") } else { sign.to_string() };
+            writeln!(
+                formatter,
+                "  {sign} {:<9} {} {}",
+                step.action.name().to_lowercase(),
+                step.key.kind,
+                step.key.name
+            )?;
+            match &step.action {
+                Action::Create => {
+                    if let Some(desired) = &step.desired {
+                        let value = serde_json::to_value(desired).unwrap_or_default();
+                        write_fields(formatter, &value, 6)?;
+                    }
+                }
+                Action::Update(changes) => {
+                    for change in changes {
+                        writeln!(
+                            formatter,
+                            "      {}: {} -> {}",
+                            change.path,
+                            scalar(&change.from),
+                            scalar(&change.to)
+                        )?;
+                    }
+                }
+                _ => {}
+            }
+            if let Some(message) = message(step) {
+                writeln!(formatter, "      {message}")?;
+            }
+        }
+        let Summary { create, update, delete, keep } = plan.summary();
+        let mut parts = vec![
+            format!("{create} to create"),
+            format!("{update} to update"),
+            format!("{delete} to delete"),
+            format!("{keep} to keep"),
+        ];
+        let others = plan.steps.len() - create - update - delete - keep;
+        if others > 0 {
+            parts.push(format!("{others} waiting or refused"));
+        }
+        writeln!(formatter, "  {}", parts.join(", "))
+    }
+}
+
+fn sign(action: &Action) -> (char, u8) {
+    match action {
+        Action::Create => ('+', 32),
+        Action::Update(_) => ('~', 33),
+        Action::Delete { .. } => ('-', 31),
+        Action::Keep | Action::Retain(_) => ('=', 2),
+        Action::Wait(_) | Action::Blocked(_) => ('.', 36),
+        Action::Refuse(_) | Action::Unreadable(_) => ('!', 31),
+    }
+}
+
+fn write_fields(formatter: &mut fmt::Formatter<'_>, value: &Value, indent: usize) -> fmt::Result {
+    let Value::Object(fields) = value else { return Ok(()) };
+    for (name, value) in fields {
+        match value {
+            Value::Object(nested) if !nested.is_empty() => {
+                writeln!(formatter, "{:indent$}{name}:", "")?;
+                write_fields(formatter, value, indent + 2)?;
+            }
+            Value::Object(_) | Value::Null => {}
+            _ => writeln!(formatter, "{:indent$}{name}: {}", "", scalar(value))?,
+        }
+    }
+    Ok(())
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

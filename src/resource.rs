@@ -1,0 +1,254 @@
+//! The vocabulary of the whole project: what a resource is, what was seen of it, and whose it is.
+
+pub mod bucket;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+pub use bucket::Bucket;
+
+use crate::arn;
+use crate::provider::Error;
+use crate::tags::{self, Tags};
+
+/// The kinds of resources, in the order in which people expect to read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Kind {
+    /// An S3 bucket with everything about it.
+    Bucket,
+}
+
+impl Kind {
+    /// The kind as it stands in plans and status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bucket => "Bucket",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "Bucket" => Some(Self::Bucket),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// What identifies a resource within one platform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name in AWS or the cluster.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.name)
+    }
+}
+
+/// A resource with the fields we manage, in one canonical form: what is desired and what is observed are the same
+/// type, so `==` is the diff and a default of the server cannot make it flap.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Resource {
+    /// An S3 bucket.
+    Bucket(Bucket),
+}
+
+impl Resource {
+    /// What identifies it.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Bucket(bucket) => Key { kind: Kind::Bucket, name: bucket.name.clone() },
+        }
+    }
+
+    /// What must be ready before it can be made, and may only go after it.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Key> {
+        match self {
+            Self::Bucket(_) => Vec::new(),
+        }
+    }
+
+    /// Its ARN, where it can be known before AWS says so.
+    #[must_use]
+    pub fn arn(&self) -> Option<String> {
+        match self {
+            Self::Bucket(bucket) => Some(arn::bucket(&bucket.region, &bucket.name)),
+        }
+    }
+
+    /// Its tags, where it can carry any.
+    #[must_use]
+    pub fn tags(&self) -> Option<&Tags> {
+        match self {
+            Self::Bucket(bucket) => Some(&bucket.tags),
+        }
+    }
+
+    /// What its own tags say of its end.
+    #[must_use]
+    pub fn removal(&self) -> Removal {
+        let tagged = self.tags().and_then(|tags| tags.get(tags::DELETION_POLICY));
+        match (self, tagged.map(String::as_str)) {
+            (_, Some("Delete")) => Removal::WhenEmpty,
+            (_, Some("DeleteWithContents")) => Removal::WithContents,
+            (Self::Bucket(_), _) => Removal::Retain,
+        }
+    }
+}
+
+/// What happens to a resource that is no longer declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It stays.
+    Retain,
+    /// It goes when nothing is in it.
+    WhenEmpty,
+    /// It goes, with what is in it.
+    WithContents,
+}
+
+/// A resource as declared, with what the declaration says about its beginning and end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The resource.
+    pub resource: Resource,
+    /// Whether one that exists and has no owner may be taken over.
+    pub adopt: bool,
+    /// What happens when it is no longer declared.
+    pub removal: Removal,
+}
+
+/// A question to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What to look at.
+    pub key: Key,
+    /// Whether it may be taken over although it carries no owner tag, so that all of it is worth reading.
+    pub adopt: bool,
+    /// Whether it is on its way out, so that what is still in it matters.
+    pub leaving: bool,
+}
+
+/// What a provider saw of one resource.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The fields we manage; `None` when it does not exist, or when it is not ours and was not read further.
+    pub resource: Option<Resource>,
+    /// How it is.
+    pub state: ObservedState,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Fields that cannot be written without losing something of others, and why.
+    pub held: BTreeMap<&'static str, String>,
+    /// What is in it, where that was asked for.
+    pub contents: Option<Contents>,
+}
+
+impl Observed {
+    /// It does not exist.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self {
+            resource: None,
+            state: ObservedState::Absent,
+            owner: Owner::Nobody,
+            held: BTreeMap::new(),
+            contents: None,
+        }
+    }
+
+    /// It exists and is as described.
+    #[must_use]
+    pub fn present(resource: Resource, owner: Owner) -> Self {
+        Self { resource: Some(resource), state: ObservedState::Ready, owner, held: BTreeMap::new(), contents: None }
+    }
+
+    /// It could not be read.
+    #[must_use]
+    pub fn unreadable(error: Error) -> Self {
+        Self { state: ObservedState::Unreadable(error), ..Self::absent() }
+    }
+}
+
+/// How an observed resource is.
+#[derive(Clone, Debug)]
+pub enum ObservedState {
+    /// It does not exist.
+    Absent,
+    /// It exists and can be worked with.
+    Ready,
+    /// It is in a transition of AWS's own.
+    Progressing(String),
+    /// It exists and cannot be worked with.
+    Failed(String),
+    /// It could not be read.
+    Unreadable(Error),
+}
+
+/// Whose a resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It carries our owner tag.
+    Ours,
+    /// It carries the owner tag of somebody else, named here.
+    Theirs(String),
+    /// It carries no owner tag.
+    Nobody,
+}
+
+/// What is in a container that is on its way out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contents {
+    /// Object versions, the current ones among them.
+    pub versions: u64,
+    /// Delete markers.
+    pub delete_markers: u64,
+    /// Uploads that were never finished.
+    pub uploads: u64,
+    /// Whether counting stopped early, so that there are at least as many.
+    pub more: bool,
+}
+
+impl Contents {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.versions == 0 && self.delete_markers == 0 && self.uploads == 0
+    }
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        write!(
+            formatter,
+            "{}{}, {} and {}",
+            if self.more { "at least " } else { "" },
+            counted(self.versions, "object version"),
+            counted(self.delete_markers, "delete marker"),
+            counted(self.uploads, "unfinished upload"),
+        )
+    }
+}
+
+/// What was seen of every resource asked about.
+pub type Observations = BTreeMap<Key, Observed>;

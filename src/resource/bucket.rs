@@ -1,0 +1,225 @@
+//! An S3 bucket with everything about it, in canonical form.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::tags::Tags;
+
+/// Lifecycle rules of ours are known by this prefix of their id.
+pub const RULE_PREFIX: &str = "aip-";
+
+/// Statements of ours in a bucket policy are known by this prefix of their Sid.
+pub const SID_PREFIX: &str = "Aip";
+
+/// The names of the fields that are written by a call of their own, as they stand in diffs.
+pub mod field {
+    /// Tags.
+    pub const TAGS: &str = "tags";
+    /// Public access block.
+    pub const PUBLIC_ACCESS_BLOCK: &str = "publicAccessBlock";
+    /// Object ownership.
+    pub const OBJECT_OWNERSHIP: &str = "objectOwnership";
+    /// Default encryption.
+    pub const ENCRYPTION: &str = "encryption";
+    /// Versioning.
+    pub const VERSIONING: &str = "versioning";
+    /// Bucket policy.
+    pub const POLICY: &str = "policy";
+    /// Lifecycle rules.
+    pub const LIFECYCLE: &str = "lifecycle";
+}
+
+/// A bucket. Rules, statements and tags of others are not in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bucket {
+    /// Its name, unique in the world.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Tags that are ours.
+    pub tags: Tags,
+    /// What the public may not do.
+    pub public_access_block: PublicAccessBlock,
+    /// `BucketOwnerEnforced` switches access control lists off.
+    pub object_ownership: Option<String>,
+    /// Default encryption of new objects.
+    pub encryption: Option<Encryption>,
+    /// Whether old versions are kept. A bucket that was never versioned and one whose versioning is suspended are the
+    /// same to us.
+    pub versioning: bool,
+    /// Statements of the bucket policy that are ours, by Sid.
+    pub policy: BTreeMap<String, Value>,
+    /// Lifecycle rules that are ours, by id without prefix.
+    pub lifecycle: BTreeMap<String, LifecycleRule>,
+}
+
+/// The four switches of S3's public access block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "AWS has these four switches")]
+pub struct PublicAccessBlock {
+    /// New public access control lists are refused.
+    pub block_public_acls: bool,
+    /// Public access control lists are ignored.
+    pub ignore_public_acls: bool,
+    /// New public bucket policies are refused.
+    pub block_public_policy: bool,
+    /// A public bucket policy only serves this account.
+    pub restrict_public_buckets: bool,
+}
+
+impl PublicAccessBlock {
+    /// All four on.
+    pub const ALL: Self = Self {
+        block_public_acls: true,
+        ignore_public_acls: true,
+        block_public_policy: true,
+        restrict_public_buckets: true,
+    };
+}
+
+/// Default encryption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Encryption {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub algorithm: String,
+    /// The KMS key, when it is not S3's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// Whether S3 asks KMS once per bucket key instead of once per object. Means nothing without KMS.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bucket_key: bool,
+}
+
+impl Encryption {
+    /// Keys that S3 manages.
+    #[must_use]
+    pub fn sse_s3() -> Self {
+        Self { algorithm: "AES256".into(), kms_key_arn: None, bucket_key: false }
+    }
+
+    /// A key of KMS.
+    #[must_use]
+    pub fn kms(key_arn: &str) -> Self {
+        Self { algorithm: "aws:kms".into(), kms_key_arn: Some(key_arn.into()), bucket_key: true }
+    }
+}
+
+/// One lifecycle rule, wide enough to hold what somebody may have made of it by hand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecycleRule {
+    /// Whether it does anything.
+    pub enabled: bool,
+    /// Which objects.
+    #[serde(skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
+    /// Changes of storage class, in AWS's order of application.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Transition>,
+    /// When current versions expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<Expiration>,
+    /// Changes of storage class of old versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub noncurrent_transitions: Vec<NoncurrentTransition>,
+    /// When old versions go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noncurrent_expiration: Option<NoncurrentExpiration>,
+    /// Days after which unfinished uploads go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_incomplete_multipart_upload_days: Option<i32>,
+}
+
+impl LifecycleRule {
+    /// Puts the lists into one order, so that two rules that mean the same are equal.
+    pub fn canonicalise(&mut self) {
+        self.transitions.sort();
+        self.noncurrent_transitions.sort();
+    }
+}
+
+/// Which objects a rule is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Filter {
+    /// Keys that begin with this; an empty prefix is every key and is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Objects with all these tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Tags,
+    /// Objects larger than this, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_size_greater_than: Option<i64>,
+    /// Objects smaller than this, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_size_less_than: Option<i64>,
+}
+
+impl Filter {
+    /// Whether it lets every object through.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A change of storage class.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// Days after the object was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<i32>,
+    /// On this day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Where it goes.
+    pub storage_class: String,
+}
+
+/// When current versions expire.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expiration {
+    /// Days after the object was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<i32>,
+    /// On this day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Delete markers that no version stands behind any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expired_object_delete_marker: bool,
+}
+
+/// A change of storage class of old versions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoncurrentTransition {
+    /// Days after the version was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<i32>,
+    /// How many newer versions stay where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_versions: Option<i32>,
+    /// Where it goes.
+    pub storage_class: String,
+}
+
+/// When old versions go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoncurrentExpiration {
+    /// Days after the version was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<i32>,
+    /// How many newer versions are kept regardless.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_versions: Option<i32>,
+}

@@ -1,0 +1,88 @@
+//! When to look again. Pure: the controller adds the clock and the dice.
+
+use std::time::Duration;
+
+/// What a pass says about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// There is more to do at once.
+    Now,
+    /// Everything is as desired: look again at the resync period, in case somebody changes it.
+    Resync,
+    /// AWS is at work: look again soon, and more seldom the longer it takes.
+    Transition,
+    /// Something failed that passes by itself: try again, and more slowly each time.
+    Retry,
+    /// Somebody has to act: try again slowly, so that it heals by itself when they have.
+    Slow,
+    /// Nothing to do until the object changes.
+    Never,
+}
+
+/// The periods, as set on the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Periods {
+    /// Between two looks at what is as desired.
+    pub resync: Duration,
+    /// Between the first looks at what is in transition.
+    pub transition: Duration,
+}
+
+const TRANSITION_MOST: Duration = Duration::from_secs(30);
+const RETRY_LEAST: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(120);
+const SLOW: Duration = Duration::from_secs(300);
+
+/// How long to wait, after `repeats` passes that said the same. `dice` is between 0 and 1 and spreads the platforms
+/// over a tenth of the period either way, so that they do not call AWS in step.
+#[must_use]
+pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Duration> {
+    let doubled = |least: Duration, most: Duration| {
+        least.saturating_mul(2u32.saturating_pow(repeats.min(16))).min(most.max(least))
+    };
+    let base = match next {
+        Next::Never => return None,
+        Next::Now => return Some(Duration::ZERO),
+        Next::Resync => periods.resync,
+        Next::Transition => doubled(periods.transition, TRANSITION_MOST),
+        Next::Retry => doubled(RETRY_LEAST, RETRY_MOST),
+        Next::Slow => SLOW.min(periods.resync.max(RETRY_LEAST)),
+    };
+    Some(base.mul_f64(0.9 + 0.2 * dice.clamp(0.0, 1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIODS: Periods = Periods { resync: Duration::from_secs(600), transition: Duration::from_secs(5) };
+
+    fn seconds(next: Next, repeats: u32) -> f64 {
+        delay(next, PERIODS, repeats, 0.5).unwrap().as_secs_f64()
+    }
+
+    #[test]
+    fn transitions_are_asked_at_five_seconds_and_every_thirty_later() {
+        let asked: Vec<f64> = (0..4).map(|repeats| seconds(Next::Transition, repeats)).collect();
+        assert_eq!(asked, [5.0, 10.0, 20.0, 30.0]);
+    }
+
+    #[test]
+    fn retries_slow_down_and_stay_bounded() {
+        assert!((seconds(Next::Retry, 0) - 1.0).abs() < 1e-9);
+        assert!((seconds(Next::Retry, 3) - 8.0).abs() < 1e-9);
+        assert!((seconds(Next::Retry, 60) - 120.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn jitter_stays_within_a_tenth() {
+        assert!((delay(Next::Resync, PERIODS, 0, 0.0).unwrap().as_secs_f64() - 540.0).abs() < 1e-6);
+        assert!((delay(Next::Resync, PERIODS, 0, 1.0).unwrap().as_secs_f64() - 660.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_somebody_has_to_mend_is_tried_every_five_minutes() {
+        assert!((seconds(Next::Slow, 9) - 300.0).abs() < 1e-9);
+        assert_eq!(delay(Next::Never, PERIODS, 0, 0.5), None);
+    }
+}

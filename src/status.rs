@@ -1,0 +1,370 @@
+//! What the operator answers: a function of what was before, what was planned and what came of it.
+
+mod conditions;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::status::{AIPlatformStatus, Phase, PlannedStep, ResourceStatus, State};
+use crate::execute::{Outcome, Outcomes};
+use crate::plan::{Action, Plan, Step};
+use crate::platform::Problem;
+use crate::provider::Applied;
+use crate::render;
+use crate::resource::{Key, Kind, Resource};
+use crate::schedule::Next;
+
+/// What a pass found out.
+#[derive(Clone, Debug)]
+pub enum Verdict<'a> {
+    /// This generation was not looked at yet; these resources will be. Written before any AWS call, so that nothing is
+    /// made that the object does not know of.
+    Announced(&'a [Resource]),
+    /// Suspended: nothing was done.
+    Suspended,
+    /// The spec cannot be planned.
+    Invalid(&'a [Problem]),
+    /// Something stands in the way of the whole object, and somebody has to act.
+    Stalled(&'static str, String),
+    /// Something stands in the way of the whole object, and passes by itself.
+    Retrying(String),
+    /// The plan was made and, where allowed, carried out.
+    Planned(&'a Plan, &'a Outcomes),
+}
+
+/// What is reported about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The generation of the object.
+    pub generation: Option<i64>,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+    /// Whether the operator only looks.
+    pub observing: bool,
+    /// The status before.
+    pub previous: Option<&'a AIPlatformStatus>,
+    /// The time of this pass.
+    pub now: Timestamp,
+}
+
+/// The status to write, and when to look again.
+#[must_use]
+pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
+    let before = subject.previous.cloned().unwrap_or_default();
+    let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
+    let summary = match verdict {
+        Verdict::Announced(resources) => {
+            status.resources = announced(&before, resources, subject.now);
+            Summary::unknown(
+                if subject.deleting { Phase::Deleting } else { Phase::Pending },
+                "Pending",
+                "not looked at yet",
+                Next::Now,
+            )
+        }
+        Verdict::Suspended => {
+            let message = if subject.deleting {
+                "suspended: the deletion waits until spec.suspend is false"
+            } else {
+                "suspended: set spec.suspend to false to go on"
+            };
+            Summary { reconciling: false, ..Summary::unknown(Phase::Suspended, "Suspended", message, Next::Never) }
+        }
+        Verdict::Invalid(problems) => {
+            let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Summary::stalled("InvalidSpec", message)
+        }
+        Verdict::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
+        Verdict::Retrying(message) => Summary::retrying(message.clone()),
+        Verdict::Planned(plan, outcomes) => {
+            let found: Vec<Finding> =
+                plan.steps.iter().filter_map(|step| finding(step, outcomes.get(&step.key))).collect();
+            status.resources = found.iter().map(|finding| finding.resource(&before, subject.now)).collect();
+            status.plan =
+                plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
+            summarise(&found, subject, plan)
+        }
+    };
+    let summary = if subject.deleting && summary.phase != Phase::Suspended {
+        Summary { phase: Phase::Deleting, ..summary }
+    } else {
+        summary
+    };
+    let counted = status.resources.iter().filter(|resource| resource.state != State::Retained);
+    let ready = counted.clone().filter(|resource| resource.state == State::Ready).count();
+    status.ready = Some(format!("{ready}/{}", counted.count()));
+    status.phase = Some(summary.phase);
+    status.conditions = conditions::conditions(&before.conditions, &summary, &status.resources, subject);
+    (status, summary.next)
+}
+
+/// The object as a whole.
+#[derive(Clone, Debug)]
+struct Summary {
+    phase: Phase,
+    ready: &'static str,
+    reason: String,
+    message: String,
+    reconciling: bool,
+    stalled: bool,
+    next: Next,
+}
+
+impl Summary {
+    fn unknown(phase: Phase, reason: &str, message: &str, next: Next) -> Self {
+        Self {
+            phase,
+            ready: "Unknown",
+            reason: reason.into(),
+            message: message.into(),
+            reconciling: true,
+            stalled: false,
+            next,
+        }
+    }
+
+    fn stalled(reason: &str, message: String) -> Self {
+        Self {
+            phase: Phase::Stalled,
+            ready: "False",
+            reason: reason.into(),
+            message,
+            reconciling: false,
+            stalled: true,
+            next: Next::Slow,
+        }
+    }
+
+    fn retrying(message: String) -> Self {
+        Self {
+            phase: Phase::Degraded,
+            ready: "False",
+            reason: "ProgressingWithRetry".into(),
+            message,
+            reconciling: true,
+            stalled: false,
+            next: Next::Retry,
+        }
+    }
+
+    fn ready(message: String) -> Self {
+        Self {
+            phase: Phase::Ready,
+            ready: "True",
+            reason: "Ready".into(),
+            message,
+            reconciling: false,
+            stalled: false,
+            next: Next::Resync,
+        }
+    }
+}
+
+/// One resource, as this pass left it.
+struct Finding<'a> {
+    step: &'a Step,
+    state: State,
+    reason: Option<&'static str>,
+    message: Option<String>,
+    weight: Weight,
+}
+
+/// How much a finding matters for the whole: the heaviest decides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Settled,
+    Moving,
+    Failing,
+    Stuck,
+}
+
+impl Finding<'_> {
+    fn resource(&self, before: &AIPlatformStatus, now: Timestamp) -> ResourceStatus {
+        let key = &self.step.key;
+        let previous = before.resources.iter().find(|resource| is(resource, key));
+        let reason = self.reason.map(ToString::to_string);
+        let since = previous
+            .filter(|previous| previous.state == self.state && previous.reason == reason)
+            .and_then(|previous| previous.since.clone())
+            .unwrap_or(Time(now));
+        ResourceStatus {
+            kind: key.kind.name().into(),
+            name: key.name.clone(),
+            id: None,
+            arn: self.step.arn.clone().or_else(|| previous.and_then(|previous| previous.arn.clone())),
+            state: self.state,
+            reason,
+            message: self.message.clone(),
+            since: Some(since),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let message = self.message.as_deref().unwrap_or_default();
+        let name = self.step.key.to_string();
+        if message.contains(&self.step.key.name) { message.to_string() } else { format!("{name}: {message}") }
+    }
+}
+
+fn is(resource: &ResourceStatus, key: &Key) -> bool {
+    resource.kind == key.kind.name() && resource.name == key.name
+}
+
+/// `None` when nothing is left of the resource.
+fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Option<Finding<'a>> {
+    let message = render::message(step);
+    let found = |state, reason, message, weight| Some(Finding { step, state, reason, message, weight });
+    if let Some(withheld) = step.withheld {
+        let message = format!("to {}: {withheld}", step.action.name().to_lowercase());
+        return found(State::Blocked, Some("Observing"), Some(message), Weight::Moving);
+    }
+    match (&step.action, outcome) {
+        (_, Some(Outcome::Failed(error))) => {
+            let weight = if error.needs_somebody() { Weight::Stuck } else { Weight::Failing };
+            found(State::Failed, Some(error.reason()), Some(error.to_string()), weight)
+        }
+        (_, Some(Outcome::Blocked(on))) => {
+            let names = on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            found(State::Blocked, Some("Blocked"), Some(format!("waits for {names}")), Weight::Moving)
+        }
+        (_, Some(Outcome::Interrupted)) => found(
+            State::Progressing,
+            Some("Interrupted"),
+            Some("the operator ended before this step".into()),
+            Weight::Moving,
+        ),
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone | Applied::Ready))) => None,
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
+            found(State::Deleting, Some("Progressing"), Some(why.clone()), Weight::Moving)
+        }
+        (_, Some(Outcome::Done(Applied::Progressing(why)))) => {
+            found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)
+        }
+        (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match &step.held {
+            Some(held) => found(State::Refused, Some(held.reason), Some(held.message.clone()), Weight::Stuck),
+            None => found(State::Ready, None, None, Weight::Settled),
+        },
+        (Action::Retain(_), _) => found(State::Retained, Some("Retained"), message, Weight::Settled),
+        (Action::Wait(_), _) => found(State::Progressing, Some("Progressing"), message, Weight::Moving),
+        (Action::Blocked(_), _) => found(State::Blocked, Some("Blocked"), message, Weight::Moving),
+        (Action::Refuse(refusal), _) => found(State::Refused, Some(refusal.reason), message, Weight::Stuck),
+        (Action::Unreadable(error), _) => {
+            let weight = if error.needs_somebody() { Weight::Stuck } else { Weight::Failing };
+            found(State::Failed, Some(error.reason()), message, weight)
+        }
+        (Action::Create | Action::Update(_) | Action::Delete { .. }, _) => {
+            found(State::Progressing, Some("Pending"), None, Weight::Moving)
+        }
+    }
+}
+
+fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
+    if subject.observing && !subject.deleting {
+        return observing(plan);
+    }
+    let heaviest = found.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Settled);
+    let of_weight: Vec<&Finding> = found.iter().filter(|finding| finding.weight == heaviest).collect();
+    let told = || {
+        let first: Vec<String> = of_weight.iter().take(3).map(|finding| finding.describe()).collect();
+        let more = of_weight.len().saturating_sub(3);
+        if more == 0 { first.join("; ") } else { format!("{}; and {more} more", first.join("; ")) }
+    };
+    match heaviest {
+        Weight::Settled if subject.deleting => {
+            Summary::unknown(Phase::Deleting, "Deleting", "nothing is left to delete", Next::Now)
+        }
+        Weight::Settled => Summary::ready(settled(found)),
+        Weight::Moving => Summary::unknown(Phase::Progressing, "Progressing", &told(), Next::Transition),
+        Weight::Failing => Summary::retrying(told()),
+        Weight::Stuck => {
+            Summary::stalled(of_weight.first().and_then(|finding| finding.reason).unwrap_or("Failed"), told())
+        }
+    }
+}
+
+fn observing(plan: &Plan) -> Summary {
+    if plan.is_settled() {
+        return Summary::ready("everything is as declared; managementPolicy is Observe".into());
+    }
+    let summary = plan.summary();
+    let message = format!(
+        "managementPolicy is Observe: {} to create, {} to update, {} to delete; see status.plan",
+        summary.create, summary.update, summary.delete
+    );
+    Summary {
+        phase: Phase::Degraded,
+        ready: "False",
+        reason: "Observing".into(),
+        message,
+        reconciling: false,
+        stalled: false,
+        next: Next::Resync,
+    }
+}
+
+fn settled(found: &[Finding]) -> String {
+    match found.len() {
+        0 => "nothing is declared".into(),
+        1 => "1 resource is as declared".into(),
+        count => format!("{count} resources are as declared"),
+    }
+}
+
+/// Whether a step is still to be taken after this pass.
+fn is_open(step: &Step, outcome: Option<&Outcome>) -> bool {
+    match &step.action {
+        Action::Keep | Action::Retain(_) => step.held.is_some(),
+        Action::Wait(_) | Action::Blocked(_) | Action::Refuse(_) | Action::Unreadable(_) => true,
+        Action::Create | Action::Update(_) | Action::Delete { .. } => {
+            step.withheld.is_some()
+                || step.held.is_some()
+                || matches!(outcome, Some(Outcome::Blocked(_) | Outcome::Interrupted))
+        }
+    }
+}
+
+fn planned(step: &Step) -> PlannedStep {
+    PlannedStep {
+        action: step.action.name().into(),
+        kind: step.key.kind.name().into(),
+        name: step.key.name.clone(),
+        fields: render::fields(&step.action),
+        message: render::message(step),
+    }
+}
+
+/// What is known of already stays; what is new is listed before it is made.
+fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) -> Vec<ResourceStatus> {
+    let mut listed: Vec<ResourceStatus> = Vec::new();
+    for resource in resources {
+        let key = resource.key();
+        let known = before.resources.iter().find(|known| is(known, &key)).cloned();
+        listed.push(known.unwrap_or_else(|| ResourceStatus {
+            kind: key.kind.name().into(),
+            name: key.name.clone(),
+            id: None,
+            arn: resource.arn(),
+            state: State::Progressing,
+            reason: Some("Pending".into()),
+            message: None,
+            since: Some(Time(now)),
+        }));
+    }
+    let rest = before.resources.iter().filter(|known| !resources.iter().any(|resource| is(known, &resource.key())));
+    let rest: Vec<ResourceStatus> = rest.cloned().collect();
+    listed.extend(rest);
+    listed
+}
+
+/// The resources a status knows of, so that what is no longer declared is not forgotten.
+#[must_use]
+pub fn inventory(status: Option<&AIPlatformStatus>) -> Vec<Key> {
+    let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
+    resources
+        .iter()
+        .filter_map(|resource| Kind::from_name(&resource.kind).map(|kind| Key { kind, name: resource.name.clone() }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests_pending {}

@@ -1,0 +1,125 @@
+//! The tags on everything we make: whose it is, who answers for it, and which keys are ours.
+
+use std::collections::BTreeMap;
+
+use crate::api::Ownership;
+use crate::names::hex_digest;
+
+/// A set of tags.
+pub type Tags = BTreeMap<String, String>;
+
+/// Names the holder: `<cluster>/<namespace>/<name>`.
+pub const OWNER: &str = "aiplatform.dev/owner";
+
+/// What happens to the resource when it is no longer declared, kept on the resource itself because the spec that said
+/// so is gone by then.
+pub const DELETION_POLICY: &str = "aiplatform.dev/deletion-policy";
+
+/// Hashes of the keys that came from `spec.tags`, so that a tag taken out of the spec is taken off the resource and a
+/// tag that somebody else put there is not.
+pub const TAG_KEYS: &str = "aiplatform.dev/tag-keys";
+
+/// Everything under this prefix is ours.
+pub const PREFIX: &str = "aiplatform.dev/";
+
+/// The longest tag value AWS takes.
+pub const VALUE_LIMIT: usize = 256;
+
+/// The value of the owner tag.
+#[must_use]
+pub fn owner(cluster: &str, namespace: &str, name: &str) -> String {
+    format!("{cluster}/{namespace}/{name}")
+}
+
+/// The tags on everything of one platform.
+#[must_use]
+pub fn desired(owner: &str, ownership: &Ownership, extra: &Tags) -> Tags {
+    let mut tags = extra.clone();
+    let mut put = |key: &str, value: &str| {
+        tags.insert(format!("{PREFIX}{key}"), value.to_string());
+    };
+    put("owner", owner);
+    put("team", &ownership.team);
+    put("contact", &ownership.contact);
+    put("environment", &ownership.environment);
+    for (key, value) in [
+        ("cost-center", &ownership.cost_center),
+        ("runbook", &ownership.runbook),
+        ("data-classification", &ownership.data_classification),
+    ] {
+        if let Some(value) = value {
+            put(key, value);
+        }
+    }
+    if !extra.is_empty() {
+        put("tag-keys", &extra.keys().map(|key| key_hash(key)).collect::<Vec<_>>().join("."));
+    }
+    tags
+}
+
+/// Of the tags found on a resource, those that are ours to change.
+#[must_use]
+pub fn managed(found: &Tags) -> Tags {
+    let ours: Vec<&str> = found.get(TAG_KEYS).map(|hashes| hashes.split('.').collect()).unwrap_or_default();
+    found
+        .iter()
+        .filter(|(key, _)| key.starts_with(PREFIX) || ours.contains(&key_hash(key).as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// All tags a resource should carry after a write: the desired ones, and what others put there.
+#[must_use]
+pub fn merged(found: &Tags, desired: &Tags) -> Tags {
+    let ours = managed(found);
+    let mut tags: Tags =
+        found.iter().filter(|(key, _)| !ours.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    tags.extend(desired.iter().map(|(key, value)| (key.clone(), value.clone())));
+    tags
+}
+
+fn key_hash(key: &str) -> String {
+    hex_digest(key, 6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> Tags {
+        pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+    }
+
+    fn ownership() -> Ownership {
+        Ownership {
+            team: "support".into(),
+            contact: "s@example.com".into(),
+            environment: "prod".into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_found_again() {
+        let desired = desired("c/n/p", &ownership(), &tags(&[("project", "assistant"), ("Cost Center", "4711")]));
+        assert_eq!(managed(&desired), desired);
+    }
+
+    #[test]
+    fn a_tag_taken_out_of_the_spec_is_taken_off_and_a_foreign_one_stays() {
+        let mut found = desired("c/n/p", &ownership(), &tags(&[("project", "assistant"), ("old", "1")]));
+        found.insert("added-by-finance".into(), "yes".into());
+        let wanted = desired("c/n/p", &ownership(), &tags(&[("project", "assistant")]));
+        assert_ne!(managed(&found), wanted);
+        let written = merged(&found, &wanted);
+        assert!(!written.contains_key("old"));
+        assert_eq!(written.get("added-by-finance").map(String::as_str), Some("yes"));
+        assert_eq!(managed(&written), wanted);
+    }
+
+    #[test]
+    fn thirty_two_keys_fit_into_one_value() {
+        let many: Tags = (0..32).map(|n| (format!("key-{n}"), String::new())).collect();
+        assert!(desired("c/n/p", &ownership(), &many)[TAG_KEYS].len() <= VALUE_LIMIT);
+    }
+}
