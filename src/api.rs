@@ -3,6 +3,8 @@
 //! The schema and CEL rules here are what the API server enforces. Everything it cannot know is found by
 //! [`crate::platform::validate`].
 
+#![expect(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]
+
 pub mod status;
 pub mod storage;
 
@@ -92,10 +94,8 @@ pub struct AIPlatformSpec {
 
     /// Further tags on everything. Keys may not begin with `aws:` or `aiplatform.dev/`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
-    #[x_kube(validation = ("self.all(k, !k.startsWith('aws:') && !k.startsWith('aiplatform.dev/'))", "tag keys may not begin with aws: (AWS's own) or aiplatform.dev/ (ours)"))]
-    #[x_kube(validation = ("self.all(k, size(k) <= 128 && size(self[k]) <= 256)", "AWS limits tag keys to 128 and values to 256 characters"))]
-    #[x_kube(validation = (r"self.all(k, k.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]+$') && self[k].matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$'))", "AWS allows letters, digits, spaces and _ . : / = + - @ in tags"))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 256, "pattern": TAG_VALUE}))]
+    #[x_kube(validation = ("self.all(k, !k.startsWith('aws:') && !k.startsWith('aiplatform.dev/') && size(k) <= 128)", "tag keys have at most 128 characters and may not begin with aws: (AWS's own) or aiplatform.dev/ (ours)"))]
     pub tags: BTreeMap<String, String>,
 
     /// Artifact storage.

@@ -86,3 +86,6 @@ pub async fn execute<P: Provider>(provider: &P, place: &Place, plan: &Plan, stop
 fn is_done(outcome: Option<&Outcome>) -> bool {
     matches!(outcome, Some(Outcome::Done(Applied::Ready | Applied::Gone)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,19 +12,29 @@
 
 pub mod api;
 pub mod arn;
-
+#[cfg(feature = "aws")]
+pub mod cli;
+pub mod controller;
 pub mod crd;
 pub mod desire;
 pub mod diff;
 pub mod execute;
-
+pub mod http;
+pub mod leadership;
+pub mod manifest;
+pub mod metrics;
 pub mod names;
 pub mod plan;
 pub mod platform;
+pub mod policy;
 pub mod provider;
+pub mod readiness;
 pub mod reconcile;
 pub mod render;
 pub mod resource;
 pub mod schedule;
 pub mod status;
 pub mod tags;
+
+#[cfg(test)]
+mod testing;

@@ -1,4 +1,9 @@
-//! The command line of `aiplatform`.
-fn main() {
-    println!("{}", aiplatform::crd::yaml().unwrap_or_default());
+//! `aiplatform`: arguments and exit codes, nothing else.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    aiplatform::cli::execute(aiplatform::cli::Cli::parse())
 }

@@ -13,17 +13,17 @@ pub const BUCKET_LIMIT: usize = 63;
 pub fn generated(account_id: &str, region: &str, namespace: &str, platform: &str, part: &str, limit: usize) -> String {
     let hash = hex_digest(&format!("{account_id}/{region}/{namespace}/{platform}/{part}"), 8);
     let mut readable = format!("{namespace}-{platform}-{part}").to_lowercase().replace('.', "-");
-    readable.truncate(limit.saturating_sub(hash.len() + 1));
+    readable.truncate(readable.floor_char_boundary(limit.saturating_sub(hash.len() + 1)));
     format!("{}-{hash}", readable.trim_end_matches('-'))
 }
 
 /// The first `length` hexadecimal digits of the SHA-256 of `text`.
 #[must_use]
 pub fn hex_digest(text: &str, length: usize) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha256::digest(text.as_bytes());
-    let mut hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.truncate(length);
-    hex
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.take(length).map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
 
 #[cfg(test)]

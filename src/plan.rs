@@ -166,12 +166,21 @@ impl Intent {
         Self { deleting: true, deletion_policy, management_policy, removals }
     }
 
-    fn removal(&self, observed: &Resource) -> Result<Removal, &'static str> {
+    /// Why a deletion of the object takes nothing away, if so. AWS need not even be asked then.
+    #[must_use]
+    pub fn retains_everything(&self) -> Option<&'static str> {
         if self.deleting && self.deletion_policy == DeletionPolicy::Retain {
-            return Err("kept because the platform's deletionPolicy is Retain");
+            return Some("kept because the platform's deletionPolicy is Retain");
         }
         if self.deleting && self.management_policy != ManagementPolicy::Full {
-            return Err("kept because the managementPolicy allows no deletion");
+            return Some("kept because the managementPolicy allows no deletion");
+        }
+        None
+    }
+
+    fn removal(&self, observed: &Resource) -> Result<Removal, &'static str> {
+        if let Some(why) = self.retains_everything() {
+            return Err(why);
         }
         match self.removals.get(&observed.key()).copied().unwrap_or_else(|| observed.removal()) {
             Removal::Retain => Err("no longer declared, and kept because its deletionPolicy is Retain"),
@@ -203,7 +212,12 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
     for step in &mut plan.steps {
         match policy {
             ManagementPolicy::Observe if step.action.writes() => step.withheld = Some("managementPolicy is Observe"),
-            ManagementPolicy::NoDelete if matches!(step.action, Action::Delete { .. }) => {
+            ManagementPolicy::NoDelete
+                if matches!(
+                    step.action,
+                    Action::Delete { .. } | Action::Refuse(Refusal { reason: "DeletionBlocked", .. })
+                ) =>
+            {
                 step.action =
                     Action::Retain("no longer declared, and kept because managementPolicy is NoDelete".into());
             }
@@ -333,3 +347,6 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         withheld: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -213,4 +213,4 @@ fn is_tag_character(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests_pending {}
+mod tests;

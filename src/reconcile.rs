@@ -101,6 +101,10 @@ pub async fn reconcile<P: Provider>(
         Ok(aim) => aim,
         Err(obstacle) => return ended(obstacle.verdict()),
     };
+    if aim.intent.retains_everything().is_some() {
+        let (status, next) = status(subject, &Verdict::Planned(&Plan::default(), &Outcomes::new()));
+        return Pass { status, next, finished: true, plan: Plan::default(), outcomes: Outcomes::new() };
+    }
     let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
     let unknown_yet = |desired: &Desired| !known.contains(&desired.resource.key());
     let generation_seen = subject.previous.and_then(|status| status.observed_generation);

@@ -30,8 +30,8 @@ pub struct Periods {
 
 const TRANSITION_MOST: Duration = Duration::from_secs(30);
 const RETRY_LEAST: Duration = Duration::from_secs(1);
-const RETRY_MOST: Duration = Duration::from_secs(120);
-const SLOW: Duration = Duration::from_secs(300);
+const RETRY_MOST: Duration = Duration::from_mins(2);
+const SLOW: Duration = Duration::from_mins(5);
 
 /// How long to wait, after `repeats` passes that said the same. `dice` is between 0 and 1 and spreads the platforms
 /// over a tenth of the period either way, so that they do not call AWS in step.
@@ -55,7 +55,7 @@ pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Du
 mod tests {
     use super::*;
 
-    const PERIODS: Periods = Periods { resync: Duration::from_secs(600), transition: Duration::from_secs(5) };
+    const PERIODS: Periods = Periods { resync: Duration::from_mins(10), transition: Duration::from_secs(5) };
 
     fn seconds(next: Next, repeats: u32) -> f64 {
         delay(next, PERIODS, repeats, 0.5).unwrap().as_secs_f64()

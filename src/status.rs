@@ -77,8 +77,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
         Verdict::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
         Verdict::Retrying(message) => Summary::retrying(message.clone()),
         Verdict::Planned(plan, outcomes) => {
-            let found: Vec<Finding> =
-                plan.steps.iter().filter_map(|step| finding(step, outcomes.get(&step.key))).collect();
+            let found: Vec<Finding> = plan.steps.iter().map(|step| finding(step, outcomes.get(&step.key))).collect();
             status.resources = found.iter().map(|finding| finding.resource(&before, subject.now)).collect();
             status.plan =
                 plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
@@ -173,6 +172,7 @@ struct Finding<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Settled,
+    Confirming,
     Moving,
     Failing,
     Stuck,
@@ -210,10 +210,9 @@ fn is(resource: &ResourceStatus, key: &Key) -> bool {
     resource.kind == key.kind.name() && resource.name == key.name
 }
 
-/// `None` when nothing is left of the resource.
-fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Option<Finding<'a>> {
+fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     let message = render::message(step);
-    let found = |state, reason, message, weight| Some(Finding { step, state, reason, message, weight });
+    let found = |state, reason, message, weight| Finding { step, state, reason, message, weight };
     if let Some(withheld) = step.withheld {
         let message = format!("to {}: {withheld}", step.action.name().to_lowercase());
         return found(State::Blocked, Some("Observing"), Some(message), Weight::Moving);
@@ -233,7 +232,13 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Option<Finding<'a>>
             Some("the operator ended before this step".into()),
             Weight::Moving,
         ),
-        (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone | Applied::Ready))) => None,
+        // It stays listed until a read confirms that it is gone.
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone | Applied::Ready))) => found(
+            State::Deleting,
+            Some("Deleted"),
+            Some("deleted; the next look confirms it".into()),
+            Weight::Confirming,
+        ),
         (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
             found(State::Deleting, Some("Progressing"), Some(why.clone()), Weight::Moving)
         }
@@ -259,7 +264,9 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Option<Finding<'a>>
 }
 
 fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
-    if subject.observing && !subject.deleting {
+    // Counts mean nothing while something could not be read.
+    let unread = plan.steps.iter().any(|step| matches!(step.action, Action::Unreadable(_)));
+    if subject.observing && !subject.deleting && !unread {
         return observing(plan);
     }
     let heaviest = found.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Settled);
@@ -269,17 +276,21 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
         let more = of_weight.len().saturating_sub(3);
         if more == 0 { first.join("; ") } else { format!("{}; and {more} more", first.join("; ")) }
     };
-    match heaviest {
+    let summary = match heaviest {
         Weight::Settled if subject.deleting => {
             Summary::unknown(Phase::Deleting, "Deleting", "nothing is left to delete", Next::Now)
         }
         Weight::Settled => Summary::ready(settled(found)),
-        Weight::Moving => Summary::unknown(Phase::Progressing, "Progressing", &told(), Next::Transition),
+        Weight::Confirming | Weight::Moving => {
+            Summary::unknown(Phase::Progressing, "Progressing", &told(), Next::Transition)
+        }
         Weight::Failing => Summary::retrying(told()),
         Weight::Stuck => {
             Summary::stalled(of_weight.first().and_then(|finding| finding.reason).unwrap_or("Failed"), told())
         }
-    }
+    };
+    let confirming = found.iter().any(|finding| finding.weight == Weight::Confirming);
+    Summary { next: if confirming { Next::Now } else { summary.next }, ..summary }
 }
 
 fn observing(plan: &Plan) -> Summary {
@@ -303,7 +314,7 @@ fn observing(plan: &Plan) -> Summary {
 }
 
 fn settled(found: &[Finding]) -> String {
-    match found.len() {
+    match found.iter().filter(|finding| finding.state != State::Retained).count() {
         0 => "nothing is declared".into(),
         1 => "1 resource is as declared".into(),
         count => format!("{count} resources are as declared"),
@@ -367,4 +378,4 @@ pub fn inventory(status: Option<&AIPlatformStatus>) -> Vec<Key> {
 }
 
 #[cfg(test)]
-mod tests_pending {}
+mod tests;

@@ -91,6 +91,18 @@ pub struct Lifecycle {
     pub rules: Vec<LifecycleRule>,
 }
 
+/// Each storage class once in a list of transitions.
+const ONE_OF_EACH_CLASS: &str = "self.all(t, self.exists_one(o, o.storageClass == t.storageClass))";
+
+/// Objects only move down the waterfall of storage classes.
+const DOWNWARDS: &str = "self.all(a, self.all(b, a.days >= b.days || !(a.storageClass in ['DEEP_ARCHIVE'] || (a.storageClass == 'GLACIER' && b.storageClass != 'DEEP_ARCHIVE') || (a.storageClass == 'GLACIER_IR' && !(b.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])) || (a.storageClass == 'ONEZONE_IA' && !(b.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])) || (a.storageClass == 'INTELLIGENT_TIERING' && b.storageClass == 'STANDARD_IA'))))";
+
+/// Days that objects stay in a class before the same rule moves them on.
+const LONG_ENOUGH: &str = "self.all(a, self.all(b, a.days >= b.days || b.days - a.days >= (a.storageClass in ['STANDARD_IA', 'ONEZONE_IA'] ? 30 : a.storageClass == 'GLACIER' ? 90 : 0)))";
+
+/// No two transitions on the same day.
+const ONE_A_DAY: &str = "self.all(a, self.exists_one(b, b.days == a.days))";
+
 /// One lifecycle rule: a filter and at least one action.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -113,10 +125,10 @@ pub struct LifecycleRule {
     /// When current versions change their storage class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
-    #[x_kube(validation = ("self.all(t, self.exists_one(o, o.storageClass == t.storageClass))", "storageClass must be different for the transitions of one rule"))]
-    #[x_kube(validation = ("self.all(a, self.all(b, a.days >= b.days || !(a.storageClass in ['DEEP_ARCHIVE'] || (a.storageClass == 'GLACIER' && b.storageClass != 'DEEP_ARCHIVE') || (a.storageClass == 'GLACIER_IR' && !(b.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])) || (a.storageClass == 'ONEZONE_IA' && !(b.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])) || (a.storageClass == 'INTELLIGENT_TIERING' && b.storageClass == 'STANDARD_IA'))))", "objects only move down: STANDARD_IA, INTELLIGENT_TIERING, ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, and not from ONEZONE_IA to GLACIER_IR"))]
-    #[x_kube(validation = ("self.all(a, self.all(b, a.days >= b.days || !(a.storageClass in ['STANDARD_IA', 'ONEZONE_IA']) || !(b.storageClass in ['ONEZONE_IA', 'GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE']) || b.days - a.days >= 30))", "objects stay at least 30 days in STANDARD_IA or ONEZONE_IA before the same rule moves them on"))]
-    #[x_kube(validation = ("self.all(a, self.exists_one(b, b.days == a.days))", "two transitions of one rule may not have the same days"))]
+    #[x_kube(validation = Rule::new(ONE_OF_EACH_CLASS).message("storageClass must be different for the transitions of one rule"))]
+    #[x_kube(validation = Rule::new(DOWNWARDS).message("objects only move down: STANDARD_IA, INTELLIGENT_TIERING, ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, and not from ONEZONE_IA to GLACIER_IR"))]
+    #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER, before the same rule moves them on"))]
+    #[x_kube(validation = Rule::new(ONE_A_DAY).message("two transitions of one rule may not have the same days"))]
     pub transitions: Vec<Transition>,
     /// When current versions expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +136,10 @@ pub struct LifecycleRule {
     /// When old versions change their storage class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
-    #[x_kube(validation = ("self.all(t, self.exists_one(o, o.storageClass == t.storageClass))", "storageClass must be different for the noncurrent transitions of one rule"))]
+    #[x_kube(validation = Rule::new(ONE_OF_EACH_CLASS).message("storageClass must be different for the transitions of one rule"))]
+    #[x_kube(validation = Rule::new(DOWNWARDS).message("objects only move down: STANDARD_IA, INTELLIGENT_TIERING, ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, and not from ONEZONE_IA to GLACIER_IR"))]
+    #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER, before the same rule moves them on"))]
+    #[x_kube(validation = Rule::new(ONE_A_DAY).message("two transitions of one rule may not have the same days"))]
     pub noncurrent_transitions: Vec<NoncurrentTransition>,
     /// When old versions go.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::api::storage::{BucketDeletionPolicy, LifecycleRule as RuleSpec};
 use crate::arn;
 use crate::platform::{Bucket as BucketSpec, Platform, lifecycle};
+use crate::policy;
 use crate::resource::bucket::{
     Bucket, Encryption, Expiration, Filter, LifecycleRule, NoncurrentExpiration, NoncurrentTransition,
     PublicAccessBlock, SID_PREFIX, Transition,
@@ -56,7 +57,7 @@ fn policy(region: &str, spec: &BucketSpec) -> BTreeMap<String, Value> {
             "Resource": [arn, format!("{arn}/*")],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         });
-        statements.insert(sid, statement);
+        statements.insert(sid, policy::canonical(&statement));
     }
     statements
 }

@@ -19,6 +19,9 @@ const INFREQUENT_ACCESS_DAYS: i32 = 30;
 
 /// Adds everything that is wrong with the rules.
 pub fn validate(rules: &[LifecycleRule], path: &str, problems: &mut Vec<Problem>) {
+    if rules.len() > RULES_LIMIT {
+        problems.push(Problem::new(path, format!("{} rules are too many: a bucket takes {RULES_LIMIT}", rules.len())));
+    }
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, rule) in rules.iter().enumerate() {
         let mut found = Findings { path: format!("{path}[{index}]"), problems };
@@ -235,12 +238,13 @@ fn validate_pair(one: (usize, Move), two: (usize, Move), list: &str, found: &mut
                 second.days
             ),
         );
-    } else if leaves_infrequent_access(first.class, second.class) && second.days - first.days < INFREQUENT_ACCESS_DAYS {
+    } else if second.days - first.days < stay(first.class) {
         found.add(
             &format!("{path}.days"),
             format!(
-                "{} is too early: objects stay at least {INFREQUENT_ACCESS_DAYS} days in {}, where they go on day {}",
+                "{} is too early: objects stay at least {} days in {}, where they go on day {}",
                 second.days,
+                stay(first.class),
                 name(first.class),
                 first.days
             ),
@@ -260,9 +264,13 @@ fn goes_down(from: StorageClass, to: StorageClass) -> bool {
     }
 }
 
-fn leaves_infrequent_access(from: StorageClass, to: StorageClass) -> bool {
-    use StorageClass::{IntelligentTiering, OnezoneIa, StandardIa};
-    matches!(from, StandardIa | OnezoneIa) && to != IntelligentTiering
+/// Days that objects stay in a class before the same rule may move them on.
+fn stay(class: StorageClass) -> i32 {
+    match class {
+        StorageClass::StandardIa | StorageClass::OnezoneIa => INFREQUENT_ACCESS_DAYS,
+        StorageClass::Glacier => 90,
+        _ => 0,
+    }
 }
 
 fn validate_expiration(rule: &LifecycleRule, expiration: &Expiration, found: &mut Findings) {

@@ -56,6 +56,24 @@ pub struct Bucket {
     pub lifecycle: BTreeMap<String, LifecycleRule>,
 }
 
+impl Bucket {
+    /// A bucket of which only the tags are known.
+    #[must_use]
+    pub fn bare(name: &str, region: &str, tags: Tags) -> Self {
+        Self {
+            name: name.into(),
+            region: region.into(),
+            tags,
+            public_access_block: PublicAccessBlock::default(),
+            object_ownership: None,
+            encryption: None,
+            versioning: false,
+            policy: BTreeMap::new(),
+            lifecycle: BTreeMap::new(),
+        }
+    }
+}
+
 /// The four switches of S3's public access block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

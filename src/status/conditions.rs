@@ -32,7 +32,11 @@ pub(super) fn conditions(
             .filter(|resource| resource.state != State::Retained && kinds.contains(&resource.kind.as_str()))
             .collect();
         if !members.is_empty() {
-            found.push(part_condition(part, &members));
+            found.push(if summary.reason == "Pending" {
+                (part, "Unknown", summary.reason.clone(), summary.message.clone())
+            } else {
+                part_condition(part, &members)
+            });
         }
     }
     found

@@ -1,0 +1,62 @@
+# make demo    the whole story on this machine, without an AWS account or a cluster (KEEP=1 leaves it up)
+# make test    every test
+# make lint    formatting, clippy, generated files
+# make bench   figures, printed and not asserted
+# make generate    the files that are made from the code
+# Everything that is built or installed goes into caches outside this folder.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export AIPLATFORM_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aiplatform
+export CARGO_TARGET_DIR ?= $(AIPLATFORM_CACHE)/target
+export CARGO_INCREMENTAL ?= 0
+export PYTHONDONTWRITEBYTECODE := 1
+
+BINARY := $(CARGO_TARGET_DIR)/debug/aiplatform
+RELEASE := $(CARGO_TARGET_DIR)/release/aiplatform
+# The Python that has boto3, pytest and ruff; made by the simulator at its first use.
+PYTHON = $$(python3 tests/aws/serve.py --venv)
+RUFF = $(PYTHON) -m ruff
+PYTHON_FILES := tests demo bench
+
+.PHONY: help demo test lint bench generate build servers
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+build:
+	cargo build --locked
+
+# The Kubernetes control plane and the AWS simulator, built before anything with a deadline needs them.
+servers:
+	@python3 tests/cluster/control_plane.py build >/dev/null
+	@python3 tests/aws/serve.py --venv >/dev/null
+
+demo: build servers
+	@$(PYTHON) demo/demo.py --binary $(BINARY) $(if $(KEEP),--keep)
+
+test: servers
+	cargo test --locked
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
+
+lint: servers
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --lib --no-default-features
+	cargo run --locked --quiet -- crd | diff -u crds/aiplatform.yaml - || { echo "crds/aiplatform.yaml is not what the code makes: run make generate" >&2; exit 1; }
+	$(RUFF) format --no-cache --check --config tests/aws/ruff.toml $(PYTHON_FILES)
+	$(RUFF) check --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)
+	test -z "$$(gofmt -l tests/cluster)"
+	cd tests/cluster && GOFLAGS=-mod=mod go mod verify >/dev/null
+
+bench: servers
+	cargo build --locked --release
+	@$(PYTHON) bench/bench.py --binary $(RELEASE)
+
+generate: build
+	$(BINARY) crd > crds/aiplatform.yaml
+	cargo fmt
+	$(RUFF) format --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)

@@ -1,0 +1,189 @@
+//! The command line: `run`, `crd`, `plan`, `diff`.
+
+mod diff;
+mod output;
+mod plan;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::manifest::{self, Input};
+
+/// Everything is as asked.
+const SUCCESS: u8 = 0;
+/// There are differences.
+const DIFFERENCES: u8 = 1;
+/// The input is bad, or something that is needed is missing.
+const BAD_INPUT: u8 = 2;
+
+/// Turns one `AIPlatform` object into a production AI platform on AWS, and keeps it so.
+#[derive(Parser, Debug)]
+#[command(name = "aiplatform", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the operator
+    Run(RunArguments),
+    /// Print the custom resource definition
+    Crd,
+    /// Show what would be made from nothing; asks nobody
+    Plan(PlanArguments),
+    /// Show what would change; reads AWS and the cluster, changes nothing
+    Diff(DiffArguments),
+}
+
+/// Arguments of `run`. AWS settings are the SDK's own: `AWS_ENDPOINT_URL`, profiles, web identity, container credentials.
+#[derive(Args, Debug, Clone)]
+pub struct RunArguments {
+    /// Watch only this namespace; may be repeated. Default: all of them
+    #[arg(long = "namespace", value_name = "NAME", env = "AIPLATFORM_NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// Watch only objects with these labels
+    #[arg(long, value_name = "SELECTOR", env = "AIPLATFORM_LABEL_SELECTOR")]
+    label_selector: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    /// Objects worked on at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, env = "AIPLATFORM_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: u16,
+    /// Time between two looks at what is as declared
+    #[arg(long, value_name = "DURATION", default_value = "10m", env = "AIPLATFORM_RESYNC", value_parser = duration)]
+    resync: Duration,
+    /// Time between the first looks at what is in transition
+    #[arg(long, value_name = "DURATION", default_value = "5s", env = "AIPLATFORM_TRANSITION_POLL", value_parser = duration)]
+    transition_poll: Duration,
+    /// Work only while holding the Lease `aiplatform`, so that several replicas can run
+    #[arg(long, env = "AIPLATFORM_LEADER_ELECT")]
+    leader_elect: bool,
+    /// Where to serve /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS", default_value = ":8080", env = "AIPLATFORM_HTTP_ADDR")]
+    http_addr: String,
+    #[command(flatten)]
+    aws: AwsArguments,
+    /// Form of the log
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "AIPLATFORM_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug, Clone)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    input: InputArguments,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+}
+
+/// Arguments of `diff`.
+#[derive(Args, Debug, Clone)]
+pub struct DiffArguments {
+    #[command(flatten)]
+    input: InputArguments,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    #[command(flatten)]
+    aws: AwsArguments,
+}
+
+#[derive(Args, Debug, Clone)]
+struct ClusterArguments {
+    /// The cluster's name in owner tags. Default: the UID of the namespace kube-system
+    #[arg(long, value_name = "NAME", env = "AIPLATFORM_CLUSTER_NAME")]
+    cluster_name: Option<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+struct AwsArguments {
+    /// Put bucket names into the path of S3 requests, for endpoints that are not AWS's own
+    #[arg(long, env = "AIPLATFORM_S3_PATH_STYLE")]
+    s3_path_style: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+struct InputArguments {
+    /// A file with AIPlatform objects, or - for standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE", required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: OutputFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Carries out a command line.
+#[must_use]
+pub fn execute(cli: Cli) -> ExitCode {
+    let result = match cli.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Crd => crd(),
+        Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Diff(arguments) => diff::diff(&arguments),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| {
+        for line in error.to_string().lines() {
+            output::complain(line);
+        }
+        BAD_INPUT
+    }))
+}
+
+/// What ends a command with exit code 2: each line names what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    Input(#[from] manifest::Error),
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
+    #[error("{0}")]
+    Crd(#[from] crate::crd::Error),
+    #[error("no cluster: set KUBECONFIG or --kubeconfig's default ~/.kube/config, or run in a pod ({0})")]
+    NoKubeconfig(String),
+    #[error("the cluster: {0}")]
+    Cluster(String),
+    #[error("--http-addr {address}: {error}")]
+    Http { address: String, error: std::io::Error },
+    #[error("{0}")]
+    Start(String),
+}
+
+fn crd() -> Result<u8, Error> {
+    output::print(&crate::crd::yaml()?);
+    Ok(SUCCESS)
+}
+
+/// Reads the files, says what was skipped, and gives up on bad input.
+fn read(arguments: &InputArguments) -> Result<Input, Error> {
+    let input = manifest::read(&arguments.files)?;
+    for note in &input.skipped {
+        output::complain(note);
+    }
+    Ok(input)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is not a duration such as 30s, 10m or 1h"))?;
+    Duration::try_from(parsed)
+        .ok()
+        .filter(|parsed| !parsed.is_zero())
+        .ok_or_else(|| format!("{text:?} is not longer than nothing"))
+}

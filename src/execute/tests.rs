@@ -1,0 +1,247 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Barrier;
+
+use super::*;
+use crate::plan::Refusal;
+use crate::provider::Class;
+use crate::resource::{Observations, Request};
+use crate::testing::{ACCOUNT, REGION, bucket_key, failure, refusal, step};
+
+/// Long enough for any machine; only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A provider that answers from a script and writes down what it was asked.
+#[derive(Default)]
+struct Script {
+    answers: BTreeMap<&'static str, Result<Applied, Error>>,
+    /// Steps that only go on together with another of them.
+    meeting: Option<(Barrier, &'static [&'static str])>,
+    /// The step during which the operator is told to end, and how.
+    ends: Option<(&'static str, CancellationToken)>,
+    log: Mutex<Vec<String>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Script {
+    fn answering<const N: usize>(answers: [(&'static str, Result<Applied, Error>); N]) -> Self {
+        Self { answers: answers.into(), ..Self::default() }
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Provider for Script {
+    async fn account(&self, place: &Place) -> Result<String, Error> {
+        Ok(place.account_id.clone())
+    }
+
+    async fn observe(&self, _: &Place, _: &[Request]) -> Observations {
+        Observations::new()
+    }
+
+    async fn apply(&self, _: &Place, step: &Step) -> Result<Applied, Error> {
+        let name = step.key.name.as_str();
+        self.log.lock().unwrap().push(format!("{name} begins"));
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(running, Ordering::SeqCst);
+        if let Some((meeting, of)) = &self.meeting
+            && of.contains(&name)
+        {
+            meeting.wait().await;
+        }
+        // Others get their turn, so that a step that did not wait for this one would begin before this one ends.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        if let Some((during, stop)) = &self.ends
+            && *during == name
+        {
+            stop.cancel();
+        }
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        self.log.lock().unwrap().push(format!("{name} ends"));
+        self.answers.get(name).cloned().unwrap_or(Ok(Applied::Ready))
+    }
+}
+
+async fn run_until(script: &Script, steps: Vec<Step>, stop: &CancellationToken) -> Outcomes {
+    let place = Place { region: REGION.into(), account_id: ACCOUNT.into(), owner: "c/n/p".into() };
+    let plan = Plan { namespace: "n".into(), name: "p".into(), steps };
+    tokio::time::timeout(PATIENCE, execute(script, &place, &plan, stop)).await.expect("the run ends")
+}
+
+async fn run(script: &Script, steps: Vec<Step>) -> Outcomes {
+    run_until(script, steps, &CancellationToken::new()).await
+}
+
+fn create(name: &str, needs: &[&str]) -> Step {
+    step(name, Action::Create, needs)
+}
+
+fn outcomes<const N: usize>(expected: [(&str, Outcome); N]) -> Outcomes {
+    expected.into_iter().map(|(name, outcome)| (bucket_key(name), outcome)).collect()
+}
+
+fn ready() -> Outcome {
+    Outcome::Done(Applied::Ready)
+}
+
+fn blocked(on: &[&str]) -> Outcome {
+    Outcome::Blocked(on.iter().map(|name| bucket_key(name)).collect())
+}
+
+#[tokio::test]
+async fn an_empty_plan_ends_at_once() {
+    assert_eq!(run(&Script::default(), vec![]).await, Outcomes::new());
+}
+
+#[tokio::test]
+async fn a_step_begins_when_everything_it_needs_has_ended() {
+    let script = Script::default();
+    let steps = vec![create("a", &[]), create("b", &["a"]), create("c", &["a", "b"])];
+    let found = run(&script, steps).await;
+    assert_eq!(found, outcomes([("a", ready()), ("b", ready()), ("c", ready())]));
+    assert_eq!(script.log(), ["a begins", "a ends", "b begins", "b ends", "c begins", "c ends"]);
+}
+
+#[tokio::test]
+async fn independent_steps_run_side_by_side() {
+    let script = Script { meeting: Some((Barrier::new(2), &["a", "b"])), ..Script::default() };
+    let found = run(&script, vec![create("a", &[]), create("b", &[])]).await;
+    assert_eq!(found, outcomes([("a", ready()), ("b", ready())]));
+}
+
+#[tokio::test]
+async fn a_branch_does_not_wait_for_another_branch() {
+    let script = Script { meeting: Some((Barrier::new(2), &["c", "x"])), ..Script::default() };
+    let steps = vec![create("x", &[]), create("a", &[]), create("b", &["a"]), create("c", &["b"])];
+    let found = run(&script, steps).await;
+    assert!(found.values().all(|outcome| *outcome == ready()), "{found:?}");
+}
+
+#[tokio::test]
+async fn one_platform_has_at_most_eight_calls_in_flight() {
+    let script = Script::default();
+    let names: Vec<String> = (0..20).map(|n| format!("bucket-{n}")).collect();
+    let found = run(&script, names.iter().map(|name| create(name, &[])).collect()).await;
+    assert_eq!(found.len(), 20);
+    assert!(found.values().all(|outcome| *outcome == ready()), "{found:?}");
+    assert_eq!(script.most.load(Ordering::SeqCst), CONCURRENT_STEPS);
+}
+
+#[tokio::test]
+async fn a_failure_holds_up_its_own_branch_only() {
+    let error = failure(Class::Transient);
+    let script = Script::answering([("a", Err(error.clone()))]);
+    let steps = vec![create("a", &[]), create("x", &[]), create("b", &["a"]), create("y", &["x"])];
+    let found = run(&script, steps).await;
+    let expected = [("a", Outcome::Failed(error)), ("b", blocked(&["a"])), ("x", ready()), ("y", ready())];
+    assert_eq!(found, outcomes(expected));
+    assert!(!script.log().contains(&"b begins".into()), "{:?}", script.log());
+}
+
+#[tokio::test]
+async fn every_failure_is_collected() {
+    let (one, two) = (failure(Class::Denied), failure(Class::Throttled));
+    let script = Script::answering([("a", Err(one.clone())), ("b", Err(two.clone()))]);
+    let found = run(&script, vec![create("a", &[]), create("b", &[])]).await;
+    assert_eq!(found, outcomes([("a", Outcome::Failed(one)), ("b", Outcome::Failed(two))]));
+}
+
+#[tokio::test]
+async fn blocked_goes_on_down_the_branch_and_names_what_it_waits_for() {
+    let error = failure(Class::Quota);
+    let script = Script::answering([("a", Err(error.clone()))]);
+    let steps = vec![create("a", &[]), create("b", &["a"]), create("c", &["b"]), create("d", &["c"])];
+    let found = run(&script, steps).await;
+    let expected =
+        [("a", Outcome::Failed(error)), ("b", blocked(&["a"])), ("c", blocked(&["b"])), ("d", blocked(&["c"]))];
+    assert_eq!(found, outcomes(expected));
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_not_ready_for_others() {
+    let progressing = Applied::Progressing("creating".into());
+    let script = Script::answering([("a", Ok(progressing.clone()))]);
+    let found = run(&script, vec![create("a", &[]), create("b", &["a"])]).await;
+    assert_eq!(found, outcomes([("a", Outcome::Done(progressing)), ("b", blocked(&["a"]))]));
+}
+
+#[tokio::test]
+async fn deletion_goes_on_when_what_stood_in_the_way_is_gone() {
+    let script = Script::answering([("a", Ok(Applied::Gone)), ("b", Ok(Applied::Gone))]);
+    let delete = || Action::Delete { with_contents: false };
+    let found = run(&script, vec![step("a", delete(), &[]), step("b", delete(), &["a"])]).await;
+    assert_eq!(found, outcomes([("a", Outcome::Done(Applied::Gone)), ("b", Outcome::Done(Applied::Gone))]));
+    assert_eq!(script.log(), ["a begins", "a ends", "b begins", "b ends"]);
+}
+
+#[tokio::test]
+async fn what_is_kept_or_not_in_the_plan_is_there_to_be_used() {
+    let script = Script::default();
+    let steps = vec![step("kept", Action::Keep, &[]), create("a", &["kept", "elsewhere"])];
+    let found = run(&script, steps).await;
+    assert_eq!(found, outcomes([("kept", Outcome::NotTaken), ("a", ready())]));
+}
+
+#[tokio::test]
+async fn steps_that_are_not_taken_hold_up_what_needs_them() {
+    let actions = [
+        Action::Retain("stays".into()),
+        Action::Wait("creating".into()),
+        Action::Blocked(vec![bucket_key("x")]),
+        Action::Refuse(refusal("NotOwned", "not ours")),
+        Action::Unreadable(failure(Class::Denied)),
+    ];
+    for action in actions {
+        let script = Script::default();
+        let found = run(&script, vec![step("a", action.clone(), &[]), create("b", &["a"])]).await;
+        assert_eq!(found, outcomes([("a", Outcome::NotTaken), ("b", blocked(&["a"]))]), "{action:?}");
+        assert_eq!(script.log(), Vec::<String>::new(), "{action:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_withheld_is_never_taken() {
+    let script = Script::default();
+    let withheld = Step { withheld: Some("managementPolicy is Observe"), ..create("a", &[]) };
+    let found = run(&script, vec![withheld, create("b", &["a"])]).await;
+    assert_eq!(found, outcomes([("a", Outcome::NotTaken), ("b", blocked(&["a"]))]));
+    assert_eq!(script.log(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_held_back_does_not_keep_the_rest_of_the_step_from_being_taken() {
+    let held: Option<Refusal> = Some(refusal("Conflict", "a rule of others would be lost"));
+    let script = Script::default();
+    let found = run(&script, vec![Step { held, ..step("a", Action::Update(vec![]), &[]) }]).await;
+    assert_eq!(found, outcomes([("a", ready())]));
+}
+
+#[tokio::test]
+async fn an_operator_that_is_ending_begins_nothing() {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let script = Script::default();
+    let steps = vec![create("a", &[]), create("b", &["a"]), step("kept", Action::Keep, &[])];
+    let found = run_until(&script, steps, &stop).await;
+    let expected = [("a", Outcome::Interrupted), ("b", Outcome::Interrupted), ("kept", Outcome::NotTaken)];
+    assert_eq!(found, outcomes(expected));
+    assert_eq!(script.log(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_operator_told_to_end_finishes_what_it_has_in_hand_and_begins_nothing_new() {
+    let stop = CancellationToken::new();
+    let script = Script { ends: Some(("a", stop.clone())), ..Script::default() };
+    let steps = vec![create("a", &[]), create("x", &[]), create("b", &["a"])];
+    let found = run_until(&script, steps, &stop).await;
+    assert_eq!(found, outcomes([("a", ready()), ("x", ready()), ("b", Outcome::Interrupted)]));
+    assert!(!script.log().contains(&"b begins".into()), "{:?}", script.log());
+}

@@ -1,0 +1,343 @@
+//! Reads files with `AIPlatform` objects, and finds everything that is wrong with them at once.
+//!
+//! The check is against the custom resource's own schema, so that a file is right here exactly when the API server
+//! takes it. What the schema cannot say is left to [`crate::platform::validate`].
+
+mod check;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use kube::Resource;
+
+use crate::api::AIPlatform;
+use crate::platform;
+use check::Checker;
+use yaml::{Broken, Node, Value};
+
+const STANDARD_INPUT: &str = "standard input";
+
+/// Where an object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file, or `standard input`.
+    pub file: String,
+    /// The line the object begins on.
+    pub line: usize,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One object from a file.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Where it stands.
+    pub source: Source,
+    /// What it says; its status is not read.
+    pub object: AIPlatform,
+    lines: BTreeMap<String, usize>,
+}
+
+impl Manifest {
+    /// A problem that was found later, in the words of those found here.
+    #[must_use]
+    pub fn locate(&self, problem: &platform::Problem) -> String {
+        let platform::Problem { path, message } = problem;
+        let (file, line) = (self.source.file.clone(), Some(self.line(path)));
+        Problem { file, line, path: path.clone(), message: message.clone() }.to_string()
+    }
+
+    /// The line of a path, or of what comes nearest above it.
+    fn line(&self, mut path: &str) -> usize {
+        loop {
+            if let Some(line) = self.lines.get(path) {
+                return *line;
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return self.source.line,
+            }
+        }
+    }
+}
+
+/// What was found in the input.
+#[derive(Debug)]
+pub struct Input {
+    /// The platforms, in the order of the files.
+    pub manifests: Vec<Manifest>,
+    /// A note for every object of another kind.
+    pub skipped: Vec<String>,
+}
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, or `standard input`.
+    pub file: String,
+    /// The line, unless the whole file is meant.
+    pub line: Option<usize>,
+    /// Path in the document, such as `spec.region`; empty when the document itself is meant.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:", self.file)?;
+        if let Some(line) = self.line {
+            write!(formatter, "{line}:")?;
+        }
+        if !self.path.is_empty() {
+            write!(formatter, " {}:", self.path)?;
+        }
+        write!(formatter, " {}", self.message)
+    }
+}
+
+/// The input cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Everything that is wrong, in the order of the files.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<Problem>),
+    /// There is nothing to plan.
+    #[error("no AIPlatform in {}{}", .files.join(", "), others(*.skipped))]
+    Empty {
+        /// Where it was looked for.
+        files: Vec<String>,
+        /// How many objects of other kinds are there.
+        skipped: usize,
+    },
+}
+
+impl Error {
+    /// A word for the kind of error.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "InvalidInput",
+            Self::Empty { .. } => "EmptyInput",
+        }
+    }
+}
+
+/// Reads files; `-` is standard input.
+///
+/// # Errors
+/// Everything that is wrong in any of the files.
+pub fn read(files: &[PathBuf]) -> Result<Input, Error> {
+    let mut reader = Reader::new();
+    let mut standard_input = false;
+    for file in files {
+        let piped = file == Path::new("-");
+        let name = if piped { STANDARD_INPUT.into() } else { file.display().to_string() };
+        if piped && std::mem::replace(&mut standard_input, true) {
+            reader.unreadable(name, "- is given twice, and standard input can be read only once".into());
+            continue;
+        }
+        let mut text = String::new();
+        let outcome = if piped {
+            std::io::stdin().read_to_string(&mut text).map(|_| ())
+        } else {
+            std::fs::read_to_string(file).map(|read| text = read)
+        };
+        match outcome {
+            Ok(()) => reader.text(name, &text),
+            Err(error) => reader.unreadable(name, format!("cannot be read: {error}")),
+        }
+    }
+    reader.finish()
+}
+
+/// Reads a text that came from somewhere else; `name` stands for the file in messages.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(name: &str, text: &str) -> Result<Input, Error> {
+    let mut reader = Reader::new();
+    reader.text(name.into(), text);
+    reader.finish()
+}
+
+struct Reader {
+    checker: Checker,
+    api_version: String,
+    kind: String,
+    files: Vec<String>,
+    manifests: Vec<Manifest>,
+    skipped: Vec<String>,
+    problems: Vec<Problem>,
+    /// Where each platform was seen first.
+    seen: BTreeMap<String, Source>,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self {
+            checker: Checker::new(),
+            api_version: AIPlatform::api_version(&()).into_owned(),
+            kind: AIPlatform::kind(&()).into_owned(),
+            files: Vec::new(),
+            manifests: Vec::new(),
+            skipped: Vec::new(),
+            problems: Vec::new(),
+            seen: BTreeMap::new(),
+        }
+    }
+
+    fn finish(self) -> Result<Input, Error> {
+        if !self.problems.is_empty() {
+            return Err(Error::Invalid(self.problems));
+        }
+        if self.manifests.is_empty() {
+            return Err(Error::Empty { files: self.files, skipped: self.skipped.len() });
+        }
+        Ok(Input { manifests: self.manifests, skipped: self.skipped })
+    }
+
+    fn unreadable(&mut self, file: String, message: String) {
+        self.problems.push(Problem { file, line: None, path: String::new(), message });
+    }
+
+    fn text(&mut self, file: String, text: &str) {
+        let before = self.problems.len();
+        for document in yaml::documents(text) {
+            match document {
+                Ok(node) if matches!(node.value, Value::Null) => {}
+                Ok(node) => self.document(&file, &node, ""),
+                Err(Broken { line, message }) => self.problem(&file, line, "", message),
+            }
+        }
+        self.problems[before..].sort_by_key(|problem| problem.line);
+        self.files.push(file);
+    }
+
+    /// `within` is the path of an object that is part of a list.
+    fn document(&mut self, file: &str, node: &Node, within: &str) {
+        if !matches!(node.value, Value::Map(_)) {
+            let message = "not an object: every Kubernetes object has apiVersion and kind";
+            self.problem(file, node.line, within, message.into());
+            return;
+        }
+        let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
+            self.without_kind(file, node, within);
+            return;
+        };
+        let ours = api_version.split('/').next() == self.api_version.split('/').next();
+        if api_version == "v1" && kind == "List" {
+            self.list(file, node, within);
+        } else if api_version == self.api_version && kind == self.kind {
+            self.platform(file, node, within);
+        } else if ours || kind == self.kind {
+            let wrong = if api_version == self.api_version { "kind" } else { "apiVersion" };
+            let (found, known) = if wrong == "kind" { (kind, &self.kind) } else { (api_version, &self.api_version) };
+            let line = node.get(wrong).map_or(node.line, |value| value.line);
+            let message = format!("{found:?} is not known here: write {known}");
+            self.problem(file, line, &inside(within, wrong), message);
+        } else {
+            let name = node.get("metadata").and_then(|metadata| {
+                let name = metadata.text("name")?;
+                Some(metadata.text("namespace").map_or(name.into(), |namespace| format!("{namespace}/{name}")))
+            });
+            let name = name.unwrap_or_else(|| "without a name".into());
+            self.skipped.push(format!("{file}:{}: skipped {kind} {name}: not an {}", node.line, self.kind));
+        }
+    }
+
+    fn without_kind(&mut self, file: &str, node: &Node, within: &str) {
+        for (field, example) in [("apiVersion", self.api_version.clone()), ("kind", self.kind.clone())] {
+            if node.text(field).is_some() {
+                continue;
+            }
+            let (line, what) = match node.get(field) {
+                Some(value) => (value.line, "is not a string"),
+                None => (node.line, "is missing"),
+            };
+            let message = format!("{what}: every Kubernetes object has apiVersion and kind, a platform {example}");
+            self.problem(file, line, &inside(within, field), message);
+        }
+    }
+
+    fn list(&mut self, file: &str, node: &Node, within: &str) {
+        let Some(items) = node.get("items") else { return };
+        match &items.value {
+            Value::Null => {}
+            Value::List(objects) => {
+                for (index, object) in objects.iter().enumerate() {
+                    self.document(file, object, &inside(within, &format!("items[{index}]")));
+                }
+            }
+            _ => self.problem(file, items.line, &inside(within, "items"), "is not a list".into()),
+        }
+    }
+
+    fn platform(&mut self, file: &str, node: &Node, within: &str) {
+        let source = Source { file: file.into(), line: node.line };
+        let report = self.checker.check(node);
+        let clean = report.findings.is_empty();
+        for finding in report.findings {
+            self.problem(file, finding.line, &inside(within, &finding.path), finding.message);
+        }
+        let first = self.is_first(file, node, within, &source);
+        if !clean || !first {
+            return;
+        }
+        let mut json = node.to_json();
+        if let Some(fields) = json.as_object_mut() {
+            fields.remove("status");
+        }
+        match serde_json::from_value(json) {
+            Ok(object) => self.manifests.push(Manifest { source, object, lines: report.lines }),
+            Err(error) => self.problem(file, node.line, within, format!("cannot be read: {error}")),
+        }
+    }
+
+    fn is_first(&mut self, file: &str, node: &Node, within: &str, source: &Source) -> bool {
+        let Some(metadata) = node.get("metadata") else { return true };
+        let Some(name) = metadata.text("name") else { return true };
+        let id = format!("{}/{name}", metadata.text("namespace").unwrap_or("default"));
+        let Some(first) = self.seen.get(&id) else {
+            self.seen.insert(id, source.clone());
+            return true;
+        };
+        let message = format!("{id} is declared at {first} already: keep one");
+        let line = metadata.get("name").map_or(node.line, |name| name.line);
+        self.problem(file, line, &inside(within, "metadata.name"), message);
+        false
+    }
+
+    fn problem(&mut self, file: &str, line: usize, path: &str, message: String) {
+        self.problems.push(Problem { file: file.into(), line: Some(line), path: path.into(), message });
+    }
+}
+
+fn inside(within: &str, path: &str) -> String {
+    match (within, path) {
+        ("", _) => path.into(),
+        (_, "") => within.into(),
+        _ => format!("{within}.{path}"),
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn others(skipped: usize) -> String {
+    match skipped {
+        0 => String::new(),
+        1 => ", only one object of another kind".into(),
+        _ => format!(", only {skipped} objects of other kinds"),
+    }
+}

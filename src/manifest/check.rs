@@ -1,0 +1,291 @@
+//! Checks a document against the custom resource's own schema.
+//!
+//! Only what a structural schema can say is looked at; the CEL rules are the API server's and have their twins in
+//! [`crate::platform::validate`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps as Schema, JSONSchemaPropsOrArray as Items, JSONSchemaPropsOrBool as Additional,
+};
+use kube::CustomResourceExt;
+use regex::Regex;
+
+use super::yaml::{self, Entry, Node, Value};
+use crate::api::AIPlatform;
+
+/// Something wrong at a place in the document.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub line: usize,
+    pub path: String,
+    pub message: String,
+}
+
+/// What one document came to.
+#[derive(Default)]
+pub(super) struct Report {
+    pub findings: Vec<Finding>,
+    /// The line of every path, as [`crate::platform::validate`] writes it.
+    pub lines: BTreeMap<String, usize>,
+}
+
+/// The schema, and the patterns in it that were needed so far.
+pub(super) struct Checker {
+    schema: Schema,
+    patterns: HashMap<String, Option<Regex>>,
+}
+
+impl Checker {
+    pub(super) fn new() -> Self {
+        Self { schema: schema(), patterns: HashMap::new() }
+    }
+
+    pub(super) fn check(&mut self, document: &Node) -> Report {
+        let Self { schema, patterns } = self;
+        let mut walk = Walk { patterns, report: Report::default() };
+        walk.value(schema, document, document.line, "");
+        walk.report
+    }
+}
+
+/// The definition's schema, with what the API server adds to it. `status` is the operator's and stays unread.
+pub(super) fn schema() -> Schema {
+    let text = || Schema { type_: Some("string".into()), ..Schema::default() };
+    let object = || Schema { type_: Some("object".into()), ..Schema::default() };
+    let texts = || Schema { additional_properties: Some(Additional::Schema(Box::new(text()))), ..object() };
+    let name = Schema { min_length: Some(1), ..text() };
+    let metadata = Schema {
+        properties: Some(
+            [("name", name), ("namespace", text()), ("labels", texts()), ("annotations", texts())]
+                .map(|(field, schema)| (field.into(), schema))
+                .into(),
+        ),
+        required: Some(vec!["name".into()]),
+        x_kubernetes_preserve_unknown_fields: Some(true),
+        ..object()
+    };
+    let versions = AIPlatform::crd().spec.versions;
+    let mut root = versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema).unwrap_or_default();
+    root.properties.get_or_insert_default().extend(
+        [("apiVersion", text()), ("kind", text()), ("metadata", metadata), ("status", Schema::default())]
+            .map(|(field, schema)| (field.into(), schema)),
+    );
+    root.required.get_or_insert_default().push("metadata".into());
+    root
+}
+
+struct Walk<'a> {
+    patterns: &'a mut HashMap<String, Option<Regex>>,
+    report: Report,
+}
+
+impl Walk<'_> {
+    /// `key` is the line of the key that holds the value, which is where one looks for what the value lacks.
+    fn value(&mut self, schema: &Schema, node: &Node, key: usize, path: &str) {
+        self.report.lines.insert(path.into(), node.line);
+        if let Some(message) = self.wrong(schema, node) {
+            self.finding(node.line, path, message);
+            return;
+        }
+        match &node.value {
+            Value::Map(entries) => self.entries(schema, entries, key, path),
+            Value::List(items) => {
+                if let Some(Items::Schema(schema)) = &schema.items {
+                    for (index, item) in items.iter().enumerate() {
+                        self.value(schema, item, item.line, &format!("{path}[{index}]"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn entries(&mut self, schema: &Schema, entries: &[Entry], key: usize, path: &str) {
+        let none = BTreeMap::new();
+        let properties = schema.properties.as_ref().unwrap_or(&none);
+        let mut first_lines: HashMap<&str, usize> = HashMap::new();
+        let mut meant = Vec::new();
+        for entry in entries {
+            let additional = match &schema.additional_properties {
+                Some(Additional::Schema(schema)) => Some(&**schema),
+                _ => None,
+            };
+            let property = properties.get(&entry.key);
+            let path = match additional {
+                Some(_) if property.is_none() => format!("{path}[{:?}]", entry.key),
+                _ => join(path, &entry.key),
+            };
+            if let Some(first) = first_lines.insert(&entry.key, entry.line) {
+                self.finding(entry.line, &path, format!("is given twice, first on line {first}: keep one"));
+                continue;
+            }
+            if let Some(schema) = property.or(additional) {
+                self.value(schema, &entry.value, entry.line, &path);
+            } else if !is_open(schema) {
+                let near = nearest(&entry.key, properties.keys());
+                let known = properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let message = match near {
+                    Some(near) => format!("unknown field; did you mean {near}? (known: {known})"),
+                    None => format!("unknown field (known: {known})"),
+                };
+                meant.extend(near);
+                self.finding(entry.line, &path, message);
+            }
+        }
+        for field in schema.required.iter().flatten() {
+            let there = entries.iter().any(|entry| entry.key == *field) || meant.contains(&field.as_str());
+            if !there {
+                self.finding(key, &join(path, field), "is missing".into());
+            }
+        }
+    }
+
+    /// Why a value is not what the schema asks for, without what is in it.
+    fn wrong(&mut self, schema: &Schema, node: &Node) -> Option<String> {
+        let kind = schema.type_.as_deref();
+        match &node.value {
+            Value::Tagged(tag) => {
+                return Some(format!("the tag {tag} means nothing here: write the value itself"));
+            }
+            // The API server takes such a field out before it puts the default in.
+            Value::Null if kind.is_none() || schema.nullable == Some(true) || schema.default.is_some() => return None,
+            _ => {}
+        }
+        kind.and_then(|kind| wrong_type(kind, &node.value)).or_else(|| match &node.value {
+            Value::Text(text) => wrong_enum(schema, text).or_else(|| self.wrong_text(schema, text)),
+            Value::Number(number, written) => wrong_number(schema, number.as_f64()?, written),
+            Value::List(items) => wrong_count("items", items.len(), schema.min_items, schema.max_items),
+            Value::Map(entries) => wrong_count("entries", entries.len(), schema.min_properties, schema.max_properties),
+            _ => None,
+        })
+    }
+
+    fn wrong_text(&mut self, schema: &Schema, text: &str) -> Option<String> {
+        let length = text.chars().count();
+        if schema.min_length.is_some_and(|least| count(least) > length) {
+            let least = schema.min_length.unwrap_or_default();
+            return Some(if length == 0 {
+                format!("is empty, and at least {least} {} expected", plural(least, "character is", "characters are"))
+            } else {
+                format!("{text:?} is too short: {length} characters, and at least {least} are expected")
+            });
+        }
+        if let Some(most) = schema.max_length.filter(|most| count(*most) < length) {
+            return Some(format!("{:?} is too long: {length} characters, and at most {most} are allowed", cut(text)));
+        }
+        let pattern = schema.pattern.as_ref()?;
+        let regex = self.patterns.entry(pattern.clone()).or_insert_with(|| Regex::new(pattern).ok());
+        if regex.as_ref()?.is_match(text) {
+            return None;
+        }
+        let about = schema.description.as_deref().and_then(|text| text.split(['.', '\n']).next());
+        let about = about.map(|about| format!(" ({about})")).unwrap_or_default();
+        Some(format!("{:?} does not match {pattern}{about}", cut(text)))
+    }
+
+    fn finding(&mut self, line: usize, path: &str, message: String) {
+        self.report.findings.push(Finding { line, path: path.into(), message });
+    }
+}
+
+fn wrong_type(kind: &str, value: &Value) -> Option<String> {
+    let expected = match kind {
+        "string" => "a string",
+        "boolean" => "a boolean",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "array" => "a list",
+        "object" => "an object",
+        _ => return None,
+    };
+    let (found, hint) = match (value, kind) {
+        (Value::Text(_), "string")
+        | (Value::Boolean(..), "boolean")
+        | (Value::Number(..), "number")
+        | (Value::List(_), "array")
+        | (Value::Map(_), "object") => return None,
+        (Value::Number(number, _), "integer") if number.is_i64() => return None,
+        (Value::Boolean(_, written), "string") => (format!("{written} is a boolean"), ": put it in quotes"),
+        (Value::Number(_, written) | Value::OddNumber(written), "string") => {
+            (format!("{written} is a number"), ": put it in quotes")
+        }
+        (Value::OddNumber(written), "integer" | "number") => {
+            (format!("{written} is a number that not all readers read alike"), ": write it in plain digits")
+        }
+        (Value::Text(text), _) => {
+            let unquoted = match yaml::plain(text) {
+                Value::Text(_) => false,
+                value => wrong_type(kind, &value).is_none(),
+            };
+            (format!("{:?} is a string", cut(text)), if unquoted { ": take the quotes away" } else { "" })
+        }
+        (Value::Boolean(_, written), _) => (format!("{written} is a boolean"), ""),
+        (Value::Number(_, written) | Value::OddNumber(written), _) => (format!("{written} is a number"), ""),
+        (Value::List(_), _) => ("is a list".into(), ""),
+        (Value::Map(_), _) => ("is an object".into(), ""),
+        (Value::Null | Value::Tagged(_), _) => ("is empty".into(), ": fill it, or leave the key out"),
+    };
+    Some(format!("{found}, and {expected} is expected{hint}"))
+}
+
+fn wrong_enum(schema: &Schema, text: &str) -> Option<String> {
+    let allowed: Vec<&str> = schema.enum_.as_ref()?.iter().filter_map(|value| value.0.as_str()).collect();
+    (!allowed.contains(&text)).then(|| format!("{:?} is not one of {}", cut(text), allowed.join(", ")))
+}
+
+fn wrong_number(schema: &Schema, value: f64, written: &str) -> Option<String> {
+    let (least, most) = match schema.format.as_deref() {
+        Some("int32") => (Some(f64::from(i32::MIN)), Some(f64::from(i32::MAX))),
+        _ => (None, None),
+    };
+    let (least, most) = (schema.minimum.or(least), schema.maximum.or(most));
+    if let Some(least) = least.filter(|least| value < *least) {
+        return Some(format!("{written} is too small: at least {least} is expected"));
+    }
+    most.filter(|most| value > *most).map(|most| format!("{written} is too large: at most {most} is allowed"))
+}
+
+fn wrong_count(what: &str, found: usize, least: Option<i64>, most: Option<i64>) -> Option<String> {
+    if let Some(least) = least.filter(|least| count(*least) > found) {
+        return Some(format!("{found} {what} are too few: at least {least}"));
+    }
+    most.filter(|most| count(*most) < found).map(|most| format!("{found} {what} are too many: at most {most}"))
+}
+
+fn is_open(schema: &Schema) -> bool {
+    schema.x_kubernetes_preserve_unknown_fields == Some(true)
+        || matches!(schema.additional_properties, Some(Additional::Bool(true)))
+        || (schema.properties.is_none() && schema.additional_properties.is_none())
+}
+
+/// The known field that was probably meant: one slip for every four letters, whatever the case and the underscores.
+fn nearest<'a>(field: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a str> {
+    let folded = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+    let field = folded(field);
+    known
+        .map(|name| (strsim::osa_distance(&field, &folded(name)), name.as_str()))
+        .min()
+        .filter(|(distance, name)| *distance <= (name.len() / 4).max(1))
+        .map(|(_, name)| name)
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path.is_empty() { field.into() } else { format!("{path}.{field}") }
+}
+
+fn cut(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.into();
+    }
+    text.chars().take(MOST).chain(['…']).collect()
+}
+
+fn count(limit: i64) -> usize {
+    usize::try_from(limit).unwrap_or_default()
+}
+
+fn plural(number: i64, one: &'static str, many: &'static str) -> &'static str {
+    if number == 1 { one } else { many }
+}

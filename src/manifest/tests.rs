@@ -1,0 +1,300 @@
+mod problems;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Error, Input, parse, read};
+use crate::api::ManagementPolicy;
+use crate::platform::Problem;
+
+const HEAD: &str = "apiVersion: aiplatform.dev/v1alpha1\nkind: AIPlatform\nmetadata: {name: support}\n";
+const OWNERSHIP: &str = "  ownership: {team: support, contact: ml@example.com, environment: prod}\n";
+const PLACE: &str = "  region: eu-west-1\n  accountId: \"123456789012\"\n";
+
+/// A sound platform of seven lines and what a test adds to its spec, which begins on line 8.
+fn platform(spec: &str) -> String {
+    format!("{HEAD}spec:\n{PLACE}{OWNERSHIP}{spec}")
+}
+
+fn sound(text: &str) -> Input {
+    parse("x.yaml", text).unwrap_or_else(|error| panic!("{error}\nin\n{text}"))
+}
+
+fn wrong(text: &str) -> Vec<String> {
+    match parse("x.yaml", text) {
+        Ok(input) => panic!("taken: {:?}\nin\n{text}", input.manifests),
+        Err(error) => error.to_string().lines().map(String::from).collect(),
+    }
+}
+
+#[test]
+fn a_platform_is_read_with_its_place() {
+    let input = sound(&format!("# a comment\n\n---\n{}", platform("  managementPolicy: Observe\n")));
+    let [manifest] = input.manifests.as_slice() else { panic!("{:?}", input.manifests) };
+    assert_eq!(manifest.source.to_string(), "x.yaml:4");
+    assert_eq!(manifest.object.metadata.name.as_deref(), Some("support"));
+    assert_eq!(manifest.object.metadata.namespace, None);
+    assert_eq!(manifest.object.spec.account_id, "123456789012");
+    assert_eq!(manifest.object.spec.management_policy, ManagementPolicy::Observe);
+    assert!(input.skipped.is_empty());
+}
+
+#[test]
+fn files_from_windows_are_read() {
+    let text = format!("\u{feff}{}", platform("  suspend: true\n").replace('\n', "\r\n"));
+    let input = sound(&text);
+    assert!(input.manifests[0].object.spec.suspend);
+    assert_eq!(input.manifests[0].line("spec.suspend"), 8);
+}
+
+#[test]
+fn paths_are_located() {
+    let text =
+        platform("  tags: {a.b: c}\n  storage:\n    buckets:\n    - name: one\n    - adopt: true\n      name: two\n");
+    let input = sound(&text);
+    let cases = [
+        ("spec.region", 5),
+        ("spec.tags[\"a.b\"]", 8),
+        ("spec.storage.buckets[1]", 12),
+        ("spec.storage.buckets[1].name", 13),
+        ("spec.storage.buckets[1].bucketName", 12),
+        ("spec.storage.buckets[0].lifecycle.rules[3].id", 11),
+        ("elsewhere", 1),
+    ];
+    let problem = Problem { path: "spec.storage.buckets[1].name".into(), message: "is taken".into() };
+    assert_eq!(input.manifests[0].locate(&problem), "x.yaml:13: spec.storage.buckets[1].name: is taken");
+    for (path, line) in cases {
+        assert_eq!(input.manifests[0].line(path), line, "{path}");
+    }
+}
+
+#[test]
+fn every_problem_of_every_document_is_reported() {
+    let good = platform("").replace("support}", "other}");
+    let text = format!(
+        "{}---\nbroken: [\n---\n{good}---\n{HEAD}spec:\n  regoin: eu-west-1\n  accountId: 1\n  suspend: 1\n",
+        platform("  suspend: 5\n  colour: red\n")
+    );
+    let found = wrong(&text);
+    let starts: Vec<&str> = found.iter().map(|line| line.split(": ").take(2).last().unwrap_or_default()).collect();
+    let places: Vec<&str> = found.iter().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!(
+        places.iter().zip(&starts).map(|(place, path)| format!("{place} {path}")).collect::<Vec<_>>(),
+        [
+            "x.yaml:8 spec.suspend",
+            "x.yaml:9 spec.colour",
+            "x.yaml:11 not YAML",
+            "x.yaml:23 metadata.name",
+            "x.yaml:24 spec.ownership",
+            "x.yaml:25 spec.regoin",
+            "x.yaml:26 spec.accountId",
+            "x.yaml:27 spec.suspend",
+        ],
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn lines_are_right_in_the_second_document() {
+    let second = platform("  colour: red\n").replace("support}", "other}");
+    let text = format!("---\n{}---\n# why\n{second}", platform(""));
+    assert_eq!(wrong(&text).len(), 1);
+    assert!(wrong(&text)[0].starts_with("x.yaml:18: spec.colour: unknown field"), "{:?}", wrong(&text));
+}
+
+#[test]
+fn other_kinds_and_empty_documents_are_skipped() {
+    let text = format!(
+        "---\n---\n# nothing\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: default\n\
+         spec: {{a: 1, a: 2}}\n---\n{}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: x}}\n---\n\
+         apiVersion: batch/v1\nkind: Job\nmetadata: {{generateName: x-}}\n",
+        platform("")
+    );
+    let input = sound(&text);
+    assert_eq!(input.manifests.len(), 1);
+    assert_eq!(
+        input.skipped,
+        [
+            "x.yaml:5: skipped Deployment default/web: not an AIPlatform",
+            "x.yaml:20: skipped Namespace x: not an AIPlatform",
+            "x.yaml:24: skipped Job without a name: not an AIPlatform",
+        ]
+    );
+}
+
+#[test]
+fn without_a_platform_there_is_nothing_to_plan() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n";
+    let cases = [
+        (String::new(), "no AIPlatform in x.yaml"),
+        ("# nothing\n---\n".into(), "no AIPlatform in x.yaml"),
+        (namespace.into(), "no AIPlatform in x.yaml, only one object of another kind"),
+        (format!("{namespace}---\n{namespace}"), "no AIPlatform in x.yaml, only 2 objects of other kinds"),
+    ];
+    for (text, expected) in cases {
+        let error = parse("x.yaml", &text).expect_err(expected);
+        assert_eq!((error.to_string().as_str(), error.reason()), (expected, "EmptyInput"));
+    }
+}
+
+#[test]
+fn lists_are_unfolded() {
+    let item = |name: &str, suspend: &str| {
+        format!(
+            "- apiVersion: aiplatform.dev/v1alpha1\n  kind: AIPlatform\n  metadata: {{name: {name}}}\n  spec:\n    \
+             region: eu-west-1\n    accountId: \"123456789012\"\n    suspend: {suspend}\n    \
+             ownership: {{team: a, contact: b, environment: c}}\n"
+        )
+    };
+    let list = |items: &str| format!("apiVersion: v1\nkind: List\nitems:\n{items}");
+    let pod = "- {apiVersion: v1, kind: Pod, metadata: {name: p}}\n";
+    let input = sound(&list(&format!("{}{pod}{}", item("a", "true"), item("b", "false"))));
+    let places: Vec<String> = input.manifests.iter().map(|manifest| manifest.source.to_string()).collect();
+    assert_eq!(places, ["x.yaml:4", "x.yaml:13"]);
+    assert_eq!(input.manifests[1].line("spec.suspend"), 19);
+    assert_eq!(input.skipped, ["x.yaml:12: skipped Pod p: not an AIPlatform"]);
+
+    assert_eq!(
+        wrong(&list(&format!("{}{}- 5\n", item("a", "true"), item("b", "1")))),
+        [
+            "x.yaml:18: items[1].spec.suspend: 1 is a number, and a boolean is expected",
+            "x.yaml:20: items[2]: not an object: every Kubernetes object has apiVersion and kind",
+        ]
+    );
+}
+
+#[test]
+fn json_is_read() {
+    let json = "{\n\t\"apiVersion\": \"aiplatform.dev/v1alpha1\",\n\t\"kind\": \"AIPlatform\",\n\t\"metadata\": {\"name\": \
+                \"support\"},\n\t\"spec\": {\n\t\t\"region\": \"eu-west-1\",\n\t\t\"accountId\": \"123456789012\",\n\t\t\
+                \"suspend\": true,\n\t\t\"tags\": {\"a\": \"\\u00e9\\/\\ud835\\udc9c\", \"yes\": \"yes\"},\n\t\t\"ownership\": \
+                {\"team\": \"a\", \"contact\": \"b\", \"environment\": \"c\"}\n\t}\n}\n";
+    let spec = &sound(json).manifests[0].object.spec;
+    assert!(spec.suspend);
+    assert_eq!(spec.tags["a"], "é/𝒜");
+    assert_eq!(
+        wrong(&json.replace("true", "\"on\"")),
+        ["x.yaml:8: spec.suspend: \"on\" is a string, and a boolean is expected: take the quotes away"]
+    );
+}
+
+#[test]
+fn anchors_and_merge_keys_are_followed() {
+    let text = platform(
+        "  storage:\n    buckets:\n    - &base\n      name: one\n      versioning: no\n      lifecycle: &old {rules: [{id: &id old, expiration: {days: 5}}]}\n    \
+         - {name: two, lifecycle: *old}\n    - <<: *base\n      name: three\n    - <<: [{tlsOnly: off}, *base]\n      name: *id\n",
+    );
+    let buckets = sound(&text).manifests.remove(0).object.spec.storage.unwrap_or_default().buckets;
+    let seen: Vec<_> = buckets
+        .iter()
+        .map(|bucket| (bucket.name.as_str(), bucket.versioning, bucket.tls_only, bucket.lifecycle.is_some()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("one", false, true, true),
+            ("two", true, true, true),
+            ("three", false, true, true),
+            ("old", false, false, true)
+        ]
+    );
+
+    let found = wrong(&text.replace("days: 5", "days: x"));
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert!(found.iter().all(|line| line.starts_with("x.yaml:13: ")), "a wrong value stands at its anchor: {found:#?}");
+}
+
+#[test]
+fn aliases_cannot_fill_the_memory() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..20 {
+        let row = format!("*a{}, ", level - 1).repeat(9);
+        writeln!(text, "a{level}: &a{level} [{row}]").unwrap();
+    }
+    assert_eq!(wrong(&text), ["x.yaml:6: aliases repeat more than 100000 values"]);
+}
+
+#[test]
+fn what_the_cluster_added_is_taken() {
+    let text = platform("  tags: {a: b}\nstatus: {phase: Ready, resources: [{new: 1}]}\n").replace(
+        "{name: support}",
+        "{name: support, creationTimestamp: null, generation: 3, uid: u, managedFields: [{fieldsV1: {\"f:x\": {}}}]}",
+    );
+    let object = sound(&text).manifests.remove(0).object;
+    assert_eq!(object.metadata.generation, Some(3));
+    assert_eq!(object.status, None);
+}
+
+#[test]
+fn null_means_the_default() {
+    let spec = "  suspend: ~\n  storage: {buckets: [{name: a, versioning: null, lifecycle: }]}\n";
+    let spec = sound(&platform(spec)).manifests.remove(0).object.spec;
+    assert!(!spec.suspend);
+    let bucket = &spec.storage.unwrap_or_default().buckets[0];
+    assert!(bucket.versioning && bucket.lifecycle.is_none());
+}
+
+#[test]
+fn plain_scalars_mean_what_they_mean_to_kubectl() {
+    for text in ["2027-01-01", "12:30:00", "1.2.3", "vpc-1", "-", "e5", "infinity", "nan", "+", "1_a", "0xg", "::1"] {
+        let value = super::yaml::plain(text);
+        assert!(matches!(value, super::Value::Text(_)), "{text}: {value:?}");
+    }
+    for text in ["0", "-1", "+5", "1.5", ".5", "12e5", "1E-3", "4711", "99999999999999999999"] {
+        let value = super::yaml::plain(text);
+        assert!(matches!(value, super::Value::Number(..)), "{text}: {value:?}");
+    }
+    for text in ["007", "0x1F", "0o17", "0b11", "1_000", ".inf", "-.inf", ".NaN"] {
+        let value = super::yaml::plain(text);
+        assert!(matches!(value, super::Value::OddNumber(_)), "{text}: {value:?}");
+    }
+}
+
+#[test]
+fn files_are_read_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| -> PathBuf {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let first = write("a.yaml", &platform(""));
+    let second = write("b.yaml", &platform("").replace("name: support", "name: support, namespace: ml"));
+    let third = write(
+        "c.yaml",
+        &format!("---\n{}", platform("").replace("name: support", "namespace: default, name: support")),
+    );
+    let wrong = write("d.yaml", &platform("  suspend: 5\n").replace("support}", "other}"));
+    let binary = folder.path().join("e.yaml");
+    fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
+    let missing = folder.path().join("f.yaml");
+
+    let input = read(&[first.clone(), second.clone()]).unwrap();
+    assert_eq!(input.manifests.len(), 2);
+
+    let error =
+        read(&[first.clone(), second, third.clone(), wrong.clone(), binary.clone(), missing.clone()]).unwrap_err();
+    assert_eq!(error.reason(), "InvalidInput");
+    let [first, third, wrong, binary, missing] =
+        [first, third, wrong, binary, missing].map(|path| path.display().to_string());
+    assert_eq!(
+        error.to_string().lines().collect::<Vec<_>>(),
+        [
+            format!("{third}:4: metadata.name: default/support is declared at {first}:1 already: keep one"),
+            format!("{wrong}:8: spec.suspend: 5 is a number, and a boolean is expected"),
+            format!("{binary}: cannot be read: stream did not contain valid UTF-8"),
+            format!("{missing}: cannot be read: No such file or directory (os error 2)"),
+        ]
+    );
+    let Error::Invalid(problems) = error else { panic!("{error}") };
+    assert_eq!(problems[1].line, Some(8));
+    assert_eq!(problems[1].path, "spec.suspend");
+}
+
+#[test]
+fn deep_nesting_is_refused_before_the_stack_is_full() {
+    for text in ["[".repeat(100_000), "- ".repeat(100_000), "{a: ".repeat(250) + &"}".repeat(250)] {
+        assert_eq!(wrong(&text).len(), if text.starts_with('{') { 2 } else { 1 });
+    }
+}

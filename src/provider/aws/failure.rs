@@ -1,0 +1,113 @@
+//! From the SDK's errors to ours. What a code means differs from service to service; what a lost connection or a
+//! missing credential means does not.
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::provider::{Class, Error};
+
+/// Classifies an error by the service's own table first, then by what holds for every service.
+pub(super) fn classify<E>(
+    action: &str,
+    subject: &str,
+    error: &SdkError<E, Response>,
+    table: fn(&str) -> Option<Class>,
+) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let made = |class, code: String, message: String| Error {
+        class,
+        action: action.into(),
+        subject: subject.into(),
+        code,
+        message,
+    };
+    match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().map_or_else(|| format!("HTTP {status}"), ToString::to_string);
+            let class = table(&code).or_else(|| common(&code)).unwrap_or_else(|| by_status(status));
+            let message = answer.err().message().unwrap_or_default().to_string();
+            made(class, code, message)
+        }
+        SdkError::TimeoutError(_) => {
+            made(Class::Transient, "Timeout".into(), "no answer in time; is the endpoint reachable?".into())
+        }
+        _ => {
+            let told = DisplayErrorContext(error).to_string();
+            if lacks_credentials(&told) {
+                let way_out = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+                               or give the pod an IAM role";
+                made(Class::Denied, "NoCredentials".into(), way_out.into())
+            } else {
+                let way_out = "AWS cannot be reached: check the network, spec.region and AWS_ENDPOINT_URL";
+                made(Class::Transient, "Unreachable".into(), format!("{way_out}: {}", innermost(error)))
+            }
+        }
+    }
+}
+
+/// The message of the error at the root, which says what went wrong without repeating the layers above it.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+fn lacks_credentials(told: &str) -> bool {
+    ["CredentialsNotLoaded", "CredentialsError", "no providers in chain provided credentials", "NoMatchingAuthScheme"]
+        .iter()
+        .any(|sign| told.contains(sign))
+}
+
+/// Codes that mean the same in every service. Source: "Common errors" of each service's API reference.
+fn common(code: &str) -> Option<Class> {
+    Some(match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "OptInRequired"
+        | "SignatureDoesNotMatch"
+        | "AuthorizationHeaderMalformed" => Class::Denied,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "RequestThrottled"
+        | "PriorRequestNotComplete" => Class::Throttled,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "InternalServerException"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeTooSkewed" => Class::Transient,
+        _ => return None,
+    })
+}
+
+fn by_status(status: u16) -> Class {
+    match status {
+        401 | 403 => Class::Denied,
+        404 => Class::NotFound,
+        409 => Class::Conflict,
+        429 => Class::Throttled,
+        400..=499 => Class::Invalid,
+        _ => Class::Transient,
+    }
+}

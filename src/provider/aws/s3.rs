@@ -1,0 +1,161 @@
+//! Amazon S3: buckets and everything about them.
+//!
+//! Every call names the account it expects to own the bucket, so that a bucket of the same name elsewhere is never
+//! read or changed by mistake.
+
+mod contents;
+mod lifecycle;
+mod read;
+mod write;
+
+use std::fmt::Display;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::failure;
+use crate::arn;
+use crate::plan::{Action, Step};
+use crate::provider::{Applied, Class, Error, Place};
+use crate::resource::Resource;
+
+/// The IAM actions behind the calls of this file. Several differ from the name of the API operation: see "Actions,
+/// resources, and condition keys for Amazon S3" in the Service Authorization Reference.
+pub mod action {
+    /// `CreateBucket`.
+    pub const CREATE: &str = "s3:CreateBucket";
+    /// `DeleteBucket`.
+    pub const DELETE: &str = "s3:DeleteBucket";
+    /// `GetBucketTagging`.
+    pub const GET_TAGGING: &str = "s3:GetBucketTagging";
+    /// `PutBucketTagging`, and tags in `CreateBucket`.
+    pub const PUT_TAGGING: &str = "s3:PutBucketTagging";
+    /// `GetPublicAccessBlock`.
+    pub const GET_PUBLIC_ACCESS_BLOCK: &str = "s3:GetBucketPublicAccessBlock";
+    /// `PutPublicAccessBlock`.
+    pub const PUT_PUBLIC_ACCESS_BLOCK: &str = "s3:PutBucketPublicAccessBlock";
+    /// `GetBucketOwnershipControls`.
+    pub const GET_OWNERSHIP: &str = "s3:GetBucketOwnershipControls";
+    /// `PutBucketOwnershipControls`, and object ownership in `CreateBucket`.
+    pub const PUT_OWNERSHIP: &str = "s3:PutBucketOwnershipControls";
+    /// `GetBucketEncryption`.
+    pub const GET_ENCRYPTION: &str = "s3:GetEncryptionConfiguration";
+    /// `PutBucketEncryption`.
+    pub const PUT_ENCRYPTION: &str = "s3:PutEncryptionConfiguration";
+    /// `GetBucketVersioning`.
+    pub const GET_VERSIONING: &str = "s3:GetBucketVersioning";
+    /// `PutBucketVersioning`.
+    pub const PUT_VERSIONING: &str = "s3:PutBucketVersioning";
+    /// `GetBucketPolicy`.
+    pub const GET_POLICY: &str = "s3:GetBucketPolicy";
+    /// `PutBucketPolicy`.
+    pub const PUT_POLICY: &str = "s3:PutBucketPolicy";
+    /// `DeleteBucketPolicy`.
+    pub const DELETE_POLICY: &str = "s3:DeleteBucketPolicy";
+    /// `GetBucketLifecycleConfiguration`.
+    pub const GET_LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
+    /// `PutBucketLifecycleConfiguration` and `DeleteBucketLifecycle`.
+    pub const PUT_LIFECYCLE: &str = "s3:PutLifecycleConfiguration";
+    /// `ListObjectVersions`.
+    pub const LIST_VERSIONS: &str = "s3:ListBucketVersions";
+    /// `ListMultipartUploads`.
+    pub const LIST_UPLOADS: &str = "s3:ListBucketMultipartUploads";
+    /// `DeleteObjects`, for each version.
+    pub const DELETE_VERSION: &str = "s3:DeleteObjectVersion";
+    /// `AbortMultipartUpload`.
+    pub const ABORT_UPLOAD: &str = "s3:AbortMultipartUpload";
+}
+
+/// S3 in one region.
+pub(super) struct S3 {
+    client: Client,
+}
+
+impl S3 {
+    pub(super) fn new(config: &SdkConfig, path_style: bool) -> Self {
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        let target = Target::new(place, &step.key.name);
+        match (&step.action, &step.desired) {
+            (Action::Create, Some(Resource::Bucket(desired))) => {
+                self.create(&target, desired).await?;
+                Ok(Applied::Ready)
+            }
+            (Action::Update(changes), Some(Resource::Bucket(desired))) => {
+                let mut fields: Vec<&str> = changes.iter().map(crate::diff::Change::field).collect();
+                fields.dedup();
+                self.update(&target, desired, &fields).await?;
+                Ok(Applied::Ready)
+            }
+            (Action::Delete { with_contents }, _) => self.delete(&target, *with_contents).await,
+            _ => Ok(Applied::Ready),
+        }
+    }
+}
+
+/// A bucket and the account that must own it.
+struct Target<'a> {
+    place: &'a Place,
+    bucket: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn new(place: &'a Place, bucket: &'a str) -> Self {
+        Self { place, bucket }
+    }
+
+    fn account(&self) -> &'a str {
+        &self.place.account_id
+    }
+
+    fn arn(&self) -> String {
+        arn::bucket(&self.place.region, self.bucket)
+    }
+
+    /// Turns what the SDK says into what it means.
+    fn failure<E>(&self, action: &str, error: &SdkError<E, Response>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut failed = failure::classify(action, &self.arn(), error, table);
+        if failed.class == Class::Denied && failed.code == "AccessDenied" && action == action::GET_TAGGING {
+            failed.message.push_str(
+                "; S3 says the same of a bucket that another account holds: if the permission is there, take another name",
+            );
+        }
+        failed
+    }
+
+    /// An answer that S3 should not give.
+    fn unexpected(&self, action: &str, what: impl Display) -> Error {
+        Error {
+            class: Class::Transient,
+            action: action.into(),
+            subject: self.arn(),
+            code: "UnexpectedAnswer".into(),
+            message: what.to_string(),
+        }
+    }
+}
+
+/// S3's error codes. Source: "List of error codes", Amazon S3 API reference.
+fn table(code: &str) -> Option<Class> {
+    Some(match code {
+        "NoSuchBucket" | "NotFound" => Class::NotFound,
+        "BucketAlreadyExists" => Class::NotOwned,
+        "BucketAlreadyOwnedByYou"
+        | "OperationAborted"
+        | "ConditionalRequestConflict"
+        | "BucketNotEmpty"
+        | "InvalidBucketState" => Class::Conflict,
+        "TooManyBuckets" => Class::Quota,
+        "AllAccessDisabled" | "AccountProblem" | "NotSignedUp" => Class::Denied,
+        _ => return None,
+    })
+}

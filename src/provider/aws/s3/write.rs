@@ -1,0 +1,244 @@
+//! Making a bucket and changing it, one part at a time: S3 refuses two changes of one bucket side by side.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
+};
+use serde_json::{Value, json};
+
+use super::lifecycle::Rules;
+use super::read::Tagged;
+use super::{S3, Target, action};
+use crate::policy;
+use crate::provider::Error;
+use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, SID_PREFIX, field};
+use crate::tags::{self, Tags};
+
+/// The one region whose buckets are made without naming it. Source: `CreateBucket`, Amazon S3 API reference.
+const UNNAMED_REGION: &str = "us-east-1";
+
+impl S3 {
+    /// Makes the bucket with its tags in the same call, so that a crash leaves nothing that nobody owns.
+    pub(super) async fn create(&self, target: &Target<'_>, desired: &Bucket) -> Result<(), Error> {
+        let mut configuration =
+            CreateBucketConfiguration::builder().set_tags(Some(tag_list(target, action::CREATE, &desired.tags)?));
+        if desired.region != UNNAMED_REGION {
+            configuration = configuration.location_constraint(BucketLocationConstraint::from(desired.region.as_str()));
+        }
+        self.client
+            .create_bucket()
+            .bucket(target.bucket)
+            .create_bucket_configuration(configuration.build())
+            .set_object_ownership(desired.object_ownership.as_deref().map(ObjectOwnership::from))
+            .send()
+            .await
+            .map_err(|error| target.failure(action::CREATE, &error))?;
+        self.put_public_access_block(target, desired.public_access_block).await?;
+        self.put_encryption(target, desired.encryption.as_ref()).await?;
+        if desired.versioning {
+            self.put_versioning(target, true).await?;
+        }
+        if !desired.policy.is_empty() {
+            self.put_policy(target, &desired.policy, None).await?;
+        }
+        if !desired.lifecycle.is_empty() {
+            self.put_lifecycle(target, desired, &Rules::default()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn update(&self, target: &Target<'_>, desired: &Bucket, fields: &[&str]) -> Result<(), Error> {
+        for name in fields {
+            match *name {
+                field::TAGS => self.put_tags(target, &desired.tags).await?,
+                field::PUBLIC_ACCESS_BLOCK => {
+                    self.put_public_access_block(target, desired.public_access_block).await?;
+                }
+                field::OBJECT_OWNERSHIP => self.put_ownership(target, desired.object_ownership.as_deref()).await?,
+                field::ENCRYPTION => self.put_encryption(target, desired.encryption.as_ref()).await?,
+                field::VERSIONING => self.put_versioning(target, desired.versioning).await?,
+                field::POLICY => {
+                    let found = self.policy(target).await?;
+                    self.put_policy(target, &desired.policy, found).await?;
+                }
+                field::LIFECYCLE => {
+                    let found = self.lifecycle(target).await?;
+                    self.put_lifecycle(target, desired, &found).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces all tags, so what others put there is read and written back.
+    async fn put_tags(&self, target: &Target<'_>, desired: &Tags) -> Result<(), Error> {
+        let found = match self.tags(target).await? {
+            Tagged::Here(tags) => tags,
+            Tagged::Missing | Tagged::Elsewhere(_) => {
+                return Err(target.unexpected(action::PUT_TAGGING, "the bucket vanished meanwhile"));
+            }
+        };
+        let list = tag_list(target, action::PUT_TAGGING, &tags::merged(&found, desired))?;
+        let tagging = Tagging::builder()
+            .set_tag_set(Some(list))
+            .build()
+            .map_err(|error| target.unexpected(action::PUT_TAGGING, error))?;
+        self.client
+            .put_bucket_tagging()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .tagging(tagging)
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_TAGGING, &error))?;
+        Ok(())
+    }
+
+    async fn put_public_access_block(&self, target: &Target<'_>, desired: PublicAccessBlock) -> Result<(), Error> {
+        let configuration = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(desired.block_public_acls)
+            .ignore_public_acls(desired.ignore_public_acls)
+            .block_public_policy(desired.block_public_policy)
+            .restrict_public_buckets(desired.restrict_public_buckets)
+            .build();
+        self.client
+            .put_public_access_block()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .public_access_block_configuration(configuration)
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_PUBLIC_ACCESS_BLOCK, &error))?;
+        Ok(())
+    }
+
+    async fn put_ownership(&self, target: &Target<'_>, desired: Option<&str>) -> Result<(), Error> {
+        let Some(desired) = desired else { return Ok(()) };
+        let failed = |error| target.unexpected(action::PUT_OWNERSHIP, error);
+        let rule = OwnershipControlsRule::builder()
+            .object_ownership(ObjectOwnership::from(desired))
+            .build()
+            .map_err(failed)?;
+        let controls = OwnershipControls::builder().rules(rule).build().map_err(failed)?;
+        self.client
+            .put_bucket_ownership_controls()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .ownership_controls(controls)
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_OWNERSHIP, &error))?;
+        Ok(())
+    }
+
+    async fn put_encryption(&self, target: &Target<'_>, desired: Option<&Encryption>) -> Result<(), Error> {
+        let Some(desired) = desired else { return Ok(()) };
+        let failed = |error| target.unexpected(action::PUT_ENCRYPTION, error);
+        let by_default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(ServerSideEncryption::from(desired.algorithm.as_str()))
+            .set_kms_master_key_id(desired.kms_key_arn.clone())
+            .build()
+            .map_err(failed)?;
+        let rule = ServerSideEncryptionRule::builder()
+            .apply_server_side_encryption_by_default(by_default)
+            .bucket_key_enabled(desired.bucket_key)
+            .build();
+        let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(failed)?;
+        self.client
+            .put_bucket_encryption()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .server_side_encryption_configuration(configuration)
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_ENCRYPTION, &error))?;
+        Ok(())
+    }
+
+    async fn put_versioning(&self, target: &Target<'_>, desired: bool) -> Result<(), Error> {
+        let status = if desired { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+        self.client
+            .put_bucket_versioning()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .versioning_configuration(VersioningConfiguration::builder().status(status).build())
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_VERSIONING, &error))?;
+        Ok(())
+    }
+
+    /// Replaces the whole policy, so the statements of others, read before, are written back as they are.
+    async fn put_policy(
+        &self,
+        target: &Target<'_>,
+        desired: &BTreeMap<String, Value>,
+        found: Option<Value>,
+    ) -> Result<(), Error> {
+        let found = found.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
+        let foreign = policy::statements(&found).into_iter().filter(|statement| {
+            !statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| sid.starts_with(SID_PREFIX))
+        });
+        let statements: Vec<Value> = foreign.chain(desired.values().cloned()).collect();
+        if statements.is_empty() {
+            self.client
+                .delete_bucket_policy()
+                .bucket(target.bucket)
+                .expected_bucket_owner(target.account())
+                .send()
+                .await
+                .map_err(|error| target.failure(action::DELETE_POLICY, &error))?;
+            return Ok(());
+        }
+        let mut document = found;
+        document["Statement"] = Value::Array(statements);
+        self.client
+            .put_bucket_policy()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .policy(document.to_string())
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_POLICY, &error))?;
+        Ok(())
+    }
+
+    /// Replaces all rules, so the rules of others, read before, are written back as they are; where one holds what the
+    /// SDK's types cannot carry, nothing is written.
+    async fn put_lifecycle(&self, target: &Target<'_>, desired: &Bucket, found: &Rules) -> Result<(), Error> {
+        if let Some(why) = found.held() {
+            return Err(target.unexpected(action::PUT_LIFECYCLE, why));
+        }
+        let merged =
+            found.merged(&desired.lifecycle).map_err(|error| target.unexpected(action::PUT_LIFECYCLE, error))?;
+        let Some(merged) = merged else {
+            self.client
+                .delete_bucket_lifecycle()
+                .bucket(target.bucket)
+                .expected_bucket_owner(target.account())
+                .send()
+                .await
+                .map_err(|error| target.failure(action::PUT_LIFECYCLE, &error))?;
+            return Ok(());
+        };
+        self.client
+            .put_bucket_lifecycle_configuration()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .set_transition_default_minimum_object_size(found.minimum_object_size())
+            .lifecycle_configuration(merged)
+            .send()
+            .await
+            .map_err(|error| target.failure(action::PUT_LIFECYCLE, &error))?;
+        Ok(())
+    }
+}
+
+fn tag_list(target: &Target, action: &str, tags: &Tags) -> Result<Vec<Tag>, Error> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| target.unexpected(action, error))
+}

@@ -1,0 +1,56 @@
+"""moto, called in this process, and answers put on the wire with its serialisers."""
+
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.core.serialize import SerializationContext, get_serializer_class
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    create_backend_app,
+)
+
+from simulator.call import Call
+from simulator.errors import request_id
+from simulator.wire import Response
+
+_application = DomainDispatcherApplication(create_backend_app)
+
+
+def call_moto(call: Call) -> Response:
+    """What moto answers to the call."""
+    response = Response()
+
+    def start(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+        response.status = int(status.split()[0])
+        response.headers = dict(headers)
+
+    chunks = _application(call.request.environ(), start)
+    try:
+        response.body = b"".join(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    return response
+
+
+def serialize(call: Call, output: dict[str, Any]) -> Response:
+    """An operation's output as its protocol writes it."""
+    assert call.model is not None
+    assert call.service is not None
+    assert call.protocol is not None
+    number = request_id()
+    serializer = get_serializer_class(call.service, call.protocol)
+    result = serializer(call.model, context=SerializationContext(number)).serialize(output)
+    body = result["body"]
+    headers = {name: str(value) for name, value in result["headers"].items()}
+    headers["x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"] = number
+    return Response(
+        result["status_code"], headers, body.encode() if isinstance(body, str) else body
+    )
+
+
+def reset_moto() -> None:
+    """Forget everything moto holds, without importing services nobody called."""
+    BackendDict.reset()
+    reset_model_data()

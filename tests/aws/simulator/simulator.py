@@ -1,0 +1,181 @@
+"""One simulator: every request goes through here, from arrival to answer."""
+
+import sys
+import threading
+import traceback
+from typing import Any
+
+from simulator.backend import call_moto, reset_moto, serialize
+from simulator.call import Call, identify
+from simulator.control import PREFIX, Controls
+from simulator.credentials import check_credentials
+from simulator.errors import AwsError, render
+from simulator.faults import Failure, Faults
+from simulator.journal import Journal
+from simulator.permissions import Permissions
+from simulator.service import Answer, Service
+from simulator.settings import settings
+from simulator.validation import check_parameters
+from simulator.wire import MalformedBodyError, Request, Response, broken_checksum, unframed
+
+HANG_SECONDS = 60
+
+
+class Simulator:
+    """Answers requests to AWS and to the control surface."""
+
+    def __init__(self, parts: tuple[Service, ...]) -> None:
+        """`parts` are the services that are stricter than moto."""
+        self.parts = {part.name: part for part in parts}
+        self.journal = Journal()
+        self.faults = Faults()
+        self.permissions = Permissions()
+        self.controls = Controls()
+        # One call at a time: moto is not made for threads, and a part can check and then act.
+        self._turn = threading.RLock()
+        # Set by a reset, so that nothing from before it waits on.
+        self._woken = threading.Event()
+        self._add_controls()
+
+    def answer(self, request: Request) -> Response | None:
+        """The answer to a request; None means that the connection is cut."""
+        if request.path.startswith(PREFIX):
+            return self.controls.answer(request)
+        try:
+            request = unframed(request)
+        except MalformedBodyError:
+            return render(AwsError("IncompleteBody", "The request body terminated early."), None)
+        call = self._identify(request)
+        entry = self.journal.open(call)
+        response = None
+        try:
+            response = self._serve(call)
+        finally:
+            self.journal.close(entry, response)
+        return response
+
+    @staticmethod
+    def _identify(request: Request) -> Call:
+        try:
+            return identify(request)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return Call(request)
+
+    def reset(self) -> None:
+        """Forget everything: AWS's state, the log, and what tests asked for."""
+        woken, self._woken = self._woken, threading.Event()
+        woken.set()
+        with self._turn:
+            reset_moto()
+            for part in self.parts.values():
+                for forget in part.resets:
+                    forget()
+            self.faults.clear()
+            self.permissions.clear()
+            self.journal.clear()
+            settings.clear()
+
+    def _serve(self, call: Call) -> Response | None:
+        woken = self._woken
+        if settings.latency_ms:
+            woken.wait(settings.latency_ms / 1000)
+        failure = self.faults.take(call, "before")
+        if failure is not None:
+            return self._fail(call, failure, woken)
+        response = self._perform(call)
+        failure = self.faults.take(call, "after")
+        return response if failure is None else self._fail(call, failure, woken)
+
+    @staticmethod
+    def _fail(call: Call, failure: Failure, woken: threading.Event) -> Response | None:
+        if isinstance(failure, AwsError):
+            return render(failure, call.protocol, call.request.method)
+        if failure == "hang":
+            woken.wait(HANG_SECONDS)
+        return None
+
+    def _perform(self, call: Call) -> Response:
+        try:
+            with self._turn:
+                return self._answer(call)
+        except AwsError as error:
+            return render(error, call.protocol, call.request.method)
+        except NotImplementedError as error:
+            # 501: SDKs do not retry it, as they would a 500.
+            missing = AwsError("NotImplemented", f"not simulated: {error}", 501)
+            return render(missing, call.protocol, call.request.method)
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            broken = AwsError("InternalFailure", f"{type(error).__name__}: {error}", 500)
+            return render(broken, call.protocol, call.request.method)
+
+    def _answer(self, call: Call) -> Response:
+        check_credentials(call)
+        if call.operation is None:
+            return call_moto(call)
+        part = self.parts.get(call.service or "")
+        self.permissions.check(call, part)
+        if header := broken_checksum(call.request):
+            raise AwsError("BadDigest", f"The {header} you specified did not match.")
+        if part is None:
+            return call_moto(call)
+        if call.malformed is not None:
+            raise _malformed(call)
+        if part.validation_code:
+            check_parameters(call, part.validation_code)
+        response = None
+        for before in part.handlers_before(call.operation):
+            response = _finished(call, before(call))
+            if response is not None:
+                break
+        if response is None:
+            response = call_moto(call)
+        if response.status < 300:
+            for after in part.handlers_after(call.operation):
+                response = _finished(call, after(call, response)) or response
+        return response
+
+    def _add_controls(self) -> None:
+        add = self.controls.add
+        add("GET", "calls", lambda query: self.journal.since(int(query.get("since", 0))))
+        add("POST", "reset", lambda _: self.reset())
+        add("POST", "latency", self._set_latency)
+        add("POST", "timings", self._set_timings)
+        add("POST", "faults", self.faults.add)
+        add("POST", "deny", self.permissions.change)
+        add("DELETE", "deny", lambda body: self.permissions.change({**body, "remove": True}))
+        for part in self.parts.values():
+            for path, handler in part.controls.items():
+                add("POST", path, self._in_turn(handler))
+
+    def _in_turn(self, handler: Any) -> Any:
+        def handle(body: dict[str, Any]) -> Any:
+            with self._turn:
+                return handler(body)
+
+        return handle
+
+    @staticmethod
+    def _set_latency(body: dict[str, Any]) -> None:
+        settings.latency_ms = float(body["ms"])
+
+    @staticmethod
+    def _set_timings(body: dict[str, Any]) -> None:
+        settings.timings_ms.update({name: float(ms) for name, ms in body.items()})
+
+
+def _finished(call: Call, answer: Answer) -> Response | None:
+    return serialize(call, answer) if isinstance(answer, dict) else answer
+
+
+def _malformed(call: Call) -> AwsError:
+    if call.protocol == "rest-xml":
+        return AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our "
+            "published schema",
+        )
+    if call.protocol in ("json", "rest-json"):
+        return AwsError("SerializationException", call.malformed or "")
+    return AwsError("MalformedInput", call.malformed or "")

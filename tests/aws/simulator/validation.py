@@ -1,0 +1,98 @@
+"""Parameters checked against botocore's service models, in AWS's wording.
+
+botocore itself checks only types, required members and lower bounds before it sends; a service
+also checks patterns, enums and upper bounds, and says which constraint failed.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from simulator.call import Call
+from simulator.errors import AwsError
+
+
+def check_parameters(call: Call, code: str) -> None:
+    """Raise the service's validation error unless the model admits the parameters."""
+    shape = call.model.input_shape if call.model else None
+    if shape is None:
+        return
+    found = list(problems(shape, call.parameters))
+    if found:
+        noun = "error" if len(found) == 1 else "errors"
+        raise AwsError(code, f"{len(found)} validation {noun} detected: {'; '.join(found)}")
+
+
+def problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
+    """Each constraint of a shape that a value breaks."""
+    kind = shape.type_name
+    if kind == "structure":
+        yield from _structure(shape, value, path)
+    elif kind == "list":
+        yield from _bounds(shape, value, len(value), path, "length")
+        for number, member in enumerate(value, 1):
+            yield from problems(shape.member, member, f"{path}.{number}.member")
+    elif kind == "map":
+        yield from _bounds(shape, value, len(value), path, "length")
+        for key, member in value.items():
+            yield from problems(shape.key, key, path)
+            yield from problems(shape.value, member, f"{path}.{key}.member")
+    elif kind == "string":
+        yield from _string(shape, value, path)
+    elif kind in ("integer", "long", "float", "double"):
+        yield from _bounds(shape, value, value, path, "value")
+
+
+def _structure(shape: Any, value: Any, path: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for name in shape.required_members:
+        if value.get(name) is None:
+            yield (
+                f"Value null at '{_join(path, name)}' failed to satisfy constraint: "
+                "Member must not be null"
+            )
+    for name, member in value.items():
+        if member is not None and name in shape.members:
+            yield from problems(shape.members[name], member, _join(path, name))
+
+
+def _join(path: str, name: str) -> str:
+    # The services name members as their own models do, with a small first letter.
+    small = name[0].lower() + name[1:]
+    return f"{path}.{small}" if path else small
+
+
+def _string(shape: Any, value: Any, path: str) -> Iterator[str]:
+    if not isinstance(value, str):
+        return
+    yield from _bounds(shape, value, len(value), path, "length")
+    enum = shape.metadata.get("enum")
+    if enum and value not in enum:
+        yield _failed(value, path, f"Member must satisfy enum value set: [{', '.join(enum)}]")
+    pattern = shape.metadata.get("pattern")
+    compiled = _compiled(pattern) if pattern else None
+    if compiled and not compiled.fullmatch(value):
+        yield _failed(value, path, f"Member must satisfy regular expression pattern: {pattern}")
+
+
+def _bounds(shape: Any, value: Any, size: float, path: str, what: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and size < least:
+        yield _failed(value, path, f"Member must have {what} greater than or equal to {least}")
+    if most is not None and size > most:
+        yield _failed(value, path, f"Member must have {what} less than or equal to {most}")
+
+
+def _failed(value: Any, path: str, constraint: str) -> str:
+    return f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern)
+    except re.error:
+        # Java's character classes (\p{L}) have no counterpart in this language's library.
+        return None

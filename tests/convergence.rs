@@ -1,0 +1,270 @@
+//! From any world, with any failure, repeated passes reach what is declared, and nothing that is not ours is touched.
+
+mod passes;
+mod scenario;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aiplatform::api::AIPlatform;
+use aiplatform::api::status::Phase;
+use aiplatform::reconcile::{Pass, reconcile};
+use aiplatform::resource::{Contents, Owner};
+use aiplatform::schedule::Next;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::memory::{Fault, Memory, World, Write};
+use scenario::{ACCOUNT, CLUSTER, End, Scenario, assert_ended, crash, fault, scenario, wanted};
+
+/// At most: announced, done, seen to be done, broken off while looking once more, mended, and found as before.
+const PASSES: usize = 6;
+
+/// Draws cases and checks each; proptest makes a failing one as small as it can.
+fn check<S: Strategy>(strategy: &S, property: impl Fn(S::Value)) {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let holds = TestRunner::new(config).run(strategy, |case| {
+        property(case);
+        Ok(())
+    });
+    holds.unwrap_or_else(|broken| panic!("{broken}"));
+}
+
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime starts").block_on(future)
+}
+
+/// An object and the world it lives in, pass after pass, as the controller runs them.
+struct Run {
+    memory: Memory,
+    object: AIPlatform,
+    passes: i64,
+}
+
+impl Run {
+    fn new(memory: Memory, object: AIPlatform) -> Self {
+        Self { memory, object, passes: 0 }
+    }
+
+    fn of(scenario: &Scenario) -> Self {
+        Self::new(Memory::new(ACCOUNT, scenario.world()), scenario.object())
+    }
+
+    /// The same, with the object on its way out.
+    fn ending(mut self) -> Self {
+        self.object.metadata.deletion_timestamp =
+            Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).expect("the time parses"));
+        self
+    }
+
+    /// One pass, a minute after the last, whose status is kept.
+    fn pass(&mut self) -> Pass {
+        let pass = self.lost_pass();
+        self.object.status = Some(pass.status.clone());
+        pass
+    }
+
+    /// One pass whose status never reaches the object.
+    fn lost_pass(&mut self) -> Pass {
+        self.passes += 1;
+        let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
+        let stop = CancellationToken::new();
+        wait_for(reconcile(&self.memory, &self.object, CLUSTER, now, &stop))
+    }
+
+    /// Passes until one has nothing more to do and says what the one before said, or the object is gone.
+    fn settle(&mut self) -> Pass {
+        for _ in 0..PASSES {
+            let (status, writes) = (self.object.status.clone(), self.memory.writes().len());
+            let pass = self.pass();
+            let idle = Some(&pass.status) == status.as_ref() && self.memory.writes().len() == writes;
+            if pass.finished || (idle && pass.next != Next::Now) {
+                return pass;
+            }
+        }
+        panic!("{PASSES} passes were not enough: {:#?}", self.object.status)
+    }
+
+    /// Passes until the process has died in the midst of one, whose status is lost with it.
+    fn crash(&mut self, crash: Fault) {
+        self.memory.fail(crash);
+        for _ in 0..PASSES {
+            let pass = self.lost_pass();
+            if self.memory.has_failed() || pass.finished {
+                break;
+            }
+            self.object.status = Some(pass.status);
+        }
+        self.memory.recover();
+    }
+
+    /// Another pass plans nothing, writes nothing and says the same.
+    fn assert_at_rest(&mut self) {
+        let (status, writes) = (self.object.status.clone(), self.memory.writes());
+        let pass = self.pass();
+        let taken: Vec<_> = pass.plan.steps.iter().filter(|step| step.is_taken()).collect();
+        assert!(taken.is_empty(), "{taken:#?}");
+        assert_eq!(self.memory.writes(), writes);
+        assert_eq!(Some(pass.status), status);
+    }
+
+    /// Nothing was written that is somebody else's, or nobody's and not to be adopted.
+    fn assert_only_ours_was_written(&self, adopted: &[String]) {
+        for Write { action, name, holder } in self.memory.writes() {
+            let allowed = match holder {
+                None => action == "s3:CreateBucket",
+                Some(Owner::Ours) => true,
+                Some(Owner::Nobody) => adopted.contains(&name),
+                Some(Owner::Theirs(_)) => false,
+            };
+            assert!(allowed, "{action} on {name}, held by {holder:?}");
+        }
+    }
+
+    /// Whatever carries our owner tag is known to the object.
+    fn assert_nothing_is_forgotten(&self) {
+        let known = aiplatform::status::inventory(self.object.status.as_ref());
+        for (name, stored) in self.memory.world().buckets {
+            if stored.owner() == Some("cluster-1/support/assistant") {
+                assert!(known.iter().any(|key| key.name == name), "{name} is forgotten");
+            }
+        }
+    }
+}
+
+fn adopted(scenario: &Scenario) -> Vec<String> {
+    let slots = scenario.slots.iter().zip(wanted(&scenario.object()));
+    slots.filter(|(slot, _)| slot.shape.adopt).map(|(_, desired)| desired.name).collect()
+}
+
+/// Passes over the object lead to where the scenario must end.
+fn reaches_its_end(run: &mut Run, scenario: &Scenario) {
+    let last = run.settle();
+    run.memory.recover();
+    assert_ended(&scenario.ends(), &scenario.world(), &run.memory.world());
+    run.assert_at_rest();
+    run.assert_only_ours_was_written(&adopted(scenario));
+    run.assert_nothing_is_forgotten();
+    if scenario.management_policy != "Observe" {
+        let ready = last.status.conditions.iter().any(|found| found.type_ == "Ready" && found.status == "True");
+        assert_eq!(ready, scenario.can_be_ready(), "{:#?}", last.status);
+        assert_eq!(last.plan.is_settled(), ready, "{}", last.plan);
+    }
+}
+
+/// Passes over the deleted object lead to where the scenario must end.
+fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
+    let (ends, full) = scenario.ends_of_deletion();
+    let mut last = run.settle();
+    run.memory.recover();
+    let mut before = scenario.world();
+    if !full.is_empty() {
+        assert!(!last.finished, "finished although {full:?} held something");
+        assert_eq!(last.status.phase, Some(Phase::Deleting));
+        assert!(last.status.conditions.iter().any(|found| found.type_ == "Stalled"), "{:#?}", last.status);
+        run.assert_at_rest();
+        let empty = |world: &mut World| {
+            for name in &full {
+                let bucket = world.buckets.get_mut(name);
+                bucket.unwrap_or_else(|| panic!("{name} went with what was in it")).contents = Contents::default();
+            }
+        };
+        empty(&mut before);
+        run.memory.change(empty);
+        last = run.settle();
+    }
+    assert!(last.finished, "{:#?}", last.status);
+    assert_ended(&ends, &before, &run.memory.world());
+    run.assert_only_ours_was_written(&[]);
+    let calls = run.memory.writes();
+    assert!(run.pass().finished);
+    assert_eq!(run.memory.writes(), calls);
+}
+
+#[test]
+fn any_world_becomes_as_declared_with_one_failure_on_the_way() {
+    check(&(scenario(), fault()), |(scenario, fault)| {
+        let mut run = Run::of(&scenario);
+        run.memory.fail(fault);
+        reaches_its_end(&mut run, &scenario);
+    });
+}
+
+#[test]
+fn any_world_becomes_as_declared_after_a_crash_at_any_call() {
+    check(&(scenario(), crash()), |(scenario, crash)| {
+        let mut run = Run::of(&scenario);
+        run.crash(crash);
+        reaches_its_end(&mut run, &scenario);
+    });
+}
+
+#[test]
+fn a_deletion_leaves_what_is_to_be_retained_with_one_failure_on_the_way() {
+    check(&(scenario(), fault()), |(scenario, fault)| {
+        let mut run = Run::of(&scenario).ending();
+        run.memory.fail(fault);
+        ends_as_it_must(&mut run, &scenario);
+    });
+}
+
+#[test]
+fn a_deletion_leaves_what_is_to_be_retained_after_a_crash_at_any_call() {
+    check(&(scenario(), crash()), |(scenario, crash)| {
+        let mut run = Run::of(&scenario).ending();
+        run.crash(crash);
+        ends_as_it_must(&mut run, &scenario);
+    });
+}
+
+/// What a spec says of three buckets: of some of them nothing.
+fn edition() -> impl Strategy<Value = Vec<Option<scenario::Shape>>> {
+    proptest::collection::vec(proptest::option::weighted(0.7, scenario::shape()), 3)
+}
+
+fn spec_of(edition: &[Option<scenario::Shape>], generation: i64) -> AIPlatform {
+    let shapes = edition.iter().enumerate().filter_map(|(index, shape)| Some((index, shape.as_ref()?)));
+    let mut object = scenario::object(json!({"storage": {"buckets": scenario::buckets_json(shapes)}}));
+    object.metadata.generation = Some(generation);
+    object
+}
+
+#[test]
+fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
+    check(&(edition(), edition(), fault(), any::<bool>()), |(old, new, failure, crashes)| {
+        let (old_object, mut new_object) = (spec_of(&old, 1), spec_of(&new, 2));
+        let mut run = Run::new(Memory::new(ACCOUNT, World::default()), old_object.clone());
+        run.settle();
+        new_object.status = run.object.status.take();
+        run.object = new_object;
+        let before = run.memory.world();
+        if crashes {
+            run.crash(Fault { for_good: true, ..failure });
+        } else {
+            run.memory.fail(failure);
+        }
+        run.settle();
+        run.memory.recover();
+
+        let shapes = old.iter().flatten();
+        let mut ends: BTreeMap<String, End> = wanted(&old_object)
+            .into_iter()
+            .zip(shapes)
+            .map(|(bucket, shape)| {
+                (bucket.name, if shape.deletion_policy == "Retain" { End::Untouched } else { End::Gone })
+            })
+            .collect();
+        ends.extend(
+            wanted(&run.object)
+                .into_iter()
+                .map(|bucket| (bucket.name.clone(), End::As(Box::new(bucket), BTreeSet::new()))),
+        );
+        assert_ended(&ends, &before, &run.memory.world());
+        run.assert_at_rest();
+        run.assert_only_ours_was_written(&[]);
+        run.assert_nothing_is_forgotten();
+    });
+}

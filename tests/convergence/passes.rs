@@ -1,0 +1,254 @@
+//! What a single pass may and may not do.
+
+use aiplatform::api::status::Phase;
+use aiplatform::provider::Class;
+use aiplatform::reconcile::{Obstacle, look};
+use aiplatform::schedule::Next;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::scenario::{ACCOUNT, CLUSTER, object, wanted};
+use super::{Run, wait_for};
+use crate::support::memory::{Fault, Memory, Stored, World};
+
+fn one_bucket() -> aiplatform::api::AIPlatform {
+    object(json!({"storage": {"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]}}))
+}
+
+fn in_empty_world(object: aiplatform::api::AIPlatform) -> Run {
+    Run::new(Memory::new(ACCOUNT, World::default()), object)
+}
+
+fn ready_reason(run: &Run) -> &str {
+    let status = run.object.status.as_ref().unwrap();
+    &status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap().reason
+}
+
+fn transient(call: usize) -> Fault {
+    Fault { call, after_the_effect: false, class: Class::Transient, for_good: false }
+}
+
+#[test]
+fn the_first_pass_says_what_it_will_make_before_any_call() {
+    let mut run = in_empty_world(one_bucket());
+    let pass = run.pass();
+    assert_eq!(run.memory.calls(), 0);
+    assert_eq!(pass.next, Next::Now);
+    assert_eq!(pass.status.observed_generation, Some(2));
+    assert_eq!(ready_reason(&run), "Pending");
+    assert_eq!(pass.status.resources[0].name, wanted(&run.object)[0].name);
+}
+
+#[test]
+fn the_second_pass_makes_it_and_the_third_finds_it() {
+    let mut run = in_empty_world(one_bucket());
+    run.pass();
+    assert_eq!(run.pass().status.phase, Some(Phase::Ready));
+    assert_eq!(run.memory.writes()[0].action, "s3:CreateBucket");
+    run.assert_at_rest();
+}
+
+#[test]
+fn a_new_generation_is_announced_again() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    let calls = run.memory.calls();
+    run.object.metadata.generation = Some(3);
+    assert_eq!(run.pass().status.observed_generation, Some(3));
+    assert_eq!(ready_reason(&run), "Pending");
+    assert_eq!(run.memory.calls(), calls);
+}
+
+#[test]
+fn nothing_is_made_that_the_status_does_not_know_of() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    // Somebody took the inventory away; the generation is the same.
+    run.object.status.as_mut().unwrap().resources.clear();
+    let calls = run.memory.calls();
+    assert_eq!(run.pass().next, Next::Now);
+    assert_eq!(run.memory.calls(), calls);
+    assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+}
+
+#[test]
+fn a_suspended_object_makes_no_call_even_when_it_is_deleted() {
+    for ending in [false, true] {
+        let mut run = in_empty_world(one_bucket());
+        run.settle();
+        run.object.spec.suspend = true;
+        run.object.metadata.generation = Some(3);
+        let mut run = if ending { run.ending() } else { run };
+        let calls = run.memory.calls();
+        let pass = run.pass();
+        assert!(!pass.finished);
+        assert_eq!((pass.status.phase, pass.next), (Some(Phase::Suspended), Next::Never));
+        assert_eq!(run.memory.calls(), calls);
+        run.object.spec.suspend = false;
+        assert_eq!(run.settle().finished, ending);
+    }
+}
+
+#[test]
+fn an_invalid_spec_makes_no_call() {
+    let mut run = in_empty_world(object(json!({"storage": {"buckets": [{"name": "Not A Label"}]}})));
+    let pass = run.pass();
+    assert_eq!((ready_reason(&run), pass.next), ("InvalidSpec", Next::Slow));
+    assert_eq!(run.memory.calls(), 0);
+}
+
+#[test]
+fn another_account_stops_everything_before_a_write_and_names_both() {
+    let mut run = Run::new(Memory::new("210987654321", World::default()), one_bucket());
+    run.pass();
+    let pass = run.pass();
+    assert_eq!((ready_reason(&run), pass.next), ("AccountMismatch", Next::Slow));
+    let message = &pass.status.conditions[0].message;
+    assert!(message.contains(ACCOUNT) && message.contains("210987654321"), "{message}");
+    assert_eq!(run.memory.calls(), 1);
+    assert_eq!(run.memory.writes(), []);
+}
+
+#[test]
+fn an_account_that_cannot_be_asked_for_is_asked_again() {
+    for (class, reason, next) in
+        [(Class::Transient, "ProgressingWithRetry", Next::Retry), (Class::Denied, "AccessDenied", Next::Slow)]
+    {
+        let mut run = in_empty_world(one_bucket());
+        run.pass();
+        run.memory.fail(Fault { class, ..transient(0) });
+        let pass = run.pass();
+        assert_eq!((ready_reason(&run), pass.next), (reason, next));
+        assert_eq!(run.memory.writes(), []);
+        assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+    }
+}
+
+#[test]
+fn an_operator_that_is_ending_writes_nothing_more() {
+    let mut run = in_empty_world(one_bucket());
+    run.pass();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let pass = wait_for(aiplatform::reconcile::reconcile(
+        &run.memory,
+        &run.object,
+        CLUSTER,
+        jiff::Timestamp::UNIX_EPOCH,
+        &stop,
+    ));
+    assert_eq!(run.memory.writes(), []);
+    assert_eq!(pass.status.resources[0].reason.as_deref(), Some("Interrupted"));
+}
+
+#[test]
+fn a_deletion_is_finished_only_when_a_read_confirms_it() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    let mut run = run.ending();
+    run.object.metadata.generation = Some(3);
+    assert!(!run.pass().finished, "announced");
+    let deleting = run.pass();
+    assert!(!deleting.finished && deleting.next == Next::Now, "deleted");
+    assert_eq!(run.memory.world(), World::default());
+    let writes = run.memory.writes();
+    assert!(run.pass().finished);
+    assert_eq!(run.memory.writes(), writes);
+}
+
+#[test]
+fn a_deletion_is_not_finished_while_something_cannot_be_read() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    let mut run = run.ending();
+    run.memory.fail(Fault { class: Class::Denied, ..transient(1) });
+    let pass = run.pass();
+    assert!(!pass.finished);
+    assert_eq!(pass.next, Next::Slow);
+    assert!(run.settle().finished);
+}
+
+#[test]
+fn a_deletion_goes_on_although_the_spec_is_no_longer_valid() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    let mut run = run.ending();
+    run.object.spec.ownership.team.clear();
+    run.object.metadata.generation = Some(3);
+    assert!(run.settle().finished);
+    assert_eq!(run.memory.world(), World::default());
+}
+
+#[test]
+fn an_object_deleted_before_its_first_pass_leaves_nothing() {
+    let mut run = in_empty_world(one_bucket()).ending();
+    assert!(run.settle().finished);
+    assert_eq!(run.memory.writes(), []);
+}
+
+#[test]
+fn a_live_object_is_never_finished_even_when_it_declares_nothing() {
+    let mut run = in_empty_world(object(json!({})));
+    for _ in 0..3 {
+        assert!(!run.pass().finished);
+    }
+    assert_eq!(ready_reason(&run), "Ready");
+}
+
+#[test]
+fn an_object_made_again_takes_its_resources_back() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    run.object.status = None;
+    run.object.metadata.generation = Some(1);
+    let writes = run.memory.writes();
+    assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+    assert_eq!(run.memory.writes(), writes);
+}
+
+#[test]
+fn looking_plans_and_writes_nothing() {
+    let run = in_empty_world(one_bucket());
+    let plan = wait_for(look(&run.memory, &run.object, CLUSTER)).unwrap();
+    assert_eq!(plan.summary().create, 1);
+    assert_eq!(run.memory.writes(), []);
+}
+
+#[test]
+fn looking_says_why_it_cannot_plan() {
+    let why = |memory: &Memory, object: &aiplatform::api::AIPlatform| -> Obstacle {
+        wait_for(look(memory, object, CLUSTER)).unwrap_err()
+    };
+    let stranger = Memory::new("210987654321", World::default());
+    assert_eq!(why(&stranger, &one_bucket()).reason(), "AccountMismatch");
+    let invalid = object(json!({"accountId": "1"}));
+    assert_eq!(why(&stranger, &invalid).reason(), "InvalidSpec");
+}
+
+#[test]
+fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    let name = wanted(&run.object)[0].name.clone();
+    run.memory.change(|world| world.buckets.get_mut(&name).unwrap().versioning = false);
+    let writes = run.memory.writes().len();
+    run.settle();
+    let made: Vec<String> = run.memory.writes().split_off(writes).into_iter().map(|write| write.action).collect();
+    assert_eq!(made, ["s3:Put versioning"]);
+}
+
+#[test]
+fn a_bucket_somebody_else_takes_over_is_left_to_them() {
+    let mut run = in_empty_world(one_bucket());
+    run.settle();
+    let name = wanted(&run.object)[0].name.clone();
+    let theirs = Stored::fresh("eu-west-1", [("aiplatform.dev/owner".into(), "cluster-2/sales/crm".into())].into());
+    run.memory.change(|world| {
+        world.buckets.insert(name.clone(), theirs.clone());
+    });
+    run.settle();
+    assert_eq!(ready_reason(&run), "NotOwned");
+    let mut run = run.ending();
+    assert!(run.settle().finished);
+    assert_eq!(run.memory.world().buckets[&name], theirs);
+}

@@ -1,0 +1,548 @@
+//! Worlds and specs as proptest draws them, and what must become of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aiplatform::api::AIPlatform;
+use aiplatform::api::status::{AIPlatformStatus, ResourceStatus, State};
+use aiplatform::desire::desire;
+use aiplatform::platform::validate;
+use aiplatform::provider::Class;
+use aiplatform::resource::bucket::{Bucket, Encryption, LifecycleRule, PublicAccessBlock};
+use aiplatform::resource::{Contents, Resource};
+use aiplatform::tags;
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::support::memory::{Fault, Stored, World};
+
+pub const CLUSTER: &str = "cluster-1";
+pub const ACCOUNT: &str = "123456789012";
+pub const REGION: &str = "eu-west-1";
+const OURS: &str = "cluster-1/support/assistant";
+const THEIRS: &str = "cluster-2/sales/crm";
+
+const POLICIES: [&str; 3] = ["Retain", "Delete", "DeleteWithContents"];
+
+/// What a spec says of one bucket.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a bucket has these switches")]
+pub struct Shape {
+    pub named: bool,
+    pub adopt: bool,
+    pub versioning: bool,
+    pub tls_only: bool,
+    pub kms: bool,
+    pub deletion_policy: &'static str,
+    pub rules: BTreeSet<i32>,
+}
+
+impl Shape {
+    fn to_json(&self, name: &str) -> Value {
+        let rules: Vec<Value> = self
+            .rules
+            .iter()
+            .map(|days| json!({"id": format!("after-{days}"), "expiration": {"days": days}}))
+            .collect();
+        let mut bucket = json!({
+            "name": name,
+            "adopt": self.adopt,
+            "versioning": self.versioning,
+            "tlsOnly": self.tls_only,
+            "deletionPolicy": self.deletion_policy,
+            "lifecycle": {"rules": rules},
+        });
+        if self.named {
+            bucket["bucketName"] = format!("{name}-{ACCOUNT}").into();
+        }
+        if self.kms {
+            bucket["encryption"] = json!({"kmsKeyArn": format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/1")});
+        }
+        bucket
+    }
+}
+
+/// What somebody changed by hand, or an older spec left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drift {
+    Versioning,
+    PublicAccess,
+    Ownership,
+    Encryption,
+    PolicyGone,
+    PolicyChanged,
+    LifecycleGone,
+    LifecycleAdded,
+    Team,
+    DeletionPolicy,
+    TagKeys,
+    OlderTags,
+}
+
+impl Drift {
+    const ALL: [Self; 12] = [
+        Self::Versioning,
+        Self::PublicAccess,
+        Self::Ownership,
+        Self::Encryption,
+        Self::PolicyGone,
+        Self::PolicyChanged,
+        Self::LifecycleGone,
+        Self::LifecycleAdded,
+        Self::Team,
+        Self::DeletionPolicy,
+        Self::TagKeys,
+        Self::OlderTags,
+    ];
+
+    fn befall(self, bucket: &mut Bucket) {
+        match self {
+            Self::Versioning => bucket.versioning = !bucket.versioning,
+            Self::PublicAccess => bucket.public_access_block = PublicAccessBlock::default(),
+            Self::Ownership => bucket.object_ownership = Some("ObjectWriter".into()),
+            Self::Encryption => bucket.encryption = Some(Encryption::kms("arn:aws:kms:eu-west-1:123456789012:key/2")),
+            Self::PolicyGone => bucket.policy.clear(),
+            Self::PolicyChanged => {
+                bucket.policy.insert("AipOld".into(), json!({"Sid": "AipOld", "Effect": "Deny"}));
+            }
+            Self::LifecycleGone => bucket.lifecycle.clear(),
+            Self::LifecycleAdded => {
+                bucket.lifecycle.insert("stale".into(), LifecycleRule { enabled: true, ..LifecycleRule::default() });
+            }
+            Self::Team => {
+                bucket.tags.insert(format!("{}team", tags::PREFIX), "another".into());
+            }
+            Self::DeletionPolicy => {
+                bucket.tags.remove(tags::DELETION_POLICY);
+            }
+            Self::TagKeys => {
+                bucket.tags.remove(tags::TAG_KEYS);
+            }
+            Self::OlderTags => {
+                let older = tags::desired(OURS, &aiplatform::api::Ownership::default(), &BTreeMap::from([old_tag()]));
+                bucket.tags.extend(older);
+            }
+        }
+    }
+}
+
+fn old_tag() -> (String, String) {
+    ("from-an-older-spec".into(), "1".into())
+}
+
+/// Something in a bucket or on it that is none of our business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extra {
+    Tag,
+    Statements,
+    Rule,
+    /// A rule that no write of ours could carry.
+    OpaqueRule,
+    Contents,
+}
+
+impl Extra {
+    const ALL: [Self; 5] = [Self::Tag, Self::Statements, Self::Rule, Self::OpaqueRule, Self::Contents];
+
+    fn befall(self, stored: &mut Stored) {
+        match self {
+            Self::Tag => {
+                stored.tags.insert("added-by".into(), "finance".into());
+            }
+            Self::Statements => {
+                stored.statements.push(json!({"Sid": "Audit", "Effect": "Allow"}));
+                stored.statements.push(json!({"Effect": "Allow", "Action": "s3:GetObject"}));
+            }
+            Self::Rule => {
+                stored.rules.insert("theirs".into(), LifecycleRule::default());
+            }
+            Self::OpaqueRule => {
+                stored.opaque_rules.insert("theirs-with-something-new".into());
+            }
+            Self::Contents => {
+                stored.contents = Contents { versions: 2, delete_markers: 1, uploads: 0, more: false };
+            }
+        }
+    }
+}
+
+type Foreign = BTreeSet<Extra>;
+
+fn assert_survived(foreign: &Foreign, found: &Stored, name: &str) {
+    let mut alone = Stored::fresh(REGION, BTreeMap::new());
+    for extra in foreign {
+        extra.befall(&mut alone);
+    }
+    for (key, value) in &alone.tags {
+        assert_eq!(found.tags.get(key), Some(value), "tag {key} of others on {name}");
+    }
+    for statement in &alone.statements {
+        assert!(found.statements.contains(statement), "{statement} of others on {name}");
+    }
+    for (id, rule) in &alone.rules {
+        assert_eq!(found.rules.get(id), Some(rule), "rule {id} of others on {name}");
+    }
+    assert_eq!(found.opaque_rules, alone.opaque_rules, "rules of others on {name}");
+    assert_eq!(found.contents, alone.contents, "contents of {name}");
+}
+
+/// How a bucket of the spec is found.
+#[derive(Clone, Debug)]
+pub enum Start {
+    Absent,
+    Ours(BTreeSet<Drift>),
+    Theirs,
+    Nobodys,
+}
+
+/// A bucket of the spec, and how it is found.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub shape: Shape,
+    pub start: Start,
+    pub foreign: Foreign,
+}
+
+/// A bucket that the status knows and the spec does not.
+#[derive(Clone, Debug)]
+pub struct Leftover {
+    pub start: Start,
+    pub policy: Option<&'static str>,
+    pub foreign: Foreign,
+}
+
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub management_policy: &'static str,
+    pub deletion_policy: &'static str,
+    pub tags: BTreeMap<&'static str, &'static str>,
+    pub slots: Vec<Slot>,
+    pub leftovers: Vec<Leftover>,
+}
+
+/// What must become of a bucket.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Exactly as it was found, or as absent as it was.
+    Untouched,
+    Gone,
+    /// As desired, with everything foreign still there.
+    As(Box<Bucket>, Foreign),
+}
+
+/// The object with these buckets.
+pub fn object(fields: Value) -> AIPlatform {
+    let mut spec = json!({
+        "region": REGION,
+        "accountId": ACCOUNT,
+        "ownership": {"team": "support", "contact": "s@example.com", "environment": "prod"},
+    });
+    let Value::Object(fields) = fields else { panic!("a spec is an object: {fields}") };
+    for (field, value) in fields {
+        spec[field] = value;
+    }
+    serde_json::from_value(json!({
+        "apiVersion": "aiplatform.dev/v1alpha1",
+        "kind": "AIPlatform",
+        "metadata": {"name": "assistant", "namespace": "support", "generation": 2},
+        "spec": spec,
+    }))
+    .expect("the object parses")
+}
+
+/// The buckets an object wants.
+pub fn wanted(object: &AIPlatform) -> Vec<Bucket> {
+    let platform = validate(object).expect("the spec is valid");
+    desire(&platform, CLUSTER)
+        .into_iter()
+        .map(|desired| match desired.resource {
+            Resource::Bucket(bucket) => bucket,
+        })
+        .collect()
+}
+
+/// The buckets of a spec as JSON.
+pub fn buckets_json<'a>(shapes: impl IntoIterator<Item = (usize, &'a Shape)>) -> Value {
+    shapes.into_iter().map(|(index, shape)| shape.to_json(&format!("bucket-{index}"))).collect()
+}
+
+/// A bucket that somebody made without us.
+fn without_us(owner: Option<&str>) -> Stored {
+    let tags = owner.map(|owner| (tags::OWNER.to_string(), owner.to_string()));
+    let mut stored = Stored::fresh(REGION, tags.into_iter().collect());
+    stored.encryption = Some(Encryption::kms("arn:aws:kms:eu-west-1:123456789012:key/3"));
+    stored
+}
+
+fn found(start: &Start, desired: &Bucket, foreign: &Foreign) -> Option<Stored> {
+    let mut stored = match start {
+        Start::Absent => return None,
+        Start::Theirs => without_us(Some(THEIRS)),
+        Start::Nobodys => without_us(None),
+        Start::Ours(drifts) => {
+            let mut bucket = desired.clone();
+            for drift in drifts {
+                drift.befall(&mut bucket);
+            }
+            Stored::of(&bucket)
+        }
+    };
+    for extra in foreign {
+        extra.befall(&mut stored);
+    }
+    Some(stored)
+}
+
+impl Scenario {
+    pub fn object(&self) -> AIPlatform {
+        let shapes = self.slots.iter().map(|slot| &slot.shape).enumerate();
+        let mut object = object(json!({
+            "managementPolicy": self.management_policy,
+            "deletionPolicy": self.deletion_policy,
+            "tags": self.tags,
+            "storage": {"buckets": buckets_json(shapes)},
+        }));
+        let known = |(index, _)| ResourceStatus {
+            kind: "Bucket".into(),
+            name: leftover_name(index),
+            id: None,
+            arn: None,
+            state: State::Ready,
+            reason: None,
+            message: None,
+            since: None,
+        };
+        object.status = Some(AIPlatformStatus {
+            observed_generation: Some(1),
+            resources: self.leftovers.iter().enumerate().map(known).collect(),
+            ..AIPlatformStatus::default()
+        });
+        object
+    }
+
+    /// The world before the first pass.
+    pub fn world(&self) -> World {
+        let mut buckets: BTreeMap<String, Stored> = BTreeMap::new();
+        for (slot, desired) in self.slots.iter().zip(wanted(&self.object())) {
+            let stored = found(&slot.start, &desired, &slot.foreign);
+            buckets.extend(stored.map(|stored| (desired.name.clone(), stored)));
+        }
+        for (index, leftover) in self.leftovers.iter().enumerate() {
+            let policy = leftover.policy.map(|policy| (tags::DELETION_POLICY.to_string(), policy.to_string()));
+            let owner = (tags::OWNER.to_string(), OURS.to_string());
+            let name = leftover_name(index);
+            let bucket = Stored::fresh(REGION, policy.into_iter().chain([owner]).collect()).managed(&name);
+            buckets.extend(found(&leftover.start, &bucket, &leftover.foreign).map(|stored| (name, stored)));
+        }
+        buckets.insert("bystander".into(), without_us(Some(THEIRS)));
+        buckets.insert("passer-by".into(), without_us(None));
+        World { buckets }
+    }
+
+    /// What must become of every bucket of a live object.
+    pub fn ends(&self) -> BTreeMap<String, End> {
+        let world = self.world();
+        let mut ends: BTreeMap<String, End> = world.buckets.keys().map(|name| (name.clone(), End::Untouched)).collect();
+        if self.management_policy == "Observe" {
+            return ends;
+        }
+        for (slot, desired) in self.slots.iter().zip(wanted(&self.object())) {
+            let ours = matches!(slot.start, Start::Absent | Start::Ours(_));
+            let name = desired.name.clone();
+            if ours || (matches!(slot.start, Start::Nobodys) && slot.shape.adopt) {
+                let mut end = desired;
+                let mut foreign = slot.foreign.clone();
+                match world.buckets.get(&name) {
+                    // A lifecycle that would lose a rule of others is not written at all.
+                    Some(stored) if slot.foreign.contains(&Extra::OpaqueRule) => {
+                        end.lifecycle = stored.managed(&name).lifecycle;
+                    }
+                    Some(_) => {}
+                    None => foreign.clear(),
+                }
+                ends.insert(name, End::As(Box::new(end), foreign));
+            }
+        }
+        if self.management_policy == "Full" {
+            for (index, leftover) in self.leftovers.iter().enumerate() {
+                if leftover.goes() {
+                    ends.insert(leftover_name(index), End::Gone);
+                }
+            }
+        }
+        ends
+    }
+
+    /// What must become of every bucket when the object is deleted, and which buckets somebody has to empty first.
+    pub fn ends_of_deletion(&self) -> (BTreeMap<String, End>, Vec<String>) {
+        let mut ends: BTreeMap<String, End> =
+            self.world().buckets.into_keys().map(|name| (name, End::Untouched)).collect();
+        let mut full = Vec::new();
+        if self.management_policy != "Full" || self.deletion_policy == "Retain" {
+            return (ends, full);
+        }
+        let slots = self.slots.iter().zip(wanted(&self.object()));
+        let slots = slots.map(|(slot, desired)| {
+            (desired.name, &slot.start, Some(slot.shape.deletion_policy), slot.foreign.contains(&Extra::Contents))
+        });
+        let leftovers = self.leftovers.iter().enumerate().map(|(index, leftover)| {
+            (
+                leftover_name(index),
+                &leftover.start,
+                leftover.remaining_policy(),
+                leftover.foreign.contains(&Extra::Contents),
+            )
+        });
+        for (name, start, policy, contents) in slots.chain(leftovers) {
+            if !matches!(start, Start::Ours(_)) || policy.is_none_or(|policy| policy == "Retain") {
+                continue;
+            }
+            if contents && policy == Some("Delete") {
+                full.push(name.clone());
+            }
+            ends.insert(name, End::Gone);
+        }
+        (ends, full)
+    }
+
+    /// Whether nothing stands in the way of a live object.
+    pub fn can_be_ready(&self) -> bool {
+        let slots = self.slots.iter().zip(wanted(&self.object()));
+        let mut slots = slots.map(|(slot, desired)| match slot.start {
+            Start::Absent => true,
+            Start::Theirs => false,
+            Start::Nobodys if !slot.shape.adopt => false,
+            Start::Ours(_) | Start::Nobodys => {
+                let stored = found(&slot.start, &desired, &slot.foreign);
+                let lifecycle = stored.map(|stored| stored.managed(&desired.name).lifecycle);
+                !slot.foreign.contains(&Extra::OpaqueRule) || lifecycle.as_ref() == Some(&desired.lifecycle)
+            }
+        });
+        let blocked = |leftover: &Leftover| {
+            matches!(leftover.start, Start::Ours(_))
+                && leftover.remaining_policy() == Some("Delete")
+                && leftover.foreign.contains(&Extra::Contents)
+        };
+        slots.all(|fine| fine) && (self.management_policy != "Full" || !self.leftovers.iter().any(blocked))
+    }
+}
+
+impl Leftover {
+    /// What its tag says, where nobody took the tag away.
+    fn remaining_policy(&self) -> Option<&'static str> {
+        match &self.start {
+            Start::Ours(drifts) if !drifts.contains(&Drift::DeletionPolicy) => self.policy,
+            _ => None,
+        }
+    }
+
+    fn goes(&self) -> bool {
+        match self.remaining_policy() {
+            Some("Delete") => !self.foreign.contains(&Extra::Contents),
+            Some("DeleteWithContents") => true,
+            _ => false,
+        }
+    }
+}
+
+fn leftover_name(index: usize) -> String {
+    format!("left-over-{index}")
+}
+
+/// Every bucket ended as it must, and there is no other.
+pub fn assert_ended(ends: &BTreeMap<String, End>, before: &World, after: &World) {
+    for name in after.buckets.keys() {
+        assert!(ends.contains_key(name), "nobody wanted {name}");
+    }
+    for (name, end) in ends {
+        let found = after.buckets.get(name);
+        match end {
+            End::Untouched => assert_eq!(found, before.buckets.get(name), "{name} should not have been touched"),
+            End::Gone => assert_eq!(found, None, "{name} should be gone"),
+            End::As(bucket, foreign) => {
+                let found = found.unwrap_or_else(|| panic!("{name} should exist"));
+                assert_eq!(&found.managed(name), &**bucket);
+                assert!(!found.tags.contains_key(&old_tag().0), "a tag of an older spec is still on {name}");
+                assert_survived(foreign, found, name);
+            }
+        }
+    }
+}
+
+pub fn shape() -> impl Strategy<Value = Shape> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (flags, select(&POLICIES[..]), btree_set(1..4, 0..3)).prop_map(
+        |((named, adopt, versioning, tls_only, kms), deletion_policy, rules)| Shape {
+            named,
+            adopt,
+            versioning,
+            tls_only,
+            kms,
+            deletion_policy,
+            rules,
+        },
+    )
+}
+
+fn foreign() -> impl Strategy<Value = Foreign> {
+    btree_set(select(&Extra::ALL[..]), 0..4)
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![
+        2 => Just(Start::Absent),
+        4 => btree_set(select(&Drift::ALL[..]), 0..5).prop_map(Start::Ours),
+        1 => Just(Start::Theirs),
+        2 => Just(Start::Nobodys),
+    ]
+}
+
+pub fn scenario() -> impl Strategy<Value = Scenario> {
+    let slot = (shape(), start(), foreign()).prop_map(|(shape, start, foreign)| Slot { shape, start, foreign });
+    let leftover = (start(), option::of(select(&POLICIES[..])), foreign())
+        .prop_map(|(start, policy, foreign)| Leftover { start, policy, foreign });
+    let management = prop_oneof![6 => Just("Full"), 1 => Just("NoDelete"), 1 => Just("Observe")];
+    let deletion = prop_oneof![3 => Just("Delete"), 1 => Just("Retain")];
+    let tags = prop_oneof![Just(BTreeMap::new()), Just(BTreeMap::from([("project", "assistant"), ("stage", "")]))];
+    (management, deletion, tags, vec(slot, 0..4), vec(leftover, 0..3)).prop_map(
+        |(management_policy, deletion_policy, tags, slots, leftovers)| Scenario {
+            management_policy,
+            deletion_policy,
+            tags,
+            slots,
+            leftovers,
+        },
+    )
+}
+
+/// One failure somewhere in the first passes.
+pub fn fault() -> impl Strategy<Value = Fault> {
+    let class = select(vec![
+        Class::Denied,
+        Class::Invalid,
+        Class::Quota,
+        Class::NotOwned,
+        Class::Conflict,
+        Class::Throttled,
+        Class::NotFound,
+        Class::Transient,
+    ]);
+    (0..40usize, any::<bool>(), class).prop_map(|(call, after_the_effect, class)| Fault {
+        call,
+        after_the_effect,
+        class,
+        for_good: false,
+    })
+}
+
+/// The end of the process somewhere in the first passes.
+pub fn crash() -> impl Strategy<Value = Fault> {
+    (0..40usize, any::<bool>()).prop_map(|(call, after_the_effect)| Fault {
+        call,
+        after_the_effect,
+        class: Class::Transient,
+        for_good: true,
+    })
+}

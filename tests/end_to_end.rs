@@ -1,0 +1,11 @@
+//! The operator's binary against the real API server and the AWS simulator.
+
+mod bad_objects;
+mod command_line;
+mod creation;
+mod deletion;
+mod drift;
+mod failures;
+mod foreign;
+mod lifecycle_of_the_operator;
+mod policies;

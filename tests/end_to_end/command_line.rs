@@ -1,0 +1,116 @@
+//! `crd`, `plan` and `diff` as users run them.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::operator::command;
+use crate::support::world::{World, environment};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/storage.yaml");
+
+fn run(arguments: &[&str]) -> Output {
+    command().args(arguments).output().expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_definition_in_the_repository_is_the_one_the_code_makes() {
+    let kept =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crds/aiplatform.yaml")).expect("it is there");
+    assert_eq!(text(&run(&["crd"]).stdout), kept, "run: make generate");
+}
+
+#[test]
+fn every_example_can_be_planned() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).expect("examples") {
+        let path = entry.expect("an example").path();
+        let output = run(&["plan", "-o", "json", "-f", path.to_str().expect("a path")]);
+        assert_eq!(output.status.code(), Some(0), "{}: {}", path.display(), text(&output.stderr));
+        let plans: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        for plan in plans["platforms"].as_array().expect("platforms") {
+            let steps = plan["steps"].as_array().expect("steps");
+            assert_eq!(plan["summary"]["create"], steps.len());
+            for (index, step) in steps.iter().enumerate() {
+                for need in step["needs"].as_array().expect("needs") {
+                    let earlier = &steps[..index];
+                    assert!(earlier.iter().any(|step| step["kind"] == need["kind"] && step["name"] == need["name"]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_the_same_every_time() {
+    let plan = || run(&["plan", "-o", "json", "-f", EXAMPLE]).stdout;
+    assert_eq!(plan(), plan());
+}
+
+#[test]
+fn missing_things_are_named_in_one_line() {
+    for (arguments, part) in [
+        (vec!["diff", "-f", EXAMPLE], "KUBECONFIG"),
+        (vec!["run"], "KUBECONFIG"),
+        (vec!["plan", "-f", "no-such-file.yaml"], "no-such-file.yaml"),
+    ] {
+        let output = run(&arguments);
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");
+        assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
+        assert!(complaint.contains(part), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn diff_tells_what_would_change_and_changes_nothing() {
+    let world = World::new("diff").await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let example = std::fs::read_to_string(EXAMPLE).expect("the example");
+    std::fs::write(file.path(), example.replace("namespace: support", &format!("namespace: {}", world.namespace)))
+        .expect("written");
+    let path = file.path().to_str().expect("a path");
+    let diff = || {
+        let arguments = ["diff", "--s3-path-style", "--cluster-name", "tests", "-o", "json", "-f", path];
+        command().args(arguments).envs(environment(world.cluster, &world.aws)).output().expect("it runs")
+    };
+    let before = diff();
+    assert_eq!(before.status.code(), Some(1), "{}", text(&before.stderr));
+    assert_eq!(world.aws.writes_since(0), Vec::<String>::new());
+
+    world.cluster.kubectl(&["apply", "-f", path], "").expect("applied");
+    let object = world.wait_ready("assistant").await;
+    let after = diff();
+    assert_eq!(after.status.code(), Some(0), "{}", text(&after.stderr));
+
+    let bucket = &object.status.expect("a status").resources[0].name;
+    world.aws.s3().delete_bucket_lifecycle().bucket(bucket).send().await.expect("it goes");
+    let drifted = diff();
+    assert_eq!(drifted.status.code(), Some(1));
+    let plans: Value = serde_json::from_slice(&drifted.stdout).expect("JSON");
+    assert_eq!(plans["platforms"][0]["summary"]["update"], 1);
+    let fields = plans["platforms"][0]["steps"][0]["fields"].to_string();
+    assert!(fields.contains("lifecycle.drop-old-versions"), "{fields}");
+
+    world.aws.control("deny", serde_json::json!({"action": "s3:GetBucketTagging"}));
+    let denied = diff();
+    assert_eq!(denied.status.code(), Some(2));
+    assert!(text(&denied.stderr).contains("s3:GetBucketTagging"), "{}", text(&denied.stderr));
+}
+
+#[tokio::test]
+async fn diff_without_credentials_says_what_to_set() {
+    let world = World::new("no-credentials").await;
+    let output = command()
+        .args(["diff", "--cluster-name", "tests", "-f", EXAMPLE])
+        .envs([("KUBECONFIG", world.cluster.kubeconfig()), ("AWS_ENDPOINT_URL", world.aws.url())])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(complaint.contains("AWS_PROFILE"), "{complaint}");
+    assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
+}

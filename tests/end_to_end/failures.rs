@@ -1,0 +1,75 @@
+//! What AWS refuses, delays or loses: told in the status, tried again as it deserves, and healed by itself.
+
+use serde_json::json;
+
+use crate::support::world::{World, condition, resource_names, spec};
+
+#[tokio::test]
+async fn another_account_stalls_before_any_write() {
+    let world = World::new("account").await;
+    let mut wanted = spec(json!([{"name": "a"}]));
+    wanted["accountId"] = json!("999999999999");
+    world.apply("assistant", &wanted).await;
+    let told = world.wait_stalled("assistant", "AccountMismatch").await;
+    assert!(told.contains("999999999999") && told.contains("123456789012"), "{told}");
+    assert!(world.aws.operations().is_empty(), "S3 was never asked");
+}
+
+#[tokio::test]
+async fn a_region_that_aws_does_not_have_stalls_and_is_named() {
+    let world = World::new("region").await;
+    let mut wanted = spec(json!([{"name": "a"}]));
+    wanted["region"] = json!("eu-west-9");
+    world.apply("assistant", &wanted).await;
+    let told = world.wait_stalled("assistant", "AccessDenied").await;
+    assert!(told.contains("eu-west-9"), "{told}");
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_and_heals_by_itself() {
+    let world = World::with("denied", &["--resync", "1s"]).await;
+    world.aws.control("deny", json!({"action": "s3:PutBucketVersioning"}));
+    world.apply("assistant", &spec(json!([{"name": "a"}, {"name": "b", "versioning": false}]))).await;
+    let told = world.wait_stalled("assistant", "AccessDenied").await;
+    assert!(told.contains("s3:PutBucketVersioning") && told.contains("arn:aws:s3:::"), "{told}");
+    let status = world.api().get("assistant").await.expect("it").status.expect("a status");
+    assert_eq!(status.ready.as_deref(), Some("1/2"), "the other bucket is there all the same");
+    assert!(world.events("assistant").await.iter().any(|(reason, _)| reason == "AccessDenied"));
+    world.aws.control("deny", json!({"action": "s3:PutBucketVersioning", "remove": true}));
+    world.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn a_throttled_call_is_tried_again() {
+    let world = World::new("throttled").await;
+    world.aws.fail("PutBucketPolicy", 4, "SlowDown", 503);
+    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    world
+        .wait_for("assistant", "retrying", |status| {
+            condition(status, "Reconciling").is_some_and(|retrying| retrying.reason == "ProgressingWithRetry")
+        })
+        .await;
+    world.wait_ready("assistant").await;
+    let created = world.aws.operations().iter().filter(|name| *name == "CreateBucket").count();
+    assert_eq!(created, 1, "the bucket is made once");
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_lost_is_found_again() {
+    let world = World::new("lost").await;
+    let fault = json!({"service": "s3", "operation": "CreateBucket", "when": "after", "times": 3, "error": "reset"});
+    world.aws.control("faults", fault);
+    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    let object = world.wait_ready("assistant").await;
+    let buckets = world.aws.s3().list_buckets().send().await.expect("a list");
+    let names: Vec<&str> = buckets.buckets().iter().filter_map(|bucket| bucket.name()).collect();
+    assert_eq!(names, resource_names(&object), "no duplicate and no orphan");
+}
+
+#[tokio::test]
+async fn internal_errors_pass() {
+    let world = World::new("internal").await;
+    world.aws.fail("GetBucketTagging", 4, "InternalError", 500);
+    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    world.wait_ready("assistant").await;
+}

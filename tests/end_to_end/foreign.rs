@@ -1,0 +1,162 @@
+//! What belongs to others: kept, refused, or taken over when the spec says so.
+
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration, ExpirationStatus,
+    LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, Tag, TransitionDefaultMinimumObjectSize,
+};
+use serde_json::{Value, json};
+
+use crate::support::world::{World, resource_names, spec};
+
+async fn foreign_bucket(world: &World, region: &str, name: &str, owner: Option<&str>) {
+    let mut configuration = CreateBucketConfiguration::builder();
+    if region != "us-east-1" {
+        configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
+    }
+    if let Some(owner) = owner {
+        configuration =
+            configuration.tags(Tag::builder().key("aiplatform.dev/owner").value(owner).build().expect("a tag"));
+    }
+    let s3 = world.aws.s3_in(region);
+    s3.create_bucket().bucket(name).create_bucket_configuration(configuration.build()).send().await.expect("made");
+}
+
+#[tokio::test]
+async fn lifecycle_rules_of_others_survive_every_write() {
+    let world = World::new("foreign-rule").await;
+    let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
+    let mut wanted = spec(json!([{"name": "a", "lifecycle": rules}]));
+    world.apply("assistant", &wanted).await;
+    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+
+    let s3 = world.aws.s3();
+    let theirs = LifecycleRule::builder()
+        .id("theirs")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("logs/").build())
+        .expiration(LifecycleExpiration::builder().days(3).build())
+        .build()
+        .expect("a rule");
+    let only_theirs = BucketLifecycleConfiguration::builder().rules(theirs.clone()).build().expect("rules");
+    s3.put_bucket_lifecycle_configuration()
+        .bucket(&bucket)
+        .transition_default_minimum_object_size(TransitionDefaultMinimumObjectSize::VariesByStorageClass)
+        .lifecycle_configuration(only_theirs)
+        .send()
+        .await
+        .expect("put");
+
+    let read = async || s3.get_bucket_lifecycle_configuration().bucket(&bucket).send().await.expect("rules");
+    world.poke("assistant").await;
+    world.wait("our rule is back", async || read().await.rules().len() == 2).await;
+    let found = read().await;
+    assert!(found.rules().contains(&theirs), "{:?}", found.rules());
+    let size = found.transition_default_minimum_object_size;
+    assert_eq!(size, Some(TransitionDefaultMinimumObjectSize::VariesByStorageClass));
+
+    wanted["storage"]["buckets"][0].as_object_mut().expect("a bucket").remove("lifecycle");
+    world.apply("assistant", &wanted).await;
+    world.wait("only theirs is left", async || read().await.rules() == [theirs.clone()]).await;
+}
+
+#[tokio::test]
+async fn a_foreign_rule_that_cannot_be_carried_stops_the_write_and_only_that() {
+    let world = World::new("odd-rule").await;
+    let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
+    world.apply("assistant", &spec(json!([{"name": "a", "lifecycle": rules}]))).await;
+    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+    let xml = "<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule><ID>odd</ID>\
+               <Filter><Prefix>a/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration>\
+               <Novelty><Depth>2</Depth></Novelty></Rule></LifecycleConfiguration>";
+    world.aws.control("s3/lifecycle", json!({"bucket": bucket, "xml": xml}));
+    world.aws.s3().delete_bucket_policy().bucket(&bucket).send().await.expect("it goes");
+    let calls = world.aws.operations().len();
+    world.poke("assistant").await;
+    let told = world.wait_stalled("assistant", "Conflict").await;
+    assert!(told.contains("odd") && told.contains("Novelty"), "{told}");
+    assert_eq!(world.aws.writes_since(calls), ["PutBucketPolicy"], "the rest is repaired, the rules are not touched");
+
+    world.aws.s3().delete_bucket_lifecycle().bucket(&bucket).send().await.expect("it goes");
+    world.poke("assistant").await;
+    world.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_ours_is_left_alone() {
+    let world = World::new("not-ours").await;
+    foreign_bucket(&world, "eu-west-1", "nobodys-bucket", None).await;
+    foreign_bucket(&world, "eu-west-1", "anothers-bucket", Some("other/ns/name")).await;
+    let calls = world.aws.operations().len();
+    let buckets = json!([{"name": "a", "bucketName": "nobodys-bucket"}, {"name": "b", "bucketName": "anothers-bucket", "adopt": true}]);
+    world.apply("assistant", &spec(buckets)).await;
+    let told = world.wait_stalled("assistant", "NotOwned").await;
+    assert!(told.contains("nobodys-bucket") && told.contains("adopt: true"), "{told}");
+    assert!(told.contains("anothers-bucket") && told.contains("other/ns/name"), "{told}");
+    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
+    let status = world.api().get("assistant").await.expect("it").status.expect("a status");
+    assert_eq!(status.ready.as_deref(), Some("0/2"));
+    assert!(status.plan.iter().all(|step| step.action == "Refuse"), "{:?}", status.plan);
+
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new(), "a deletion leaves it alone too");
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_account_is_left_alone() {
+    let world = World::new("other-account").await;
+    world
+        .aws
+        .control("s3/foreign-bucket", json!({"name": "far-away", "account": "999999999999", "region": "eu-west-1"}));
+    world.apply("assistant", &spec(json!([{"name": "a", "bucketName": "far-away", "adopt": true}]))).await;
+    let told = world.wait_stalled("assistant", "AccessDenied").await;
+    assert!(told.contains("far-away") && told.contains("another account"), "{told}");
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_region_is_named_with_its_region() {
+    let world = World::new("other-region").await;
+    foreign_bucket(&world, "us-west-2", "wandering-bucket", None).await;
+    world.apply("assistant", &spec(json!([{"name": "a", "bucketName": "wandering-bucket", "adopt": true}]))).await;
+    let told = world.wait_stalled("assistant", "Conflict").await;
+    assert!(told.contains("us-west-2") && told.contains("eu-west-1"), "{told}");
+}
+
+#[tokio::test]
+async fn an_adopted_bucket_becomes_ours_and_keeps_its_tags() {
+    let world = World::new("adopt").await;
+    foreign_bucket(&world, "eu-west-1", "legacy-bucket", None).await;
+    let s3 = world.aws.s3();
+    let tag = Tag::builder().key("finance").value("42").build().expect("a tag");
+    let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().expect("tags");
+    s3.put_bucket_tagging().bucket("legacy-bucket").tagging(tagging).send().await.expect("put");
+    world.apply("assistant", &spec(json!([{"name": "a", "bucketName": "legacy-bucket", "adopt": true}]))).await;
+    world.wait_ready("assistant").await;
+    let tags = s3.get_bucket_tagging().bucket("legacy-bucket").send().await.expect("tags").tag_set;
+    assert!(tags.iter().any(|tag| tag.key == "finance" && tag.value == "42"), "{tags:?}");
+    assert!(tags.iter().any(|tag| tag.key == "aiplatform.dev/owner"), "{tags:?}");
+}
+
+#[tokio::test]
+async fn statements_of_others_in_a_bucket_policy_survive() {
+    let world = World::new("foreign-statement").await;
+    let mut wanted = spec(json!([{"name": "a"}]));
+    world.apply("assistant", &wanted).await;
+    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+    let s3 = world.aws.s3();
+    let theirs = json!({"Sid": "Audit", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": ["s3:GetObject"], "Resource": format!("arn:aws:s3:::{bucket}/*")});
+    let policy = json!({"Version": "2012-10-17", "Statement": [theirs]});
+    s3.put_bucket_policy().bucket(&bucket).policy(policy.to_string()).send().await.expect("put");
+    let sids = async || {
+        let policy = s3.get_bucket_policy().bucket(&bucket).send().await.expect("a policy").policy.expect("text");
+        let policy: Value = serde_json::from_str(&policy).expect("JSON");
+        let statements = policy["Statement"].as_array().expect("a list").clone();
+        statements.iter().map(|statement| statement["Sid"].as_str().unwrap_or_default().to_string()).collect::<Vec<_>>()
+    };
+    world.poke("assistant").await;
+    world.wait("both are there", async || sids().await == ["Audit", "AipTlsOnly"]).await;
+    wanted["storage"]["buckets"][0]["tlsOnly"] = json!(false);
+    world.apply("assistant", &wanted).await;
+    world.wait("only theirs is left", async || sids().await == ["Audit"]).await;
+}

@@ -1,0 +1,139 @@
+//! The operator's own life: ended, killed, replaced, waiting for a cluster or for AWS.
+
+use aiplatform::api::AIPlatform;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::{Api, CustomResourceExt};
+use serde_json::json;
+
+use crate::support::cluster::Cluster;
+use crate::support::operator::Operator;
+use crate::support::simulator::Simulator;
+use crate::support::world::{World, environment, resource_names, spec};
+
+fn two_buckets() -> serde_json::Value {
+    let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
+    spec(json!([{"name": "a", "lifecycle": rules}, {"name": "b", "lifecycle": rules}]))
+}
+
+#[tokio::test]
+async fn killed_between_any_two_calls_it_converges() {
+    let mut world = World::new("killed").await;
+    let mut platform = 0;
+    for killed_after in ["CreateBucket", "PutPublicAccessBlock", "PutBucketVersioning", "PutBucketPolicy"] {
+        platform += 1;
+        let name = format!("platform-{platform}");
+        world.aws.control("latency", json!({"ms": 100}));
+        let calls = world.aws.operations().len();
+        world.apply(&name, &two_buckets()).await;
+        let reached = async || world.aws.operations().iter().skip(calls).any(|operation| operation == killed_after);
+        world.wait(killed_after, reached).await;
+        world.operator.kill();
+        world.aws.control("latency", json!({"ms": 0}));
+        world.restart_operator();
+        let object = world.wait_ready(&name).await;
+        let buckets = world.aws.s3().list_buckets().prefix(format!("{}-{name}-", world.namespace)).send().await;
+        let buckets = buckets.expect("a list");
+        let mut found: Vec<&str> = buckets.buckets().iter().filter_map(|bucket| bucket.name()).collect();
+        found.sort_unstable();
+        let mut listed = resource_names(&object);
+        listed.sort();
+        assert_eq!(found, listed, "no duplicate and no orphan after {killed_after}");
+    }
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_after_the_step_in_hand() {
+    let mut world = World::new("sigterm").await;
+    world.aws.control("latency", json!({"ms": 150}));
+    world.apply("assistant", &two_buckets()).await;
+    world.wait("a creation", async || world.aws.operations().iter().any(|operation| operation == "CreateBucket")).await;
+    let status = world.operator.terminate();
+    assert_eq!(status.code(), Some(0), "{}", world.operator.log());
+    let created = world.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
+    let finished = world.aws.operations().iter().filter(|name| *name == "PutBucketLifecycleConfiguration").count();
+    assert_eq!(created, finished, "a step that was begun was ended");
+    world.aws.control("latency", json!({"ms": 0}));
+    world.restart_operator();
+    world.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn readyz_says_what_is_away() {
+    let world = World::new("readyz").await;
+    world.wait("ready", async || world.operator.page("/readyz").0 == 200).await;
+    assert_eq!(world.operator.page("/healthz").0, 200);
+    let lost = Operator::start(
+        &["--namespace", &world.namespace],
+        &[
+            ("KUBECONFIG", world.cluster.kubeconfig()),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+            ("AWS_ACCESS_KEY_ID", "operator"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ],
+    );
+    world
+        .wait("AWS is reported away", async || {
+            let (status, text) = lost.page("/readyz");
+            status == 503 && text.contains("AWS_ENDPOINT_URL") && !text.contains("cluster:")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn of_two_operators_one_leads_and_the_other_takes_over() {
+    let world = World::new("leaders").await;
+    let environment = environment(world.cluster, &world.aws);
+    let mut with_namespace = environment.to_vec();
+    with_namespace.push(("POD_NAMESPACE", &world.namespace));
+    let arguments = ["--namespace", &world.namespace, "--cluster-name", "tests", "--leader-elect"];
+    let mut first = Operator::start(&arguments, &with_namespace);
+    first.wait_for_log("leading");
+    let second = Operator::start(&arguments, &with_namespace);
+    second.wait_for_log("waiting for the lease");
+    assert!(!second.log().contains("leading"));
+    assert_eq!(first.terminate().code(), Some(0));
+    second.wait_for_log("leading");
+}
+
+#[tokio::test]
+async fn an_object_that_does_not_fit_stops_nobody_else() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    loosen_definition(&client).await;
+    let namespace = cluster.namespace(&client, "unfit").await;
+    let aws = Simulator::start();
+    let resource = kube::api::ApiResource::erase::<AIPlatform>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+    let apply = async |name: &str, spec: serde_json::Value| {
+        let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": name}, "spec": spec});
+        api.patch(name, &PatchParams::apply("tests"), &Patch::Apply(object)).await.expect("applied");
+    };
+    let operator =
+        Operator::start(&["--namespace", &namespace, "--cluster-name", "tests"], &environment(&cluster, &aws));
+    apply("bad", json!({"region": 5})).await;
+    apply("good", two_buckets()).await;
+    let began = std::time::Instant::now();
+    let read = async |name: &str, pointer: &str| api.get(name).await.expect("it").data.pointer(pointer).cloned();
+    while read("good", "/status/phase").await != Some(json!("Ready")) || read("bad", "/status/phase").await.is_none() {
+        assert!(began.elapsed() < crate::support::DEADLINE, "{}", operator.log());
+        tokio::time::sleep(crate::support::PERIOD).await;
+    }
+    assert_eq!(read("bad", "/status/conditions/0/reason").await, Some(json!("InvalidSpec")));
+}
+
+/// A definition from another time, which lets anything in.
+async fn loosen_definition(client: &kube::Client) {
+    let mut definition = AIPlatform::crd();
+    for version in &mut definition.spec.versions {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let validation = json!({"openAPIV3Schema": schema});
+        version.schema = Some(serde_json::from_value(validation).expect("a schema"));
+    }
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = AIPlatform::crd_name();
+    definitions.patch(name, &PatchParams::apply("tests"), &Patch::Apply(definition)).await.expect("taken");
+    let served =
+        kube::runtime::wait::await_condition(definitions, name, kube::runtime::conditions::is_crd_established());
+    tokio::time::timeout(crate::support::DEADLINE, served).await.expect("in time").expect("served");
+}

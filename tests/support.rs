@@ -1,0 +1,16 @@
+//! What the integration tests stand on.
+
+use std::time::Duration;
+
+pub mod child;
+pub mod cluster;
+pub mod memory;
+pub mod operator;
+pub mod simulator;
+pub mod world;
+
+/// How long a test waits for anything before it gives up.
+pub const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How often a test looks meanwhile.
+pub const PERIOD: Duration = Duration::from_millis(50);

@@ -1,0 +1,76 @@
+//! The AWS simulator, one for each test, and S3 as somebody else uses it.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use serde_json::{Value, json};
+
+use super::child::Server;
+
+/// Operations that change nothing begin with one of these.
+const READS: [&str; 3] = ["Get", "List", "Head"];
+
+/// A running simulator.
+pub struct Simulator {
+    server: Server,
+}
+
+impl Simulator {
+    /// Starts one on a port of its own.
+    pub fn start() -> Self {
+        Self { server: Server::start("tests/aws/serve.py", &[]) }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        self.server.field("url")
+    }
+
+    /// Sends a command to its control surface.
+    pub fn control(&self, path: &str, body: Value) {
+        let url = format!("{}/_sim/{path}", self.url());
+        ureq::post(&url).send_json(&body).unwrap_or_else(|error| panic!("POST {url} {body}: {error}"));
+    }
+
+    /// Lets the next `times` calls of an S3 operation fail before they do anything.
+    pub fn fail(&self, operation: &str, times: u32, code: &str, status: u16) {
+        let error = json!({"code": code, "status": status});
+        let fault = json!({"service": "s3", "operation": operation, "when": "before", "times": times, "error": error});
+        self.control("faults", fault);
+    }
+
+    /// Every call since it started.
+    pub fn calls(&self) -> Vec<Value> {
+        let url = format!("{}/_sim/calls", self.url());
+        let calls: Value = ureq::get(&url).call().expect("the call log").body_mut().read_json().expect("JSON");
+        calls.as_array().expect("a list").clone()
+    }
+
+    /// The names of the operations called, but for the operator's question whose its credentials are.
+    pub fn operations(&self) -> Vec<String> {
+        let names = self.calls().into_iter().filter(|call| call["service"] == "s3");
+        names.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
+    }
+
+    /// The operations that could change something, from the given call on.
+    pub fn writes_since(&self, start: usize) -> Vec<String> {
+        let is_read = |name: &String| READS.iter().any(|read| name.starts_with(read));
+        self.operations().into_iter().skip(start).filter(|name| !is_read(name)).collect()
+    }
+
+    /// S3 in the region of the tests, with credentials that are not the operator's.
+    pub fn s3(&self) -> Client {
+        self.s3_in("eu-west-1")
+    }
+
+    /// S3 in another region.
+    pub fn s3_in(&self, region: &str) -> Client {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(region.to_string()))
+            .endpoint_url(self.url())
+            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
+            .force_path_style(true)
+            .build();
+        Client::from_conf(config)
+    }
+}

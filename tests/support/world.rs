@@ -1,0 +1,189 @@
+//! Everything one end-to-end test needs: a namespace on the real API server, a simulator of its own, an operator.
+
+use std::time::Instant;
+
+use aiplatform::api::status::AIPlatformStatus;
+use aiplatform::api::{AIPlatform, RECONCILE_AT};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+use super::cluster::{self, Cluster};
+use super::operator::Operator;
+use super::simulator::Simulator;
+use super::{DEADLINE, PERIOD};
+
+/// The cluster's name in owner tags.
+pub const CLUSTER: &str = "tests";
+
+/// The world of one test.
+pub struct World {
+    /// The control plane.
+    pub cluster: &'static Cluster,
+    /// The test's own AWS.
+    pub aws: Simulator,
+    /// The test's own namespace, which is all that its operator watches.
+    pub namespace: String,
+    /// A client of the API server.
+    pub client: Client,
+    /// The operator; killed and replaced by some tests.
+    pub operator: Operator,
+}
+
+impl World {
+    /// A world whose operator looks again only when asked to.
+    pub async fn new(name: &str) -> Self {
+        Self::with(name, &[]).await
+    }
+
+    /// A world whose operator has further arguments.
+    pub async fn with(name: &str, arguments: &[&str]) -> Self {
+        let cluster = cluster::shared();
+        let client = cluster.client().await;
+        cluster.install(&client).await;
+        let namespace = cluster.namespace(&client, name).await;
+        let aws = Simulator::start();
+        let operator = start_operator(cluster, &aws, &namespace, arguments);
+        Self { cluster, aws, namespace, client, operator }
+    }
+
+    /// Starts another operator in place of the one that is there.
+    pub fn restart_operator(&mut self) {
+        self.operator = start_operator(self.cluster, &self.aws, &self.namespace, &[]);
+    }
+
+    /// The objects of this test.
+    pub fn api(&self) -> Api<AIPlatform> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Applies an object with this spec, as `kubectl apply --server-side` does.
+    pub async fn apply(&self, name: &str, spec: &Value) -> AIPlatform {
+        self.try_apply(name, spec).await.unwrap_or_else(|error| panic!("the API server refuses {spec:#}: {error}"))
+    }
+
+    /// Applies an object that the API server may refuse.
+    pub async fn try_apply(&self, name: &str, spec: &Value) -> Result<AIPlatform, kube::Error> {
+        let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": name}, "spec": spec});
+        self.api().patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await
+    }
+
+    /// Asks for a pass at once, and waits for nothing.
+    pub async fn poke(&self, name: &str) {
+        let now = format!("{:?}", Instant::now());
+        let patch = json!({"metadata": {"annotations": {RECONCILE_AT: now}}});
+        self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("an annotation can be set");
+    }
+
+    /// Asks for the deletion, and waits for nothing.
+    pub async fn delete(&self, name: &str) {
+        self.api().delete(name, &DeleteParams::default()).await.expect("it can be deleted");
+    }
+
+    /// Waits until the object is gone.
+    pub async fn wait_until_gone(&self, name: &str) {
+        self.wait(&format!("{name} is gone"), async || self.api().get_opt(name).await.expect("an answer").is_none())
+            .await;
+    }
+
+    /// Waits until the status of the current generation is as asked.
+    pub async fn wait_for(&self, name: &str, what: &str, asked: impl Fn(&AIPlatformStatus) -> bool) -> AIPlatform {
+        let began = Instant::now();
+        loop {
+            let object = self.api().get(name).await.expect("the object");
+            if let Some(status) = &object.status
+                && status.observed_generation == object.metadata.generation
+                && asked(status)
+            {
+                return object;
+            }
+            assert!(
+                began.elapsed() < DEADLINE,
+                "{name} is not {what}: {}\n{}",
+                serde_json::to_string_pretty(&object.status).unwrap_or_default(),
+                self.operator.log()
+            );
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Waits until the object is ready.
+    pub async fn wait_ready(&self, name: &str) -> AIPlatform {
+        self.wait_for(name, "ready", |status| condition(status, "Ready").is_some_and(|ready| ready.status == "True"))
+            .await
+    }
+
+    /// Waits until the object is stalled for this reason, and returns the message.
+    pub async fn wait_stalled(&self, name: &str, reason: &str) -> String {
+        let stalled =
+            |status: &AIPlatformStatus| condition(status, "Stalled").is_some_and(|stalled| stalled.reason == reason);
+        let object = self.wait_for(name, &format!("stalled with {reason}"), stalled).await;
+        let status = object.status.expect("a status");
+        assert_eq!(condition(&status, "Ready").map(|ready| ready.status.as_str()), Some("False"));
+        assert!(condition(&status, "Reconciling").is_none(), "stalled objects are not Reconciling");
+        condition(&status, "Stalled").expect("it is stalled").message.clone()
+    }
+
+    /// Waits for anything else.
+    pub async fn wait(&self, what: &str, mut done: impl AsyncFnMut() -> bool) {
+        let began = Instant::now();
+        while !done().await {
+            assert!(began.elapsed() < DEADLINE, "never happened: {what}\n{}", self.operator.log());
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// The reasons of the events about an object.
+    pub async fn events(&self, name: &str) -> Vec<(String, String)> {
+        use k8s_openapi::api::events::v1::Event;
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let events = events.list(&kube::api::ListParams::default()).await.expect("events");
+        let about = |event: &Event| event.regarding.as_ref().is_some_and(|object| object.name.as_deref() == Some(name));
+        let told = events.items.into_iter().filter(about);
+        told.map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
+    }
+}
+
+/// A condition of a status.
+pub fn condition<'a>(status: &'a AIPlatformStatus, kind: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// The names in AWS of an object's resources, in the order of its status.
+pub fn resource_names(object: &AIPlatform) -> Vec<String> {
+    let resources = object.status.iter().flat_map(|status| &status.resources);
+    resources.map(|resource| resource.name.clone()).collect()
+}
+
+/// The version of an object, which every write moves.
+pub fn version(object: &AIPlatform) -> String {
+    object.resource_version().expect("a version")
+}
+
+/// A spec with these buckets.
+pub fn spec(buckets: Value) -> Value {
+    json!({
+        "region": "eu-west-1",
+        "accountId": "123456789012",
+        "ownership": {"team": "support", "contact": "support-ml@example.com", "environment": "test"},
+        "storage": {"buckets": buckets},
+    })
+}
+
+fn start_operator(cluster: &Cluster, aws: &Simulator, namespace: &str, arguments: &[&str]) -> Operator {
+    let mut all = vec!["--namespace", namespace, "--cluster-name", CLUSTER];
+    all.extend(arguments);
+    Operator::start(&all, &environment(cluster, aws))
+}
+
+/// Where the operator finds its cluster and its AWS.
+pub fn environment<'a>(cluster: &'a Cluster, aws: &'a Simulator) -> [(&'a str, &'a str); 5] {
+    [
+        ("KUBECONFIG", cluster.kubeconfig()),
+        ("AWS_ENDPOINT_URL", aws.url()),
+        ("AWS_ACCESS_KEY_ID", "operator"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", "eu-west-1"),
+    ]
+}
