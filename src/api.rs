@@ -5,6 +5,8 @@
 
 #![expect(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]
 
+pub mod access;
+pub mod models;
 pub mod status;
 pub mod storage;
 
@@ -13,6 +15,8 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+pub use access::{AssumeRole, Consumer, Identity};
+pub use models::Model;
 pub use status::AIPlatformStatus;
 pub use storage::Storage;
 
@@ -54,6 +58,13 @@ pub const FINALIZER: &str = "aiplatform.dev/cleanup";
         json_path = ".status.ready",
         description = "Resources that are ready, of all"
     ),
+    printcolumn(
+        name = "Models",
+        type_ = "string",
+        json_path = ".status.models[*].name",
+        description = "The models it serves",
+        priority = 1
+    ),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", priority = 1),
     printcolumn(
         name = "Message",
@@ -64,9 +75,12 @@ pub const FINALIZER: &str = "aiplatform.dev/cleanup";
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.access) || self.access.all(c, !has(c.models) || c.models.all(m, has(self.models) && self.models.exists(d, d.name == m)))", "access names a model that spec.models does not declare"))]
+#[x_kube(validation = ("!has(self.access) || self.access.all(c, !has(c.buckets) || c.buckets.all(b, has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == b.name)))", "access names a bucket that spec.storage.buckets does not declare"))]
+#[x_kube(validation = ("has(self.identity) || !has(self.access) || self.access.all(c, !has(c.serviceAccount))", "a consumer with a serviceAccount needs spec.identity"))]
 pub struct AIPlatformSpec {
     /// The AWS region everything is made in. Immutable; the partition (aws, aws-cn, aws-us-gov, ...) follows from it.
-    #[schemars(regex(pattern = r"^[a-z]{2,4}(-[a-z]+){1,2}-[0-9]{1,2}$"))]
+    #[schemars(length(max = 32), regex(pattern = REGION))]
     #[x_kube(validation = ("self == oldSelf", "region is immutable: make a second AIPlatform for another region"))]
     pub region: String,
 
@@ -98,9 +112,34 @@ pub struct AIPlatformSpec {
     #[x_kube(validation = ("self.all(k, !k.startsWith('aws:') && !k.startsWith('aiplatform.dev/') && size(k) <= 128)", "tag keys have at most 128 characters and may not begin with aws: (AWS's own) or aiplatform.dev/ (ours)"))]
     pub tags: BTreeMap<String, String>,
 
+    /// How pods get AWS credentials. Needed by consumers with a service account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+
+    /// A managed policy that bounds what every role made here can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512), regex(pattern = access::POLICY_ARN))]
+    pub permissions_boundary_arn: Option<String>,
+
+    /// A role that the operator works through, for another account. The operator's guardrails must allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
+
     /// Artifact storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
+
+    /// What the platform serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub models: Vec<Model>,
+
+    /// Who may use what. Each consumer gets a role that can do exactly what stands here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub access: Vec<Consumer>,
 }
 
 /// What the operator may do.
@@ -154,3 +193,10 @@ pub struct Ownership {
 
 /// What AWS allows in a tag value: letters, digits, spaces and a few signs.
 pub const TAG_VALUE: &str = r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$";
+
+/// The name of an AWS region.
+pub const REGION: &str = r"^[a-z]{2,4}(-[a-z]+){1,2}-[0-9]{1,2}$";
+
+fn yes() -> bool {
+    true
+}

@@ -23,6 +23,30 @@ pub fn bucket(region: &str, name: &str) -> String {
     format!("arn:{}:s3:::{name}", partition(region))
 }
 
+/// The ARN of a role. IAM is not regional: the region only says which partition.
+#[must_use]
+pub fn role(region: &str, account_id: &str, path: &str, name: &str) -> String {
+    format!("arn:{}:iam::{account_id}:role{path}{name}", partition(region))
+}
+
+/// The ARN of a foundation model in `model_region`, which may be empty for a global profile's.
+#[must_use]
+pub fn foundation_model(region: &str, model_region: &str, model_id: &str) -> String {
+    format!("arn:{}:bedrock:{model_region}::foundation-model/{model_id}", partition(region))
+}
+
+/// The ARN of a cross-region inference profile.
+#[must_use]
+pub fn inference_profile(region: &str, account_id: &str, id: &str) -> String {
+    format!("arn:{}:bedrock:{region}:{account_id}:inference-profile/{id}", partition(region))
+}
+
+/// The ARN of a guardrail, without a version.
+#[must_use]
+pub fn guardrail(region: &str, account_id: &str, id: &str) -> String {
+    format!("arn:{}:bedrock:{region}:{account_id}:guardrail/{id}", partition(region))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

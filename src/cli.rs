@@ -155,7 +155,7 @@ enum Error {
     Invalid(Vec<String>),
     #[error("{0}")]
     Crd(#[from] crate::crd::Error),
-    #[error("no cluster: set KUBECONFIG or --kubeconfig's default ~/.kube/config, or run in a pod ({0})")]
+    #[error("no cluster: set KUBECONFIG, write ~/.kube/config, or run in a pod ({0})")]
     NoKubeconfig(String),
     #[error("the cluster: {0}")]
     Cluster(String),

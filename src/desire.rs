@@ -1,7 +1,9 @@
 //! What a platform wants to exist. Pure and total: a valid platform always has an answer.
 
+mod access;
 mod storage;
 
+use crate::grants::grants;
 use crate::platform::Platform;
 use crate::resource::Desired;
 use crate::tags;
@@ -11,5 +13,9 @@ use crate::tags;
 pub fn desire(platform: &Platform, cluster: &str) -> Vec<Desired> {
     let owner = tags::owner(cluster, &platform.namespace, &platform.name);
     let tags = tags::desired(&owner, &platform.ownership, &platform.tags);
-    storage::desire(platform, &tags)
+    // Validation has refused a platform whose grants do not fit.
+    let grants = grants(platform).unwrap_or_default();
+    let mut desired = storage::desire(platform, &tags);
+    desired.extend(access::desire(platform, &grants, &owner, &tags));
+    desired
 }

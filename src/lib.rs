@@ -19,6 +19,7 @@ pub mod crd;
 pub mod desire;
 pub mod diff;
 pub mod execute;
+pub mod grants;
 pub mod http;
 pub mod leadership;
 pub mod manifest;

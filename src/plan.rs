@@ -75,8 +75,10 @@ pub struct Step {
     pub action: Action,
     /// What must have been done before: what it needs to be ready, or, when it goes, what needs it to be gone.
     pub needs: Vec<Key>,
-    /// Its ARN, where it can be known before AWS says so.
+    /// Its ARN, as far as it is known.
     pub arn: Option<String>,
+    /// The identifier AWS chose, where it did.
+    pub id: Option<String>,
     /// What it should be.
     pub desired: Option<Resource>,
     /// What it is.
@@ -85,6 +87,8 @@ pub struct Step {
     pub held: Option<Refusal>,
     /// Why the step is shown and not taken.
     pub withheld: Option<&'static str>,
+    /// What is worth telling although nothing is done about it.
+    pub remarks: Vec<String>,
 }
 
 impl Step {
@@ -259,7 +263,9 @@ fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Ke
         }
     };
     Step {
-        arn: item.resource.arn(),
+        arn: item.resource.arn().or_else(|| observed.arn.clone()),
+        id: observed.id.clone(),
+        remarks: observed.remarks.clone(),
         desired: Some(item.resource.clone()),
         observed: observed.resource.clone(),
         key,
@@ -340,7 +346,9 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         key: key.clone(),
         action,
         needs,
-        arn: observed.resource.as_ref().and_then(Resource::arn),
+        arn: observed.resource.as_ref().and_then(Resource::arn).or_else(|| observed.arn.clone()),
+        id: observed.id.clone(),
+        remarks: Vec::new(),
         desired: None,
         observed: observed.resource.clone(),
         held: None,

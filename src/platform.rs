@@ -2,16 +2,22 @@
 //!
 //! The API server has refused most bad objects before; the rules stand here too, because `plan` works without one.
 
+mod access;
 pub mod lifecycle;
+mod models;
 mod storage;
 
 use std::fmt;
 
 use kube::ResourceExt;
 
-use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, ManagementPolicy, Ownership};
+use crate::api::{
+    AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Model, Ownership,
+};
+use crate::grants;
 use crate::tags::{self, Tags};
 
+pub use access::Identity;
 pub use storage::Bucket;
 
 /// A platform that can be planned: every reference resolved, every default in place.
@@ -33,8 +39,18 @@ pub struct Platform {
     pub ownership: Ownership,
     /// Further tags.
     pub tags: Tags,
+    /// The role that the operator works through.
+    pub assume_role: Option<AssumeRole>,
+    /// What bounds every role.
+    pub permissions_boundary_arn: Option<String>,
+    /// How pods get credentials.
+    pub identity: Option<Identity>,
     /// Buckets, in the order of the spec.
     pub buckets: Vec<Bucket>,
+    /// Models, in the order of the spec.
+    pub models: Vec<Model>,
+    /// Consumers, in the order of the spec; everything they name is there.
+    pub access: Vec<Consumer>,
 }
 
 impl Platform {
@@ -80,12 +96,16 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
     validate_place(spec, &mut problems);
     validate_ownership(&spec.ownership, &mut problems);
     validate_tags(&spec.tags, &mut problems);
+    access::validate_arns(spec, &mut problems);
+    let identity = access::identity(spec, &mut problems);
     let buckets = storage::validate(spec, &namespace, &name, &mut problems);
+    let models = models::validate(spec, &mut problems);
+    let access = access::validate(spec, &namespace, &mut problems);
 
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Platform {
+    let platform = Platform {
         namespace,
         name,
         region: spec.region.clone(),
@@ -94,8 +114,15 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
         deletion_policy: spec.deletion_policy,
         ownership: spec.ownership.clone(),
         tags: spec.tags.clone(),
+        assume_role: spec.assume_role.clone(),
+        permissions_boundary_arn: spec.permissions_boundary_arn.clone(),
+        identity,
         buckets,
-    })
+        models,
+        access,
+    };
+    grants::grants(&platform)?;
+    Ok(platform)
 }
 
 /// The owner tag holds cluster, namespace and name; a cluster is known by a UID of 36 characters unless it has a name.

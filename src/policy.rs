@@ -1,6 +1,188 @@
-//! IAM policy documents, compared by what they mean and not by how they are written.
+//! IAM policy documents: typed, written in one form, compared by what they mean and not by how they are written.
+//!
+//! Grammar and limits: "IAM JSON policy elements" and "IAM and STS quotas" in the IAM user guide.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+/// Inline policies of one role, together, in characters that are not white space.
+pub const INLINE_LIMIT: usize = 10_240;
+
+/// One policy, in characters that are not white space.
+pub const POLICY_LIMIT: usize = 6_144;
+
+/// A trust policy, in characters that are not white space.
+pub const TRUST_LIMIT: usize = 2_048;
+
+/// The policy language that everything here is written in.
+const VERSION: &str = "2012-10-17";
+
+/// Whether a statement allows or denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Allows.
+    Allow,
+    /// Denies, whatever else allows.
+    Deny,
+}
+
+/// Operator, key, values.
+pub type Conditions = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
+/// One statement, with the reason for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Its name in the document: letters and digits.
+    pub sid: String,
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// Who, where the document is attached to a resource or is a trust policy: kind and names.
+    pub principals: BTreeMap<String, Vec<String>>,
+    /// What.
+    pub actions: Vec<String>,
+    /// On what; empty in trust policies.
+    pub resources: Vec<String>,
+    /// When.
+    pub conditions: Conditions,
+    /// Why, for those who read the policy.
+    pub reason: String,
+}
+
+impl Statement {
+    /// A statement that allows.
+    #[must_use]
+    pub fn allow(sid: impl Into<String>, actions: &[&str], resources: Vec<String>, reason: impl Into<String>) -> Self {
+        Self {
+            sid: sid.into(),
+            effect: Effect::Allow,
+            principals: BTreeMap::new(),
+            actions: actions.iter().map(ToString::to_string).collect(),
+            resources,
+            conditions: Conditions::new(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The same statement, denying.
+    #[must_use]
+    pub fn denying(self) -> Self {
+        Self { effect: Effect::Deny, ..self }
+    }
+
+    /// The same statement, for these only.
+    #[must_use]
+    pub fn by(mut self, kind: &str, names: Vec<String>) -> Self {
+        self.principals.insert(kind.into(), names);
+        self
+    }
+
+    /// The same statement, only when `key` is one of `values`.
+    #[must_use]
+    pub fn when(mut self, operator: &str, key: &str, values: Vec<String>) -> Self {
+        self.conditions.entry(operator.into()).or_default().insert(key.into(), values);
+        self
+    }
+
+    fn to_value(&self) -> Value {
+        let mut fields = Map::new();
+        fields.insert("Sid".into(), json!(self.sid));
+        fields.insert("Effect".into(), json!(if self.effect == Effect::Allow { "Allow" } else { "Deny" }));
+        if !self.principals.is_empty() {
+            let principals = self.principals.iter().map(|(kind, names)| (kind.clone(), one_or_many(names))).collect();
+            fields.insert("Principal".into(), Value::Object(principals));
+        }
+        fields.insert("Action".into(), one_or_many(&self.actions));
+        if !self.resources.is_empty() {
+            fields.insert("Resource".into(), one_or_many(&self.resources));
+        }
+        if !self.conditions.is_empty() {
+            let conditions = self.conditions.iter().map(|(operator, keys)| {
+                let keys = keys.iter().map(|(key, values)| (key.clone(), one_or_many(values))).collect();
+                (operator.clone(), Value::Object(keys))
+            });
+            fields.insert("Condition".into(), Value::Object(conditions.collect()));
+        }
+        Value::Object(fields)
+    }
+}
+
+/// A document as IAM takes it.
+#[must_use]
+pub fn document(statements: &[Statement]) -> Value {
+    json!({"Version": VERSION, "Statement": statements.iter().map(Statement::to_value).collect::<Vec<_>>()})
+}
+
+/// The reason for each statement, by Sid.
+#[must_use]
+pub fn reasons(statements: &[Statement]) -> BTreeMap<String, String> {
+    statements.iter().map(|statement| (statement.sid.clone(), statement.reason.clone())).collect()
+}
+
+/// The size that IAM counts: characters without white space between the elements.
+#[must_use]
+pub fn size(document: &Value) -> usize {
+    document.to_string().chars().filter(|character| !character.is_whitespace()).count()
+}
+
+/// Puts statements into as few documents as fit into `limit` characters each, in their order.
+///
+/// # Errors
+/// The Sid of a statement that does not fit by itself, and its size.
+pub fn split(statements: Vec<Statement>, limit: usize) -> Result<Vec<Vec<Statement>>, (String, usize)> {
+    let mut documents: Vec<Vec<Statement>> = Vec::new();
+    for statement in statements {
+        let alone = size(&document(std::slice::from_ref(&statement)));
+        if alone > limit {
+            return Err((statement.sid, alone));
+        }
+        match documents.last_mut() {
+            Some(last) if size(&document(last)) + size(&statement.to_value()) < limit => last.push(statement),
+            _ => documents.push(vec![statement]),
+        }
+    }
+    Ok(documents)
+}
+
+/// A document that is equal to every other that means the same.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    written: Value,
+    meaning: Value,
+}
+
+impl Policy {
+    /// A document as it was written.
+    #[must_use]
+    pub fn new(written: Value) -> Self {
+        Self { meaning: meaning(&written), written }
+    }
+
+    /// The document as it was written.
+    #[must_use]
+    pub fn as_written(&self) -> &Value {
+        &self.written
+    }
+}
+
+impl From<&[Statement]> for Policy {
+    fn from(statements: &[Statement]) -> Self {
+        Self::new(document(statements))
+    }
+}
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.meaning == other.meaning
+    }
+}
+
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.meaning.serialize(serializer)
+    }
+}
 
 /// The statements of a document, which AWS also takes as a single object.
 #[must_use]
@@ -35,24 +217,89 @@ pub fn canonical(value: &Value) -> Value {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+/// What a document means: without Sids, in one order, with one spelling of everything that IAM takes in several.
+fn meaning(document: &Value) -> Value {
+    let mut statements: Vec<Value> = statements(document).iter().map(statement_meaning).collect();
+    statements.sort_by_key(Value::to_string);
+    statements.dedup();
+    let version = document.get("Version").cloned().unwrap_or_else(|| json!("2008-10-17"));
+    json!({"Version": version, "Statement": statements})
+}
 
-    use super::*;
-
-    #[test]
-    fn spellings_of_the_same_statement_are_equal() {
-        let one = json!({"Action": ["s3:Get*"], "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
-        let other = json!({"Action": "s3:Get*", "Resource": ["a", "b", "a"], "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
-        assert_eq!(canonical(&one), canonical(&other));
+fn statement_meaning(statement: &Value) -> Value {
+    let Value::Object(fields) = statement else { return statement.clone() };
+    let mut meaning = Map::new();
+    for (name, value) in fields {
+        let value = match name.as_str() {
+            "Sid" => continue,
+            "Action" | "NotAction" => canonical(&each_text(value, &|action| canonical_action(action))),
+            "Principal" | "NotPrincipal" => principal_meaning(value),
+            "Condition" => condition_meaning(value),
+            _ => canonical(value),
+        };
+        meaning.insert(name.clone(), value);
     }
+    Value::Object(meaning)
+}
 
-    #[test]
-    fn a_single_statement_needs_no_list() {
-        let one = json!({"Statement": {"Sid": "A"}});
-        let many = json!({"Statement": [{"Sid": "A"}]});
-        assert_eq!(statements(&one), statements(&many));
-        assert!(statements(&json!({})).is_empty());
+/// Action names are compared without regard to case; people read them with the case of the documentation.
+fn canonical_action(action: &str) -> String {
+    let known = crate::grants::ACTIONS.iter().find(|known| known.eq_ignore_ascii_case(action));
+    known.map_or_else(|| action.to_ascii_lowercase(), ToString::to_string)
+}
+
+/// An account's number stands for its root, and `"*"` for `{"AWS": "*"}`.
+fn principal_meaning(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text == "*" => json!({"AWS": "*"}),
+        Value::Object(kinds) => {
+            let kinds = kinds.iter().map(|(kind, names)| {
+                let names = if kind == "AWS" { each_text(names, &account_number) } else { names.clone() };
+                (kind.clone(), canonical(&names))
+            });
+            Value::Object(kinds.collect())
+        }
+        other => canonical(other),
     }
 }
+
+fn account_number(principal: &str) -> String {
+    let parts: Vec<&str> = principal.split(':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", account, "root"] => (*account).to_string(),
+        _ => principal.to_string(),
+    }
+}
+
+/// Operators and keys are compared without regard to case.
+fn condition_meaning(value: &Value) -> Value {
+    let Value::Object(operators) = value else { return canonical(value) };
+    let operators = operators.iter().map(|(operator, keys)| {
+        let keys = match keys {
+            Value::Object(keys) => {
+                Value::Object(keys.iter().map(|(key, values)| (key.to_ascii_lowercase(), canonical(values))).collect())
+            }
+            other => canonical(other),
+        };
+        (operator.to_ascii_lowercase(), keys)
+    });
+    Value::Object(operators.collect())
+}
+
+fn each_text(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(text)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| each_text(item, change)).collect()),
+        other => other.clone(),
+    }
+}
+
+fn one_or_many(names: &[String]) -> Value {
+    match names {
+        [one] => json!(one),
+        many => json!(many),
+    }
+}
+
+#[cfg(test)]
+mod tests;

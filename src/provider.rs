@@ -2,9 +2,13 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod kubernetes;
+#[cfg(feature = "aws")]
+pub mod world;
 
 use std::future::Future;
 
+use crate::api::AssumeRole;
 use crate::plan::Step;
 use crate::resource::{Observations, Request};
 
@@ -17,6 +21,8 @@ pub struct Place {
     pub account_id: String,
     /// The value of the owner tag.
     pub owner: String,
+    /// The role that the operator works through.
+    pub assume_role: Option<AssumeRole>,
 }
 
 /// Reads and writes the world. It decides nothing: what to do stands in the step.

@@ -15,7 +15,7 @@ use crate::platform::{Problem, validate};
 use crate::provider::{Error, Place, Provider};
 use crate::resource::{Desired, Key, Request, Resource};
 use crate::schedule::Next;
-use crate::status::{Subject, Verdict, inventory, status};
+use crate::status::{Subject, Verdict, facts, inventory, status};
 use crate::tags;
 
 /// What came of a pass.
@@ -83,12 +83,15 @@ pub async fn reconcile<P: Provider>(
     stop: &CancellationToken,
 ) -> Pass {
     let deleting = object.metadata.deletion_timestamp.is_some();
+    let valid = validate(object).ok();
+    let facts = valid.as_ref().map(facts);
     let subject = Subject {
         generation: object.metadata.generation,
         deleting,
         observing: object.spec.management_policy == ManagementPolicy::Observe,
         previous: object.status.as_ref(),
         now,
+        facts: facts.as_ref(),
     };
     let ended = |verdict: Verdict| {
         let (status, next) = status(subject, &verdict);
@@ -161,6 +164,7 @@ impl Aim {
             region: spec.region.clone(),
             account_id: spec.account_id.clone(),
             owner: tags::owner(cluster, &namespace, &name),
+            assume_role: spec.assume_role.clone(),
         };
         Ok(Self { namespace, name, place, desired, intent })
     }

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::Value;
 
+use crate::diff::Change;
 use crate::plan::{Action, Plan, Step, Summary};
+use crate::resource::bucket;
+use crate::tags;
 
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,14 +102,8 @@ impl fmt::Display for Text<'_> {
                     }
                 }
                 Action::Update(changes) => {
-                    for change in changes {
-                        writeln!(
-                            formatter,
-                            "      {}: {} -> {}",
-                            change.path,
-                            scalar(&change.from),
-                            scalar(&change.to)
-                        )?;
+                    for change in changes.iter().filter(|change| !is_bookkeeping(change)) {
+                        write_change(formatter, change)?;
                     }
                 }
                 _ => {}
@@ -138,6 +135,22 @@ fn sign(action: &Action) -> (char, u8) {
         Action::Keep | Action::Retain(_) => ('=', 2),
         Action::Wait(_) | Action::Blocked(_) => ('.', 36),
         Action::Refuse(_) | Action::Unreadable(_) => ('!', 31),
+    }
+}
+
+/// What we remember for ourselves beside what somebody asked for.
+fn is_bookkeeping(change: &Change) -> bool {
+    change.path == format!("{}.{}", bucket::field::TAGS, tags::TAG_KEYS)
+}
+
+fn write_change(formatter: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Result {
+    match (&change.from, &change.to) {
+        (Value::Null, added @ Value::Object(_)) => {
+            writeln!(formatter, "      + {}:", change.path)?;
+            write_fields(formatter, added, 10)
+        }
+        (Value::Object(_), Value::Null) => writeln!(formatter, "      - {}", change.path),
+        (from, to) => writeln!(formatter, "      {}: {} -> {}", change.path, scalar(from), scalar(to)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The vocabulary of the whole project: what a resource is, what was seen of it, and whose it is.
 
 pub mod bucket;
+pub mod pod_identity_association;
+pub mod role;
+pub mod service_account;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +11,9 @@ use std::fmt;
 use serde::Serialize;
 
 pub use bucket::Bucket;
+pub use pod_identity_association::PodIdentityAssociation;
+pub use role::Role;
+pub use service_account::ServiceAccount;
 
 use crate::arn;
 use crate::provider::Error;
@@ -18,24 +24,33 @@ use crate::tags::{self, Tags};
 pub enum Kind {
     /// An S3 bucket with everything about it.
     Bucket,
+    /// An IAM role with its inline policies.
+    Role,
+    /// The binding of a service account to a role by EKS Pod Identity.
+    PodIdentityAssociation,
+    /// A Kubernetes service account.
+    ServiceAccount,
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Bucket, Self::Role, Self::PodIdentityAssociation, Self::ServiceAccount];
+
     /// The kind as it stands in plans and status.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Bucket => "Bucket",
+            Self::Role => "Role",
+            Self::PodIdentityAssociation => "PodIdentityAssociation",
+            Self::ServiceAccount => "ServiceAccount",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "Bucket" => Some(Self::Bucket),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -67,6 +82,12 @@ impl fmt::Display for Key {
 pub enum Resource {
     /// An S3 bucket.
     Bucket(Bucket),
+    /// An IAM role.
+    Role(Role),
+    /// The binding of a service account to a role.
+    PodIdentityAssociation(PodIdentityAssociation),
+    /// A Kubernetes service account.
+    ServiceAccount(ServiceAccount),
 }
 
 impl Resource {
@@ -75,14 +96,26 @@ impl Resource {
     pub fn key(&self) -> Key {
         match self {
             Self::Bucket(bucket) => Key { kind: Kind::Bucket, name: bucket.name.clone() },
+            Self::Role(role) => Key { kind: Kind::Role, name: role.name.clone() },
+            Self::PodIdentityAssociation(association) => {
+                Key { kind: Kind::PodIdentityAssociation, name: association.name.clone() }
+            }
+            Self::ServiceAccount(account) => {
+                Key { kind: Kind::ServiceAccount, name: format!("{}/{}", account.namespace, account.name) }
+            }
         }
     }
 
     /// What must be ready before it can be made, and may only go after it.
     #[must_use]
     pub fn needs(&self) -> Vec<Key> {
+        let role = |name: &str| Key { kind: Kind::Role, name: name.to_string() };
         match self {
-            Self::Bucket(_) => Vec::new(),
+            Self::Bucket(_) | Self::Role(_) => Vec::new(),
+            Self::PodIdentityAssociation(association) => {
+                association.role_arn.rsplit('/').next().map(role).into_iter().collect()
+            }
+            Self::ServiceAccount(account) => account.role.as_deref().map(role).into_iter().collect(),
         }
     }
 
@@ -91,6 +124,8 @@ impl Resource {
     pub fn arn(&self) -> Option<String> {
         match self {
             Self::Bucket(bucket) => Some(arn::bucket(&bucket.region, &bucket.name)),
+            Self::Role(role) => Some(role.arn.clone()),
+            Self::PodIdentityAssociation(_) | Self::ServiceAccount(_) => None,
         }
     }
 
@@ -99,6 +134,9 @@ impl Resource {
     pub fn tags(&self) -> Option<&Tags> {
         match self {
             Self::Bucket(bucket) => Some(&bucket.tags),
+            Self::Role(role) => Some(&role.tags),
+            Self::PodIdentityAssociation(association) => Some(&association.tags),
+            Self::ServiceAccount(_) => None,
         }
     }
 
@@ -110,6 +148,7 @@ impl Resource {
             (_, Some("Delete")) => Removal::WhenEmpty,
             (_, Some("DeleteWithContents")) => Removal::WithContents,
             (Self::Bucket(_), _) => Removal::Retain,
+            _ => Removal::WhenEmpty,
         }
     }
 }
@@ -160,6 +199,12 @@ pub struct Observed {
     pub held: BTreeMap<&'static str, String>,
     /// What is in it, where that was asked for.
     pub contents: Option<Contents>,
+    /// The identifier AWS chose, where it did.
+    pub id: Option<String>,
+    /// Its ARN, where only AWS knows it.
+    pub arn: Option<String>,
+    /// What is worth telling although nothing is done about it.
+    pub remarks: Vec<String>,
 }
 
 impl Observed {
@@ -172,13 +217,16 @@ impl Observed {
             owner: Owner::Nobody,
             held: BTreeMap::new(),
             contents: None,
+            id: None,
+            arn: None,
+            remarks: Vec::new(),
         }
     }
 
     /// It exists and is as described.
     #[must_use]
     pub fn present(resource: Resource, owner: Owner) -> Self {
-        Self { resource: Some(resource), state: ObservedState::Ready, owner, held: BTreeMap::new(), contents: None }
+        Self { resource: Some(resource), state: ObservedState::Ready, owner, ..Self::absent() }
     }
 
     /// It could not be read.

@@ -1,6 +1,7 @@
 //! What the operator answers: a function of what was before, what was planned and what came of it.
 
 mod conditions;
+mod facts;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -13,6 +14,8 @@ use crate::provider::Applied;
 use crate::render;
 use crate::resource::{Key, Kind, Resource};
 use crate::schedule::Next;
+
+pub use facts::{Facts, facts};
 
 /// What a pass found out.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct Subject<'a> {
     pub previous: Option<&'a AIPlatformStatus>,
     /// The time of this pass.
     pub now: Timestamp,
+    /// What follows from the spec alone, where it is valid.
+    pub facts: Option<&'a Facts>,
 }
 
 /// The status to write, and when to look again.
@@ -52,13 +57,17 @@ pub struct Subject<'a> {
 pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     let before = subject.previous.cloned().unwrap_or_default();
     let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
+    if let Some(facts) = subject.facts {
+        status.models.clone_from(&facts.models);
+        status.access.clone_from(&facts.access);
+    }
     let summary = match verdict {
         Verdict::Announced(resources) => {
             status.resources = announced(&before, resources, subject.now);
             Summary::unknown(
                 if subject.deleting { Phase::Deleting } else { Phase::Pending },
                 "Pending",
-                "not looked at yet",
+                if subject.deleting { "its deletion begins" } else { "not looked at yet" },
                 Next::Now,
             )
         }
@@ -190,7 +199,7 @@ impl Finding<'_> {
         ResourceStatus {
             kind: key.kind.name().into(),
             name: key.name.clone(),
-            id: None,
+            id: self.step.id.clone().or_else(|| previous.and_then(|previous| previous.id.clone())),
             arn: self.step.arn.clone().or_else(|| previous.and_then(|previous| previous.arn.clone())),
             state: self.state,
             reason,
@@ -247,7 +256,7 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         }
         (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match &step.held {
             Some(held) => found(State::Refused, Some(held.reason), Some(held.message.clone()), Weight::Stuck),
-            None => found(State::Ready, None, None, Weight::Settled),
+            None => found(State::Ready, None, remarks(step), Weight::Settled),
         },
         (Action::Retain(_), _) => found(State::Retained, Some("Retained"), message, Weight::Settled),
         (Action::Wait(_), _) => found(State::Progressing, Some("Progressing"), message, Weight::Moving),
@@ -261,6 +270,10 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
             found(State::Progressing, Some("Pending"), None, Weight::Moving)
         }
     }
+}
+
+fn remarks(step: &Step) -> Option<String> {
+    (!step.remarks.is_empty()).then(|| step.remarks.join("; "))
 }
 
 fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {

@@ -52,8 +52,10 @@ pub(crate) fn wanted_bucket(name: &str) -> Desired {
 
 /// The bucket behind a resource, to look into or to change.
 pub(crate) fn bucket_of(resource: &mut Resource) -> &mut Bucket {
-    let Resource::Bucket(bucket) = resource;
-    bucket
+    match resource {
+        Resource::Bucket(bucket) => bucket,
+        other => panic!("not a bucket: {other:?}"),
+    }
 }
 
 /// The same resource with its bucket changed, as somebody may have done by hand.
@@ -95,6 +97,8 @@ pub(crate) fn step(name: &str, action: Action, needs: &[&str]) -> Step {
         action,
         needs: needs.iter().map(|need| bucket_key(need)).collect(),
         arn: Some(format!("arn:aws:s3:::{name}")),
+        id: None,
+        remarks: Vec::new(),
         desired: None,
         observed: None,
         held: None,

@@ -22,6 +22,12 @@ pub struct AIPlatformStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The models, each with how to reach it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelStatus>,
+    /// The consumers, each with its role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<AccessStatus>,
     /// Everything that is declared, and what is left of what was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceStatus>,
@@ -47,6 +53,39 @@ pub enum Phase {
     Suspended,
     /// On its way out.
     Deleting,
+}
+
+/// One model of the platform.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelStatus {
+    /// Its name in the spec.
+    pub name: String,
+    /// What serves it, such as `Bedrock`.
+    pub backend: String,
+    /// Whether it can be called.
+    pub ready: bool,
+    /// What to call: the model's or the inference profile's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// One consumer of the platform.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessStatus {
+    /// Its name in the spec.
+    pub name: String,
+    /// Its role.
+    pub role_arn: String,
+    /// SHA-256 of everything its role allows, so that a change is seen at a glance.
+    pub policy_sha256: String,
+    /// Its service account, as `<namespace>/<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// The annotation to set on a service account in another namespace, which the operator does not touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotation: Option<String>,
 }
 
 /// One resource of the platform.

@@ -40,13 +40,13 @@ pub struct Bucket {
     #[serde(default)]
     pub adopt: bool,
     /// Keep old versions of objects.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub versioning: bool,
     /// Default: encrypted with keys that S3 manages (SSE-S3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
     /// Refuse requests that do not use TLS.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub tls_only: bool,
     /// What happens to the bucket when it is no longer declared.
     #[serde(default)]
@@ -117,7 +117,7 @@ pub struct LifecycleRule {
     #[schemars(length(min = 1, max = 251), regex(pattern = r"^[a-zA-Z0-9]([a-zA-Z0-9 ._-]*[a-zA-Z0-9])?$"))]
     pub id: String,
     /// A rule that is not enabled is kept in AWS but does nothing.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub enabled: bool,
     /// Which objects; all of them by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,8 +249,4 @@ pub struct NoncurrentExpiration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub newer_versions: Option<i32>,
-}
-
-fn yes() -> bool {
-    true
 }

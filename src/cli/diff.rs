@@ -6,7 +6,6 @@ use super::{BAD_INPUT, DIFFERENCES, DiffArguments, Error, SUCCESS, output, read}
 use crate::api::AIPlatform;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
-use crate::provider::aws::Aws;
 use crate::readiness::cluster_obstacle;
 use crate::reconcile::{Obstacle, look};
 
@@ -16,7 +15,7 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
     runtime.block_on(async {
         let client = super::run::client().await?;
         let cluster = super::run::cluster_name(&client, &arguments.cluster).await?;
-        let provider = Aws::new(arguments.aws.s3_path_style).await;
+        let provider = super::run::world(&client, arguments.aws.s3_path_style).await;
         let mut plans: Vec<Plan> = Vec::new();
         let mut problems: Vec<String> = Vec::new();
         for manifest in &input.manifests {

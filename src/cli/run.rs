@@ -16,6 +16,8 @@ use super::{ClusterArguments, Error, LogFormat, RunArguments, SUCCESS};
 use crate::controller::{self, Settings};
 use crate::http::{self, Pages};
 use crate::provider::aws::Aws;
+use crate::provider::kubernetes::Kubernetes;
+use crate::provider::world::World;
 use crate::readiness::cluster_obstacle;
 use crate::schedule::Periods;
 use crate::{leadership, readiness};
@@ -38,6 +40,11 @@ pub(super) async fn client() -> Result<Client, Error> {
     Client::try_from(config).map_err(|error| Error::NoKubeconfig(error.to_string()))
 }
 
+/// AWS and the cluster, as the environment names them.
+pub(super) async fn world(client: &Client, s3_path_style: bool) -> World {
+    World { aws: Aws::new(s3_path_style).await, kubernetes: Kubernetes::new(client.clone()) }
+}
+
 /// The cluster's name in owner tags.
 pub(super) async fn cluster_name(client: &Client, arguments: &ClusterArguments) -> Result<String, Error> {
     if let Some(name) = &arguments.cluster_name {
@@ -55,13 +62,13 @@ async fn operate(arguments: RunArguments) -> Result<u8, Error> {
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
 
-    let provider = Arc::new(Aws::new(arguments.aws.s3_path_style).await);
+    let provider = Arc::new(world(&client, arguments.aws.s3_path_style).await);
     let probing = tokio::spawn(readiness::watch(
         Arc::clone(&pages.readiness),
         client.clone(),
         arguments.namespaces.clone(),
         Arc::clone(&provider),
-        provider.home(),
+        provider.aws.home(),
         stop.clone(),
     ));
     if let Some(cluster) = wait_for_cluster(&client, &arguments.cluster, &stop).await {

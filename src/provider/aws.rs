@@ -1,6 +1,8 @@
-//! AWS: one client set per region, one file per service. SDK types never leave these files.
+//! AWS: one client set per region and role, one file or folder per service. SDK types never leave these files.
 
+pub mod eks;
 mod failure;
+pub mod iam;
 pub mod s3;
 
 use std::collections::BTreeMap;
@@ -8,13 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use futures::future::join_all;
+use aws_sdk_sts::config::SharedCredentialsProvider;
+use tokio::sync::OnceCell;
 
-use super::{Applied, Error, Place, Provider};
+use super::{Applied, Error, Place};
+use crate::api::AssumeRole;
 use crate::plan::Step;
-use crate::resource::{Kind, Observations, Observed, Request};
+use crate::resource::pod_identity_association::Place as Account;
+use crate::resource::{Kind, Observed, Request};
 
 /// How the operator names itself to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
@@ -26,10 +32,15 @@ const ACCOUNT_HOLDS: Duration = Duration::from_mins(10);
 pub struct Aws {
     config: SdkConfig,
     s3_path_style: bool,
-    regions: Mutex<BTreeMap<String, Arc<Clients>>>,
+    clients: Mutex<BTreeMap<Scope, Arc<OnceCell<Arc<Clients>>>>>,
 }
 
+/// What a set of clients is for: a region, and the role and external id it works through.
+type Scope = (String, Option<(String, Option<String>)>);
+
 struct Clients {
+    eks: eks::Eks,
+    iam: iam::Iam,
     s3: s3::S3,
     sts: aws_sdk_sts::Client,
     account: Mutex<Option<(Instant, String)>>,
@@ -50,33 +61,27 @@ impl Aws {
         if let Ok(name) = aws_config::AppName::new(APP_NAME) {
             loader = loader.app_name(name);
         }
-        Self { config: loader.load().await, s3_path_style, regions: Mutex::default() }
+        Self { config: loader.load().await, s3_path_style, clients: Mutex::default() }
     }
 
     /// Where the operator's own credentials are asked about: the region of the environment, with no account expected.
     #[must_use]
     pub fn home(&self) -> Place {
         let region = self.config.region().map_or("us-east-1", AsRef::as_ref);
-        Place { region: region.to_string(), account_id: "of the operator".into(), owner: String::new() }
+        Place {
+            region: region.to_string(),
+            account_id: "of the operator".into(),
+            owner: String::new(),
+            assume_role: None,
+        }
     }
 
-    fn clients(&self, place: &Place) -> Arc<Clients> {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            let config = self.config.to_builder().region(Region::new(place.region.clone())).build();
-            Arc::new(Clients {
-                s3: s3::S3::new(&config, self.s3_path_style),
-                sts: aws_sdk_sts::Client::new(&config),
-                account: Mutex::default(),
-            })
-        };
-        Arc::clone(regions.entry(place.region.clone()).or_insert_with(make))
-    }
-}
-
-impl Provider for Aws {
-    async fn account(&self, place: &Place) -> Result<String, Error> {
-        let clients = self.clients(place);
+    /// The account that the credentials for a place belong to.
+    ///
+    /// # Errors
+    /// When AWS does not say.
+    pub async fn account(&self, place: &Place) -> Result<String, Error> {
+        let clients = self.clients(&place.region, place).await;
         let known = clients.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, account)) = known
             && at.elapsed() < ACCOUNT_HOLDS
@@ -92,22 +97,80 @@ impl Provider for Aws {
         Ok(account)
     }
 
-    async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
-        let clients = self.clients(place);
-        let clients = &clients;
-        let looks = requests.iter().map(|request| async move {
-            let seen = match request.key.kind {
-                Kind::Bucket => Box::pin(clients.s3.observe(place, request)).await,
-            };
-            (request.key.clone(), seen.unwrap_or_else(Observed::unreadable))
-        });
-        join_all(looks).await.into_iter().collect()
+    /// Looks at one resource.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+        match request.key.kind {
+            Kind::Bucket => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.s3.observe(place, request)).await
+            }
+            Kind::Role => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.iam.observe(place, request)).await
+            }
+            Kind::PodIdentityAssociation => {
+                let Some(account) = Account::parse(&request.key.name, &place.region) else {
+                    return Ok(Observed::absent());
+                };
+                let clients = self.clients(&account.region, place).await;
+                Box::pin(clients.eks.observe(place, &account, request)).await
+            }
+            Kind::ServiceAccount => Ok(Observed::absent()),
+        }
     }
 
-    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
-        let clients = self.clients(place);
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         match step.key.kind {
-            Kind::Bucket => Box::pin(clients.s3.apply(place, step)).await,
+            Kind::Bucket => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.s3.apply(place, step)).await
+            }
+            Kind::Role => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.iam.apply(place, step)).await
+            }
+            Kind::PodIdentityAssociation => {
+                let region = Account::parse(&step.key.name, &place.region).map(|account| account.region);
+                let clients = self.clients(region.as_deref().unwrap_or(&place.region), place).await;
+                Box::pin(clients.eks.apply(step)).await
+            }
+            Kind::ServiceAccount => Ok(Applied::Ready),
+        }
+    }
+
+    async fn clients(&self, region: &str, place: &Place) -> Arc<Clients> {
+        let assumed = place.assume_role.as_ref();
+        let scope = (region.to_string(), assumed.map(|role| (role.role_arn.clone(), role.external_id.clone())));
+        let cell = Arc::clone(self.clients.lock().unwrap_or_else(PoisonError::into_inner).entry(scope).or_default());
+        Arc::clone(cell.get_or_init(|| async { Arc::new(self.connect(region, assumed).await) }).await)
+    }
+
+    async fn connect(&self, region: &str, assumed: Option<&AssumeRole>) -> Clients {
+        let mut config = self.config.to_builder().region(Region::new(region.to_string()));
+        if let Some(role) = assumed {
+            let mut provider = AssumeRoleProvider::builder(&role.role_arn)
+                .session_name(APP_NAME)
+                .region(Region::new(region.to_string()))
+                .configure(&self.config);
+            if let Some(external_id) = &role.external_id {
+                provider = provider.external_id(external_id);
+            }
+            config = config.credentials_provider(SharedCredentialsProvider::new(provider.build().await));
+        }
+        let config = config.build();
+        Clients {
+            eks: eks::Eks::new(&config),
+            iam: iam::Iam::new(&config),
+            s3: s3::S3::new(&config, self.s3_path_style),
+            sts: aws_sdk_sts::Client::new(&config),
+            account: Mutex::default(),
         }
     }
 }

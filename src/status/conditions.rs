@@ -8,7 +8,8 @@ use super::{Subject, Summary};
 use crate::api::status::{ResourceStatus, State};
 
 /// The parts of a platform, each with the kinds that make it up.
-const PARTS: [(&str, &[&str]); 1] = [("StorageReady", &["Bucket"])];
+const PARTS: [(&str, &[&str]); 2] =
+    [("StorageReady", &["Bucket"]), ("AccessReady", &["Role", "PodIdentityAssociation", "ServiceAccount"])];
 
 /// The longest message the Kubernetes API allows in a condition.
 const MESSAGE_LIMIT: usize = 32_768;
@@ -38,6 +39,11 @@ pub(super) fn conditions(
                 part_condition(part, &members)
             });
         }
+    }
+    if let Some(facts) = subject.facts.filter(|facts| !facts.models.is_empty()) {
+        let ready = facts.models.iter().filter(|model| model.ready).count();
+        let message = format!("{ready} of {} ready", facts.models.len());
+        found.push(("ModelsReady", "True", "Ready".into(), message));
     }
     found
         .into_iter()

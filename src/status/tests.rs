@@ -5,8 +5,14 @@ use super::*;
 use crate::provider::{Class, Error};
 use crate::testing::{at, bucket_key, failure, refusal, step, wanted};
 
-const SUBJECT: Subject<'static> =
-    Subject { generation: Some(3), deleting: false, observing: false, previous: None, now: Timestamp::UNIX_EPOCH };
+const SUBJECT: Subject<'static> = Subject {
+    generation: Some(3),
+    deleting: false,
+    observing: false,
+    previous: None,
+    now: Timestamp::UNIX_EPOCH,
+    facts: None,
+};
 
 /// A plan and what came of it, and the status that follows.
 #[derive(Default)]

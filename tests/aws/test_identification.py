@@ -129,6 +129,7 @@ def test_caller(simulator: Simulator) -> None:
 def test_roles_of_other_accounts(simulator: Simulator) -> None:
     sts = simulator.client("sts")
     role = "arn:aws:iam::999999999999:role/operator"
+    simulator.post("sts/assumable", roleArn=role)
     given = sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     keys = {
         "access_key": given["AccessKeyId"],
@@ -148,6 +149,14 @@ def test_roles_of_other_accounts(simulator: Simulator) -> None:
 
 
 def test_web_identity_needs_no_signature(simulator: Simulator) -> None:
+    provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example.org"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    simulator.client("iam").create_role(RoleName="operator", AssumeRolePolicyDocument=trust)
     body = (
         b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=session&WebIdentityToken="
         b"token&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Foperator"

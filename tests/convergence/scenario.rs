@@ -257,8 +257,9 @@ pub fn wanted(object: &AIPlatform) -> Vec<Bucket> {
     let platform = validate(object).expect("the spec is valid");
     desire(&platform, CLUSTER)
         .into_iter()
-        .map(|desired| match desired.resource {
-            Resource::Bucket(bucket) => bucket,
+        .filter_map(|desired| match desired.resource {
+            Resource::Bucket(bucket) => Some(bucket),
+            _ => None,
         })
         .collect()
 }

@@ -271,6 +271,7 @@ impl Memory {
     async fn observe_one(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
         match request.key.kind {
             Kind::Bucket => self.observe_bucket(place, request).await,
+            other => panic!("no {other} in this world"),
         }
     }
 
@@ -302,6 +303,7 @@ impl Memory {
     async fn apply_one(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         match step.key.kind {
             Kind::Bucket => self.apply_bucket(place, step).await,
+            other => panic!("no {other} in this world"),
         }
     }
 

@@ -26,9 +26,9 @@ fn a_field_is_unknown() {
         ),
         (
             "  Suspend: true\n".into(),
-            "x.yaml:8: spec.Suspend: unknown field; did you mean suspend? (known: accountId, ",
+            "x.yaml:8: spec.Suspend: unknown field; did you mean suspend? (known: access, accountId, ",
         ),
-        ("  zzz: []\n".into(), "x.yaml:8: spec.zzz: unknown field (known: accountId, "),
+        ("  zzz: []\n".into(), "x.yaml:8: spec.zzz: unknown field (known: access, accountId, "),
     ];
     for (spec, expected) in cases {
         let found = wrong(&platform(&spec));

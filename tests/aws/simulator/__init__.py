@@ -16,9 +16,9 @@ from simulator.server import Server  # noqa: E402
 
 def create_server(port: int) -> Server:
     """A server on this port of the loopback address, ready to serve."""
-    from simulator import s3, sts
+    from simulator import eks, iam, s3, sts
     from simulator.simulator import Simulator
 
     # One entry per service that is stricter than moto; everything else is moto alone.
-    simulator = Simulator((sts.service, s3.service))
+    simulator = Simulator((eks.service, iam.service, s3.service, sts.service))
     return Server(port, simulator.answer)

@@ -92,7 +92,8 @@ def _failed(value: Any, path: str, constraint: str) -> str:
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
-        return re.compile(pattern)
+        # \w and its like are ASCII in AWS's language.
+        return re.compile(pattern, re.ASCII)
     except re.error:
         # Java's character classes (\p{L}) have no counterpart in this language's library.
         return None

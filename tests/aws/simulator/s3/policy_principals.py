@@ -1,14 +1,12 @@
 """Principals of bucket policies: whether they exist, and whether they are everyone."""
 
-import re
 from typing import Any
 
 from simulator.call import Call
 from simulator.errors import AwsError
+from simulator.iam import principal_exists
 
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
-ACCOUNT = re.compile(r"\d{12}")
-IDENTITY = re.compile(r"arn:(?P<partition>[\w-]+):(?:iam|sts)::(?P<account>\d{12}):(?P<what>.+)")
 # Keys that narrow a statement to somebody, if their value is fixed.
 NARROWING = {
     *("aws:sourceip", "aws:sourcearn", "aws:sourcevpc", "aws:sourcevpce", "aws:sourceaccount"),
@@ -27,31 +25,8 @@ def check_principals(call: Call, statement: dict[str, Any]) -> None:
         raise _invalid()
     for kind, values in principal.items():
         for value in values if isinstance(values, list) else [values]:
-            if not isinstance(value, str) or (kind == "AWS" and not _exists(call, value)):
+            if not isinstance(value, str) or (kind == "AWS" and not principal_exists(call, value)):
                 raise _invalid()
-
-
-def _exists(call: Call, value: str) -> bool:
-    if value == "*" or ACCOUNT.fullmatch(value):
-        return True
-    match = IDENTITY.fullmatch(value)
-    if match is None:
-        return False
-    kind, _, path = match["what"].partition("/")
-    if match["account"] != call.account or value == call.principal or kind == "root":
-        return True
-    return _in_account(call, kind, path.rpartition("/")[2])
-
-
-def _in_account(call: Call, kind: str, name: str) -> bool:
-    from moto.iam.models import iam_backends
-
-    backend = iam_backends[call.account][call.partition]
-    if kind == "role":
-        return any(role.name == name for role in backend.roles.values())
-    if kind == "user":
-        return name in backend.users
-    return kind in ("assumed-role", "federated-user")
 
 
 def is_public(statement: dict[str, Any]) -> bool:

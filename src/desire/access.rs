@@ -1,0 +1,73 @@
+//! The roles a platform wants, and what binds service accounts to them.
+
+use std::collections::BTreeMap;
+
+use crate::grants::{Grant, Subject};
+use crate::platform::{Identity, Platform};
+use crate::policy::Policy;
+use crate::resource::pod_identity_association::{Place, PodIdentityAssociation};
+use crate::resource::role::Role;
+use crate::resource::service_account::ServiceAccount;
+use crate::resource::{Desired, Removal, Resource};
+use crate::tags::Tags;
+
+pub(super) fn desire(platform: &Platform, grants: &[Grant], owner: &str, tags: &Tags) -> Vec<Desired> {
+    let roles = grants.iter().map(|grant| made(Resource::Role(role(platform, grant, tags))));
+    let associations = grants.iter().filter_map(|grant| association(platform, grant, tags)).map(made);
+    // A service account that is there already is annotated, not taken over.
+    let accounts = grants.iter().filter_map(|grant| service_account(platform, grant, owner));
+    let accounts = accounts.map(|account| Desired { adopt: true, ..made(Resource::ServiceAccount(account)) });
+    roles.chain(associations).chain(accounts).collect()
+}
+
+fn made(resource: Resource) -> Desired {
+    Desired { resource, adopt: false, removal: Removal::WhenEmpty }
+}
+
+fn role(platform: &Platform, grant: &Grant, tags: &Tags) -> Role {
+    let policies = grant.policies.iter().map(|(name, statements)| (name.clone(), Policy::from(statements.as_slice())));
+    Role {
+        name: grant.role.clone(),
+        arn: grant.arn.clone(),
+        tags: tags.clone(),
+        trust: grant.trust_policy(),
+        permissions_boundary: platform.permissions_boundary_arn.clone(),
+        policies: policies.collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn association(platform: &Platform, grant: &Grant, tags: &Tags) -> Option<Resource> {
+    let (Subject::PodIdentity(account, cluster), Some(Identity::PodIdentity { region, .. })) =
+        (&grant.subject, &platform.identity)
+    else {
+        return None;
+    };
+    let place = Place {
+        region: region.clone(),
+        cluster: cluster.clone(),
+        namespace: account.namespace.clone(),
+        service_account: account.name.clone(),
+    };
+    Some(Resource::PodIdentityAssociation(PodIdentityAssociation {
+        name: place.name(&platform.region),
+        place,
+        role_arn: grant.arn.clone(),
+        tags: tags.clone(),
+    }))
+}
+
+/// Only in the platform's own namespace: elsewhere, the status shows what to set.
+fn service_account(platform: &Platform, grant: &Grant, owner: &str) -> Option<ServiceAccount> {
+    let (account, annotated) = match &grant.subject {
+        Subject::Irsa(account) => (account, true),
+        Subject::PodIdentity(account, _) => (account, false),
+        Subject::Principals(_) => return None,
+    };
+    (account.namespace == platform.namespace).then(|| ServiceAccount {
+        namespace: account.namespace.clone(),
+        name: account.name.clone(),
+        owner: owner.to_string(),
+        role_arn: annotated.then(|| grant.arn.clone()),
+        role: Some(grant.role.clone()),
+    })
+}

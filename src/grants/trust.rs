@@ -1,0 +1,48 @@
+//! Who may take a role: one service account, or the principals that the spec names.
+
+use super::{ServiceAccount, Subject};
+use crate::api::access::Consumer;
+use crate::platform::{Identity, Platform};
+use crate::policy::Statement;
+
+pub(super) fn subject(platform: &Platform, consumer: &Consumer) -> Subject {
+    let account = consumer.service_account.as_ref().map(|account| ServiceAccount::of(account, &platform.namespace));
+    match (account, &platform.identity) {
+        (Some(account), Some(Identity::Irsa { .. })) => Subject::Irsa(account),
+        (Some(account), Some(Identity::PodIdentity { cluster, .. })) => Subject::PodIdentity(account, cluster.clone()),
+        _ => Subject::Principals(consumer.principal_arns.clone()),
+    }
+}
+
+pub(super) fn statements(platform: &Platform, subject: &Subject) -> Vec<Statement> {
+    let statement =
+        |name: &str, actions: &[&str], because: String| Statement::allow(name, actions, Vec::new(), because);
+    match (subject, &platform.identity) {
+        (Subject::Irsa(account), Some(Identity::Irsa { provider_arn, issuer })) => {
+            let because =
+                format!("pods of service account {account}, for whom the cluster's OpenID Connect provider vouches");
+            let subject = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
+            vec![
+                statement("ServiceAccount", &["sts:AssumeRoleWithWebIdentity"], because)
+                    .by("Federated", vec![provider_arn.clone()])
+                    .when("StringEquals", &format!("{issuer}:sub"), vec![subject])
+                    .when("StringEquals", &format!("{issuer}:aud"), vec!["sts.amazonaws.com".into()]),
+            ]
+        }
+        (Subject::PodIdentity(account, _), Some(Identity::PodIdentity { cluster_arn, account_id, .. })) => {
+            let because =
+                format!("pods of service account {account}, for whom EKS Pod Identity vouches in this cluster only");
+            vec![
+                statement("ServiceAccount", &["sts:AssumeRole", "sts:TagSession"], because)
+                    .by("Service", vec!["pods.eks.amazonaws.com".into()])
+                    .when("StringEquals", "aws:SourceAccount", vec![account_id.clone()])
+                    .when("ArnEquals", "aws:SourceArn", vec![cluster_arn.clone()]),
+            ]
+        }
+        (Subject::Principals(names), _) => {
+            let because = "the principals that spec.access[].principalArns names".to_string();
+            vec![statement("Principals", &["sts:AssumeRole"], because).by("AWS", names.clone())]
+        }
+        _ => Vec::new(),
+    }
+}

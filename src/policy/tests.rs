@@ -1,0 +1,78 @@
+#![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
+
+use super::*;
+
+#[test]
+fn spellings_of_the_same_statement_are_equal() {
+    let one =
+        json!({"Action": ["s3:Get*"], "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
+    let other = json!({"Action": "s3:Get*", "Resource": ["a", "b", "a"], "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
+    assert_eq!(canonical(&one), canonical(&other));
+}
+
+#[test]
+fn a_single_statement_needs_no_list() {
+    let one = json!({"Statement": {"Sid": "A"}});
+    let many = json!({"Statement": [{"Sid": "A"}]});
+    assert_eq!(statements(&one), statements(&many));
+    assert!(statements(&json!({})).is_empty());
+}
+
+fn policy(statement: Value) -> Policy {
+    Policy::new(json!({"Version": "2012-10-17", "Statement": [statement]}))
+}
+
+#[test]
+fn documents_are_compared_by_meaning() {
+    let base = policy(json!({"Sid": "A", "Effect": "Allow", "Action": ["bedrock:InvokeModel"], "Resource": ["x", "y"],
+        "Principal": {"AWS": ["123456789012"]}, "Condition": {"StringEquals": {"aws:SourceAccount": "1"}}}));
+    let same = policy(json!({"Effect": "Allow", "Action": "BEDROCK:invokemodel", "Resource": ["y", "x"],
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Condition": {"stringequals": {"AWS:SourceAccount": ["1"]}}}));
+    assert_eq!(base, same);
+    for (field, value) in [
+        ("Effect", json!("Deny")),
+        ("Action", json!(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"])),
+        ("Resource", json!(["x", "y", "z"])),
+        ("Principal", json!({"AWS": "*"})),
+        ("Condition", json!({"StringEquals": {"aws:SourceAccount": "2"}})),
+    ] {
+        let mut changed = same.as_written()["Statement"][0].clone();
+        changed[field] = value;
+        assert_ne!(base, policy(changed), "{field}");
+    }
+}
+
+#[test]
+fn everybody_is_everybody_however_written() {
+    assert_eq!(policy(json!({"Principal": "*"})), policy(json!({"Principal": {"AWS": ["*"]}})));
+}
+
+#[test]
+fn the_language_version_means_something() {
+    let new = Policy::new(json!({"Version": "2012-10-17", "Statement": []}));
+    let old = Policy::new(json!({"Statement": []}));
+    assert_ne!(new, old);
+    assert_eq!(old, Policy::new(json!({"Version": "2008-10-17", "Statement": []})));
+}
+
+fn statement(name: &str, resources: usize) -> Statement {
+    let resources = (0..resources).map(|number| format!("arn:aws:s3:::bucket-{number:04}")).collect();
+    Statement::allow(name, &["s3:GetObject"], resources, "because")
+}
+
+#[test]
+fn statements_are_split_only_where_they_must_be() {
+    let parts = split(vec![statement("A", 10), statement("B", 10)], POLICY_LIMIT).unwrap();
+    assert_eq!(parts.len(), 1);
+    let parts = split((0..4).map(|number| statement(&format!("S{number}"), 90)).collect(), POLICY_LIMIT).unwrap();
+    assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    assert!(parts.iter().all(|part| size(&document(part)) <= POLICY_LIMIT));
+    let (sid, size) = split(vec![statement("Huge", 400)], POLICY_LIMIT).unwrap_err();
+    assert_eq!(sid, "Huge");
+    assert!(size > POLICY_LIMIT);
+}
+
+#[test]
+fn white_space_does_not_count() {
+    assert_eq!(size(&json!({"a": "b c"})), r#"{"a":"bc"}"#.len());
+}

@@ -1,0 +1,191 @@
+//! Amazon EKS: associations of service accounts with roles (EKS Pod Identity).
+
+use aws_config::SdkConfig;
+use aws_sdk_eks::Client;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::failure;
+use crate::diff::Change;
+use crate::names::hex_digest;
+use crate::plan::{Action, Step};
+use crate::provider::{Applied, Class, Error, Place};
+use crate::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
+use crate::resource::{Observed, Owner, Request, Resource};
+use crate::tags::{self, Tags};
+
+/// The IAM actions behind the calls of this adapter.
+pub mod action {
+    /// `ListPodIdentityAssociations`.
+    pub const LIST: &str = "eks:ListPodIdentityAssociations";
+    /// `DescribePodIdentityAssociation`.
+    pub const DESCRIBE: &str = "eks:DescribePodIdentityAssociation";
+    /// `CreatePodIdentityAssociation`.
+    pub const CREATE: &str = "eks:CreatePodIdentityAssociation";
+    /// `UpdatePodIdentityAssociation`.
+    pub const UPDATE: &str = "eks:UpdatePodIdentityAssociation";
+    /// `DeletePodIdentityAssociation`.
+    pub const DELETE: &str = "eks:DeletePodIdentityAssociation";
+    /// `TagResource`, and tags in `CreatePodIdentityAssociation`.
+    pub const TAG: &str = "eks:TagResource";
+    /// `UntagResource`.
+    pub const UNTAG: &str = "eks:UntagResource";
+    /// Creating and updating an association passes the role to EKS.
+    pub const PASS_ROLE: &str = "iam:PassRole";
+    /// EKS reads the role it is given.
+    pub const GET_ROLE: &str = "iam:GetRole";
+}
+
+/// EKS in one region.
+pub(super) struct Eks {
+    client: Client,
+}
+
+impl Eks {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// Looks at the association of one service account.
+    pub(super) async fn observe(&self, place: &Place, account: &Account, request: &Request) -> Result<Observed, Error> {
+        let call = self
+            .client
+            .list_pod_identity_associations()
+            .cluster_name(&account.cluster)
+            .namespace(&account.namespace)
+            .service_account(&account.service_account);
+        let listed = match call.send().await.map_err(|error| failed(action::LIST, account, &error)) {
+            Ok(listed) => listed,
+            // A cluster that is gone took its associations with it.
+            Err(error) if error.class == Class::NotFound && request.leaving => return Ok(Observed::absent()),
+            Err(error) => return Err(error),
+        };
+        let Some(id) = listed.associations().first().and_then(|summary| summary.association_id()) else {
+            return Ok(Observed::absent());
+        };
+        let call = self.client.describe_pod_identity_association().cluster_name(&account.cluster).association_id(id);
+        let described = match call.send().await.map_err(|error| failed(action::DESCRIBE, account, &error)) {
+            Ok(described) => described.association,
+            Err(error) if error.class == Class::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let Some(found) = described else { return Ok(Observed::absent()) };
+        let all: Tags = found.tags.unwrap_or_default().into_iter().collect();
+        let role_arn = found.role_arn.unwrap_or_default();
+        let owner = match all.get(tags::OWNER) {
+            Some(owner) if *owner == place.owner => Owner::Ours,
+            Some(owner) => Owner::Theirs(owner.clone()),
+            None => Owner::Theirs(format!("whoever bound it to {role_arn}")),
+        };
+        let association = PodIdentityAssociation {
+            name: request.key.name.clone(),
+            place: account.clone(),
+            role_arn,
+            tags: tags::managed(&all),
+        };
+        let seen = Observed::present(Resource::PodIdentityAssociation(association), owner);
+        Ok(Observed { id: found.association_id, arn: found.association_arn, ..seen })
+    }
+
+    pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Error> {
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::PodIdentityAssociation(desired)), _) => self.create(desired).await,
+            (
+                Action::Update(changes),
+                Some(Resource::PodIdentityAssociation(desired)),
+                Some(Resource::PodIdentityAssociation(observed)),
+            ) => self.update(step, desired, observed, changes).await,
+            (Action::Delete { .. }, _, Some(Resource::PodIdentityAssociation(observed))) => {
+                self.delete(step, &observed.place).await
+            }
+            _ => Ok(Applied::Ready),
+        }
+    }
+
+    async fn create(&self, desired: &PodIdentityAssociation) -> Result<Applied, Error> {
+        let account = &desired.place;
+        // The same request after a lost answer is the same association.
+        let token = hex_digest(&format!("{account:?}/{}/{:?}", desired.role_arn, desired.tags), 32);
+        self.client
+            .create_pod_identity_association()
+            .cluster_name(&account.cluster)
+            .namespace(&account.namespace)
+            .service_account(&account.service_account)
+            .role_arn(&desired.role_arn)
+            .client_request_token(token)
+            .set_tags(Some(desired.tags.clone().into_iter().collect()))
+            .send()
+            .await
+            .map_err(|error| failed(action::CREATE, account, &error))?;
+        Ok(Applied::Ready)
+    }
+
+    async fn update(
+        &self,
+        step: &Step,
+        desired: &PodIdentityAssociation,
+        observed: &PodIdentityAssociation,
+        changes: &[Change],
+    ) -> Result<Applied, Error> {
+        let account = &desired.place;
+        let differs = |name: &str| changes.iter().any(|change| change.field() == name);
+        if differs(field::ROLE) {
+            self.client
+                .update_pod_identity_association()
+                .cluster_name(&account.cluster)
+                .set_association_id(step.id.clone())
+                .role_arn(&desired.role_arn)
+                .send()
+                .await
+                .map_err(|error| failed(action::UPDATE, account, &error))?;
+        }
+        if differs(field::TAGS) {
+            let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
+            call.set_tags(Some(desired.tags.clone().into_iter().collect()))
+                .send()
+                .await
+                .map_err(|error| failed(action::TAG, account, &error))?;
+            let stale: Vec<String> =
+                observed.tags.keys().filter(|key| !desired.tags.contains_key(*key)).cloned().collect();
+            if !stale.is_empty() {
+                let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
+                call.send().await.map_err(|error| failed(action::UNTAG, account, &error))?;
+            }
+        }
+        Ok(Applied::Ready)
+    }
+
+    async fn delete(&self, step: &Step, account: &Account) -> Result<Applied, Error> {
+        let call = self
+            .client
+            .delete_pod_identity_association()
+            .cluster_name(&account.cluster)
+            .set_association_id(step.id.clone());
+        match call.send().await.map_err(|error| failed(action::DELETE, account, &error)) {
+            Err(error) if error.class != Class::NotFound => Err(error),
+            _ => Ok(Applied::Gone),
+        }
+    }
+}
+
+fn failed<E>(action: &str, account: &Account, error: &SdkError<E, Response>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let subject =
+        format!("service account {}/{} of cluster {}", account.namespace, account.service_account, account.cluster);
+    failure::classify(action, &subject, error, table)
+}
+
+/// EKS's error codes. Source: "Errors" of each operation in the Amazon EKS API reference.
+fn table(code: &str) -> Option<Class> {
+    Some(match code {
+        "ResourceNotFoundException" | "NotFoundException" => Class::NotFound,
+        "ResourceInUseException" => Class::Conflict,
+        "ResourceLimitExceededException" => Class::Quota,
+        "InvalidParameterException" | "InvalidRequestException" | "BadRequestException" => Class::Invalid,
+        "ServerException" => Class::Transient,
+        _ => return None,
+    })
+}

@@ -1,0 +1,123 @@
+//! AWS IAM: roles with their inline policies.
+//!
+//! IAM answers with what it will be, not yet with what it is everywhere: who needs a role right after it was made tries
+//! again, nothing here waits.
+
+mod read;
+mod write;
+
+use aws_config::SdkConfig;
+use aws_sdk_iam::Client;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::failure;
+use crate::arn;
+use crate::diff::Change;
+use crate::grants::ROLE_PATH;
+use crate::plan::{Action, Step};
+use crate::provider::{Applied, Class, Error, Place};
+use crate::resource::Resource;
+
+/// The IAM actions behind the calls of this adapter.
+pub mod action {
+    /// `GetRole`.
+    pub const GET: &str = "iam:GetRole";
+    /// `CreateRole`.
+    pub const CREATE: &str = "iam:CreateRole";
+    /// `DeleteRole`.
+    pub const DELETE: &str = "iam:DeleteRole";
+    /// `UpdateAssumeRolePolicy`.
+    pub const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
+    /// `PutRolePermissionsBoundary`.
+    pub const PUT_BOUNDARY: &str = "iam:PutRolePermissionsBoundary";
+    /// `DeleteRolePermissionsBoundary`.
+    pub const DELETE_BOUNDARY: &str = "iam:DeleteRolePermissionsBoundary";
+    /// `TagRole`, and tags in `CreateRole`.
+    pub const TAG: &str = "iam:TagRole";
+    /// `UntagRole`.
+    pub const UNTAG: &str = "iam:UntagRole";
+    /// `ListRolePolicies`.
+    pub const LIST_POLICIES: &str = "iam:ListRolePolicies";
+    /// `GetRolePolicy`.
+    pub const GET_POLICY: &str = "iam:GetRolePolicy";
+    /// `PutRolePolicy`.
+    pub const PUT_POLICY: &str = "iam:PutRolePolicy";
+    /// `DeleteRolePolicy`.
+    pub const DELETE_POLICY: &str = "iam:DeleteRolePolicy";
+    /// `ListAttachedRolePolicies`.
+    pub const LIST_ATTACHED: &str = "iam:ListAttachedRolePolicies";
+    /// `DetachRolePolicy`.
+    pub const DETACH: &str = "iam:DetachRolePolicy";
+}
+
+/// IAM of one partition.
+pub(super) struct Iam {
+    client: Client,
+}
+
+impl Iam {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        let target = Target::new(place, &step.key.name);
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::Role(desired)), _) => self.create(&target, desired).await,
+            (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {
+                let mut fields: Vec<&str> = changes.iter().map(Change::field).collect();
+                fields.dedup();
+                self.update(&target, desired, observed, &fields).await
+            }
+            (Action::Delete { .. }, ..) => self.delete(&target).await,
+            _ => Ok(Applied::Ready),
+        }
+    }
+}
+
+/// A role and where it is.
+struct Target<'a> {
+    place: &'a Place,
+    role: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn new(place: &'a Place, role: &'a str) -> Self {
+        Self { place, role }
+    }
+
+    fn arn(&self) -> String {
+        arn::role(&self.place.region, &self.place.account_id, ROLE_PATH, self.role)
+    }
+
+    fn failure<E>(&self, action: &str, error: &SdkError<E, Response>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        failure::classify(action, &self.arn(), error, table)
+    }
+
+    /// An answer or a value that should not be.
+    fn unexpected(&self, action: &str, what: impl std::fmt::Display) -> Error {
+        Error {
+            class: Class::Transient,
+            action: action.into(),
+            subject: self.arn(),
+            code: "UnexpectedAnswer".into(),
+            message: what.to_string(),
+        }
+    }
+}
+
+/// IAM's error codes. Source: "Errors" of each operation in the IAM API reference.
+fn table(code: &str) -> Option<Class> {
+    Some(match code {
+        "NoSuchEntity" => Class::NotFound,
+        "EntityAlreadyExists" => Class::NotOwned,
+        "LimitExceeded" | "LimitExceededException" => Class::Quota,
+        "ConcurrentModification" | "DeleteConflict" | "EntityTemporarilyUnmodifiable" => Class::Conflict,
+        _ => return None,
+    })
+}

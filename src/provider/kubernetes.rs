@@ -1,0 +1,148 @@
+//! The cluster itself: service accounts in the platform's own namespace.
+//!
+//! What is written is owned by our field manager, so that server-side apply takes away exactly what we set.
+
+use k8s_openapi::api::core::v1::ServiceAccount as CoreServiceAccount;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::controller::FIELD_MANAGER;
+use crate::plan::{Action, Step};
+use crate::provider::{Applied, Class, Error, Place};
+use crate::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
+use crate::resource::{Observed, Owner, Request, Resource};
+use crate::tags;
+
+/// Says that a service account was made by us, and may go with its platform.
+const CREATED: &str = "aiplatform.dev/created";
+
+/// The cluster that the operator runs for.
+pub struct Kubernetes {
+    client: Client,
+}
+
+impl Kubernetes {
+    /// The cluster behind this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Looks at one service account.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+        let (namespace, name) = split(&request.key.name);
+        let found =
+            self.api(namespace).get_opt(name).await.map_err(|error| failed("get", &request.key.name, &error))?;
+        let Some(found) = found else { return Ok(Observed::absent()) };
+        let annotation = |key: &str| found.annotations().get(key).cloned();
+        let bound = annotation(ROLE_ANNOTATION);
+        let owner = match (annotation(tags::OWNER), &bound) {
+            (Some(owner), _) if owner == place.owner => Owner::Ours,
+            (Some(owner), _) => Owner::Theirs(owner),
+            (None, Some(role)) => Owner::Theirs(format!("whoever bound it to {role}")),
+            (None, None) => Owner::Nobody,
+        };
+        let account = ServiceAccount {
+            namespace: namespace.into(),
+            name: name.into(),
+            owner: annotation(tags::OWNER).unwrap_or_default(),
+            role: bound.as_deref().and_then(|role| role.rsplit('/').next()).map(Into::into),
+            role_arn: bound,
+        };
+        Ok(Observed::present(Resource::ServiceAccount(account), owner))
+    }
+
+    /// Takes one step with a service account.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn apply(&self, step: &Step) -> Result<Applied, Error> {
+        match (&step.action, &step.desired) {
+            (Action::Create, Some(Resource::ServiceAccount(desired))) => self.bind(step, desired, true).await,
+            (Action::Update(_), Some(Resource::ServiceAccount(desired))) => {
+                let created = self.was_created(step).await?.is_some();
+                self.bind(step, desired, created).await
+            }
+            (Action::Delete { .. }, _) => self.release(step).await,
+            _ => Ok(Applied::Ready),
+        }
+    }
+
+    async fn bind(&self, step: &Step, desired: &ServiceAccount, created: bool) -> Result<Applied, Error> {
+        let mut annotations = json!({tags::OWNER: desired.owner});
+        if let Some(role) = &desired.role_arn {
+            annotations[ROLE_ANNOTATION] = json!(role);
+        }
+        if created {
+            annotations[CREATED] = json!("true");
+        }
+        self.set(step, annotations).await?;
+        Ok(Applied::Ready)
+    }
+
+    /// What we made goes; what was there before loses what we set.
+    async fn release(&self, step: &Step) -> Result<Applied, Error> {
+        let (namespace, name) = split(&step.key.name);
+        if let Some(uid) = self.was_created(step).await? {
+            let exactly = Preconditions { uid: Some(uid), resource_version: None };
+            let parameters = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
+            match self.api(namespace).delete(name, &parameters).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                other => {
+                    other.map_err(|error| failed("delete", &step.key.name, &error))?;
+                }
+            }
+        } else {
+            self.set(step, json!({})).await?;
+        }
+        Ok(Applied::Gone)
+    }
+
+    /// The UID of a service account that we made.
+    async fn was_created(&self, step: &Step) -> Result<Option<String>, Error> {
+        let (namespace, name) = split(&step.key.name);
+        let found = self.api(namespace).get_opt(name).await.map_err(|error| failed("get", &step.key.name, &error))?;
+        Ok(found.filter(|found| found.annotations().contains_key(CREATED)).and_then(|found| found.uid()))
+    }
+
+    async fn set(&self, step: &Step, annotations: Value) -> Result<(), Error> {
+        let (namespace, name) = split(&step.key.name);
+        let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "annotations": annotations}});
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        self.api(namespace)
+            .patch(name, &parameters, &Patch::Apply(object))
+            .await
+            .map_err(|error| failed("patch", &step.key.name, &error))?;
+        Ok(())
+    }
+
+    fn api(&self, namespace: &str) -> Api<CoreServiceAccount> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+fn split(key: &str) -> (&str, &str) {
+    key.split_once('/').unwrap_or(("default", key))
+}
+
+fn failed(verb: &str, name: &str, error: &kube::Error) -> Error {
+    let (class, code, message) = match error {
+        kube::Error::Api(status) => {
+            let class = match status.code {
+                401 | 403 => Class::Denied,
+                404 => Class::NotFound,
+                409 => Class::Conflict,
+                429 => Class::Throttled,
+                400..=499 => Class::Invalid,
+                _ => Class::Transient,
+            };
+            (class, status.reason.clone(), status.message.clone())
+        }
+        other => (Class::Transient, "Unreachable".into(), other.to_string()),
+    };
+    Error { class, action: format!("{verb} serviceaccounts"), subject: format!("ServiceAccount {name}"), code, message }
+}

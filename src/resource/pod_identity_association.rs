@@ -1,0 +1,86 @@
+//! The binding of a service account to a role by EKS Pod Identity.
+
+use serde::Serialize;
+
+use crate::tags::Tags;
+
+/// The names of the fields that are written by calls of their own, as they stand in diffs.
+pub mod field {
+    /// Tags.
+    pub const TAGS: &str = "tags";
+    /// The role.
+    pub const ROLE: &str = "roleArn";
+}
+
+/// An association. EKS allows one for each service account of a cluster.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodIdentityAssociation {
+    /// What it is known by: see [`Place::name`].
+    #[serde(skip)]
+    pub name: String,
+    /// Which service account of which cluster.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The role its pods get.
+    pub role_arn: String,
+    /// Tags that are ours.
+    pub tags: Tags,
+}
+
+/// A service account of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The cluster's region.
+    pub region: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The service account's namespace.
+    pub namespace: String,
+    /// The service account's name.
+    pub service_account: String,
+}
+
+impl Place {
+    /// How the association is known: `<cluster>/<namespace>/<service account>`, and `<region>:` before it when that is
+    /// not the platform's.
+    #[must_use]
+    pub fn name(&self, platform_region: &str) -> String {
+        let Self { region, cluster, namespace, service_account } = self;
+        let elsewhere = if region == platform_region { String::new() } else { format!("{region}:") };
+        format!("{elsewhere}{cluster}/{namespace}/{service_account}")
+    }
+
+    /// The place of that name.
+    #[must_use]
+    pub fn parse(name: &str, platform_region: &str) -> Option<Self> {
+        let (region, rest) = name.split_once(':').unwrap_or((platform_region, name));
+        let mut parts = rest.splitn(3, '/').map(ToString::to_string);
+        Some(Self {
+            region: region.into(),
+            cluster: parts.next()?,
+            namespace: parts.next()?,
+            service_account: parts.next()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_by_its_name() {
+        for region in ["eu-west-1", "us-east-1"] {
+            let place = Place {
+                region: region.into(),
+                cluster: "prod".into(),
+                namespace: "support".into(),
+                service_account: "api".into(),
+            };
+            assert_eq!(Place::parse(&place.name("eu-west-1"), "eu-west-1"), Some(place));
+        }
+        assert_eq!(Place::parse("prod/support", "eu-west-1"), None);
+    }
+}

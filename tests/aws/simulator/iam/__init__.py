@@ -1,0 +1,39 @@
+"""IAM, as strict as AWS is with roles and policies."""
+
+from simulator.iam import (
+    access,
+    attachments,
+    boundaries,
+    inline,
+    managed,
+    roles,
+    service_linked,
+    tags,
+    trust,
+    visibility,
+)
+from simulator.iam.access import pass_role
+from simulator.iam.assumption import role_for_caller, role_for_service, role_for_web_identity
+from simulator.iam.principals import principal_exists
+from simulator.iam.service import service
+from simulator.iam.visibility import role_is_visible
+
+__all__ = [
+    "access",
+    "attachments",
+    "boundaries",
+    "inline",
+    "managed",
+    "pass_role",
+    "principal_exists",
+    "role_for_caller",
+    "role_for_service",
+    "role_for_web_identity",
+    "role_is_visible",
+    "roles",
+    "service",
+    "service_linked",
+    "tags",
+    "trust",
+    "visibility",
+]
