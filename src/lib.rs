@@ -32,6 +32,7 @@ pub mod provider;
 pub mod readiness;
 pub mod reconcile;
 pub mod render;
+pub mod repeats;
 pub mod resource;
 pub mod schedule;
 pub mod status;

@@ -13,6 +13,7 @@ use crate::execute::{Outcomes, execute};
 use crate::plan::{Action, Intent, Plan, plan};
 use crate::platform::{Problem, validate};
 use crate::provider::{Error, Place, Provider};
+use crate::repeats::Repeats;
 use crate::resource::{Desired, Key, Request, Resource};
 use crate::schedule::Next;
 use crate::status::{Subject, Verdict, facts, inventory, status};
@@ -79,6 +80,7 @@ pub async fn reconcile<P: Provider>(
     provider: &P,
     object: &AIPlatform,
     cluster: &str,
+    repeats: &Repeats,
     now: Timestamp,
     stop: &CancellationToken,
 ) -> Pass {
@@ -116,7 +118,7 @@ pub async fn reconcile<P: Provider>(
         return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
     }
     let plan = match survey(provider, &aim, known).await {
-        Ok(plan) => plan,
+        Ok(plan) => repeats.stop(plan),
         Err(obstacle) => return ended(obstacle.verdict()),
     };
     let outcomes = execute(provider, &aim.place, &plan, stop).await;

@@ -293,7 +293,12 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
         Weight::Settled if subject.deleting => {
             Summary::unknown(Phase::Deleting, "Deleting", "nothing is left to delete", Next::Now)
         }
-        Weight::Settled => Summary::ready(settled(found)),
+        // A change is looked at once more, to see that it stayed.
+        Weight::Settled => {
+            let changed = found.iter().any(|finding| matches!(finding.step.action, Action::Update(_)));
+            let next = if changed { Next::Transition } else { Next::Resync };
+            Summary { next, ..Summary::ready(settled(found)) }
+        }
         Weight::Confirming | Weight::Moving => {
             Summary::unknown(Phase::Progressing, "Progressing", &told(), Next::Transition)
         }

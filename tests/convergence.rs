@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aiplatform::api::AIPlatform;
 use aiplatform::api::status::Phase;
 use aiplatform::reconcile::{Pass, reconcile};
+use aiplatform::repeats::Repeats;
 use aiplatform::resource::{Contents, Owner};
 use aiplatform::schedule::Next;
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ impl Run {
         self.passes += 1;
         let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
         let stop = CancellationToken::new();
-        wait_for(reconcile(&self.memory, &self.object, CLUSTER, now, &stop))
+        wait_for(reconcile(&self.memory, &self.object, CLUSTER, &Repeats::default(), now, &stop))
     }
 
     /// Passes until one has nothing more to do and says what the one before said, or the object is gone.

@@ -1,5 +1,6 @@
 //! The operator's binary against the real API server and the AWS simulator.
 
+mod access;
 mod bad_objects;
 mod command_line;
 mod creation;

@@ -10,10 +10,11 @@ use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
 
 use super::{Context, Error, FIELD_MANAGER, events};
-use crate::api::{AIPlatform, AIPlatformStatus};
+use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::execute::Outcome;
 use crate::provider::Provider;
 use crate::reconcile::{Pass, reconcile};
+use crate::repeats::Repeats;
 use crate::schedule::{Next, delay};
 
 /// Passes that follow each other at once, at most: a deletion announces, deletes and confirms.
@@ -30,6 +31,10 @@ pub(super) struct Visit {
     last: Option<(Next, u32)>,
     /// Failures in a row.
     failures: u32,
+    /// Updates made, to notice when they have no effect.
+    repeats: Repeats,
+    /// What the user asked for when they were made: generation and annotation.
+    asked: Option<(Option<i64>, Option<String>)>,
 }
 
 impl Visit {
@@ -54,8 +59,12 @@ pub(super) async fn visit<P: Provider + 'static>(
     }
     let mut object = object.clone();
     let mut own_versions = Vec::new();
+    let mut repeats = repeats(&object, context);
     for _ in 0..PASSES_AT_ONCE {
-        let pass = reconcile(&*context.provider, &object, &context.settings.cluster, now(), &context.stop).await;
+        let pass =
+            reconcile(&*context.provider, &object, &context.settings.cluster, &repeats, now(), &context.stop).await;
+        repeats.record(&pass.plan, &pass.outcomes);
+        visits(context).entry(uid(&object)).or_default().repeats = repeats.clone();
         log(&pass, context);
         events::publish(&object, &pass, context).await;
         if object.status.as_ref() != Some(&pass.status) {
@@ -72,6 +81,18 @@ pub(super) async fn visit<P: Provider + 'static>(
         }
     }
     Ok((false, settle(&object, own_versions, Next::Transition, context)))
+}
+
+/// What was written before, unless the user asked for something since.
+fn repeats<P>(object: &AIPlatform, context: &Context<P>) -> Repeats {
+    let mut visits = visits(context);
+    let visit = visits.entry(uid(object)).or_default();
+    let asked = Some((object.metadata.generation, object.annotations().get(RECONCILE_AT).cloned()));
+    if visit.asked != asked {
+        visit.repeats.clear();
+        visit.asked = asked;
+    }
+    visit.repeats.clone()
 }
 
 /// Forgets an object that is gone.

@@ -134,6 +134,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
         &run.memory,
         &run.object,
         CLUSTER,
+        &aiplatform::repeats::Repeats::default(),
         jiff::Timestamp::UNIX_EPOCH,
         &stop,
     ));

@@ -57,6 +57,34 @@ impl Simulator {
         self.operations().into_iter().skip(start).filter(|name| !is_read(name)).collect()
     }
 
+    /// The names of all operations called, from the given call on.
+    pub fn calls_since(&self, start: usize) -> Vec<String> {
+        let names = self.calls().into_iter().skip(start);
+        names.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
+    }
+
+    /// IAM, with credentials that are not the operator's.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.url())
+            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
+            .build();
+        aws_sdk_iam::Client::from_conf(config)
+    }
+
+    /// EKS, with credentials that are not the operator's.
+    pub fn eks(&self) -> aws_sdk_eks::Client {
+        let config = aws_sdk_eks::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.url())
+            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
+            .build();
+        aws_sdk_eks::Client::from_conf(config)
+    }
+
     /// S3 in the region of the tests, with credentials that are not the operator's.
     pub fn s3(&self) -> Client {
         self.s3_in("eu-west-1")

@@ -134,6 +134,14 @@ impl World {
         }
     }
 
+    /// The annotations of a service account in the test's namespace, if it is there.
+    pub async fn service_account(&self, name: &str) -> Option<std::collections::BTreeMap<String, String>> {
+        use k8s_openapi::api::core::v1::ServiceAccount;
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
+        let account = accounts.get_opt(name).await.expect("an answer")?;
+        Some(account.metadata.annotations.unwrap_or_default())
+    }
+
     /// The reasons of the events about an object.
     pub async fn events(&self, name: &str) -> Vec<(String, String)> {
         use k8s_openapi::api::events::v1::Event;
