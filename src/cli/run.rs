@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, Config};
 use tokio::net::TcpListener;
@@ -36,7 +38,8 @@ pub(super) fn runtime() -> Result<Runtime, Error> {
 
 /// A client for the cluster that the environment names.
 pub(super) async fn client() -> Result<Client, Error> {
-    let config = Config::infer().await.map_err(|error| Error::NoKubeconfig(error.to_string()))?;
+    let mut config = Config::infer().await.map_err(|error| Error::NoKubeconfig(error.to_string()))?;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("aiplatform/", env!("CARGO_PKG_VERSION")))));
     Client::try_from(config).map_err(|error| Error::NoKubeconfig(error.to_string()))
 }
 

@@ -66,10 +66,10 @@ async fn readyz_says_what_is_away() {
     let lost = Operator::start(
         &["--namespace", &world.namespace],
         &[
-            ("KUBECONFIG", world.cluster.kubeconfig()),
-            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-            ("AWS_ACCESS_KEY_ID", "operator"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("KUBECONFIG", world.cluster.operator_kubeconfig()),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9".into()),
+            ("AWS_ACCESS_KEY_ID", "operator".into()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".into()),
         ],
     );
     world
@@ -83,10 +83,10 @@ async fn readyz_says_what_is_away() {
 #[tokio::test]
 async fn of_two_operators_one_leads_and_the_other_takes_over() {
     let world = World::new("leaders").await;
-    let environment = environment(world.cluster, &world.aws);
-    let mut with_namespace = environment.to_vec();
-    with_namespace.push(("POD_NAMESPACE", &world.namespace));
+    let mut with_namespace = environment(world.cluster, &world.aws).to_vec();
+    with_namespace.push(("POD_NAMESPACE", "aiplatform-system".into()));
     let arguments = ["--namespace", &world.namespace, "--cluster-name", "tests", "--leader-elect"];
+    world.cluster.grant_leases(&world.client).await;
     let mut first = Operator::start(&arguments, &with_namespace);
     first.wait_for_log("leading");
     let second = Operator::start(&arguments, &with_namespace);
@@ -100,6 +100,7 @@ async fn of_two_operators_one_leads_and_the_other_takes_over() {
 async fn an_object_that_does_not_fit_stops_nobody_else() {
     let cluster = Cluster::start();
     let client = cluster.client().await;
+    cluster.install(&client).await;
     loosen_definition(&client).await;
     let namespace = cluster.namespace(&client, "unfit").await;
     let aws = Simulator::start();
@@ -132,7 +133,7 @@ async fn loosen_definition(client: &kube::Client) {
     }
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let name = AIPlatform::crd_name();
-    definitions.patch(name, &PatchParams::apply("tests"), &Patch::Apply(definition)).await.expect("taken");
+    definitions.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(definition)).await.expect("taken");
     let served =
         kube::runtime::wait::await_condition(definitions, name, kube::runtime::conditions::is_crd_established());
     tokio::time::timeout(crate::support::DEADLINE, served).await.expect("in time").expect("served");

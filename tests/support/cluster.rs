@@ -6,19 +6,23 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aiplatform::api::AIPlatform;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{conditions, wait::await_condition};
 use kube::{Api, Client, Config, CustomResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use super::DEADLINE;
 use super::child::Server;
+use super::{DEADLINE, PERIOD};
 
 /// A control plane.
 pub struct Cluster {
     server: Server,
+    granted: OnceCell<()>,
 }
 
 /// The control plane that all tests share.
@@ -30,12 +34,62 @@ pub fn shared() -> &'static Cluster {
 impl Cluster {
     /// Starts a control plane of its own.
     pub fn start() -> Self {
-        Self { server: Server::start("tests/cluster/control_plane.py", &["start"]) }
+        Self { server: Server::start("tests/cluster/control_plane.py", &["start"]), granted: OnceCell::new() }
     }
 
     /// The path of its kubeconfig.
     pub fn kubeconfig(&self) -> &str {
         self.server.field("kubeconfig")
+    }
+
+    /// The path of a kubeconfig with the operator's own rights and no others.
+    pub fn operator_kubeconfig(&self) -> String {
+        format!("{}/operator.kubeconfig", self.server.field("directory"))
+    }
+
+    /// Gives the operator the rights of `manifests/rbac.yaml`, and waits until they hold.
+    async fn grant(&self, client: &Client) {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/rbac.yaml");
+        self.kubectl(&["apply", "-f", manifest], "").expect("the manifest is taken");
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "operator-of-the-tests"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "aiplatform"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "user"}],
+        });
+        self.kubectl(&["apply", "-f", "-"], &binding.to_string()).expect("the binding is taken");
+        let kubeconfig = std::fs::read_to_string(self.kubeconfig()).expect("the kubeconfig");
+        let restricted = kubeconfig.replace(self.server.field("token"), self.server.field("user_token"));
+        std::fs::write(self.operator_kubeconfig(), restricted).expect("written");
+        self.wait_allowed(client, &json!({"group": "aiplatform.dev", "resource": "aiplatforms", "verb": "list"})).await;
+    }
+
+    /// Gives the operator its rights for leader election, which the manifest limits to one namespace.
+    pub async fn grant_leases(&self, client: &Client) {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "operator-of-the-tests", "namespace": "aiplatform-system"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "aiplatform"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "user"}],
+        });
+        self.kubectl(&["apply", "-f", "-"], &binding.to_string()).expect("the binding is taken");
+        let lease = json!({"group": "coordination.k8s.io", "resource": "leases", "verb": "create", "namespace": "aiplatform-system"});
+        self.wait_allowed(client, &lease).await;
+    }
+
+    /// Rights hold a moment after they were given.
+    async fn wait_allowed(&self, client: &Client, attributes: &Value) {
+        let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+        let review = json!({"metadata": {}, "spec": {"user": "user", "resourceAttributes": attributes}});
+        let review = serde_json::from_value(review).expect("a review");
+        let began = std::time::Instant::now();
+        loop {
+            let answer = reviews.create(&PostParams::default(), &review).await.expect("an answer");
+            if answer.status.is_some_and(|status| status.allowed) {
+                return;
+            }
+            assert!(began.elapsed() < DEADLINE, "the right never holds: {attributes}");
+            tokio::time::sleep(PERIOD).await;
+        }
     }
 
     /// A client for the runtime of this test.
@@ -56,7 +110,7 @@ impl Cluster {
         name
     }
 
-    /// Installs the custom resource definition and waits until it serves.
+    /// Installs the custom resource definition and the operator's rights, and waits until both serve.
     pub async fn install(&self, client: &Client) {
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
         let parameters = PatchParams::apply("tests").force();
@@ -67,6 +121,7 @@ impl Cluster {
             .expect("the API server takes the definition");
         let established = await_condition(definitions, name, conditions::is_crd_established());
         tokio::time::timeout(DEADLINE, established).await.expect("in time").expect("it is served");
+        self.granted.get_or_init(|| self.grant(client)).await;
     }
 
     /// Runs kubectl; its output, or what it complained about.

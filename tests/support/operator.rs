@@ -15,11 +15,11 @@ pub struct Operator {
 
 impl Operator {
     /// Starts the binary with these arguments and this environment, and nothing else of ours.
-    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub fn start(arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let mut process = command()
             .args(["run", "--http-addr", "127.0.0.1:0", "--s3-path-style"])
             .args(arguments)
-            .envs(environment.iter().copied())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::piped())
             .spawn()
             .expect("the operator starts");

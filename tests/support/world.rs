@@ -186,12 +186,12 @@ fn start_operator(cluster: &Cluster, aws: &Simulator, namespace: &str, arguments
 }
 
 /// Where the operator finds its cluster and its AWS.
-pub fn environment<'a>(cluster: &'a Cluster, aws: &'a Simulator) -> [(&'a str, &'a str); 5] {
+pub fn environment(cluster: &Cluster, aws: &Simulator) -> [(&'static str, String); 5] {
     [
-        ("KUBECONFIG", cluster.kubeconfig()),
-        ("AWS_ENDPOINT_URL", aws.url()),
-        ("AWS_ACCESS_KEY_ID", "operator"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ("AWS_REGION", "eu-west-1"),
+        ("KUBECONFIG", cluster.operator_kubeconfig()),
+        ("AWS_ENDPOINT_URL", aws.url().to_string()),
+        ("AWS_ACCESS_KEY_ID", "operator".into()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".into()),
+        ("AWS_REGION", "eu-west-1".into()),
     ]
 }
