@@ -1,7 +1,7 @@
 //! Reads files with `AIPlatform` objects, and finds everything that is wrong with them at once.
 //!
 //! The check is against the custom resource's own schema, so that a file is right here exactly when the API server
-//! takes it. What the schema cannot say is left to [`crate::platform::validate`].
+//! takes it. What the schema cannot say is found by [`crate::platform::validate`], in the same run.
 
 mod check;
 #[cfg(test)]
@@ -285,21 +285,30 @@ impl Reader {
     fn platform(&mut self, file: &str, node: &Node, within: &str) {
         let source = Source { file: file.into(), line: node.line };
         let report = self.checker.check(node);
-        let clean = report.findings.is_empty();
+        let reported: Vec<String> = report.findings.iter().map(|finding| finding.path.clone()).collect();
         for finding in report.findings {
             self.problem(file, finding.line, &inside(within, &finding.path), finding.message);
         }
         let first = self.is_first(file, node, within, &source);
-        if !clean || !first {
-            return;
-        }
         let mut json = node.to_json();
         if let Some(fields) = json.as_object_mut() {
             fields.remove("status");
         }
-        match serde_json::from_value(json) {
-            Ok(object) => self.manifests.push(Manifest { source, object, lines: report.lines }),
-            Err(error) => self.problem(file, node.line, within, format!("cannot be read: {error}")),
+        let object = match serde_json::from_value(json) {
+            Ok(object) => object,
+            Err(_) if !reported.is_empty() => return,
+            Err(error) => return self.problem(file, node.line, within, format!("cannot be read: {error}")),
+        };
+        let manifest = Manifest { source, object, lines: report.lines };
+        let found = platform::validate(&manifest.object).err().unwrap_or_default();
+        for problem in &found {
+            if !reported.iter().any(|path| same_place(path, &problem.path)) {
+                let line = manifest.line(&problem.path);
+                self.problem(file, line, &inside(within, &problem.path), problem.message.clone());
+            }
+        }
+        if reported.is_empty() && found.is_empty() && first {
+            self.manifests.push(manifest);
         }
     }
 
@@ -320,6 +329,14 @@ impl Reader {
     fn problem(&mut self, file: &str, line: usize, path: &str, message: String) {
         self.problems.push(Problem { file: file.into(), line: Some(line), path: path.into(), message });
     }
+}
+
+/// Whether one of two paths is within the other: one complaint about a place is enough.
+fn same_place(one: &str, other: &str) -> bool {
+    let within = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    within(one, other) || within(other, one)
 }
 
 fn inside(within: &str, path: &str) -> String {

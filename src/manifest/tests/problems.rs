@@ -266,3 +266,13 @@ fn the_definition_uses_no_keyword_that_the_check_does_not_know() {
     }
     walk("", &serde_json::to_value(check::schema()).unwrap());
 }
+
+#[test]
+fn what_the_schema_finds_and_what_only_the_whole_shows_are_told_together() {
+    let spec = "  suspnd: true\n  storage:\n    buckets:\n    - name: a\n    - name: b\n      bucketName: same-bucket\n    - name: c\n      \
+                bucketName: same-bucket\n";
+    let found = wrong(&platform(spec));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("spec.suspnd: unknown field"), "{found:?}");
+    assert!(found[1].contains("spec.storage.buckets[2].bucketName") && found[1].contains("declared once"), "{found:?}");
+}

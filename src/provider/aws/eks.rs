@@ -175,7 +175,12 @@ where
 {
     let subject =
         format!("service account {}/{} of cluster {}", account.namespace, account.service_account, account.cluster);
-    failure::classify(action, &subject, error, table)
+    let mut failed = failure::classify(action, &subject, error, table);
+    // IAM is eventually consistent: a role made a moment ago is not there yet for everybody.
+    if failed.class == Class::Invalid && failed.message.to_lowercase().contains("role") {
+        failed.class = Class::Conflict;
+    }
+    failed
 }
 
 /// EKS's error codes. Source: "Errors" of each operation in the Amazon EKS API reference.
