@@ -1,6 +1,7 @@
-//! The command line: `run`, `crd`, `plan`, `diff`.
+//! The command line: `run`, `crd`, `plan`, `diff`, `operator-policy`.
 
 mod diff;
+mod operator_policy;
 mod output;
 mod plan;
 mod run;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::guardrails::Guardrails;
 use crate::manifest::{self, Input};
 
 /// Everything is as asked.
@@ -38,6 +40,8 @@ enum Command {
     Plan(PlanArguments),
     /// Show what would change; reads AWS and the cluster, changes nothing
     Diff(DiffArguments),
+    /// Print the IAM policies that the operator itself needs, as JSON; asks nobody
+    OperatorPolicy(OperatorPolicyArguments),
 }
 
 /// Arguments of `run`. AWS settings are the SDK's own: `AWS_ENDPOINT_URL`, profiles, web identity, container credentials.
@@ -51,6 +55,8 @@ pub struct RunArguments {
     label_selector: Option<String>,
     #[command(flatten)]
     cluster: ClusterArguments,
+    #[command(flatten)]
+    guardrails: GuardrailsArguments,
     /// Objects worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 8, env = "AIPLATFORM_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
@@ -80,6 +86,8 @@ pub struct PlanArguments {
     input: InputArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
+    #[command(flatten)]
+    guardrails: GuardrailsArguments,
 }
 
 /// Arguments of `diff`.
@@ -90,7 +98,20 @@ pub struct DiffArguments {
     #[command(flatten)]
     cluster: ClusterArguments,
     #[command(flatten)]
+    guardrails: GuardrailsArguments,
+    #[command(flatten)]
     aws: AwsArguments,
+}
+
+/// Arguments of `operator-policy`.
+#[derive(Args, Debug, Clone)]
+pub struct OperatorPolicyArguments {
+    /// A file with AIPlatform objects, or - for standard input; may be repeated. The policies then allow what these need
+    /// and no more. Without one they are for any platform in the partition aws that names no assumeRole
+    #[arg(short, long = "file", value_name = "FILE", num_args = 1..)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArguments,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -98,6 +119,25 @@ struct ClusterArguments {
     /// The cluster's name in owner tags. Default: the UID of the namespace kube-system
     #[arg(long, value_name = "NAME", env = "AIPLATFORM_CLUSTER_NAME")]
     cluster_name: Option<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+struct GuardrailsArguments {
+    /// What platforms may ask for. Without it, run refuses assumeRole and adopt; plan and diff refuse nothing
+    #[arg(long = "guardrails", value_name = "FILE", env = "AIPLATFORM_GUARDRAILS")]
+    file: Option<PathBuf>,
+}
+
+impl GuardrailsArguments {
+    /// What an operator with these arguments permits.
+    fn enforced(&self) -> Result<Guardrails, Error> {
+        Ok(Guardrails::read(self.file.as_deref())?)
+    }
+
+    /// What a command that changes nothing shows: without a file, everything.
+    fn shown(&self) -> Result<Guardrails, Error> {
+        if self.file.is_some() { self.enforced() } else { Ok(Guardrails::Unbounded) }
+    }
 }
 
 #[derive(Args, Debug, Clone)]
@@ -137,6 +177,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Crd => crd(),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
+        Command::OperatorPolicy(arguments) => operator_policy::operator_policy(&arguments),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         for line in error.to_string().lines() {
@@ -155,6 +196,8 @@ enum Error {
     Invalid(Vec<String>),
     #[error("{0}")]
     Crd(#[from] crate::crd::Error),
+    #[error("{0}")]
+    OperatorPolicy(#[from] crate::operator_policy::Error),
     #[error("no cluster: set KUBECONFIG, write ~/.kube/config, or run in a pod ({0})")]
     NoKubeconfig(String),
     #[error("the cluster: {0}")]
@@ -171,8 +214,8 @@ fn crd() -> Result<u8, Error> {
 }
 
 /// Reads the files, says what was skipped, and gives up on bad input.
-fn read(arguments: &InputArguments) -> Result<Input, Error> {
-    let input = manifest::read(&arguments.files)?;
+fn read(files: &[PathBuf]) -> Result<Input, Error> {
+    let input = manifest::read(files)?;
     for note in &input.skipped {
         output::complain(note);
     }

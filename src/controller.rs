@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span};
 
 use crate::api::{AIPlatform, FINALIZER};
+use crate::guardrails::Guardrails;
 use crate::metrics::Metrics;
 use crate::provider::Provider;
 use crate::schedule::Periods;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// When to look again.
     pub periods: Periods,
+    /// What objects may ask for.
+    pub guardrails: Guardrails,
 }
 
 /// What every pass works with.
@@ -198,7 +201,11 @@ async fn attend<P: Provider + 'static>(
         }
     })
     .await
-    .map_err(|error| Error::Finalizer(Box::new(error)))
+    .or_else(|error| match error {
+        // An event that came late: the object is gone already.
+        finalizer::Error::RemoveFinalizer(kube::Error::Api(status)) if status.code == 404 => Ok(Action::await_change()),
+        other => Err(Error::Finalizer(Box::new(other))),
+    })
 }
 
 fn action(delay: Option<Duration>) -> Action {

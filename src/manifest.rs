@@ -4,6 +4,7 @@
 //! takes it. What the schema cannot say is found by [`crate::platform::validate`], in the same run.
 
 mod check;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -18,6 +19,9 @@ use kube::Resource;
 use crate::api::AIPlatform;
 use crate::platform;
 use check::Checker;
+#[cfg(test)]
+pub(crate) use settings::schema as settings_schema;
+pub use settings::settings;
 use yaml::{Broken, Node, Value};
 
 const STANDARD_INPUT: &str = "standard input";
@@ -185,7 +189,7 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         Self {
-            checker: Checker::new(),
+            checker: Checker::new(check::platform()),
             api_version: AIPlatform::api_version(&()).into_owned(),
             kind: AIPlatform::kind(&()).into_owned(),
             files: Vec::new(),

@@ -10,6 +10,7 @@ use crate::api::status::AIPlatformStatus;
 use crate::api::{AIPlatform, ManagementPolicy};
 use crate::desire::desire;
 use crate::execute::{Outcomes, execute};
+use crate::guardrails::{Guardrails, Labels};
 use crate::plan::{Action, Intent, Plan, plan};
 use crate::platform::{Problem, validate};
 use crate::provider::{Error, Place, Provider};
@@ -18,6 +19,17 @@ use crate::resource::{Desired, Key, Request, Resource};
 use crate::schedule::Next;
 use crate::status::{Subject, Verdict, facts, inventory, status};
 use crate::tags;
+
+/// What a pass has to know beside the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The cluster's name in owner tags.
+    pub cluster: &'a str,
+    /// What the object may ask for.
+    pub guardrails: &'a Guardrails,
+    /// The labels of the object's namespace, where the guardrails need them.
+    pub labels: Option<&'a Labels>,
+}
 
 /// What came of a pass.
 #[derive(Clone, Debug)]
@@ -38,8 +50,11 @@ pub struct Pass {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Obstacle {
     /// The spec cannot be planned.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", listed(.0))]
     Invalid(Vec<Problem>),
+    /// The operator's guardrails refuse what the spec asks for.
+    #[error("{}", listed(.0))]
+    NotPermitted(Vec<Problem>),
     /// The credentials belong to another account.
     #[error(
         "spec.accountId is {declared}, and the operator's credentials belong to {actual}: correct the one or the other"
@@ -61,6 +76,7 @@ impl Obstacle {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "InvalidSpec",
+            Self::NotPermitted(_) => "NotPermitted",
             Self::AccountMismatch { .. } => "AccountMismatch",
             Self::Account(error) => error.reason(),
         }
@@ -75,11 +91,15 @@ impl Obstacle {
     }
 }
 
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Takes one pass over the object.
 pub async fn reconcile<P: Provider>(
     provider: &P,
     object: &AIPlatform,
-    cluster: &str,
+    surroundings: Surroundings<'_>,
     repeats: &Repeats,
     now: Timestamp,
     stop: &CancellationToken,
@@ -102,7 +122,7 @@ pub async fn reconcile<P: Provider>(
     if object.spec.suspend {
         return ended(Verdict::Suspended);
     }
-    let aim = match Aim::of(object, cluster) {
+    let aim = match Aim::of(object, surroundings) {
         Ok(aim) => aim,
         Err(obstacle) => return ended(obstacle.verdict()),
     };
@@ -131,8 +151,12 @@ pub async fn reconcile<P: Provider>(
 ///
 /// # Errors
 /// Why no plan could be made.
-pub async fn look<P: Provider>(provider: &P, object: &AIPlatform, cluster: &str) -> Result<Plan, Obstacle> {
-    let aim = Aim::of(object, cluster)?;
+pub async fn look<P: Provider>(
+    provider: &P,
+    object: &AIPlatform,
+    surroundings: Surroundings<'_>,
+) -> Result<Plan, Obstacle> {
+    let aim = Aim::of(object, surroundings)?;
     survey(provider, &aim, inventory(object.status.as_ref()).into_iter().collect()).await
 }
 
@@ -146,18 +170,22 @@ struct Aim {
 }
 
 impl Aim {
-    fn of(object: &AIPlatform, cluster: &str) -> Result<Self, Obstacle> {
+    fn of(object: &AIPlatform, surroundings: Surroundings<'_>) -> Result<Self, Obstacle> {
+        let Surroundings { cluster, guardrails, labels } = surroundings;
         let deleting = object.metadata.deletion_timestamp.is_some();
         let spec = &object.spec;
         let namespace = object.namespace().unwrap_or_else(|| "default".into());
         let name = object.name_any();
         let desired = match validate(object) {
-            Ok(platform) => desire(&platform, cluster),
+            // What was permitted once can go, whatever the guardrails say now.
+            Ok(platform) if deleting => desire(&platform, cluster),
+            Ok(platform) => desire(&guardrails.apply(platform, labels).map_err(Obstacle::NotPermitted)?, cluster),
             // What was made of an earlier, valid spec can go all the same: the status knows it and its tags say how.
             Err(_) if deleting => Vec::new(),
             Err(problems) => return Err(Obstacle::Invalid(problems)),
         };
         let intent = if deleting {
+            guardrails.permit_role(&namespace, labels, spec.assume_role.as_ref()).map_err(Obstacle::NotPermitted)?;
             Intent::delete(spec.management_policy, spec.deletion_policy, &desired)
         } else {
             Intent::keep(spec.management_policy)

@@ -1,5 +1,6 @@
 //! From any world, with any failure, repeated passes reach what is declared, and nothing that is not ours is touched.
 
+mod guarded;
 mod passes;
 mod scenario;
 
@@ -7,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aiplatform::api::AIPlatform;
 use aiplatform::api::status::Phase;
-use aiplatform::reconcile::{Pass, reconcile};
+use aiplatform::guardrails::Guardrails;
+use aiplatform::reconcile::{Pass, Surroundings, reconcile};
 use aiplatform::repeats::Repeats;
 use aiplatform::resource::{Contents, Owner};
 use aiplatform::schedule::Next;
@@ -42,12 +44,17 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
 struct Run {
     memory: Memory,
     object: AIPlatform,
+    guardrails: Guardrails,
     passes: i64,
 }
 
 impl Run {
     fn new(memory: Memory, object: AIPlatform) -> Self {
-        Self { memory, object, passes: 0 }
+        Self { memory, object, guardrails: Guardrails::Unbounded, passes: 0 }
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { cluster: CLUSTER, guardrails: &self.guardrails, labels: None }
     }
 
     fn of(scenario: &Scenario) -> Self {
@@ -73,7 +80,7 @@ impl Run {
         self.passes += 1;
         let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
         let stop = CancellationToken::new();
-        wait_for(reconcile(&self.memory, &self.object, CLUSTER, &Repeats::default(), now, &stop))
+        wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &Repeats::default(), now, &stop))
     }
 
     /// Passes until one has nothing more to do and says what the one before said, or the object is gone.

@@ -8,5 +8,7 @@ mod deletion;
 mod drift;
 mod failures;
 mod foreign;
+mod guardrails;
 mod lifecycle_of_the_operator;
+mod operator_policy;
 mod policies;

@@ -7,10 +7,11 @@ use crate::api::AIPlatform;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
 use crate::readiness::cluster_obstacle;
-use crate::reconcile::{Obstacle, look};
+use crate::reconcile::{Obstacle, Surroundings, look};
 
 pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
-    let input = read(&arguments.input)?;
+    let input = read(&arguments.input.files)?;
+    let guardrails = arguments.guardrails.shown()?;
     let runtime = super::run::runtime()?;
     runtime.block_on(async {
         let client = super::run::client().await?;
@@ -20,9 +21,17 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
         let mut problems: Vec<String> = Vec::new();
         for manifest in &input.manifests {
             let object = with_live_status(&client, manifest).await?;
-            match look(&provider, &object, &cluster).await {
+            let labels = if guardrails.need_labels() {
+                Some(super::run::labels(&client, &namespace(&object)).await?)
+            } else {
+                None
+            };
+            let surroundings = Surroundings { cluster: &cluster, guardrails: &guardrails, labels: labels.as_ref() };
+            match look(&provider, &object, surroundings).await {
                 Ok(plan) => plans.push(plan),
-                Err(Obstacle::Invalid(found)) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
+                Err(Obstacle::Invalid(found) | Obstacle::NotPermitted(found)) => {
+                    problems.extend(found.iter().map(|problem| manifest.locate(problem)));
+                }
                 Err(obstacle) => problems.push(format!("{}: {obstacle}", manifest.source)),
             }
         }
@@ -41,14 +50,17 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
 /// The object as in the file, with the status of the live one, which knows what is no longer declared.
 async fn with_live_status(client: &Client, manifest: &Manifest) -> Result<AIPlatform, Error> {
     let mut object = manifest.object.clone();
-    let namespace = object.metadata.namespace.clone().unwrap_or_else(|| "default".into());
-    let api: Api<AIPlatform> = Api::namespaced(client.clone(), &namespace);
+    let api: Api<AIPlatform> = Api::namespaced(client.clone(), &namespace(&object));
     let live = match api.get_opt(object.metadata.name.as_deref().unwrap_or_default()).await {
         Ok(live) => live,
         Err(error) => return Err(Error::Cluster(cluster_obstacle(&error))),
     };
     object.status = live.and_then(|live| live.status);
     Ok(object)
+}
+
+fn namespace(object: &AIPlatform) -> String {
+    object.metadata.namespace.clone().unwrap_or_else(|| "default".into())
 }
 
 fn unreadable(plans: &[Plan]) -> Vec<String> {

@@ -29,6 +29,6 @@ pub(super) fn plans(plans: &[Plan], format: OutputFormat) {
     }
 }
 
-fn json(value: &Value) {
+pub(super) fn json(value: &Value) {
     print(&format!("{value:#}\n"));
 }

@@ -10,12 +10,18 @@ use crate::resource::Observations;
 const UNKNOWN_CLUSTER: &str = "(known after apply)";
 
 pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
-    let input = read(&arguments.input)?;
+    let input = read(&arguments.input.files)?;
+    let guardrails = arguments.guardrails.shown()?;
+    if guardrails.need_labels() {
+        output::complain(
+            "plan does not know the labels of namespaces: rules of the guardrails that ask for labels are passed over; diff reads them",
+        );
+    }
     let cluster = arguments.cluster.cluster_name.as_deref().unwrap_or(UNKNOWN_CLUSTER);
     let mut plans: Vec<Plan> = Vec::new();
     let mut problems = Vec::new();
     for manifest in &input.manifests {
-        match validate(&manifest.object) {
+        match validate(&manifest.object).and_then(|platform| guardrails.apply(platform, None)) {
             Ok(platform) => {
                 let desired = desire(&platform, cluster);
                 let intent = Intent::keep(platform.management_policy);

@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{ClusterArguments, Error, LogFormat, RunArguments, SUCCESS};
 use crate::controller::{self, Settings};
+use crate::guardrails::{Guardrails, Labels};
 use crate::http::{self, Pages};
 use crate::provider::aws::Aws;
 use crate::provider::kubernetes::Kubernetes;
@@ -25,8 +26,9 @@ use crate::schedule::Periods;
 use crate::{leadership, readiness};
 
 pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
+    let guardrails = arguments.guardrails.enforced()?;
     log(arguments.log_format);
-    runtime()?.block_on(operate(arguments))
+    runtime()?.block_on(operate(arguments, guardrails))
 }
 
 pub(super) fn runtime() -> Result<Runtime, Error> {
@@ -48,6 +50,13 @@ pub(super) async fn world(client: &Client, s3_path_style: bool) -> World {
     World { aws: Aws::new(s3_path_style).await, kubernetes: Kubernetes::new(client.clone()) }
 }
 
+/// The labels of a namespace; one that is not there has none yet.
+pub(super) async fn labels(client: &Client, namespace: &str) -> Result<Labels, Error> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let found = namespaces.get_opt(namespace).await.map_err(|error| Error::Cluster(cluster_obstacle(&error)))?;
+    Ok(found.and_then(|namespace| namespace.metadata.labels).unwrap_or_default())
+}
+
 /// The cluster's name in owner tags.
 pub(super) async fn cluster_name(client: &Client, arguments: &ClusterArguments) -> Result<String, Error> {
     if let Some(name) = &arguments.cluster_name {
@@ -58,7 +67,7 @@ pub(super) async fn cluster_name(client: &Client, arguments: &ClusterArguments) 
     system.metadata.uid.ok_or_else(|| Error::Cluster("the namespace kube-system has no UID: set --cluster-name".into()))
 }
 
-async fn operate(arguments: RunArguments) -> Result<u8, Error> {
+async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, Error> {
     let client = client().await?;
     let stop = stop_on_signal()?;
     let pages = Pages::default();
@@ -87,6 +96,7 @@ async fn operate(arguments: RunArguments) -> Result<u8, Error> {
             cluster,
             concurrency: arguments.concurrency,
             periods: Periods { resync: arguments.resync, transition: arguments.transition_poll },
+            guardrails,
         };
         info!(cluster = settings.cluster, "watching");
         controller::run(client, provider, settings, pages.metrics, stop.clone()).await;

@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
@@ -12,8 +13,9 @@ use tracing::{debug, info, warn};
 use super::{Context, Error, FIELD_MANAGER, events};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::execute::Outcome;
+use crate::guardrails::Labels;
 use crate::provider::Provider;
-use crate::reconcile::{Pass, reconcile};
+use crate::reconcile::{Pass, Surroundings, reconcile};
 use crate::repeats::Repeats;
 use crate::schedule::{Next, delay};
 
@@ -57,12 +59,14 @@ pub(super) async fn visit<P: Provider + 'static>(
     if let Some(wait) = no_news(object, context) {
         return Ok((false, Some(wait)));
     }
+    let labels = labels(object, context).await?;
+    let (cluster, guardrails) = (context.settings.cluster.as_str(), &context.settings.guardrails);
+    let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
     let mut object = object.clone();
     let mut own_versions = Vec::new();
     let mut repeats = repeats(&object, context);
     for _ in 0..PASSES_AT_ONCE {
-        let pass =
-            reconcile(&*context.provider, &object, &context.settings.cluster, &repeats, now(), &context.stop).await;
+        let pass = reconcile(&*context.provider, &object, surroundings, &repeats, now(), &context.stop).await;
         repeats.record(&pass.plan, &pass.outcomes);
         visits(context).entry(uid(&object)).or_default().repeats = repeats.clone();
         log(&pass, context);
@@ -126,6 +130,16 @@ fn settle<P>(object: &AIPlatform, own_versions: Vec<String>, next: Next, context
         if own_versions.is_empty() { object.resource_version().into_iter().collect() } else { own_versions };
     debug!(?next, ?wait, "visited");
     wait
+}
+
+/// The labels of the object's namespace, read only where the guardrails ask for them.
+async fn labels<P>(object: &AIPlatform, context: &Context<P>) -> Result<Option<Labels>, Error> {
+    if !context.settings.guardrails.need_labels() {
+        return Ok(None);
+    }
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    let namespace = namespaces.get(object.namespace().as_deref().unwrap_or_default()).await?;
+    Ok(Some(namespace.metadata.labels.unwrap_or_default()))
 }
 
 async fn write_status<P>(

@@ -1,4 +1,4 @@
-//! Checks a document against the custom resource's own schema.
+//! Checks a document against a schema: the custom resource's own, or that of a settings file.
 //!
 //! Only what a structural schema can say is looked at; the CEL rules are the API server's and have their twins in
 //! [`crate::platform::validate`].
@@ -37,8 +37,8 @@ pub(super) struct Checker {
 }
 
 impl Checker {
-    pub(super) fn new() -> Self {
-        Self { schema: schema(), patterns: HashMap::new() }
+    pub(super) fn new(schema: Schema) -> Self {
+        Self { schema, patterns: HashMap::new() }
     }
 
     pub(super) fn check(&mut self, document: &Node) -> Report {
@@ -50,7 +50,7 @@ impl Checker {
 }
 
 /// The definition's schema, with what the API server adds to it. `status` is the operator's and stays unread.
-pub(super) fn schema() -> Schema {
+pub(super) fn platform() -> Schema {
     let text = || Schema { type_: Some("string".into()), ..Schema::default() };
     let object = || Schema { type_: Some("object".into()), ..Schema::default() };
     let texts = || Schema { additional_properties: Some(Additional::Schema(Box::new(text()))), ..object() };

@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 
 use super::{Applied, Error, Place};
 use crate::api::AssumeRole;
+use crate::operator_policy::{Need, On};
 use crate::plan::Step;
 use crate::resource::pod_identity_association::Place as Account;
 use crate::resource::{Kind, Observed, Request};
@@ -27,6 +28,19 @@ const APP_NAME: &str = "aiplatform";
 
 /// How long the answer to "whose credentials are these" holds.
 const ACCOUNT_HOLDS: Duration = Duration::from_mins(10);
+
+/// What working through another role needs. Asking whose the credentials are needs nothing.
+const ASSUMING: &[Need] = &[Need {
+    sid: "WorkThroughRoles",
+    actions: &["sts:AssumeRole"],
+    on: &[On::AssumedRole],
+    when: &[],
+    reason: "works through the roles that platforms name in spec.assumeRole",
+}];
+
+/// What the calls of all adapters need, by service.
+pub const NEEDS: [(&str, &[Need]); 4] =
+    [("s3", s3::NEEDS), ("iam", iam::NEEDS), ("eks", eks::NEEDS), ("sts", ASSUMING)];
 
 /// AWS, with the credentials and endpoints the SDK finds in the environment.
 pub struct Aws {

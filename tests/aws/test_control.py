@@ -27,6 +27,7 @@ def test_log(simulator: Simulator, s3: Any, bucket: str) -> None:
     assert created["userAgent"].startswith("Boto3/")
     assert abs(put["time"] - start) < 5
     assert put["parameters"]["Body"] == "<5 bytes>"
+    assert put["permissions"] == [["s3:PutObject", f"arn:aws:s3:::{bucket}/k"]]
     assert tagging["result"] == {"status": 404, "code": "NoSuchTagSet"}
     assert simulator.control("GET", "calls?since=2") == [tagging]
     assert simulator.control("GET", "calls?since=3") == []

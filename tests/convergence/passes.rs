@@ -7,7 +7,7 @@ use aiplatform::schedule::Next;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::scenario::{ACCOUNT, CLUSTER, object, wanted};
+use super::scenario::{ACCOUNT, object, wanted};
 use super::{Run, wait_for};
 use crate::support::memory::{Fault, Memory, Stored, World};
 
@@ -133,7 +133,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
     let pass = wait_for(aiplatform::reconcile::reconcile(
         &run.memory,
         &run.object,
-        CLUSTER,
+        run.surroundings(),
         &aiplatform::repeats::Repeats::default(),
         jiff::Timestamp::UNIX_EPOCH,
         &stop,
@@ -210,7 +210,7 @@ fn an_object_made_again_takes_its_resources_back() {
 #[test]
 fn looking_plans_and_writes_nothing() {
     let run = in_empty_world(one_bucket());
-    let plan = wait_for(look(&run.memory, &run.object, CLUSTER)).unwrap();
+    let plan = wait_for(look(&run.memory, &run.object, run.surroundings())).unwrap();
     assert_eq!(plan.summary().create, 1);
     assert_eq!(run.memory.writes(), []);
 }
@@ -218,7 +218,8 @@ fn looking_plans_and_writes_nothing() {
 #[test]
 fn looking_says_why_it_cannot_plan() {
     let why = |memory: &Memory, object: &aiplatform::api::AIPlatform| -> Obstacle {
-        wait_for(look(memory, object, CLUSTER)).unwrap_err()
+        let run = Run::new(Memory::new(ACCOUNT, World::default()), object.clone());
+        wait_for(look(memory, object, run.surroundings())).unwrap_err()
     };
     let stranger = Memory::new("210987654321", World::default());
     assert_eq!(why(&stranger, &one_bucket()).reason(), "AccountMismatch");

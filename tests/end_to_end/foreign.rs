@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Value, json};
 
-use crate::support::world::{World, resource_names, spec};
+use crate::support::world::{ANY_BUCKET, World, resource_names, spec};
 
 async fn foreign_bucket(world: &World, region: &str, name: &str, owner: Option<&str>) {
     let mut configuration = CreateBucketConfiguration::builder();
@@ -83,7 +83,7 @@ async fn a_foreign_rule_that_cannot_be_carried_stops_the_write_and_only_that() {
 
 #[tokio::test]
 async fn a_bucket_that_is_not_ours_is_left_alone() {
-    let world = World::new("not-ours").await;
+    let world = World::guarded("not-ours", ANY_BUCKET).await;
     foreign_bucket(&world, "eu-west-1", "nobodys-bucket", None).await;
     foreign_bucket(&world, "eu-west-1", "anothers-bucket", Some("other/ns/name")).await;
     let calls = world.aws.operations().len();
@@ -104,7 +104,7 @@ async fn a_bucket_that_is_not_ours_is_left_alone() {
 
 #[tokio::test]
 async fn a_bucket_of_another_account_is_left_alone() {
-    let world = World::new("other-account").await;
+    let world = World::guarded("other-account", ANY_BUCKET).await;
     world
         .aws
         .control("s3/foreign-bucket", json!({"name": "far-away", "account": "999999999999", "region": "eu-west-1"}));
@@ -115,7 +115,7 @@ async fn a_bucket_of_another_account_is_left_alone() {
 
 #[tokio::test]
 async fn a_bucket_of_another_region_is_named_with_its_region() {
-    let world = World::new("other-region").await;
+    let world = World::guarded("other-region", ANY_BUCKET).await;
     foreign_bucket(&world, "us-west-2", "wandering-bucket", None).await;
     world.apply("assistant", &spec(json!([{"name": "a", "bucketName": "wandering-bucket", "adopt": true}]))).await;
     let told = world.wait_stalled("assistant", "Conflict").await;
@@ -124,7 +124,7 @@ async fn a_bucket_of_another_region_is_named_with_its_region() {
 
 #[tokio::test]
 async fn an_adopted_bucket_becomes_ours_and_keeps_its_tags() {
-    let world = World::new("adopt").await;
+    let world = World::guarded("adopt", ANY_BUCKET).await;
     foreign_bucket(&world, "eu-west-1", "legacy-bucket", None).await;
     let s3 = world.aws.s3();
     let tag = Tag::builder().key("finance").value("42").build().expect("a tag");

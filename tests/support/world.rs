@@ -1,5 +1,6 @@
 //! Everything one end-to-end test needs: a namespace on the real API server, a simulator of its own, an operator.
 
+use std::io::Write;
 use std::time::Instant;
 
 use aiplatform::api::status::AIPlatformStatus;
@@ -8,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
+use tempfile::{NamedTempFile, TempPath};
 
 use super::cluster::{self, Cluster};
 use super::operator::Operator;
@@ -29,6 +31,8 @@ pub struct World {
     pub client: Client,
     /// The operator; killed and replaced by some tests.
     pub operator: Operator,
+    arguments: Vec<String>,
+    guardrails: Option<TempPath>,
 }
 
 impl World {
@@ -44,13 +48,26 @@ impl World {
         cluster.install(&client).await;
         let namespace = cluster.namespace(&client, name).await;
         let aws = Simulator::start();
-        let operator = start_operator(cluster, &aws, &namespace, arguments);
-        Self { cluster, aws, namespace, client, operator }
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let operator = start_operator(cluster, &aws, &namespace, &arguments);
+        Self { cluster, aws, namespace, client, operator, arguments, guardrails: None }
     }
 
-    /// Starts another operator in place of the one that is there.
+    /// A world whose operator has guardrails.
+    pub async fn guarded(name: &str, guardrails: &str) -> Self {
+        let file = file(guardrails);
+        let world = Self::with(name, &["--guardrails", file.to_str().expect("a path")]).await;
+        Self { guardrails: Some(file), ..world }
+    }
+
+    /// The path of the guardrails.
+    pub fn guardrails(&self) -> &str {
+        self.guardrails.as_ref().and_then(|file| file.to_str()).expect("the world is guarded")
+    }
+
+    /// Starts another operator, with the same arguments, in place of the one that is there.
     pub fn restart_operator(&mut self) {
-        self.operator = start_operator(self.cluster, &self.aws, &self.namespace, &[]);
+        self.operator = start_operator(self.cluster, &self.aws, &self.namespace, &self.arguments);
     }
 
     /// The objects of this test.
@@ -153,6 +170,9 @@ impl World {
     }
 }
 
+/// Guardrails under which every bucket may be taken over.
+pub const ANY_BUCKET: &str = "rules: [{adoptableBuckets: [\"*\"]}]";
+
 /// A condition of a status.
 pub fn condition<'a>(status: &'a AIPlatformStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|condition| condition.type_ == kind)
@@ -179,9 +199,16 @@ pub fn spec(buckets: Value) -> Value {
     })
 }
 
-fn start_operator(cluster: &Cluster, aws: &Simulator, namespace: &str, arguments: &[&str]) -> Operator {
+/// A file with this text, which goes when its path is dropped.
+pub fn file(text: &str) -> TempPath {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("written");
+    file.into_temp_path()
+}
+
+fn start_operator(cluster: &Cluster, aws: &Simulator, namespace: &str, arguments: &[String]) -> Operator {
     let mut all = vec!["--namespace", namespace, "--cluster-name", CLUSTER];
-    all.extend(arguments);
+    all.extend(arguments.iter().map(String::as_str));
     Operator::start(&all, &environment(cluster, aws))
 }
 

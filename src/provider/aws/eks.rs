@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::failure;
 use crate::diff::Change;
 use crate::names::hex_digest;
+use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
 use crate::provider::{Applied, Class, Error, Place};
 use crate::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
@@ -36,6 +37,62 @@ pub mod action {
     /// EKS reads the role it is given.
     pub const GET_ROLE: &str = "iam:GetRole";
 }
+
+/// The service that a role is passed to with an association.
+const PODS: &str = "pods.eks.amazonaws.com";
+
+/// What the calls of this adapter need.
+pub const NEEDS: &[Need] = &[
+    Need {
+        sid: "ListAssociations",
+        actions: &[action::LIST],
+        on: &[On::Cluster],
+        when: &[],
+        reason: "finds the association of a service account",
+    },
+    Need {
+        sid: "ReadAssociations",
+        actions: &[action::DESCRIBE],
+        on: &[On::Association],
+        when: &[],
+        reason: "sees whose an association is and which role it leads to",
+    },
+    Need {
+        sid: "MakeAssociations",
+        actions: &[action::CREATE],
+        on: &[On::Cluster],
+        when: &[When::OwnerAsked],
+        reason: "binds service accounts to roles, never without the tag that says whose the association is",
+    },
+    Need {
+        sid: "TagAssociations",
+        actions: &[action::TAG],
+        on: &[On::Association, On::Cluster],
+        when: &[When::OwnerAsked],
+        reason: "tags associations; in the call that makes one, EKS asks for it on the cluster",
+    },
+    Need {
+        sid: "ChangeOwnAssociations",
+        actions: &[action::UPDATE, action::UNTAG, action::DELETE],
+        on: &[On::Association],
+        when: &[When::OwnerTagged],
+        reason: "puts back what drifts and takes associations away, only those with our tag",
+    },
+    Need {
+        sid: "PassRoles",
+        actions: &[action::PASS_ROLE],
+        on: &[On::PassedRole],
+        when: &[When::PassedTo(PODS)],
+        reason: "hands the roles it made to pods, and to nothing else",
+    },
+    Need {
+        sid: "LetEksReadRoles",
+        actions: &[action::GET_ROLE],
+        on: &[On::PassedRole],
+        when: &[],
+        reason: "EKS looks at the role it is handed, with the caller's permission",
+    },
+];
 
 /// EKS in one region.
 pub(super) struct Eks {

@@ -16,6 +16,7 @@ use super::failure;
 use crate::arn;
 use crate::diff::Change;
 use crate::grants::ROLE_PATH;
+use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
 use crate::provider::{Applied, Class, Error, Place};
 use crate::resource::Resource;
@@ -51,6 +52,56 @@ pub mod action {
     /// `DetachRolePolicy`.
     pub const DETACH: &str = "iam:DetachRolePolicy";
 }
+
+/// What the calls of this adapter need.
+pub const NEEDS: &[Need] = &[
+    // The call names no path, and IAM knows that of a role only when there is one.
+    Need {
+        sid: "FindRoles",
+        actions: &[action::GET],
+        on: &[On::RoleOfAnyPath],
+        when: &[],
+        reason: "sees whether a role is there, whose it is and whom it trusts; of one that is not there, IAM knows no path",
+    },
+    Need {
+        sid: "ReadRoles",
+        actions: &[action::LIST_POLICIES, action::GET_POLICY, action::LIST_ATTACHED],
+        on: &[On::Role],
+        when: &[],
+        reason: "sees what a role can do",
+    },
+    Need {
+        sid: "MakeRoles",
+        actions: &[action::CREATE, action::TAG],
+        on: &[On::Role],
+        when: &[When::OwnerAsked],
+        reason: "makes roles, never without the tag that says whose they are",
+    },
+    // IAM takes a while to know a new role's tags everywhere, and the policies are put right after the role is made.
+    Need {
+        sid: "WriteRolePolicies",
+        actions: &[action::PUT_POLICY],
+        on: &[On::Role],
+        when: &[],
+        reason: "says what a role can do, right after it was made: before IAM knows its tags everywhere",
+    },
+    Need {
+        sid: "ChangeOwnRoles",
+        actions: &[
+            action::TAG,
+            action::UNTAG,
+            action::UPDATE_TRUST,
+            action::PUT_BOUNDARY,
+            action::DELETE_BOUNDARY,
+            action::DELETE_POLICY,
+            action::DETACH,
+            action::DELETE,
+        ],
+        on: &[On::Role],
+        when: &[When::OwnerTagged],
+        reason: "puts back what drifts and deletes roles, only those with our tag",
+    },
+];
 
 /// IAM of one partition.
 pub(super) struct Iam {

@@ -18,6 +18,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
 use crate::arn;
+use crate::operator_policy::{Need, On};
 use crate::plan::{Action, Step};
 use crate::provider::{Applied, Class, Error, Place};
 use crate::resource::Resource;
@@ -31,8 +32,10 @@ pub mod action {
     pub const DELETE: &str = "s3:DeleteBucket";
     /// `GetBucketTagging`.
     pub const GET_TAGGING: &str = "s3:GetBucketTagging";
-    /// `PutBucketTagging`, and tags in `CreateBucket`.
+    /// `PutBucketTagging`.
     pub const PUT_TAGGING: &str = "s3:PutBucketTagging";
+    /// Tags in `CreateBucket`.
+    pub const TAG: &str = "s3:TagResource";
     /// `GetPublicAccessBlock`.
     pub const GET_PUBLIC_ACCESS_BLOCK: &str = "s3:GetBucketPublicAccessBlock";
     /// `PutPublicAccessBlock`.
@@ -68,6 +71,58 @@ pub mod action {
     /// `AbortMultipartUpload`.
     pub const ABORT_UPLOAD: &str = "s3:AbortMultipartUpload";
 }
+
+/// What the calls of this adapter need. Tags decide nothing here: S3 looks at a bucket's tags only where attribute-based
+/// access control was switched on for that bucket.
+pub const NEEDS: &[Need] = &[
+    Need {
+        sid: "ReadBuckets",
+        actions: &[
+            action::GET_TAGGING,
+            action::GET_PUBLIC_ACCESS_BLOCK,
+            action::GET_OWNERSHIP,
+            action::GET_ENCRYPTION,
+            action::GET_VERSIONING,
+            action::GET_POLICY,
+            action::GET_LIFECYCLE,
+            action::LIST_VERSIONS,
+            action::LIST_UPLOADS,
+        ],
+        on: &[On::Bucket],
+        when: &[],
+        reason: "sees whose a bucket is, how it is set up, and whether it is empty before it goes",
+    },
+    Need {
+        sid: "MakeBuckets",
+        actions: &[action::CREATE, action::TAG, action::PUT_OWNERSHIP],
+        on: &[On::Bucket],
+        when: &[],
+        reason: "makes buckets; tags and object ownership in the same call are permissions of their own",
+    },
+    Need {
+        sid: "ChangeBuckets",
+        actions: &[
+            action::PUT_TAGGING,
+            action::PUT_PUBLIC_ACCESS_BLOCK,
+            action::PUT_ENCRYPTION,
+            action::PUT_VERSIONING,
+            action::PUT_POLICY,
+            action::DELETE_POLICY,
+            action::PUT_LIFECYCLE,
+            action::DELETE,
+        ],
+        on: &[On::Bucket],
+        when: &[],
+        reason: "sets buckets up as declared, puts back what drifts, and deletes them when they are empty",
+    },
+    Need {
+        sid: "DeleteContents",
+        actions: &[action::DELETE_VERSION, action::ABORT_UPLOAD],
+        on: &[On::Contents],
+        when: &[],
+        reason: "empties buckets whose deletionPolicy is DeleteWithContents",
+    },
+];
 
 /// S3 in one region.
 pub(super) struct S3 {

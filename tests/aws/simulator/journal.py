@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from simulator.call import Call
+from simulator.service import Requirement
 from simulator.wire import Response
 
 XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
@@ -21,8 +22,8 @@ class Journal:
         self._entries: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def open(self, call: Call) -> dict[str, Any]:
-        """Note a call that arrived; its result is null until it is answered."""
+    def open(self, call: Call, permissions: list[Requirement]) -> dict[str, Any]:
+        """Note a call that arrived, and what it needs; its result is null until it is answered."""
         entry: dict[str, Any] = {
             "service": call.service,
             "operation": call.operation,
@@ -33,6 +34,7 @@ class Journal:
             "account": call.account,
             "method": call.request.method,
             "target": call.request.target,
+            "permissions": [list(permission) for permission in permissions],
             "result": None,
         }
         with self._lock:

@@ -12,8 +12,8 @@ from simulator.credentials import check_credentials
 from simulator.errors import AwsError, render
 from simulator.faults import Failure, Faults
 from simulator.journal import Journal
-from simulator.permissions import Permissions
-from simulator.service import Answer, Service
+from simulator.permissions import Permissions, requirements
+from simulator.service import Answer, Requirement, Service
 from simulator.settings import settings
 from simulator.validation import check_parameters
 from simulator.wire import MalformedBodyError, Request, Response, broken_checksum, unframed
@@ -46,13 +46,21 @@ class Simulator:
         except MalformedBodyError:
             return render(AwsError("IncompleteBody", "The request body terminated early."), None)
         call = self._identify(request)
-        entry = self.journal.open(call)
+        entry = self.journal.open(call, self._needed(call))
         response = None
         try:
             response = self._serve(call)
         finally:
             self.journal.close(entry, response)
         return response
+
+    def _needed(self, call: Call) -> list[Requirement]:
+        """What a call needs, seen before it changes anything."""
+        try:
+            with self._turn:
+                return requirements(call, self.parts.get(call.service or ""))
+        except Exception:  # a call that is malformed says so in its answer
+            return []
 
     @staticmethod
     def _identify(request: Request) -> Call:

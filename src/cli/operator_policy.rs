@@ -1,0 +1,29 @@
+//! `aiplatform operator-policy`: what the operator itself has to be allowed. Asks nobody.
+
+use serde_json::json;
+
+use super::{Error, OperatorPolicyArguments, SUCCESS, output, read};
+use crate::operator_policy::policies;
+use crate::platform::{Platform, validate};
+use crate::provider::aws::NEEDS;
+
+pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8, Error> {
+    let platforms = if arguments.files.is_empty() { None } else { Some(declared(arguments)?) };
+    let cluster = arguments.cluster.cluster_name.as_deref();
+    let policies = policies(&NEEDS, platforms.as_deref(), cluster)?;
+    output::json(&json!({ "policies": policies }));
+    Ok(SUCCESS)
+}
+
+fn declared(arguments: &OperatorPolicyArguments) -> Result<Vec<Platform>, Error> {
+    let input = read(&arguments.files)?;
+    let mut platforms = Vec::new();
+    let mut problems = Vec::new();
+    for manifest in &input.manifests {
+        match validate(&manifest.object) {
+            Ok(platform) => platforms.push(platform),
+            Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
+        }
+    }
+    if problems.is_empty() { Ok(platforms) } else { Err(Error::Invalid(problems)) }
+}

@@ -1,0 +1,210 @@
+//! What platforms may ask for, said by those who run the operator and not by the objects themselves.
+
+mod glob;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::api::REGION;
+use crate::api::access::{AssumeRole, POLICY_ARN, ROLE_ARN};
+use crate::manifest;
+use crate::platform::{Platform, Problem};
+
+/// Labels of a namespace.
+pub type Labels = BTreeMap<String, String>;
+
+/// What platforms may ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Guardrails {
+    /// Everything: for commands that only show.
+    Unbounded,
+    /// There is no file: everything but what needs to be allowed by name.
+    #[default]
+    Absent,
+    /// What the file says.
+    Given(Rules),
+}
+
+/// The guardrails file.
+#[derive(Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rules {
+    /// The first rule whose namespaces match applies; a platform in a namespace that none matches is refused.
+    pub rules: Vec<Rule>,
+}
+
+/// What platforms of some namespaces may ask for.
+#[derive(Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// The namespaces it is for. Default: all.
+    #[serde(default)]
+    pub namespaces: Option<Namespaces>,
+    /// AWS accounts, 12 digits in quotes. Default: any.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = "^[0-9]{12}$")))]
+    pub accounts: Option<Vec<String>>,
+    /// AWS regions. Default: any.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = REGION)))]
+    pub regions: Option<Vec<String>>,
+    /// ARNs of roles that the operator may work through, in `spec.assumeRole`. Default: none.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = ROLE_ARN)))]
+    pub assume_roles: Vec<String>,
+    /// Names in AWS, as globs, of buckets that a platform may take over with `adopt`. Default: none.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)))]
+    pub adoptable_buckets: Vec<String>,
+    /// A managed policy that is put on every role as its permissions boundary. A spec that names another is refused.
+    #[serde(default)]
+    #[schemars(regex(pattern = POLICY_ARN))]
+    pub permissions_boundary_arn: Option<String>,
+}
+
+/// Which namespaces a rule is for: both must match when both are given.
+#[derive(Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Namespaces {
+    /// Names, as globs, of which one has to match.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub names: Option<Vec<String>>,
+    /// Labels that the namespace has to carry, all of them.
+    #[serde(default)]
+    #[schemars(extend("minProperties" = 1))]
+    pub labels: Option<Labels>,
+}
+
+impl Namespaces {
+    /// Labels that are not known match nothing.
+    fn matches(&self, namespace: &str, labels: Option<&Labels>) -> bool {
+        let named = self.names.as_ref().is_none_or(|globs| any(globs, namespace));
+        let labelled = self.labels.as_ref().is_none_or(|wanted| {
+            labels.is_some_and(|labels| wanted.iter().all(|(key, value)| labels.get(key) == Some(value)))
+        });
+        named && labelled
+    }
+}
+
+impl Guardrails {
+    /// Reads the file, where there is one.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(file: Option<&Path>) -> Result<Self, manifest::Error> {
+        file.map_or(Ok(Self::Absent), |file| manifest::settings(file).map(Self::Given))
+    }
+
+    /// Whether the labels of a namespace make a difference.
+    #[must_use]
+    pub fn need_labels(&self) -> bool {
+        let Self::Given(Rules { rules }) = self else { return false };
+        rules.iter().any(|rule| rule.namespaces.as_ref().is_some_and(|namespaces| namespaces.labels.is_some()))
+    }
+
+    /// The rule for a namespace; `labels` are `None` where they are not known.
+    #[must_use]
+    pub fn bounds(&self, namespace: &str, labels: Option<&Labels>) -> Option<&Rule> {
+        let Self::Given(Rules { rules }) = self else { return None };
+        rules
+            .iter()
+            .find(|rule| rule.namespaces.as_ref().is_none_or(|namespaces| namespaces.matches(namespace, labels)))
+    }
+
+    /// The platform as it may be: with the mandatory permissions boundary on its roles.
+    ///
+    /// # Errors
+    /// Everything that it may not ask for.
+    pub fn apply(&self, platform: Platform, labels: Option<&Labels>) -> Result<Platform, Vec<Problem>> {
+        let default = Rule::default();
+        let (rule, advice) = match self {
+            Self::Unbounded => return Ok(platform),
+            Self::Absent => (&default, WITHOUT_FILE),
+            Self::Given(_) => match self.bounds(&platform.namespace, labels) {
+                Some(rule) => (rule, WITH_FILE),
+                None => return Err(vec![unmatched(&platform.namespace)]),
+            },
+        };
+        let boundary = permit(rule, &platform, advice)?;
+        Ok(Platform { permissions_boundary_arn: boundary.or(platform.permissions_boundary_arn), ..platform })
+    }
+
+    /// Whether the operator may work through this role, which is all that a deletion asks for.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn permit_role(
+        &self,
+        namespace: &str,
+        labels: Option<&Labels>,
+        assumed: Option<&AssumeRole>,
+    ) -> Result<(), Vec<Problem>> {
+        let Some(assumed) = assumed else { return Ok(()) };
+        let (allowed, advice) = match self {
+            Self::Unbounded => return Ok(()),
+            Self::Absent => (&[] as &[String], WITHOUT_FILE),
+            Self::Given(_) => {
+                let rule = self.bounds(namespace, labels).ok_or_else(|| vec![unmatched(namespace)])?;
+                (rule.assume_roles.as_slice(), WITH_FILE)
+            }
+        };
+        refused_role(allowed, assumed, advice).map_or(Ok(()), |problem| Err(vec![problem]))
+    }
+}
+
+const WITH_FILE: &str = "ask those who run the operator to change the operator's guardrails";
+const WITHOUT_FILE: &str =
+    "the operator runs without guardrails: ask those who run it to allow this in a file for run --guardrails";
+
+/// The mandatory permissions boundary, if the rule has one.
+fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<String>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut limited = |path: &str, value: &str, allowed: Option<&Vec<String>>| {
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.iter().any(|name| name == value)) {
+            problems.push(refusal(path.into(), value, allowed, advice));
+        }
+    };
+    limited("spec.region", &platform.region, rule.regions.as_ref());
+    limited("spec.accountId", &platform.account_id, rule.accounts.as_ref());
+    problems.extend(platform.assume_role.as_ref().and_then(|role| refused_role(&rule.assume_roles, role, advice)));
+    if let (Some(wanted), Some(mandatory)) = (&platform.permissions_boundary_arn, &rule.permissions_boundary_arn)
+        && wanted != mandatory
+    {
+        let message = format!(
+            "{wanted:?} is not allowed: the operator's guardrails put {mandatory} on every role; leave the field out"
+        );
+        problems.push(Problem::new("spec.permissionsBoundaryArn", message));
+    }
+    for (index, bucket) in platform.buckets.iter().enumerate() {
+        if bucket.adopt && !any(&rule.adoptable_buckets, &bucket.bucket_name) {
+            let path = format!("spec.storage.buckets[{index}].adopt");
+            problems.push(refusal(path, &bucket.bucket_name, &rule.adoptable_buckets, advice));
+        }
+    }
+    if problems.is_empty() { Ok(rule.permissions_boundary_arn.clone()) } else { Err(problems) }
+}
+
+fn refused_role(allowed: &[String], role: &AssumeRole, advice: &str) -> Option<Problem> {
+    let refused = !allowed.contains(&role.role_arn);
+    refused.then(|| refusal("spec.assumeRole.roleArn".into(), &role.role_arn, allowed, advice))
+}
+
+fn refusal(path: String, value: &str, allowed: &[String], advice: &str) -> Problem {
+    let allowed = if allowed.is_empty() { "none".into() } else { allowed.join(", ") };
+    Problem::new(path, format!("{value:?} is not allowed here (allowed: {allowed}): {advice}"))
+}
+
+fn unmatched(namespace: &str) -> Problem {
+    let message = format!("no rule of the operator's guardrails is for namespace {namespace:?}: {WITH_FILE}");
+    Problem::new("metadata.namespace", message)
+}
+
+fn any(globs: &[String], name: &str) -> bool {
+    globs.iter().any(|pattern| glob::matches(pattern, name))
+}

@@ -1,0 +1,208 @@
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use serde_json::json;
+
+use super::*;
+use crate::manifest::settings_schema;
+use crate::platform::validate;
+use crate::testing;
+
+const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What the file says, or every complaint about it, without the file's name.
+fn read(text: &str) -> Result<Guardrails, Vec<String>> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    Guardrails::read(Some(file.path())).map_err(|error| {
+        let name = format!("{}:", file.path().display());
+        error.to_string().lines().map(|line| line.strip_prefix(&name).unwrap().to_string()).collect()
+    })
+}
+
+fn given(text: &str) -> Guardrails {
+    read(text).unwrap()
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+}
+
+/// A platform in namespace `support` whose spec has these fields.
+fn platform(spec: serde_json::Value) -> Platform {
+    validate(&testing::object(spec)).unwrap()
+}
+
+fn refusals(guardrails: &Guardrails, spec: serde_json::Value) -> Vec<String> {
+    let problems = guardrails.apply(platform(spec), None).err().unwrap_or_default();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_bad_file_is_refused_with_everything_that_is_wrong() {
+    let text = "rules:\n- namespaces: {name: [a]}\n  accounts: [123456789012]\n  region: [eu-west-1]\n  vpcs: [vpc-1]\n\
+                \x20 regions: [ireland]\n- assumeRoles: arn:aws:iam::123456789012:role/a\n  permissionsBoundaryArn: boundary\n\
+                \x20 namespaces: {names: [], labels: {}}\nextra: 1\n";
+    let complaints = read(text).unwrap_err();
+    let expected = [
+        "2: rules[0].namespaces.name: unknown field; did you mean names? (known: labels, names)",
+        "3: rules[0].accounts[0]: 123456789012 is a number, and a string is expected: put it in quotes",
+        "4: rules[0].region: unknown field; did you mean regions?",
+        "5: rules[0].vpcs: unknown field (known: accounts, adoptableBuckets, assumeRoles, namespaces, permissionsBoundaryArn, regions)",
+        "6: rules[0].regions[0]: \"ireland\" does not match",
+        "7: rules[1].assumeRoles: \"arn:aws:iam::123456789012:role/a\" is a string, and a list is expected",
+        "8: rules[1].permissionsBoundaryArn: \"boundary\" does not match",
+        "9: rules[1].namespaces.names: 0 items are too few: at least 1",
+        "9: rules[1].namespaces.labels: 0 entries are too few: at least 1",
+        "10: extra: unknown field (known: rules)",
+    ];
+    assert_eq!(complaints.len(), expected.len(), "{complaints:#?}");
+    for (complaint, expected) in complaints.iter().zip(expected) {
+        assert!(complaint.starts_with(expected), "{complaint}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_single_document_is_refused() {
+    for (text, expected) in [
+        ("", "1: is empty"),
+        ("rules: []\n---\nrules: []\n", "3: a second document begins here: one is expected"),
+        ("rules: [\n", "1: not YAML"),
+        ("- rules\n", "1: is a list, and an object is expected"),
+        ("{}\n", "1: rules: is missing"),
+        ("rules:\n", "1: rules: is empty, and a list is expected: fill it, or leave the key out"),
+    ] {
+        let complaints = read(text).unwrap_err();
+        assert!(complaints.len() == 1 && complaints[0].starts_with(expected), "{text:?}: {complaints:?}");
+    }
+    let missing = Guardrails::read(Some(Path::new("no-such-file.yaml"))).unwrap_err().to_string();
+    assert!(missing.starts_with("no-such-file.yaml: cannot be read: "), "{missing}");
+}
+
+#[test]
+fn the_first_rule_whose_namespaces_match_applies() {
+    let guardrails = given(
+        "rules:\n- namespaces: {names: [\"ml-*\", search], labels: {tier: prod}}\n  regions: [one-prod-1]\n\
+         - namespaces: {names: [\"ml-*\"]}\n  regions: [two-names-2]\n\
+         - namespaces: {labels: {tier: dev, team: x}}\n  regions: [tag-tags-3]\n",
+    );
+    let prod = labels(&[("tier", "prod"), ("kubernetes.io/metadata.name", "x")]);
+    let dev = labels(&[("tier", "dev"), ("team", "x")]);
+    for (namespace, labels, expected) in [
+        ("ml-a", Some(&prod), Some("one-prod-1")),
+        ("search", Some(&prod), Some("one-prod-1")),
+        ("ml-a", Some(&dev), Some("two-names-2")),
+        ("ml-a", None, Some("two-names-2")),
+        ("search", Some(&dev), Some("tag-tags-3")),
+        ("search", None, None),
+        ("search", Some(&labels(&[("tier", "dev")])), None),
+        ("xml-a", Some(&prod), None),
+    ] {
+        let rule = guardrails.bounds(namespace, labels);
+        let found = rule.and_then(|rule| rule.regions.as_ref()).map(|regions| regions[0].as_str());
+        assert_eq!(found, expected, "{namespace} {labels:?}");
+    }
+    assert!(guardrails.need_labels());
+    for without in [given("rules: [{namespaces: {names: [a]}}, {}]"), Guardrails::Absent, Guardrails::Unbounded] {
+        assert!(!without.need_labels());
+    }
+    assert!(given("rules: [{}]").bounds("anything", None).is_some(), "a rule without namespaces is for all");
+    assert!(given("rules: [{namespaces: {}}]").bounds("anything", None).is_some());
+}
+
+#[test]
+fn a_rule_without_limits_allows_what_is_not_named_one_by_one() {
+    let everything = json!({
+        "assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/deployer"},
+        "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/mine",
+        "storage": {"buckets": [{"name": "a"}, {"name": "b", "bucketName": "legacy-b", "adopt": true}]},
+    });
+    let advice = "ask those who run the operator to change the operator's guardrails";
+    assert_eq!(
+        refusals(&given("rules: [{}]"), everything.clone()),
+        [
+            format!(
+                "spec.assumeRole.roleArn: \"arn:aws:iam::123456789012:role/deployer\" is not allowed here (allowed: none): {advice}"
+            ),
+            format!("spec.storage.buckets[1].adopt: \"legacy-b\" is not allowed here (allowed: none): {advice}"),
+        ]
+    );
+    let absent = refusals(&Guardrails::Absent, everything.clone());
+    assert_eq!(absent.len(), 2);
+    assert!(absent.iter().all(|refusal| refusal.contains("runs without guardrails")), "{absent:?}");
+    assert_eq!(refusals(&Guardrails::Unbounded, everything), Vec::<String>::new());
+    assert_eq!(refusals(&Guardrails::Absent, json!({})), Vec::<String>::new());
+}
+
+#[test]
+fn each_limit_is_told_with_field_value_and_what_is_allowed() {
+    let guardrails = given(
+        "rules:\n- accounts: [\"111111111111\", \"222222222222\"]\n  regions: []\n  assumeRoles: [\"arn:aws:iam::123456789012:role/a\"]\n\
+         \x20 adoptableBuckets: [\"legacy-*\", old]\n  permissionsBoundaryArn: arn:aws:iam::123456789012:policy/theirs\n",
+    );
+    let spec = json!({
+        "assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/b"},
+        "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/mine",
+        "storage": {"buckets": [
+            {"name": "a", "bucketName": "legacy-a", "adopt": true},
+            {"name": "b", "bucketName": "other-b", "adopt": true},
+            {"name": "c", "bucketName": "other-c"},
+        ]},
+    });
+    let told = refusals(&guardrails, spec);
+    let expected = [
+        ("spec.region: \"eu-west-1\"", "none"),
+        ("spec.accountId: \"123456789012\"", "111111111111, 222222222222"),
+        ("spec.assumeRole.roleArn: \"arn:aws:iam::123456789012:role/b\"", "arn:aws:iam::123456789012:role/a"),
+        (
+            "spec.permissionsBoundaryArn: \"arn:aws:iam::123456789012:policy/mine\"",
+            "arn:aws:iam::123456789012:policy/theirs",
+        ),
+        ("spec.storage.buckets[1].adopt: \"other-b\"", "legacy-*, old"),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, (field, allowed)) in told.iter().zip(expected) {
+        assert!(told.starts_with(field) && told.contains(allowed) && told.contains("guardrails"), "{told}");
+    }
+}
+
+#[test]
+fn a_namespace_without_a_rule_is_refused() {
+    let guardrails = given("rules: [{namespaces: {names: [elsewhere]}}]");
+    let told = refusals(&guardrails, json!({}));
+    assert!(
+        matches!(told.as_slice(), [told] if told.starts_with("metadata.namespace: ") && told.contains("\"support\""))
+    );
+    assert!(guardrails.permit_role("support", None, None).is_ok(), "a deletion without a role asks for nothing");
+}
+
+#[test]
+fn a_mandatory_boundary_is_put_on_every_role() {
+    const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
+    let guardrails = given(&format!("rules: [{{permissionsBoundaryArn: \"{BOUNDARY}\"}}]"));
+    for spec in [json!({}), json!({"permissionsBoundaryArn": BOUNDARY})] {
+        let bounded = guardrails.apply(platform(spec), None).unwrap();
+        assert_eq!(bounded.permissions_boundary_arn.as_deref(), Some(BOUNDARY));
+    }
+    let own = platform(json!({"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/mine"}));
+    assert_eq!(given("rules: [{}]").apply(own.clone(), None), Ok(own), "without one, the spec's own stays");
+}
+
+#[test]
+fn the_page_and_the_example_follow_the_schema() {
+    let page = std::fs::read_to_string(format!("{FOLDER}/docs/guardrails.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(field, _)| field));
+    let documented: BTreeSet<String> = rows.map(Into::into).collect();
+    let schema = serde_json::to_value(settings_schema::<Rules>()).unwrap();
+    let fields = |pointer: &str| {
+        let fields = schema.pointer(pointer).and_then(serde_json::Value::as_object).unwrap();
+        fields.keys().cloned().collect::<Vec<_>>()
+    };
+    let rule = fields("/properties/rules/items/properties");
+    let namespaces = fields("/properties/rules/items/properties/namespaces/properties");
+    let namespaces = namespaces.iter().map(|field| format!("namespaces.{field}"));
+    let known: BTreeSet<String> = rule.into_iter().filter(|field| field != "namespaces").chain(namespaces).collect();
+    assert_eq!(documented, known);
+    let example = format!("{FOLDER}/examples/guardrails/guardrails.yaml");
+    assert!(matches!(Guardrails::read(Some(Path::new(&example))), Ok(Guardrails::Given(_))));
+}

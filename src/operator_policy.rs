@@ -1,0 +1,192 @@
+//! The IAM policies that the operator itself needs: what its adapters declare next to their calls, on the resources of
+//! all platforms or of those in given files.
+
+mod scope;
+#[cfg(test)]
+#[cfg(feature = "aws")]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::platform::Platform;
+use crate::policy::{POLICY_LIMIT, Statement, document, size, split};
+use crate::tags;
+use scope::Scope;
+
+/// What some calls of an adapter need.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// Its name in the document: letters and digits.
+    pub sid: &'static str,
+    /// The IAM actions.
+    pub actions: &'static [&'static str],
+    /// What they are needed on.
+    pub on: &'static [On],
+    /// What has to hold besides.
+    pub when: &'static [When],
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// What an action is needed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Buckets.
+    Bucket,
+    /// What is in buckets that go with their contents.
+    Contents,
+    /// Roles that are made here.
+    Role,
+    /// The same by their name alone, whether or not they are there.
+    RoleOfAnyPath,
+    /// Those of them that are handed to EKS.
+    PassedRole,
+    /// Clusters.
+    Cluster,
+    /// Pod identity associations.
+    Association,
+    /// Roles that the operator works through, each named in a platform: without platforms there are none.
+    AssumedRole,
+}
+
+/// What has to hold for an action to be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The request sets our owner tag.
+    OwnerAsked,
+    /// The resource carries our owner tag.
+    OwnerTagged,
+    /// The role is handed to this service.
+    PassedTo(&'static str),
+}
+
+/// A policy for the operator, or for a role that it works through.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct OperatorPolicy {
+    /// Its name: who it is for and which service it is about.
+    pub name: String,
+    /// The document, as IAM takes it.
+    pub document: Value,
+}
+
+/// Why there are no policies.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A statement about a single resource is larger than a policy may be.
+    #[error("the statement {sid} takes {size} characters, of which IAM allows {POLICY_LIMIT} in a policy")]
+    TooLarge {
+        /// The statement.
+        sid: String,
+        /// Its size.
+        size: usize,
+    },
+}
+
+impl Error {
+    /// A word for the kind of error.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "TooLarge",
+        }
+    }
+}
+
+/// The policies for these needs, which are listed by service. With platforms, they allow what those need and no more;
+/// `cluster` is the operator's name in owner tags, where it is known.
+///
+/// # Errors
+/// When something does not fit into any policy.
+pub fn policies(
+    needs: &[(&str, &[Need])],
+    platforms: Option<&[Platform]>,
+    cluster: Option<&str>,
+) -> Result<Vec<OperatorPolicy>, Error> {
+    let scopes = match platforms {
+        None => BTreeMap::from([(OPERATOR.to_string(), Scope::everything(cluster))]),
+        Some(platforms) => by_holder(platforms, cluster),
+    };
+    let mut policies = Vec::new();
+    for (holder, scope) in &scopes {
+        for (service, needs) in needs {
+            let statements: Vec<Statement> = needs.iter().flat_map(|need| statements(need, scope)).collect();
+            let documents = split(statements, LIMIT).map_err(|(sid, size)| Error::TooLarge { sid, size })?;
+            policies.extend(documents.iter().enumerate().map(|(index, statements)| OperatorPolicy {
+                name: if index == 0 {
+                    format!("{holder}-{service}")
+                } else {
+                    format!("{holder}-{service}-{}", index + 1)
+                },
+                document: document(statements),
+            }));
+        }
+    }
+    Ok(policies)
+}
+
+/// What the names of the operator's own policies begin with; before all others in alphabetical order.
+const OPERATOR: &str = "aiplatform-operator";
+
+/// The most characters of a policy, so that each is under IAM's limit.
+const LIMIT: usize = POLICY_LIMIT - 1;
+
+/// What each holder of policies works on: the operator itself, and every role it works through.
+fn by_holder(platforms: &[Platform], cluster: Option<&str>) -> BTreeMap<String, Scope> {
+    let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
+    for platform in platforms {
+        let holder = match &platform.assume_role {
+            None => OPERATOR.to_string(),
+            Some(assumed) => {
+                scopes.entry(OPERATOR.into()).or_default().assumed_roles.insert(assumed.role_arn.clone());
+                let name = assumed.role_arn.rsplit('/').next().unwrap_or_default();
+                format!("aiplatform-through-{}-{name}", platform.account_id)
+            }
+        };
+        scopes.entry(holder).or_default().add(platform, cluster);
+    }
+    scopes
+}
+
+/// The statements for a need: none when there is nothing to need it on, several when they would not fit into one.
+fn statements(need: &Need, scope: &Scope) -> Vec<Statement> {
+    let resources: Vec<String> = need.on.iter().flat_map(|on| scope.resources(*on)).cloned().collect();
+    if resources.is_empty() {
+        return Vec::new();
+    }
+    let mut statement = Statement::allow(need.sid, need.actions, resources, need.reason);
+    for when in need.when {
+        statement = match when {
+            When::OwnerAsked => {
+                statement.when("StringLike", &format!("aws:RequestTag/{}", tags::OWNER), scope.owners())
+            }
+            When::OwnerTagged => {
+                statement.when("StringLike", &format!("aws:ResourceTag/{}", tags::OWNER), scope.owners())
+            }
+            When::PassedTo(service) => {
+                statement.when("StringEquals", "iam:PassedToService", vec![(*service).to_string()])
+            }
+        };
+    }
+    let parts = halved(statement);
+    let many = parts.len() > 1;
+    let numbered = parts.into_iter().enumerate().map(|(index, part)| Statement {
+        sid: if many { format!("{}{}", part.sid, index + 1) } else { part.sid },
+        ..part
+    });
+    numbered.collect()
+}
+
+/// The statement in as many parts as it takes for each to fit.
+fn halved(statement: Statement) -> Vec<Statement> {
+    /// Characters that a number at the end of the Sid may take.
+    const NUMBER: usize = 4;
+    let fits = size(&document(std::slice::from_ref(&statement))) + NUMBER <= LIMIT;
+    if fits || statement.resources.len() < 2 {
+        return vec![statement];
+    }
+    let mut first = statement.clone();
+    let second = first.resources.split_off(first.resources.len() / 2);
+    halved(first).into_iter().chain(halved(Statement { resources: second, ..statement })).collect()
+}

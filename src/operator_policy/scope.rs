@@ -1,0 +1,101 @@
+//! What the operator's permissions are for: everything it might be asked for, or what some platforms declare.
+
+use std::collections::BTreeSet;
+
+use super::On;
+use crate::api::storage::BucketDeletionPolicy;
+use crate::arn;
+use crate::grants::{Subject, grants};
+use crate::platform::{Identity, Platform};
+use crate::tags;
+
+/// More text than this in owner tags is not worth its room in a policy: the resources are named anyway.
+const OWNERS_LIMIT: usize = 1_000;
+
+/// ARNs, or patterns of ARNs, by what they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope {
+    buckets: BTreeSet<String>,
+    contents: BTreeSet<String>,
+    roles: BTreeSet<String>,
+    roles_of_any_path: BTreeSet<String>,
+    passed_roles: BTreeSet<String>,
+    clusters: BTreeSet<String>,
+    associations: BTreeSet<String>,
+    pub assumed_roles: BTreeSet<String>,
+    owners: BTreeSet<String>,
+    /// What stands for all owners where they are too many.
+    any_owner: String,
+}
+
+impl Scope {
+    /// Whatever a platform in the partition `aws` may declare.
+    pub fn everything(cluster: Option<&str>) -> Self {
+        let one = |pattern: &str| BTreeSet::from([pattern.to_string()]);
+        let roles = one(&arn::role("", "*", crate::grants::ROLE_PATH, "*"));
+        Self {
+            buckets: one(&arn::bucket("", "*")),
+            contents: one(&arn::bucket("", "*/*")),
+            roles_of_any_path: one(&arn::role("", "*", "/", "*")),
+            passed_roles: roles.clone(),
+            roles,
+            clusters: one("arn:aws:eks:*:*:cluster/*"),
+            associations: one("arn:aws:eks:*:*:podidentityassociation/*/*"),
+            assumed_roles: BTreeSet::new(),
+            owners: one(&any_owner(cluster)),
+            any_owner: any_owner(cluster),
+        }
+    }
+
+    /// What this platform declares too.
+    pub fn add(&mut self, platform: &Platform, cluster: Option<&str>) {
+        self.any_owner = any_owner(cluster);
+        self.owners.insert(tags::owner(cluster.unwrap_or("*"), &platform.namespace, &platform.name));
+        for bucket in &platform.buckets {
+            let arn = arn::bucket(&platform.region, &bucket.bucket_name);
+            if bucket.deletion_policy == BucketDeletionPolicy::DeleteWithContents {
+                self.contents.insert(format!("{arn}/*"));
+            }
+            self.buckets.insert(arn);
+        }
+        // Validation has refused a platform whose grants do not fit.
+        for grant in grants(platform).unwrap_or_default() {
+            if let (Subject::PodIdentity(..), Some(Identity::PodIdentity { cluster_arn, .. })) =
+                (&grant.subject, &platform.identity)
+            {
+                self.passed_roles.insert(grant.arn.clone());
+                self.clusters.insert(cluster_arn.clone());
+                self.associations
+                    .insert(format!("{}/*", cluster_arn.replacen(":cluster/", ":podidentityassociation/", 1)));
+            }
+            let without_path = arn::role(&platform.region, &platform.account_id, "/", &grant.role);
+            self.roles_of_any_path.extend([without_path, grant.arn.clone()]);
+            self.roles.insert(grant.arn);
+        }
+    }
+
+    pub fn resources(&self, on: On) -> &BTreeSet<String> {
+        match on {
+            On::Bucket => &self.buckets,
+            On::Contents => &self.contents,
+            On::Role => &self.roles,
+            On::RoleOfAnyPath => &self.roles_of_any_path,
+            On::PassedRole => &self.passed_roles,
+            On::Cluster => &self.clusters,
+            On::Association => &self.associations,
+            On::AssumedRole => &self.assumed_roles,
+        }
+    }
+
+    /// Values of the owner tag.
+    pub fn owners(&self) -> Vec<String> {
+        if self.owners.iter().map(String::len).sum::<usize>() > OWNERS_LIMIT {
+            return vec![self.any_owner.clone()];
+        }
+        self.owners.iter().cloned().collect()
+    }
+}
+
+fn any_owner(cluster: Option<&str>) -> String {
+    tags::owner(cluster.unwrap_or("*"), "*", "*")
+}

@@ -1,0 +1,153 @@
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use crate::platform::validate;
+use crate::policy;
+use crate::provider::aws::NEEDS;
+use crate::testing;
+
+const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A platform with everything that needs permissions, under this name.
+fn platform(name: &str, further: Value) -> Platform {
+    let mut spec = json!({
+        "identity": {"podIdentity": {"clusterArn": "arn:aws:eks:eu-west-1:123456789012:cluster/prod"}},
+        "storage": {"buckets": [
+            {"name": "kept"},
+            {"name": "scratch", "bucketName": format!("{name}-scratch"), "deletionPolicy": "DeleteWithContents"},
+        ]},
+        "access": [
+            {"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]},
+            {"name": "batch", "principalArns": ["arn:aws:iam::123456789012:role/batch"], "buckets": [{"name": "scratch"}]},
+        ],
+    });
+    let Value::Object(fields) = further else { panic!("fields of a spec: {further}") };
+    for (field, value) in fields {
+        spec[field] = value;
+    }
+    let mut object = testing::object(spec);
+    object.metadata.name = Some(name.into());
+    validate(&object).unwrap()
+}
+
+fn narrowed(platforms: &[Platform], cluster: Option<&str>) -> Vec<OperatorPolicy> {
+    policies(&NEEDS, Some(platforms), cluster).unwrap()
+}
+
+fn names(policies: &[OperatorPolicy]) -> Vec<&str> {
+    policies.iter().map(|policy| policy.name.as_str()).collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// One element of all statements of all documents.
+fn all(policies: &[OperatorPolicy], element: &str) -> BTreeSet<String> {
+    let statements = policies.iter().flat_map(|policy| policy::statements(&policy.document));
+    statements.flat_map(|statement| texts(&statement[element])).collect()
+}
+
+fn check_limits(policies: &[OperatorPolicy]) {
+    let mut seen = BTreeSet::new();
+    for OperatorPolicy { name, document } in policies {
+        assert!(size(document) < POLICY_LIMIT, "{name}: {}", size(document));
+        assert!(seen.insert(name), "{name} is there twice");
+        assert!(name.len() <= 128, "{name}");
+        let mut sids = BTreeSet::new();
+        for statement in policy::statements(document) {
+            let sid = statement["Sid"].as_str().unwrap().to_string();
+            assert!(sid.chars().all(|character| character.is_ascii_alphanumeric()), "{sid}");
+            assert!(sids.insert(sid.clone()), "{name}: {sid} is there twice");
+            for action in texts(&statement["Action"]) {
+                assert!(!action.contains(['*', '?']), "{name}: {sid}: {action}");
+            }
+            assert!(!texts(&statement["Resource"]).contains(&"*".to_string()), "{name}: {sid}");
+        }
+    }
+}
+
+#[test]
+fn for_any_platform() {
+    let policies = policies(&NEEDS, None, None).unwrap();
+    check_limits(&policies);
+    insta::assert_json_snapshot!(policies);
+}
+
+#[test]
+fn for_a_platform_and_no_more() {
+    let through = json!({"assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/teams/deployer"}, "access": [],
+        "storage": {"buckets": [{"name": "kept"}]}});
+    let policies = narrowed(&[platform("one", json!({})), platform("two", through)], Some("prod"));
+    check_limits(&policies);
+    insta::assert_json_snapshot!(policies);
+}
+
+#[test]
+fn what_is_not_declared_is_not_allowed() {
+    let bare = platform("bare", json!({"storage": {"buckets": [{"name": "kept"}]}, "access": []}));
+    let policies = narrowed(&[bare], None);
+    assert_eq!(names(&policies), ["aiplatform-operator-s3"]);
+    assert!(!all(&policies, "Action").contains("s3:DeleteObjectVersion"), "nothing goes with its contents");
+    let nothing = platform("nothing", json!({"storage": {}, "access": []}));
+    assert_eq!(narrowed(&[nothing], None), []);
+}
+
+#[test]
+fn each_partition_has_its_own_arns() {
+    let spec = json!({"region": "cn-north-1", "identity": {"podIdentity": {"clusterArn": "arn:aws-cn:eks:cn-north-1:123456789012:cluster/prod"}},
+        "access": [{"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]}]});
+    let resources = all(&narrowed(&[platform("china", spec)], None), "Resource");
+    assert!(resources.iter().all(|resource| resource.starts_with("arn:aws-cn:")), "{resources:?}");
+}
+
+#[test]
+fn many_platforms_take_several_policies_of_which_none_is_too_large() {
+    let platforms: Vec<Platform> =
+        (0..150).map(|number| platform(&format!("a-platform-with-a-long-name-{number}"), json!({}))).collect();
+    let policies = narrowed(&platforms, Some("a-cluster-with-a-name"));
+    check_limits(&policies);
+    assert!(names(&policies).contains(&"aiplatform-operator-s3-2"));
+    let resources = all(&policies, "Resource");
+    for platform in &platforms {
+        for bucket in &platform.buckets {
+            assert!(resources.contains(&format!("arn:aws:s3:::{}", bucket.bucket_name)));
+        }
+    }
+    let everything = all(&super::policies(&NEEDS, None, None).unwrap(), "Action");
+    assert_eq!(all(&policies, "Action"), everything);
+}
+
+#[test]
+fn every_action_that_an_adapter_names_is_declared() {
+    let declared: BTreeSet<&str> =
+        NEEDS.iter().flat_map(|(_, needs)| *needs).flat_map(|need| need.actions).copied().collect();
+    let mut named = BTreeSet::from(["sts:AssumeRole".to_string()]);
+    for file in ["s3", "iam", "eks"] {
+        let text = std::fs::read_to_string(format!("{FOLDER}/src/provider/aws/{file}.rs")).unwrap();
+        let constants = text.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once("&str = \""));
+        named.extend(constants.map(|(_, action)| action.trim_end_matches("\";").to_string()));
+    }
+    assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
+    for (_, needs) in NEEDS {
+        for need in needs {
+            assert!(!need.reason.is_empty() && !need.on.is_empty(), "{}", need.sid);
+        }
+    }
+}
+
+#[test]
+fn what_fits_nowhere_is_told() {
+    let long: &'static str = Box::leak("s3:".to_string().into_boxed_str());
+    let actions: &'static [&'static str] = Box::leak(vec![long; 2_000].into_boxed_slice());
+    let need = Need { sid: "Long", actions, on: &[On::Bucket], when: &[], reason: "a test" };
+    let error = policies(&[("s3", &[need])], None, None).unwrap_err();
+    assert_eq!(error.reason(), "TooLarge");
+    assert!(error.to_string().contains("Long"), "{error}");
+}

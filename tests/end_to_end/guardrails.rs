@@ -1,0 +1,156 @@
+//! `run --guardrails`: what an object may ask for is not its own say.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::support::operator::command;
+use crate::support::world::{World, condition, environment, file, spec};
+
+/// A spec that asks for what has to be allowed by name.
+fn asking() -> Value {
+    let mut wanted = spec(json!([{"name": "a", "bucketName": "legacy-bucket", "adopt": true}]));
+    wanted["assumeRole"] = json!({"roleArn": "arn:aws:iam::123456789012:role/deployer"});
+    wanted
+}
+
+/// Calls about objects: the operator's readiness asks whose its credentials are, in every world.
+fn calls(world: &World) -> Vec<String> {
+    world.aws.calls().iter().filter(|call| call["service"] != "sts").map(|call| call["operation"].to_string()).collect()
+}
+
+async fn label(world: &World, labels: Value) {
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
+    let patch = json!({"metadata": {"labels": labels}});
+    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(patch)).await.expect("labelled");
+}
+
+#[tokio::test]
+async fn a_platform_outside_its_bounds_stalls_before_any_call_and_heals() {
+    let guardrails = "rules: [{regions: [us-east-1, eu-west-1], accounts: [\"210987654321\"]}]";
+    let world = World::guarded("bounds", guardrails).await;
+    world.apply("assistant", &asking()).await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    for part in [
+        "spec.accountId: \"123456789012\" is not allowed here (allowed: 210987654321)",
+        "spec.assumeRole.roleArn: \"arn:aws:iam::123456789012:role/deployer\"",
+        "spec.storage.buckets[0].adopt: \"legacy-bucket\"",
+        "the operator's guardrails",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert!(!told.contains("spec.region"), "{told}");
+    assert_eq!(calls(&world), Vec::<String>::new());
+    assert!(world.events("assistant").await.iter().any(|(reason, _)| reason == "NotPermitted"));
+
+    world.delete("assistant").await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    assert!(told.contains("spec.assumeRole.roleArn") && !told.contains("adopt"), "{told}");
+    let mut without = asking();
+    without.as_object_mut().expect("a spec").remove("assumeRole");
+    world.apply("assistant", &without).await;
+    world.wait_until_gone("assistant").await;
+}
+
+#[tokio::test]
+async fn without_the_file_what_has_to_be_allowed_by_name_is_refused() {
+    let world = World::new("unguarded").await;
+    world.apply("assistant", &asking()).await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    assert!(told.contains("spec.assumeRole.roleArn") && told.contains("spec.storage.buckets[0].adopt"), "{told}");
+    assert!(told.contains("--guardrails"), "{told}");
+    assert_eq!(calls(&world), Vec::<String>::new());
+    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    world.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn a_rule_with_labels_follows_the_namespaces_labels() {
+    let rules = "rules:\n- namespaces: {names: [\"labels-*\"], labels: {tier: prod}}\n- regions: [us-east-1]\n";
+    let world = World::guarded("labels", rules).await;
+    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    assert!(told.contains("spec.region: \"eu-west-1\"") && told.contains("us-east-1"), "{told}");
+
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
+        "metadata": {"name": "assistant", "namespace": world.namespace}, "spec": spec(json!([{"name": "a"}]))});
+    let manifest = file(&object.to_string());
+    let diff = || {
+        command()
+            .args(["diff", "--s3-path-style", "--cluster-name", "tests", "--guardrails", world.guardrails()])
+            .args(["-f", manifest.to_str().expect("a path")])
+            .envs(environment(world.cluster, &world.aws))
+            .output()
+            .expect("it runs")
+    };
+    let refused = diff();
+    assert_eq!(refused.status.code(), Some(2));
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(complaint.contains(":1: spec.region: \"eu-west-1\" is not allowed here"), "{complaint}");
+
+    label(&world, json!({"tier": "prod"})).await;
+    world.poke("assistant").await;
+    world.wait_ready("assistant").await;
+    assert_eq!(diff().status.code(), Some(0), "{}", String::from_utf8_lossy(&diff().stderr));
+
+    label(&world, json!({"tier": null})).await;
+    world.poke("assistant").await;
+    world.wait_stalled("assistant", "NotPermitted").await;
+    let status = world.api().get("assistant").await.expect("it").status.expect("a status");
+    assert!(condition(&status, "Stalled").is_some());
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+}
+
+#[test]
+fn a_bad_file_ends_every_command_with_its_complaints() {
+    let guardrails = file("rules:\n- region: [eu-west-1]\n  maxInstances: 8\n");
+    let path = guardrails.to_str().expect("a path");
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/storage.yaml");
+    for arguments in [vec!["run"], vec!["plan", "-f", example], vec!["diff", "-f", example]] {
+        let output = command().args(&arguments).args(["--guardrails", path]).output().expect("it runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");
+        assert_eq!(complaint.trim_end().lines().count(), 2, "{complaint}");
+        let found = format!("{path}:2: rules[0].region: unknown field; did you mean regions?");
+        assert!(
+            complaint.contains(&found) && complaint.contains("rules[0].maxInstances: unknown field"),
+            "{complaint}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_shows_what_the_operator_would_do() {
+    const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
+    let mut wanted = spec(json!([{"name": "a", "adopt": true, "bucketName": "legacy-a"}]));
+    wanted["access"] =
+        json!([{"name": "api", "principalArns": ["arn:aws:iam::123456789012:role/api"], "buckets": [{"name": "a"}]}]);
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": "x"}, "spec": wanted});
+    let manifest = file(&object.to_string());
+    let plan = |guardrails: Option<&str>| {
+        let mut command = command();
+        command.args(["plan", "-o", "json", "-f", manifest.to_str().expect("a path")]);
+        command.envs(guardrails.map(|path| ("AIPLATFORM_GUARDRAILS", path))).output().expect("it runs")
+    };
+    assert_eq!(plan(None).status.code(), Some(0), "without the file nothing is refused");
+
+    let rule = format!("permissionsBoundaryArn: \"{BOUNDARY}\"");
+    let bounded =
+        file(&format!("rules: [{{namespaces: {{labels: {{a: b}}}}}}, {{adoptableBuckets: [\"legacy-?\"], {rule}}}]"));
+    let output = plan(bounded.to_str());
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{notes}");
+    assert!(notes.contains("labels"), "{notes}");
+    let plans: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let steps = plans["platforms"][0]["steps"].as_array().expect("steps");
+    let bounded_role = steps.iter().find(|step| step["kind"] == "Role").expect("a role");
+    assert!(bounded_role["desired"].to_string().contains(BOUNDARY), "{bounded_role:#}");
+
+    let strict = file("rules: [{}]");
+    let refused = plan(strict.to_str());
+    assert_eq!(refused.status.code(), Some(2));
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(complaint.contains("spec.storage.buckets[0].adopt: \"legacy-a\" is not allowed here"), "{complaint}");
+}

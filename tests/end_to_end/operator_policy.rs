@@ -1,0 +1,256 @@
+//! `operator-policy` against what the operator really calls: every call is allowed, and nothing is allowed for nothing.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_iam::types::Tag;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use serde_json::{Value, json};
+
+use crate::support::operator::command;
+use crate::support::world::{World, file, spec};
+
+const ROLE_TO_ASSUME: &str = "arn:aws:iam::210987654321:role/deployer";
+const GUARDRAILS: &str =
+    "rules: [{adoptableBuckets: [legacy-bucket], assumeRoles: [\"arn:aws:iam::210987654321:role/deployer\"]}]";
+
+/// What asking whose the credentials are needs cannot be taken away, so no policy grants it.
+const ALWAYS_ALLOWED: &str = "sts:GetCallerIdentity";
+
+/// A call of the operator, with what it needs.
+struct Call {
+    operation: String,
+    account: String,
+    tags: Vec<(String, String)>,
+    permissions: Vec<(String, String)>,
+}
+
+/// The operator's own calls, as it names itself in them.
+fn calls(world: &World) -> Vec<Call> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let ours = |call: &Value| text(&call["userAgent"]).contains("app/aiplatform");
+    let read = |call: Value| Call {
+        operation: text(&call["operation"]),
+        account: text(&call["account"]),
+        tags: requested_tags(&call["parameters"]),
+        permissions: serde_json::from_value(call["permissions"].clone()).expect("pairs"),
+    };
+    world.aws.calls().into_iter().filter(ours).map(read).collect()
+}
+
+fn requested_tags(parameters: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    match (&parameters["Tags"], &parameters["tags"]) {
+        (Value::Array(tags), _) => tags.iter().map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect(),
+        (_, Value::Object(tags)) => tags.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The statements of all policies whose name begins so.
+fn statements(policies: &Value, name: &str) -> Vec<Value> {
+    let policies = policies["policies"].as_array().expect("policies");
+    let named = policies.iter().filter(|policy| policy["name"].as_str().is_some_and(|found| found.starts_with(name)));
+    named.flat_map(|policy| policy["document"]["Statement"].as_array().expect("statements").clone()).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str().into_iter().collect(),
+    }
+}
+
+fn like(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|held| like(rest, &text[held..])),
+        Some((b'?', rest)) => !text.is_empty() && like(rest, &text[1..]),
+        Some((expected, rest)) => text.first() == Some(expected) && like(rest, &text[1..]),
+    }
+}
+
+/// Whether a statement allows a call the action on the resource. The simulator does not tell the tags of resources, so
+/// conditions on those are taken to hold: the operator writes only what carries its tag.
+fn allows(statement: &Value, call: &Call, action: &str, resource: &str) -> bool {
+    let any = |value: &Value, text: &str| texts(value).iter().any(|item| like(item.as_bytes(), text.as_bytes()));
+    let asked = &statement["Condition"]["StringLike"]["aws:RequestTag/aiplatform.dev/owner"];
+    let tagged = call.tags.iter().any(|(key, value)| key == "aiplatform.dev/owner" && any(asked, value));
+    texts(&statement["Action"]).contains(&action)
+        && any(&statement["Resource"], resource)
+        && (asked.is_null() || tagged)
+}
+
+/// Fails unless the statements allow everything that the calls need; the actions needed.
+fn assert_allowed<'a>(statements: &[Value], calls: impl Iterator<Item = &'a Call>) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for call in calls {
+        for (action, resource) in call.permissions.iter().filter(|(action, _)| action != ALWAYS_ALLOWED) {
+            let allowed = statements.iter().any(|statement| allows(statement, call, action, resource));
+            assert!(allowed, "{}: {action} on {resource} is not allowed by\n{statements:#?}", call.operation);
+            used.insert(action.clone());
+        }
+    }
+    used
+}
+
+fn actions(statements: &[Value]) -> BTreeSet<String> {
+    statements.iter().flat_map(|statement| texts(&statement["Action"])).map(ToString::to_string).collect()
+}
+
+fn printed(arguments: &[&str]) -> Value {
+    let output = command().arg("operator-policy").args(arguments).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// A platform that makes the operator do everything it can.
+fn everything(boundary: &str) -> Value {
+    let mut wanted = spec(json!([
+        {"name": "scratch", "deletionPolicy": "DeleteWithContents", "lifecycle": {"rules": [{"id": "x", "expiration": {"days": 10}}]}},
+        {"name": "legacy", "bucketName": "legacy-bucket", "adopt": true},
+    ]));
+    wanted["identity"] = json!({"podIdentity": {"clusterArn": "arn:aws:eks:eu-west-1:123456789012:cluster/prod"}});
+    wanted["permissionsBoundaryArn"] = json!(boundary);
+    wanted["access"] =
+        json!([{"name": "api", "serviceAccount": {"name": "support-api"}, "buckets": [{"name": "scratch"}]}]);
+    wanted
+}
+
+/// A platform of another account.
+fn elsewhere() -> Value {
+    let mut wanted = spec(json!([{"name": "far", "deletionPolicy": "DeleteWithContents"}]));
+    wanted["accountId"] = json!("210987654321");
+    wanted["assumeRole"] = json!({"roleArn": ROLE_TO_ASSUME});
+    wanted["identity"] = json!({"irsa": {"oidcProviderArn":
+        "arn:aws:iam::210987654321:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
+    wanted["access"] =
+        json!([{"name": "batch", "serviceAccount": {"name": "support-batch"}, "buckets": [{"name": "far"}]}]);
+    wanted
+}
+
+#[tokio::test]
+async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
+    let world = World::guarded("allowed", GUARDRAILS).await;
+    let boundary = prepare(&world).await;
+    let (first, second) = (everything(&boundary), elsewhere());
+    world.apply("assistant", &first).await;
+    world.apply("elsewhere", &second).await;
+    let object = world.wait_ready("assistant").await;
+    world.wait_ready("elsewhere").await;
+    let resources = object.status.expect("a status").resources;
+    let name = |kind: &str| {
+        let found = resources.iter().find(|resource| resource.kind == kind);
+        found.unwrap_or_else(|| panic!("a {kind}")).name.clone()
+    };
+    spoil(&world, &name("Role")).await;
+    for repair in [
+        "DeleteRolePolicy",
+        "UpdateAssumeRolePolicy",
+        "PutRolePermissionsBoundary",
+        "TagRole",
+        "UntagRole",
+        "UpdatePodIdentityAssociation",
+        "TagResource",
+        "UntagResource",
+    ] {
+        world.poke("assistant").await;
+        world.wait(repair, async || calls(&world).iter().any(|call| call.operation == repair)).await;
+    }
+    world.wait_ready("assistant").await;
+
+    let mut changed = first.clone();
+    changed["storage"]["buckets"][0]["tlsOnly"] = json!(false);
+    changed.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
+    world.apply("assistant", &changed).await;
+    world.wait_ready("assistant").await;
+    fill(&world, &name("Bucket"), &name("Role"), &boundary).await;
+    for platform in ["assistant", "elsewhere"] {
+        world.delete(platform).await;
+        world.wait_until_gone(platform).await;
+    }
+
+    let calls = calls(&world);
+    let (assuming, general): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| call.operation == "AssumeRole");
+    assert!(!assuming.is_empty());
+    let for_any = statements(&printed(&[]), "aiplatform-operator-");
+    // Which roles the operator may work through is only known from files.
+    assert_eq!(assert_allowed(&for_any, general.into_iter()), actions(&for_any));
+
+    let object = |name: &str, spec: &Value| {
+        json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
+            "metadata": {"name": name, "namespace": world.namespace}, "spec": spec})
+    };
+    let platforms = file(&format!("{}\n---\n{}", object("assistant", &first), object("elsewhere", &second)));
+    let narrowed = printed(&["-f", platforms.to_str().expect("a path"), "--cluster-name", "tests"]);
+    let own = statements(&narrowed, "aiplatform-operator-");
+    let of_account = |account: &'static str| calls.iter().filter(move |call| call.account == account);
+    assert_eq!(assert_allowed(&own, of_account("123456789012")), actions(&own));
+    let through = statements(&narrowed, "aiplatform-through-210987654321-deployer-");
+    assert!(!assert_allowed(&through, of_account("210987654321")).is_empty());
+    for other in
+        of_account("210987654321").flat_map(|call| &call.permissions).filter(|(action, _)| action != ALWAYS_ALLOWED)
+    {
+        let (action, resource) = other;
+        let call = Call { operation: String::new(), account: String::new(), tags: Vec::new(), permissions: Vec::new() };
+        let allowed = own.iter().any(|statement| allows(statement, &call, action, resource));
+        assert!(!allowed, "{action} on {resource} belongs to the other account");
+    }
+}
+
+/// What is there before: a cluster, a role to assume, a bucket to adopt, a boundary.
+async fn prepare(world: &World) -> String {
+    world.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
+    world.aws.control("sts/assumable", json!({"roleArn": ROLE_TO_ASSUME}));
+    let here = BucketLocationConstraint::from("eu-west-1");
+    let configuration = CreateBucketConfiguration::builder().location_constraint(here).build();
+    let call = world.aws.s3().create_bucket().bucket("legacy-bucket").create_bucket_configuration(configuration);
+    call.send().await.expect("made");
+    let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let call = world.aws.iam().create_policy().policy_name("boundary").policy_document(document.to_string());
+    call.send().await.expect("made").policy.and_then(|policy| policy.arn).expect("an ARN")
+}
+
+/// Changes everything about a role and its association by hand.
+async fn spoil(world: &World, role: &str) {
+    let (iam, eks) = (world.aws.iam(), world.aws.eks());
+    let wide = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]});
+    let call = iam.put_role_policy().role_name(role).policy_name("more").policy_document(wide.to_string());
+    call.send().await.expect("put");
+    let open = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}]});
+    let call = iam.update_assume_role_policy().role_name(role).policy_document(open.to_string());
+    call.send().await.expect("put");
+    iam.delete_role_permissions_boundary().role_name(role).send().await.expect("gone");
+    iam.untag_role().role_name(role).tag_keys("aiplatform.dev/team").send().await.expect("gone");
+    let stray = Tag::builder().key("aiplatform.dev/stray").value("x").build().expect("a tag");
+    iam.tag_role().role_name(role).tags(stray).send().await.expect("tagged");
+
+    let listed = eks.list_pod_identity_associations().cluster_name("prod").send().await.expect("a list");
+    let (id, arn) = (listed.associations()[0].association_id(), listed.associations()[0].association_arn());
+    let call = eks.update_pod_identity_association().cluster_name("prod").set_association_id(id.map(Into::into));
+    call.role_arn("arn:aws:iam::123456789012:role/theirs").send().await.expect("led elsewhere");
+    let call = eks.tag_resource().set_resource_arn(arn.map(Into::into));
+    let call = call.tags("aiplatform.dev/team", "raiders").tags("aiplatform.dev/stray", "x");
+    call.send().await.expect("tagged");
+}
+
+/// Puts into a bucket, and on a role, what has to go before they can.
+async fn fill(world: &World, bucket: &str, role: &str, policy: &str) {
+    let s3 = world.aws.s3();
+    let call = s3.put_object().bucket(bucket).key("one").body(ByteStream::from_static(b"x"));
+    call.send().await.expect("put");
+    s3.delete_object().bucket(bucket).key("one").send().await.expect("a delete marker");
+    s3.create_multipart_upload().bucket(bucket).key("unfinished").send().await.expect("an upload");
+    world.aws.iam().attach_role_policy().role_name(role).policy_arn(policy).send().await.expect("attached");
+}
+
+#[test]
+fn bad_input_is_told() {
+    let bad =
+        file("apiVersion: aiplatform.dev/v1alpha1\nkind: AIPlatform\nmetadata: {name: x}\nspec: {region: nowhere}\n");
+    let output = command().args(["operator-policy", "-f"]).arg(bad.as_os_str()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("spec.region"));
+    assert!(output.stdout.is_empty());
+}
