@@ -38,9 +38,11 @@ demo: build servers
 	@$(PYTHON) demo/demo.py --binary $(BINARY) $(if $(KEEP),--keep)
 
 test: servers
+	@python3 tests/policies/evaluator.py >/dev/null
 	cargo test --locked
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
+	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/policies
 
 lint: servers
 	cargo fmt --check

@@ -6,6 +6,8 @@ mod bedrock;
 mod storage;
 mod trust;
 
+use std::collections::BTreeSet;
+
 use crate::api::access::{Consumer, ServiceAccountRef};
 use crate::arn;
 use crate::names;
@@ -151,7 +153,9 @@ fn grant(platform: &Platform, consumer: &Consumer) -> Result<Grant, String> {
             consumer.name
         ));
     }
-    let statements = bedrock::statements(platform, consumer).into_iter().chain(storage::statements(platform, consumer));
+    let mut statements = bedrock::statements(platform, consumer);
+    statements.extend(storage::statements(platform, consumer));
+    tell_apart(&mut statements);
     let too_large = |size: usize, limit: usize| {
         format!(
             "the policies of consumer {:?} take {size} characters, of which IAM allows {limit}: make two consumers of it, \
@@ -159,7 +163,7 @@ fn grant(platform: &Platform, consumer: &Consumer) -> Result<Grant, String> {
             consumer.name
         )
     };
-    let documents = split(statements.collect(), POLICY_LIMIT).map_err(|(_, size)| too_large(size, POLICY_LIMIT))?;
+    let documents = split(statements, POLICY_LIMIT).map_err(|(_, size)| too_large(size, POLICY_LIMIT))?;
     let total: usize = documents.iter().map(|statements| size(&document(statements))).sum();
     if total > INLINE_LIMIT {
         return Err(too_large(total, INLINE_LIMIT));
@@ -175,6 +179,19 @@ fn grant(platform: &Platform, consumer: &Consumer) -> Result<Grant, String> {
         trust,
         policies: named.collect(),
     })
+}
+
+/// Names that differ only in signs have the same Sid, and IAM wants a Sid once in a policy: the later ones get a number.
+fn tell_apart(statements: &mut [Statement]) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for statement in statements {
+        let plain = statement.sid.clone();
+        let numbered = (2..).map(|number| format!("{plain}N{number}"));
+        if let Some(free) = std::iter::once(plain.clone()).chain(numbered).find(|sid| !taken.contains(sid)) {
+            statement.sid.clone_from(&free);
+            taken.insert(free);
+        }
+    }
 }
 
 /// A Sid: letters and digits of the parts, each with a capital first letter.

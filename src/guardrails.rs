@@ -53,6 +53,22 @@ pub struct Rule {
     #[serde(default)]
     #[schemars(inner(regex(pattern = REGION)))]
     pub regions: Option<Vec<String>>,
+    /// VPCs. Default: any. No spec can name one yet, so every platform is within; a file may say it beforehand.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = "^vpc-[0-9a-z]+$")))]
+    pub vpcs: Option<Vec<String>>,
+    /// Instance types of models, as globs. Default: any. No spec can name one yet.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)))]
+    pub instance_types: Option<Vec<String>>,
+    /// Instances of one model at most. Default: any number. No spec can ask for instances yet.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_instances: Option<i32>,
+    /// ARNs of roles that a model may run as instead of a generated one. Default: none. No spec can name one yet.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = ROLE_ARN)))]
+    pub execution_roles: Vec<String>,
     /// ARNs of roles that the operator may work through, in `spec.assumeRole`. Default: none.
     #[serde(default)]
     #[schemars(inner(regex(pattern = ROLE_ARN)))]

@@ -48,6 +48,8 @@ pub struct Statement {
     pub conditions: Conditions,
     /// Why, for those who read the policy.
     pub reason: String,
+    /// The path in the spec without which it would not be there, such as `spec.access[0].models[1]`.
+    pub source: String,
 }
 
 impl Statement {
@@ -62,7 +64,14 @@ impl Statement {
             resources,
             conditions: Conditions::new(),
             reason: reason.into(),
+            source: String::new(),
         }
+    }
+
+    /// The same statement, because of this path in the spec.
+    #[must_use]
+    pub fn since(self, path: &str) -> Self {
+        Self { source: path.into(), ..self }
     }
 
     /// The same statement, denying.

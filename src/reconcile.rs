@@ -12,7 +12,7 @@ use crate::desire::desire;
 use crate::execute::{Outcomes, execute};
 use crate::guardrails::{Guardrails, Labels};
 use crate::plan::{Action, Intent, Plan, plan};
-use crate::platform::{Problem, validate};
+use crate::platform::{Platform, Problem, validate};
 use crate::provider::{Error, Place, Provider};
 use crate::repeats::Repeats;
 use crate::resource::{Desired, Key, Request, Resource};
@@ -105,8 +105,8 @@ pub async fn reconcile<P: Provider>(
     stop: &CancellationToken,
 ) -> Pass {
     let deleting = object.metadata.deletion_timestamp.is_some();
-    let valid = validate(object).ok();
-    let facts = valid.as_ref().map(facts);
+    let checked = validate(object);
+    let facts = checked.as_ref().ok().map(facts);
     let subject = Subject {
         generation: object.metadata.generation,
         deleting,
@@ -122,7 +122,7 @@ pub async fn reconcile<P: Provider>(
     if object.spec.suspend {
         return ended(Verdict::Suspended);
     }
-    let aim = match Aim::of(object, surroundings) {
+    let aim = match Aim::of(object, checked, surroundings) {
         Ok(aim) => aim,
         Err(obstacle) => return ended(obstacle.verdict()),
     };
@@ -156,7 +156,7 @@ pub async fn look<P: Provider>(
     object: &AIPlatform,
     surroundings: Surroundings<'_>,
 ) -> Result<Plan, Obstacle> {
-    let aim = Aim::of(object, surroundings)?;
+    let aim = Aim::of(object, validate(object), surroundings)?;
     survey(provider, &aim, inventory(object.status.as_ref()).into_iter().collect()).await
 }
 
@@ -170,13 +170,17 @@ struct Aim {
 }
 
 impl Aim {
-    fn of(object: &AIPlatform, surroundings: Surroundings<'_>) -> Result<Self, Obstacle> {
+    fn of(
+        object: &AIPlatform,
+        checked: Result<Platform, Vec<Problem>>,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Self, Obstacle> {
         let Surroundings { cluster, guardrails, labels } = surroundings;
         let deleting = object.metadata.deletion_timestamp.is_some();
         let spec = &object.spec;
         let namespace = object.namespace().unwrap_or_else(|| "default".into());
         let name = object.name_any();
-        let desired = match validate(object) {
+        let desired = match checked {
             // What was permitted once can go, whatever the guardrails say now.
             Ok(platform) if deleting => desire(&platform, cluster),
             Ok(platform) => desire(&guardrails.apply(platform, labels).map_err(Obstacle::NotPermitted)?, cluster),

@@ -40,7 +40,7 @@ fn refusals(guardrails: &Guardrails, spec: serde_json::Value) -> Vec<String> {
 
 #[test]
 fn a_bad_file_is_refused_with_everything_that_is_wrong() {
-    let text = "rules:\n- namespaces: {name: [a]}\n  accounts: [123456789012]\n  region: [eu-west-1]\n  vpcs: [vpc-1]\n\
+    let text = "rules:\n- namespaces: {name: [a]}\n  accounts: [123456789012]\n  region: [eu-west-1]\n  vpc: [vpc-1]\n\
                 \x20 regions: [ireland]\n- assumeRoles: arn:aws:iam::123456789012:role/a\n  permissionsBoundaryArn: boundary\n\
                 \x20 namespaces: {names: [], labels: {}}\nextra: 1\n";
     let complaints = read(text).unwrap_err();
@@ -48,7 +48,7 @@ fn a_bad_file_is_refused_with_everything_that_is_wrong() {
         "2: rules[0].namespaces.name: unknown field; did you mean names? (known: labels, names)",
         "3: rules[0].accounts[0]: 123456789012 is a number, and a string is expected: put it in quotes",
         "4: rules[0].region: unknown field; did you mean regions?",
-        "5: rules[0].vpcs: unknown field (known: accounts, adoptableBuckets, assumeRoles, namespaces, permissionsBoundaryArn, regions)",
+        "5: rules[0].vpc: unknown field; did you mean vpcs? (known: accounts, adoptableBuckets, assumeRoles, executionRoles, instanceTypes, maxInstances, namespaces, permissionsBoundaryArn, regions, vpcs)",
         "6: rules[0].regions[0]: \"ireland\" does not match",
         "7: rules[1].assumeRoles: \"arn:aws:iam::123456789012:role/a\" is a string, and a list is expected",
         "8: rules[1].permissionsBoundaryArn: \"boundary\" does not match",

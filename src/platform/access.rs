@@ -163,7 +163,22 @@ fn validate_models(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, probl
             problems.push(Problem::new(path, format!("{name:?} is not in spec.models, which has {}", listed(&known))));
         } else if consumer.models[..index].contains(name) {
             problems.push(Problem::new(path, format!("{name:?} is named twice")));
+        } else if let Some(other) = consumer.models[..index].iter().find(|other| at_odds(spec, name, other)) {
+            let message = format!(
+                "{name:?} is the same foundation model as {other:?} under another guardrail, and what one of the two demands \
+                 the other forbids: make two consumers of this one"
+            );
+            problems.push(Problem::new(path, message));
         }
+    }
+}
+
+/// A guardrail is demanded of every call of a foundation model, so one consumer cannot have the model in two ways.
+fn at_odds(spec: &AIPlatformSpec, one: &str, other: &str) -> bool {
+    let find = |name: &str| spec.models.iter().find(|model| model.name == name)?.bedrock.as_ref();
+    match (find(one), find(other)) {
+        (Some(one), Some(other)) => one.model_id == other.model_id && one.guardrail != other.guardrail,
+        _ => false,
     }
 }
 

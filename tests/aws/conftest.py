@@ -16,6 +16,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from serving import Serving
+
 SERVE = Path(__file__).parent / "serve.py"
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -131,3 +133,9 @@ def bucket(s3: Any) -> str:
     """A new bucket in eu-west-1."""
     s3.create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
     return "a-bucket"
+
+
+@pytest.fixture
+def serving(simulator: Simulator) -> Serving:
+    """What endpoints need."""
+    return Serving(simulator)

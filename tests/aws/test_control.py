@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from conftest import ACCOUNT, Simulator
 from failures import refused
 from policies import allowing, trusting

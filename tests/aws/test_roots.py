@@ -1,6 +1,7 @@
 """Root elements of S3's answers: clients other than boto3 insist on them."""
 
 import pytest
+
 from conftest import REGION, Simulator
 
 

@@ -16,9 +16,10 @@ from simulator.server import Server  # noqa: E402
 
 def create_server(port: int) -> Server:
     """A server on this port of the loopback address, ready to serve."""
-    from simulator import eks, iam, s3, sts
+    from simulator import applicationautoscaling, eks, iam, s3, sagemaker, sts
     from simulator.simulator import Simulator
 
     # One entry per service that is stricter than moto; everything else is moto alone.
-    simulator = Simulator((eks.service, iam.service, s3.service, sts.service))
+    parts = (applicationautoscaling, eks, iam, s3, sagemaker, sts)
+    simulator = Simulator(tuple(part.service for part in parts))
     return Server(port, simulator.answer)

@@ -1,0 +1,227 @@
+//! The audit: who may do what, on which ARN, why, and since which part of the spec.
+//!
+//! Pure: it reads what `desire` would make, so what is audited is what is written. Only [`Audit::compared_with`] brings
+//! in what somebody else has looked up.
+
+pub mod findings;
+pub mod html;
+mod live;
+#[cfg(test)]
+mod tests;
+pub mod text;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use serde_json::{Value, json};
+
+use crate::desire::desire;
+use crate::grants::{Grant, grants};
+use crate::plan::Plan;
+use crate::platform::{self, Platform};
+use crate::policy::{Effect, Statement, document};
+use crate::resource::Resource;
+use findings::{Context, Finding, Severity};
+pub use live::Difference;
+
+/// What roles are for. Execution and workload roles come with the models that need them.
+const CONSUMER: &str = "Consumer";
+
+/// Everything an auditor reads about one platform.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// The platform itself.
+    pub platform: Platform,
+    /// A role for each consumer, in the order of the spec.
+    pub roles: Vec<Grant>,
+    /// What the policies of buckets say, for buckets that have one.
+    pub bucket_policies: Vec<BucketPolicy>,
+    /// What is worth a second look, the worst first.
+    pub findings: Vec<Finding>,
+    /// How AWS and the cluster differ, where that was looked up.
+    pub live: Option<Vec<Difference>>,
+}
+
+/// Our statements in the policy of one bucket.
+#[derive(Clone, Debug)]
+pub struct BucketPolicy {
+    /// The bucket's name in the spec.
+    pub name: String,
+    /// The bucket's name in AWS.
+    pub bucket: String,
+    /// Each statement, and as it is written to AWS.
+    pub statements: Vec<(Statement, Value)>,
+}
+
+impl BucketPolicy {
+    fn document(&self) -> Value {
+        let statements: Vec<&Value> = self.statements.iter().map(|(_, written)| written).collect();
+        json!({"Version": "2012-10-17", "Statement": statements})
+    }
+}
+
+/// Something consumers use: what stands above a column of the matrix.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A model, by its name.
+    Model(&'a str),
+    /// A bucket, by its name in the spec.
+    Bucket(&'a str),
+}
+
+/// Audits a platform. `boundary` is the permissions boundary that the operator's guardrails demand, if they do.
+#[must_use]
+pub fn audit(platform: &Platform, boundary: Option<&str>) -> Audit {
+    // Validation has refused a platform whose grants do not fit.
+    let roles = grants(platform).unwrap_or_default();
+    let findings = findings::find(&Context { platform, grants: &roles, boundary });
+    Audit { bucket_policies: bucket_policies(platform), platform: platform.clone(), roles, findings, live: None }
+}
+
+impl Audit {
+    /// The same audit with the difference to what is there.
+    #[must_use]
+    pub fn compared_with(mut self, plan: &Plan) -> Self {
+        self.findings.extend(live::findings(plan));
+        self.findings.sort_by_key(|finding| finding.severity);
+        self.live = Some(live::differences(plan));
+        self
+    }
+
+    /// Whether something is really wrong.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Everything that can be used, in the order of the spec.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = Target<'_>> {
+        let models = self.platform.models.iter().map(|model| Target::Model(&model.name));
+        models.chain(self.platform.buckets.iter().map(|bucket| Target::Bucket(&bucket.name)))
+    }
+
+    /// The statements that a consumer has because of one target.
+    pub(crate) fn statements<'a>(&'a self, role: &'a Grant, target: Target<'a>) -> Vec<&'a Statement> {
+        let consumers = self.platform.access.iter().enumerate();
+        let Some((index, consumer)) = consumers.into_iter().find(|(_, consumer)| consumer.name == role.name) else {
+            return Vec::new();
+        };
+        let path = |list: &str, entry: usize| format!("spec.access[{index}].{list}[{entry}]");
+        let sources: Vec<String> = match target {
+            Target::Model(name) => {
+                let named = consumer.models.iter().enumerate().filter(|(_, model)| *model == name);
+                named.map(|(entry, _)| path("models", entry)).collect()
+            }
+            Target::Bucket(name) => {
+                let named = consumer.buckets.iter().enumerate().filter(|(_, access)| access.name == name);
+                named.map(|(entry, _)| path("buckets", entry)).collect()
+            }
+        };
+        let all = role.policies.iter().flat_map(|(_, statements)| statements);
+        all.filter(|statement| sources.contains(&statement.source)).collect()
+    }
+}
+
+impl Serialize for Audit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let roles: Vec<Value> = self.roles.iter().map(|grant| role(&self.platform, grant)).collect();
+        let buckets =
+            self.bucket_policies.iter().map(|policy| json!({"bucket": policy.bucket, "document": policy.document()}));
+        let mut audit = serializer.serialize_struct("Audit", 7)?;
+        audit.serialize_field("namespace", &self.platform.namespace)?;
+        audit.serialize_field("name", &self.platform.name)?;
+        audit.serialize_field("roles", &roles)?;
+        // Endpoints come with the network.
+        audit.serialize_field("endpointPolicies", &[(); 0])?;
+        audit.serialize_field("bucketPolicies", &buckets.collect::<Vec<_>>())?;
+        audit.serialize_field("findings", &self.findings)?;
+        match &self.live {
+            Some(differences) => audit.serialize_field("live", differences)?,
+            None => audit.skip_field("live")?,
+        }
+        audit.end()
+    }
+}
+
+fn role(platform: &Platform, grant: &Grant) -> Value {
+    let policies = grant.policies.iter().map(|(name, statements)| {
+        let reasons: serde_json::Map<String, Value> =
+            statements.iter().map(|statement| (statement.sid.clone(), json!(why(statement)))).collect();
+        json!({"name": name, "document": document(statements), "reasons": reasons})
+    });
+    json!({
+        "name": grant.role,
+        "arn": grant.arn,
+        "purpose": CONSUMER,
+        "subject": grant.subject.to_string(),
+        "trustPolicy": document(&grant.trust),
+        "permissionsBoundary": platform.permissions_boundary_arn,
+        "policies": policies.collect::<Vec<_>>(),
+    })
+}
+
+/// The reason with the part of the spec it goes back to.
+fn why(statement: &Statement) -> String {
+    format!("{} ({})", statement.reason, statement.source)
+}
+
+fn bucket_policies(platform: &Platform) -> Vec<BucketPolicy> {
+    let wanted = desire(platform, "");
+    let policy = |(index, spec): (usize, &platform::Bucket)| {
+        let bucket = wanted.iter().find_map(|desired| match &desired.resource {
+            Resource::Bucket(bucket) if bucket.name == spec.bucket_name => Some(bucket),
+            _ => None,
+        })?;
+        let statements = bucket.policy.iter().map(|(sid, written)| {
+            let (field, reason) = bucket_reason(sid);
+            let source = format!("spec.storage.buckets[{index}]{field}");
+            (read(sid, written, reason).since(&source), written.clone())
+        });
+        let statements: Vec<_> = statements.collect();
+        (!statements.is_empty()).then(|| BucketPolicy {
+            name: spec.name.clone(),
+            bucket: spec.bucket_name.clone(),
+            statements,
+        })
+    };
+    platform.buckets.iter().enumerate().filter_map(policy).collect()
+}
+
+/// The field of the bucket that a statement comes from, and why it is there.
+fn bucket_reason(sid: &str) -> (&'static str, &'static str) {
+    match sid {
+        "AipTlsOnly" => (".tlsOnly", "nobody reads or writes the bucket without TLS"),
+        _ => ("", "the bucket is declared so"),
+    }
+}
+
+/// A statement of a bucket's policy, taken apart.
+fn read(sid: &str, written: &Value, reason: &str) -> Statement {
+    let actions = texts(&written["Action"]);
+    let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
+    let mut statement = Statement::allow(sid, &actions, texts(&written["Resource"]), reason);
+    if written["Effect"] == json!("Deny") {
+        statement.effect = Effect::Deny;
+    }
+    match &written["Principal"] {
+        Value::Object(kinds) => {
+            statement.principals = kinds.iter().map(|(kind, names)| (kind.clone(), texts(names))).collect();
+        }
+        everybody => statement = statement.by("AWS", texts(everybody)),
+    }
+    let operators = written["Condition"].as_object().into_iter().flatten();
+    for (operator, keys) in operators {
+        for (key, values) in keys.as_object().into_iter().flatten() {
+            statement = statement.when(operator, key, texts(values));
+        }
+    }
+    statement
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text.clone()],
+        Value::Null => Vec::new(),
+        other => vec![other.to_string()],
+    }
+}

@@ -1,0 +1,193 @@
+//! What roles can do.
+
+use std::collections::BTreeSet;
+
+use super::{Context, Hit, hit};
+use crate::api::access::{BucketAccess, Consumer, Mode};
+use crate::grants::Grant;
+use crate::policy::{Effect, Statement};
+
+fn consumer(grant: &Grant) -> String {
+    format!("consumer {}", grant.name)
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?'])
+}
+
+pub(super) fn wildcard_action(context: &Context) -> Vec<Hit> {
+    let granted = context.grants.iter().flat_map(|grant| {
+        let policies = grant.policies.iter().flat_map(|(_, statements)| statements);
+        policies.chain(&grant.trust).map(move |statement| (grant, statement))
+    });
+    granted
+        .filter(|(_, statement)| statement.effect == Effect::Allow)
+        .flat_map(|(grant, statement)| {
+            let actions = statement.actions.iter().filter(|action| has_wildcard(action));
+            actions.map(move |action| {
+                hit(consumer(grant), format!("statement {} allows {action}: name each action", statement.sid))
+            })
+        })
+        .collect()
+}
+
+pub(super) fn wildcard_resource(context: &Context) -> Vec<Hit> {
+    allowed(context.grants)
+        .flat_map(|(grant, statement)| {
+            let resources = statement.resources.iter().filter(|resource| reaches_beyond(resource, statement));
+            resources.map(move |resource| {
+                let message = format!(
+                    "statement {} allows {} on {resource}: name each ARN",
+                    statement.sid,
+                    statement.actions.join(", ")
+                );
+                hit(consumer(grant), message)
+            })
+        })
+        .collect()
+}
+
+/// Keys below a prefix of one bucket are what was asked for, and a condition on the alias says which key is meant.
+fn reaches_beyond(resource: &str, statement: &Statement) -> bool {
+    if !has_wildcard(resource) {
+        return false;
+    }
+    let keyed = statement.conditions.values().any(|keys| keys.contains_key("kms:ResourceAliases"));
+    match resource.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "s3", "", "", object] if !has_wildcard(partition) => {
+            let Some((bucket, key)) = object.split_once('/') else { return true };
+            has_wildcard(bucket) || has_wildcard(key.strip_suffix('*').unwrap_or(key))
+        }
+        ["arn", partition, "kms", region, account, "key/*"] => {
+            !keyed || [partition, region, account].into_iter().any(|part| has_wildcard(part))
+        }
+        _ => true,
+    }
+}
+
+/// Statements that allow, with the role that has them.
+fn allowed(grants: &[Grant]) -> impl Iterator<Item = (&Grant, &Statement)> {
+    let all = grants.iter().flat_map(|grant| {
+        grant.policies.iter().flat_map(|(_, statements)| statements).map(move |statement| (grant, statement))
+    });
+    all.filter(|(_, statement)| statement.effect == Effect::Allow)
+}
+
+pub(super) fn ambiguous_sid(context: &Context) -> Vec<Hit> {
+    let policies = context.grants.iter().flat_map(|grant| grant.policies.iter().map(move |policy| (grant, policy)));
+    policies
+        .flat_map(|(grant, (name, statements))| {
+            let mut seen = BTreeSet::new();
+            let twice: BTreeSet<&str> = statements
+                .iter()
+                .map(|statement| statement.sid.as_str())
+                .filter(|sid| !seen.insert(*sid))
+                .collect();
+            twice.into_iter().map(move |sid| {
+                let message = format!(
+                    "policy {name} has more than one statement {sid}: give models and buckets names that differ in more than hyphens and numbers"
+                );
+                hit(consumer(grant), message)
+            })
+        })
+        .collect()
+}
+
+pub(super) fn guardrails_contradict(context: &Context) -> Vec<Hit> {
+    const KEY: &str = "bedrock:GuardrailIdentifier";
+    let under = |statement: &Statement, operator: &str| {
+        statement.conditions.get(operator).and_then(|keys| keys.get(KEY)).cloned()
+    };
+    let mut hits = Vec::new();
+    for grant in context.grants {
+        let denying = grant.policies.iter().flat_map(|(_, statements)| statements);
+        for denial in denying.filter(|statement| statement.effect == Effect::Deny) {
+            let Some(demanded) = under(denial, "StringNotEquals") else { continue };
+            for (_, allowing) in allowed(std::slice::from_ref(grant)) {
+                let shared = allowing.resources.iter().find(|resource| denial.resources.contains(*resource));
+                if let (Some(named), Some(resource)) = (under(allowing, "StringEquals"), shared)
+                    && named.iter().all(|identifier| !demanded.contains(identifier))
+                {
+                    let message = format!(
+                        "statement {} wants guardrail {}, and statement {} denies {resource} without {}: make two consumers of it",
+                        allowing.sid,
+                        named.join(", "),
+                        denial.sid,
+                        demanded.join(", ")
+                    );
+                    hits.push(hit(consumer(grant), message));
+                }
+            }
+        }
+    }
+    hits
+}
+
+fn prefix(access: &BucketAccess) -> &str {
+    access.prefix.as_deref().unwrap_or_default()
+}
+
+/// What each consumer may do with which part of which bucket.
+fn uses<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Consumer, &'a BucketAccess)> {
+    let consumers = context.platform.access.iter();
+    consumers.flat_map(|consumer| consumer.buckets.iter().map(move |access| (consumer, access)))
+}
+
+pub(super) fn open_prefix(context: &Context) -> Vec<Hit> {
+    let open = uses(context).filter(|(_, access)| !prefix(access).is_empty() && !prefix(access).ends_with('/'));
+    open.map(|(consumer, access)| {
+        let message = format!(
+            "prefix {:?} of bucket {} also matches keys such as {:?}: end it in / where a folder is meant",
+            prefix(access),
+            access.name,
+            format!("{}-other/", prefix(access))
+        );
+        hit(format!("consumer {}", consumer.name), message)
+    })
+    .collect()
+}
+
+pub(super) fn whole_bucket_write(context: &Context) -> Vec<Hit> {
+    let whole = uses(context).filter(|(_, access)| prefix(access).is_empty() && access.mode == Mode::ReadWrite);
+    whole
+        .map(|(consumer, access)| {
+            let message = format!("may write and delete everything in bucket {}: a prefix would limit it", access.name);
+            hit(format!("consumer {}", consumer.name), message)
+        })
+        .collect()
+}
+
+pub(super) fn whole_bucket_read(context: &Context) -> Vec<Hit> {
+    if !context.is_sensitive() {
+        return Vec::new();
+    }
+    let whole = uses(context).filter(|(_, access)| prefix(access).is_empty() && access.mode == Mode::Read);
+    whole
+        .map(|(consumer, access)| {
+            let message = format!("may read everything in bucket {}: a prefix would limit it", access.name);
+            hit(format!("consumer {}", consumer.name), message)
+        })
+        .collect()
+}
+
+pub(super) fn shared_write(context: &Context) -> Vec<Hit> {
+    let writers: Vec<(&Consumer, &BucketAccess)> =
+        uses(context).filter(|(_, access)| access.mode == Mode::ReadWrite).collect();
+    let mut hits = Vec::new();
+    for (index, (consumer, access)) in writers.iter().enumerate() {
+        for (other, again) in &writers[..index] {
+            let (one, two) = (prefix(access), prefix(again));
+            let overlap = one.starts_with(two) || two.starts_with(one);
+            if consumer.name != other.name && access.name == again.name && overlap {
+                let shared = if one.len() > two.len() { one } else { two };
+                let place = if shared.is_empty() { "all of it".into() } else { format!("below {shared}") };
+                let message = format!(
+                    "consumers {} and {} may both write, {place}: give each a prefix",
+                    other.name, consumer.name
+                );
+                hits.push(hit(format!("bucket {}", access.name), message));
+            }
+        }
+    }
+    hits
+}

@@ -1,0 +1,195 @@
+//! The audit as text, for people at a terminal.
+
+use std::fmt;
+
+use super::findings::Severity;
+use super::{Audit, Difference};
+use crate::api::Ownership;
+use crate::policy::{Effect, Statement};
+
+/// An audit as text, with colour or without.
+pub struct Text<'a> {
+    /// The audit.
+    pub audit: &'a Audit,
+    /// Whether to colour what stands out, as on a terminal.
+    pub colour: bool,
+}
+
+impl Text<'_> {
+    fn painted(&self, code: u8, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Audit { platform, roles, bucket_policies, .. } = self.audit;
+        writeln!(formatter, "{}", self.painted(1, &format!("AIPlatform {}", platform.id())))?;
+        writeln!(formatter, "  account {}, region {}", platform.account_id, platform.region)?;
+        writeln!(formatter, "  {}", ownership(&platform.ownership))?;
+        self.findings(formatter)?;
+        for grant in roles {
+            writeln!(formatter, "\n  {}", self.painted(1, &format!("Consumer {}", grant.name)))?;
+            writeln!(formatter, "    who    {}", grant.subject)?;
+            writeln!(formatter, "    role   {}", grant.arn)?;
+            let boundary = platform.permissions_boundary_arn.as_deref().unwrap_or("nothing");
+            writeln!(formatter, "    bound  by {boundary}")?;
+            for statement in &grant.trust {
+                self.statement(formatter, statement, "trust policy")?;
+            }
+            for (name, statements) in &grant.policies {
+                for statement in statements {
+                    self.statement(formatter, statement, &format!("policy {name}"))?;
+                }
+            }
+        }
+        for policy in bucket_policies {
+            writeln!(formatter, "\n  {}", self.painted(1, &format!("Bucket {}", policy.name)))?;
+            writeln!(formatter, "    bucket {}", policy.bucket)?;
+            for (statement, _) in &policy.statements {
+                self.statement(formatter, statement, "bucket policy")?;
+            }
+        }
+        if let Some(differences) = &self.audit.live {
+            self.live(formatter, differences)?;
+        }
+        Ok(())
+    }
+}
+
+impl Text<'_> {
+    fn findings(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let findings = &self.audit.findings;
+        writeln!(formatter, "\n  {}: {}", self.painted(1, "Findings"), counts(self.audit))?;
+        for finding in findings {
+            let severity = self.painted(colour(finding.severity), &format!("{:<7}", finding.severity));
+            writeln!(formatter, "    {severity}  {} ({})", finding.subject, finding.rule)?;
+            writeln!(formatter, "             {}", finding.message)?;
+        }
+        Ok(())
+    }
+
+    fn statement(&self, formatter: &mut fmt::Formatter<'_>, statement: &Statement, place: &str) -> fmt::Result {
+        let effect = match statement.effect {
+            Effect::Allow => self.painted(32, "allow"),
+            Effect::Deny => self.painted(31, "deny "),
+        };
+        writeln!(formatter, "    {effect}  {} ({place})", statement.sid)?;
+        let principals = principals(statement);
+        let conditions: Vec<String> = conditions(statement).iter().map(ToString::to_string).collect();
+        lines(formatter, "who", principals.iter().map(String::as_str))?;
+        lines(formatter, "what", statement.actions.iter().map(String::as_str))?;
+        lines(formatter, "on", statement.resources.iter().map(String::as_str))?;
+        lines(formatter, "when", conditions.iter().map(String::as_str))?;
+        lines(formatter, "why", std::iter::once(statement.reason.as_str()))?;
+        lines(formatter, "since", std::iter::once(statement.source.as_str()))
+    }
+
+    fn live(&self, formatter: &mut fmt::Formatter<'_>, differences: &[Difference]) -> fmt::Result {
+        writeln!(formatter, "\n  {}: {}", self.painted(1, "Live"), live_summary(differences))?;
+        for difference in differences {
+            writeln!(
+                formatter,
+                "    {:<9}  {} {}",
+                difference.action.to_lowercase(),
+                difference.kind,
+                difference.name
+            )?;
+            for change in &difference.changes {
+                writeln!(formatter, "               {}", change.path)?;
+                writeln!(formatter, "                 is      {}", change.from)?;
+                writeln!(formatter, "                 should  {}", change.to)?;
+            }
+            if let Some(message) = &difference.message {
+                writeln!(formatter, "               {message}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lines<'a>(formatter: &mut fmt::Formatter<'_>, label: &str, values: impl Iterator<Item = &'a str>) -> fmt::Result {
+    for (index, value) in values.enumerate() {
+        writeln!(formatter, "      {:<5}  {value}", if index == 0 { label } else { "" })?;
+    }
+    Ok(())
+}
+
+fn colour(severity: Severity) -> u8 {
+    match severity {
+        Severity::Error => 31,
+        Severity::Warning => 33,
+        Severity::Info => 36,
+    }
+}
+
+/// Who answers for it, in one line.
+fn ownership(ownership: &Ownership) -> String {
+    let optional = [
+        ("cost center", &ownership.cost_center),
+        ("runbook", &ownership.runbook),
+        ("data", &ownership.data_classification),
+    ];
+    let optional = optional.into_iter().filter_map(|(word, value)| Some(format!(", {word} {}", value.as_ref()?)));
+    format!(
+        "team {}, contact {}, environment {}{}",
+        ownership.team,
+        ownership.contact,
+        ownership.environment,
+        optional.collect::<String>()
+    )
+}
+
+/// How many findings there are of each severity.
+pub(super) fn counts(audit: &Audit) -> String {
+    let count = |severity| audit.findings.iter().filter(|finding| finding.severity == severity).count();
+    let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let parts = [
+        (count(Severity::Error), plural(count(Severity::Error), "error")),
+        (count(Severity::Warning), plural(count(Severity::Warning), "warning")),
+        (count(Severity::Info), format!("{} info", count(Severity::Info))),
+    ];
+    let named: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    if named.is_empty() { "none".into() } else { named.join(", ") }
+}
+
+/// What a comparison came to.
+pub(super) fn live_summary(differences: &[Difference]) -> String {
+    match differences.len() {
+        0 => "everything is as declared".into(),
+        1 => "1 difference to what is declared".into(),
+        count => format!("{count} differences to what is declared"),
+    }
+}
+
+/// Who a statement is for, where it says so.
+pub(super) fn principals(statement: &Statement) -> Vec<String> {
+    let kinds = statement.principals.iter();
+    kinds
+        .flat_map(|(kind, names)| {
+            names.iter().map(move |name| match (kind.as_str(), name.as_str()) {
+                ("AWS", "*") => "everybody".to_string(),
+                _ => format!("{kind} {name}"),
+            })
+        })
+        .collect()
+}
+
+/// One condition as it reads.
+pub(super) struct Condition<'a> {
+    pub(super) key: &'a str,
+    pub(super) operator: &'a str,
+    pub(super) values: String,
+}
+
+impl fmt::Display for Condition<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} {}", self.key, self.operator, self.values)
+    }
+}
+
+/// When a statement holds.
+pub(super) fn conditions(statement: &Statement) -> Vec<Condition<'_>> {
+    let keys = statement.conditions.iter().flat_map(|(operator, keys)| keys.iter().map(move |key| (operator, key)));
+    keys.map(|(operator, (key, values))| Condition { key, operator, values: values.join(" or ") }).collect()
+}

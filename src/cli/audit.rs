@@ -1,0 +1,118 @@
+//! `aiplatform audit`: who may do what, and why. Offline, unless the difference to AWS is asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{AwsArguments, BAD_INPUT, ClusterArguments, Error, FINDINGS, SUCCESS, diff, output, read, run};
+use crate::audit::html::Page;
+use crate::audit::text::Text;
+use crate::audit::{Audit, audit as make_audit};
+use crate::guardrails::Guardrails;
+use crate::manifest::Manifest;
+use crate::platform::validate;
+use crate::reconcile::{Obstacle, Surroundings, look};
+
+/// Arguments of `audit`.
+#[derive(Args, Debug, Clone)]
+pub(super) struct AuditArguments {
+    /// A file with AIPlatform objects, or - for standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE", required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+    /// Add the difference to what AWS and the cluster have; changes nothing
+    #[arg(long)]
+    live: bool,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    #[command(flatten)]
+    aws: AwsArguments,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+    Html,
+}
+
+pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
+    let input = read(&arguments.files)?;
+    let mut audits = Vec::new();
+    let mut problems = Vec::new();
+    for manifest in &input.manifests {
+        match validate(&manifest.object) {
+            Ok(platform) => audits.push(make_audit(&platform, None)),
+            Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    if arguments.live {
+        (audits, problems) = run::runtime()?.block_on(compare(arguments, &input.manifests, audits))?;
+    }
+    write(arguments, &audits);
+    // What could not be read may hold anything: a comparison without it is no comparison.
+    if !problems.is_empty() {
+        for problem in &problems {
+            output::complain(problem);
+        }
+        return Ok(BAD_INPUT);
+    }
+    Ok(if audits.iter().any(Audit::has_errors) { FINDINGS } else { SUCCESS })
+}
+
+/// The audits with what is there, and a line for everything that could not be read.
+async fn compare(
+    arguments: &AuditArguments,
+    manifests: &[Manifest],
+    audits: Vec<Audit>,
+) -> Result<(Vec<Audit>, Vec<String>), Error> {
+    let client = run::client().await?;
+    let cluster = run::cluster_name(&client, &arguments.cluster).await?;
+    let provider = run::world(&client, arguments.aws.s3_path_style).await;
+    let mut compared = Vec::new();
+    let mut problems = Vec::new();
+    for (manifest, audit) in manifests.iter().zip(audits) {
+        let object = diff::with_live_status(&client, manifest).await?;
+        let surroundings = Surroundings { cluster: &cluster, guardrails: &Guardrails::Unbounded, labels: None };
+        match look(&provider, &object, surroundings).await {
+            Ok(plan) => {
+                problems.extend(diff::unreadable(std::slice::from_ref(&plan)));
+                compared.push(audit.compared_with(&plan));
+            }
+            Err(Obstacle::Invalid(found)) => {
+                problems.extend(found.iter().map(|problem| manifest.locate(problem)));
+                compared.push(audit);
+            }
+            Err(obstacle) => {
+                problems.push(format!("{}: {obstacle}", manifest.source));
+                compared.push(audit);
+            }
+        }
+    }
+    Ok((compared, problems))
+}
+
+fn write(arguments: &AuditArguments, audits: &[Audit]) {
+    match arguments.output {
+        Format::Json => output::json(&json!({ "platforms": audits })),
+        Format::Html => output::print(&Page { audits, command: &command(arguments) }.to_string()),
+        Format::Text => {
+            let colour = output::is_colourful();
+            let texts: Vec<String> = audits.iter().map(|audit| Text { audit, colour }.to_string()).collect();
+            output::print(&texts.join("\n"));
+        }
+    }
+}
+
+/// The command line that makes the same output again.
+fn command(arguments: &AuditArguments) -> String {
+    let files = arguments.files.iter().map(|file| format!(" -f {}", file.display()));
+    let live = if arguments.live { " --live" } else { "" };
+    format!("aiplatform audit{} -o html{live}", files.collect::<String>())
+}
