@@ -26,14 +26,19 @@ class Cloud:
 
     def __init__(self, url: str) -> None:
         """Make a client, from nothing that the environment says."""
-        self.s3 = boto3.client(
-            "s3",
-            endpoint_url=url,
-            region_name=REGION,
-            aws_access_key_id="colleague",
-            aws_secret_access_key="colleague",
-            config=Config(proxies={}, s3={"addressing_style": "path"}),
-        )
+
+        def client(service: str) -> Any:
+            return boto3.client(
+                service,
+                endpoint_url=url,
+                region_name=REGION,
+                aws_access_key_id="colleague",
+                aws_secret_access_key="colleague",
+                config=Config(proxies={}, s3={"addressing_style": "path"}),
+            )
+
+        self.s3 = client("s3")
+        self.iam = client("iam")
 
     def buckets(self) -> Buckets:
         """Every bucket of the account."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The operator at work on a real Kubernetes API server and a simulated AWS, in four acts.
+"""The operator at work on a real Kubernetes API server and a simulated AWS, in five acts.
 
 Needs boto3, so it runs in the simulator's virtual environment; `make demo` does that. Exits with
 0 when everything went as told, and leaves nothing behind; with --keep it stays up until Ctrl-C.
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import access
 import cloud
 from cloud import Cloud
 from live import Live, Object, is_gone, is_ready
@@ -141,18 +142,22 @@ class Demo:
         terminal.say("What differs from the declaration?")
         self.type(f"aiplatform diff -f {MANIFEST}", expect=1)
         terminal.say("The operator would see it on its next look, within 10 minutes. Now, please:")
-        self.type_and_watch(
-            f"kubectl annotate aip {NAME} -n {NAMESPACE} --overwrite "
-            'aiplatform.dev/reconcile-at="$(date)"',
-            "Repaired",
-            self._next_pass(),
-        )
+        self.look_again("Repaired")
         ids = {rule["ID"] for rule in self.cloud.rules(bucket)}
         if ids != {rule["ID"] for rule in [*rules, theirs]}:
             raise StageError(f"after the repair the lifecycle rules are {sorted(ids)}")
         terminal.say("The rule is back, and the colleague's own is kept: it is not the operator's.")
         self._show_artifacts("lifecycle")
         self.type(f"kubectl events -n {NAMESPACE} --for aip/{NAME} | grep -e REASON -e Updated")
+
+    def look_again(self, what: str) -> None:
+        """Ask the operator for a pass, and watch it."""
+        self.type_and_watch(
+            f"kubectl annotate aip {NAME} -n {NAMESPACE} --overwrite "
+            'aiplatform.dev/reconcile-at="$(date)"',
+            what,
+            self._next_pass(),
+        )
 
     def edit(self) -> None:
         """Act 3."""
@@ -214,7 +219,8 @@ class Demo:
             "kubectl get aip -A -o wide",
             f"kubectl describe aip {NAME} -n {NAMESPACE}",
             f"kubectl edit aip {NAME} -n {NAMESPACE}",
-            f"aiplatform diff -f {MANIFEST}",
+            f"aiplatform diff -f {access.MANIFEST}",
+            f"aiplatform audit -f {access.MANIFEST} -o html > audit.html",
             f"aws s3api get-bucket-lifecycle-configuration --bucket {self.artifacts}",
             f"curl {stage.aws_url}/_sim/calls",
             f"curl {stage.operator_url}/metrics",
@@ -257,10 +263,11 @@ def main() -> int:
             demo.apply()
             demo.drift()
             demo.edit()
+            if not arguments.keep:
+                demo.delete()
+            access.play(demo)
             if arguments.keep:
                 demo.stay()
-            else:
-                demo.delete()
     except StageError as failure:
         notes = getattr(failure, "__notes__", [])
         print("\n".join([f"\ndemo: {failure}", *notes]), file=sys.stderr)

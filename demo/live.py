@@ -163,7 +163,7 @@ class Live:
             sign = SPINNER[tick % len(SPINNER)]
         return [
             (f"  {sign} ", style),
-            (f"{row.kind:<11}{row.name:<{NAME_WIDTH}}", ""),
+            (f"{row.kind:<15}{row.name:<{NAME_WIDTH}}", ""),
             (f"{row.state:<13}", style),
             (row.activity(), "dim"),
         ]
@@ -180,7 +180,7 @@ class Live:
 
     def _tell(self, row: Row, message: str) -> None:
         elapsed = time.monotonic() - self.began
-        start = f"{elapsed:5.1f} s  {row.kind:<11}{row.name:<{NAME_WIDTH}}{row.state:<13}"
+        start = f"{elapsed:5.1f} s  {row.kind:<15}{row.name:<{NAME_WIDTH}}{row.state:<13}"
         self.terminal.line((f"{start}{message}".rstrip(), ""))
 
     def _sum_up(self, what: str) -> None:

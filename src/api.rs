@@ -61,8 +61,8 @@ pub const FINALIZER: &str = "aiplatform.dev/cleanup";
     printcolumn(
         name = "Models",
         type_ = "string",
-        json_path = ".status.models[*].name",
-        description = "The models it serves",
+        json_path = ".status.modelsReady",
+        description = "Models that are ready, of all",
         priority = 1
     ),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", priority = 1),

@@ -1,6 +1,8 @@
-//! The command line: `run`, `crd`, `plan`, `diff`, `operator-policy`.
+//! The command line: `run`, `crd`, `plan`, `diff`, `audit`, `operator-policy`.
 
+mod audit;
 mod diff;
+mod live;
 mod operator_policy;
 mod output;
 mod plan;
@@ -19,6 +21,8 @@ use crate::manifest::{self, Input};
 const SUCCESS: u8 = 0;
 /// There are differences.
 const DIFFERENCES: u8 = 1;
+/// Something is really wrong.
+const FINDINGS: u8 = 1;
 /// The input is bad, or something that is needed is missing.
 const BAD_INPUT: u8 = 2;
 
@@ -40,6 +44,8 @@ enum Command {
     Plan(PlanArguments),
     /// Show what would change; reads AWS and the cluster, changes nothing
     Diff(DiffArguments),
+    /// Show who may do what, and why
+    Audit(audit::AuditArguments),
     /// Print the IAM policies that the operator itself needs, as JSON; asks nobody
     OperatorPolicy(OperatorPolicyArguments),
 }
@@ -123,7 +129,7 @@ struct ClusterArguments {
 
 #[derive(Args, Debug, Clone)]
 struct GuardrailsArguments {
-    /// What platforms may ask for. Without it, run refuses assumeRole and adopt; plan and diff refuse nothing
+    /// What platforms may ask for. Without it, run refuses assumeRole and adopt; the others refuse nothing
     #[arg(long = "guardrails", value_name = "FILE", env = "AIPLATFORM_GUARDRAILS")]
     file: Option<PathBuf>,
 }
@@ -177,6 +183,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Crd => crd(),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
         Command::OperatorPolicy(arguments) => operator_policy::operator_policy(&arguments),
     };
     ExitCode::from(result.unwrap_or_else(|error| {

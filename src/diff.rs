@@ -6,7 +6,7 @@ use serde_json::Value;
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// Path of the field, such as `lifecycle.expire-evals.expiration.days`.
+    /// Path of the field, such as `lifecycle.expire-evals.expiration.days`; it ends in `[]` for one item of a list.
     pub path: String,
     /// What it is; `null` when it is not there.
     pub from: Value,
@@ -46,6 +46,13 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
                 compare(&nested, left.get(name).unwrap_or(&missing), right.get(name).unwrap_or(&missing), found);
             }
         }
+        (Value::Array(left), Value::Array(right)) if left.iter().chain(right).all(Value::is_object) => {
+            let path = format!("{path}[]");
+            let gone = left.iter().filter(|item| !right.contains(item));
+            found.extend(gone.map(|item| Change { path: path.clone(), from: item.clone(), to: Value::Null }));
+            let new = right.iter().filter(|item| !left.contains(item));
+            found.extend(new.map(|item| Change { path: path.clone(), from: Value::Null, to: item.clone() }));
+        }
         _ => found.push(Change { path: path.into(), from: from.clone(), to: to.clone() }),
     }
 }
@@ -65,6 +72,15 @@ mod tests {
         assert_eq!(paths, [("b.c", "b"), ("gone", "gone"), ("new", "new")]);
         assert_eq!(found[0].from, json!([1, 2]));
         assert_eq!(found[1].to, Value::Null);
+    }
+
+    #[test]
+    fn items_that_stay_in_a_list_are_not_named() {
+        let from = json!({"list": [{"a": 1}, {"b": 2}]});
+        let to = json!({"list": [{"b": 2}, {"c": 3}]});
+        let change = |from: Value, to: Value| Change { path: "list[]".into(), from, to };
+        let expected = [change(json!({"a": 1}), Value::Null), change(Value::Null, json!({"c": 3}))];
+        assert_eq!(changes(&from, &to), expected);
     }
 
     #[test]

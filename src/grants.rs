@@ -127,10 +127,10 @@ pub fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut grants = Vec::new();
     for (index, consumer) in platform.access.iter().enumerate() {
-        let grant = grant(platform, consumer);
-        match grant {
+        let path = format!("spec.access[{index}]");
+        match grant(platform, consumer, &path) {
             Ok(grant) => grants.push(grant),
-            Err(why) => problems.push(Problem::new(format!("spec.access[{index}]"), why)),
+            Err(why) => problems.push(Problem::new(path, why)),
         }
     }
     if problems.is_empty() { Ok(grants) } else { Err(problems) }
@@ -142,10 +142,11 @@ pub fn role_name(platform: &Platform, part: &str) -> String {
     names::generated(&platform.account_id, &platform.region, &platform.namespace, &platform.name, part, ROLE_LIMIT)
 }
 
-fn grant(platform: &Platform, consumer: &Consumer) -> Result<Grant, String> {
+/// `path` is the consumer's in the spec.
+fn grant(platform: &Platform, consumer: &Consumer, path: &str) -> Result<Grant, String> {
     let role = role_name(platform, &consumer.name);
     let subject = trust::subject(platform, consumer);
-    let trust = trust::statements(platform, &subject);
+    let trust = trust::statements(platform, &subject, path);
     let trust_size = size(&document(&trust));
     if trust_size > TRUST_LIMIT {
         return Err(format!(
@@ -153,8 +154,8 @@ fn grant(platform: &Platform, consumer: &Consumer) -> Result<Grant, String> {
             consumer.name
         ));
     }
-    let mut statements = bedrock::statements(platform, consumer);
-    statements.extend(storage::statements(platform, consumer));
+    let mut statements = bedrock::statements(platform, consumer, path);
+    statements.extend(storage::statements(platform, consumer, path));
     tell_apart(&mut statements);
     let too_large = |size: usize, limit: usize| {
         format!(

@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod arn;
+pub mod audit;
 #[cfg(feature = "aws")]
 pub mod cli;
 pub mod controller;

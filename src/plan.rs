@@ -207,7 +207,7 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
         steps.push(step);
     }
     let keys: BTreeSet<Key> = wanted.iter().map(|item| item.resource.key()).collect();
-    steps.extend(leaving(&keys, observations, intent));
+    steps.extend(leaving(&keys, &attainable, observations, intent));
     manage(intent.management_policy, Plan { namespace: namespace.into(), name: name.into(), steps })
 }
 
@@ -217,10 +217,8 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
         match policy {
             ManagementPolicy::Observe if step.action.writes() => step.withheld = Some("managementPolicy is Observe"),
             ManagementPolicy::NoDelete
-                if matches!(
-                    step.action,
-                    Action::Delete { .. } | Action::Refuse(Refusal { reason: "DeletionBlocked", .. })
-                ) =>
+                if step.desired.is_none()
+                    && matches!(step.action, Action::Delete { .. } | Action::Refuse(_) | Action::Blocked(_)) =>
             {
                 step.action =
                     Action::Retain("no longer declared, and kept because managementPolicy is NoDelete".into());
@@ -292,20 +290,27 @@ fn difference(desired: &Resource, observed: &Observed) -> (Action, Option<Refusa
     }
 }
 
-/// Steps for what is there and no longer desired, each after everything that needs it.
-fn leaving(wanted: &BTreeSet<Key>, observations: &Observations, intent: &Intent) -> Vec<Step> {
+/// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
+/// and still has to be turned to something else.
+fn leaving(
+    wanted: &BTreeSet<Key>,
+    attainable: &BTreeSet<Key>,
+    observations: &Observations,
+    intent: &Intent,
+) -> Vec<Step> {
     let mut rest: Vec<(&Key, &Observed)> = observations.iter().filter(|(key, _)| !wanted.contains(key)).collect();
     let dependants = |key: &Key| -> Vec<Key> {
-        let needs =
-            |observed: &Observed| observed.resource.as_ref().is_some_and(|resource| resource.needs().contains(key));
-        observations
-            .iter()
-            .filter(|(other, observed)| !wanted.contains(*other) && needs(observed))
-            .map(|(other, _)| other.clone())
-            .collect()
+        let needs = |other: &Key, observed: &Observed| match (&observed.state, &observed.resource) {
+            // Whatever could not be read may need whatever it could need.
+            (ObservedState::Unreadable(_), _) => other.kind.may_need(key.kind),
+            (_, Some(resource)) => observed.owner == Owner::Ours && resource.needs().contains(key),
+            (_, None) => false,
+        };
+        observations.iter().filter(|(other, observed)| needs(other, observed)).map(|(other, _)| other.clone()).collect()
     };
     let mut steps: Vec<Step> = Vec::new();
-    let mut placed = BTreeSet::new();
+    let mut placed = wanted.clone();
+    let mut done = attainable.clone();
     while !rest.is_empty() {
         let (ready, later): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|(key, _)| dependants(key).iter().all(|dependant| placed.contains(dependant)));
@@ -314,7 +319,17 @@ fn leaving(wanted: &BTreeSet<Key>, observations: &Observations, intent: &Intent)
         }
         for (key, observed) in ready {
             placed.insert(key.clone());
-            steps.extend(away(key, observed, dependants(key), intent));
+            let needs = dependants(key);
+            let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
+            let Some(mut step) = away(key, observed, needs, intent) else { continue };
+            if matches!(step.action, Action::Delete { .. }) {
+                if open.is_empty() {
+                    done.insert(key.clone());
+                } else {
+                    step.action = Action::Blocked(open);
+                }
+            }
+            steps.push(step);
         }
         rest = later;
     }

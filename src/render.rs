@@ -47,7 +47,11 @@ impl Serialize for Step {
 #[must_use]
 pub fn fields(action: &Action) -> Vec<String> {
     match action {
-        Action::Update(changes) => changes.iter().map(|change| change.path.clone()).collect(),
+        Action::Update(changes) => {
+            let mut paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+            paths.dedup();
+            paths
+        }
         _ => Vec::new(),
     }
 }
@@ -148,6 +152,10 @@ fn write_change(formatter: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Res
         (Value::Null, added @ Value::Object(_)) => {
             writeln!(formatter, "      + {}:", change.path)?;
             write_fields(formatter, added, 10)
+        }
+        (removed @ Value::Object(_), Value::Null) if change.path.ends_with("[]") => {
+            writeln!(formatter, "      - {}:", change.path)?;
+            write_fields(formatter, removed, 10)
         }
         (Value::Object(_), Value::Null) => writeln!(formatter, "      - {}", change.path),
         (from, to) => writeln!(formatter, "      {}: {} -> {}", change.path, scalar(from), scalar(to)),

@@ -47,6 +47,12 @@ impl Kind {
         }
     }
 
+    /// Whether a resource of this kind can need one of that kind.
+    #[must_use]
+    pub fn may_need(self, other: Self) -> bool {
+        matches!((self, other), (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role))
+    }
+
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -59,6 +59,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
     if let Some(facts) = subject.facts {
         status.models.clone_from(&facts.models);
+        status.models_ready = facts.models_ready();
         status.access.clone_from(&facts.access);
     }
     let summary = match verdict {

@@ -1,5 +1,7 @@
 //! From any world, with any failure, repeated passes reach what is declared, and nothing that is not ours is touched.
 
+mod access;
+mod bindings;
 mod guarded;
 mod passes;
 mod scenario;
@@ -11,7 +13,7 @@ use aiplatform::api::status::Phase;
 use aiplatform::guardrails::Guardrails;
 use aiplatform::reconcile::{Pass, Surroundings, reconcile};
 use aiplatform::repeats::Repeats;
-use aiplatform::resource::{Contents, Owner};
+use aiplatform::resource::{Contents, Key, Owner};
 use aiplatform::schedule::Next;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -19,15 +21,21 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{Fault, Memory, World, Write};
-use scenario::{ACCOUNT, CLUSTER, End, Scenario, assert_ended, crash, fault, scenario, wanted};
+use crate::support::memory::{Fault, Memory, StoredAccount, World, Write};
+use scenario::{ACCOUNT, CLUSTER, End, OURS, Scenario, assert_ended, crash, fault, scenario, wanted};
 
 /// At most: announced, done, seen to be done, broken off while looking once more, mended, and found as before.
 const PASSES: usize = 6;
 
+/// The calls that make something.
+const MAKES: [&str; 4] =
+    ["s3:CreateBucket", "iam:CreateRole", "eks:CreatePodIdentityAssociation", "patch serviceaccounts"];
+
 /// Draws cases and checks each; proptest makes a failing one as small as it can.
 fn check<S: Strategy>(strategy: &S, property: impl Fn(S::Value)) {
-    let config = Config { failure_persistence: None, ..Config::default() };
+    // Half of proptest's own number, which PROPTEST_CASES raises for a longer search.
+    let cases = Config::default().cases / 2;
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let holds = TestRunner::new(config).run(strategy, |case| {
         property(case);
         Ok(())
@@ -119,33 +127,29 @@ impl Run {
         assert_eq!(Some(pass.status), status);
     }
 
-    /// Nothing was written that is somebody else's, or nobody's and not to be adopted.
-    fn assert_only_ours_was_written(&self, adopted: &[String]) {
-        for Write { action, name, holder } in self.memory.writes() {
+    /// Nothing was written that is somebody else's, or nobody's and not to be adopted; and nothing of ours was made or
+    /// left to give pods a role that is not there.
+    fn assert_only_ours_was_written(&self, adopted: &BTreeSet<Key>) {
+        for Write { action, key, holder, left_dangling } in self.memory.writes() {
             let allowed = match holder {
-                None => action == "s3:CreateBucket",
+                None => MAKES.contains(&action.as_str()),
                 Some(Owner::Ours) => true,
-                Some(Owner::Nobody) => adopted.contains(&name),
+                Some(Owner::Nobody) => adopted.contains(&key),
                 Some(Owner::Theirs(_)) => false,
             };
-            assert!(allowed, "{action} on {name}, held by {holder:?}");
+            assert!(allowed, "{action} on {key}, held by {holder:?}");
+            assert!(left_dangling.is_empty(), "{action} on {key} leaves a role missing that {left_dangling:?} gives");
         }
     }
 
-    /// Whatever carries our owner tag is known to the object.
+    /// Whatever is ours is known to the object.
     fn assert_nothing_is_forgotten(&self) {
         let known = aiplatform::status::inventory(self.object.status.as_ref());
-        for (name, stored) in self.memory.world().buckets {
-            if stored.owner() == Some("cluster-1/support/assistant") {
-                assert!(known.iter().any(|key| key.name == name), "{name} is forgotten");
-            }
+        let ours = self.memory.world().holders(OURS).into_iter().filter(|(_, holder)| *holder == Owner::Ours);
+        for (key, _) in ours {
+            assert!(known.contains(&key), "{key} is forgotten");
         }
     }
-}
-
-fn adopted(scenario: &Scenario) -> Vec<String> {
-    let slots = scenario.slots.iter().zip(wanted(&scenario.object()));
-    slots.filter(|(slot, _)| slot.shape.adopt).map(|(_, desired)| desired.name).collect()
 }
 
 /// Passes over the object lead to where the scenario must end.
@@ -153,8 +157,9 @@ fn reaches_its_end(run: &mut Run, scenario: &Scenario) {
     let last = run.settle();
     run.memory.recover();
     assert_ended(&scenario.ends(), &scenario.world(), &run.memory.world());
+    access::assert_is(&run.memory.world(), &scenario.access_ends());
     run.assert_at_rest();
-    run.assert_only_ours_was_written(&adopted(scenario));
+    run.assert_only_ours_was_written(&scenario.adopted());
     run.assert_nothing_is_forgotten();
     if scenario.management_policy != "Observe" {
         let ready = last.status.conditions.iter().any(|found| found.type_ == "Ready" && found.status == "True");
@@ -186,7 +191,8 @@ fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
     }
     assert!(last.finished, "{:#?}", last.status);
     assert_ended(&ends, &before, &run.memory.world());
-    run.assert_only_ours_was_written(&[]);
+    access::assert_is(&run.memory.world(), &scenario.access_ends_of_deletion());
+    run.assert_only_ours_was_written(&BTreeSet::new());
     let calls = run.memory.writes();
     assert!(run.pass().finished);
     assert_eq!(run.memory.writes(), calls);
@@ -228,14 +234,38 @@ fn a_deletion_leaves_what_is_to_be_retained_after_a_crash_at_any_call() {
     });
 }
 
-/// What a spec says of three buckets: of some of them nothing.
-fn edition() -> impl Strategy<Value = Vec<Option<scenario::Shape>>> {
-    proptest::collection::vec(proptest::option::weighted(0.7, scenario::shape()), 3)
+/// What a spec says of three buckets and three consumers: of some of them nothing.
+#[derive(Clone, Debug)]
+struct Edition {
+    buckets: Vec<Option<scenario::Shape>>,
+    identity: access::Identity,
+    consumers: Vec<Option<access::Consumer>>,
+    /// Which service account each consumer takes.
+    accounts: Vec<usize>,
 }
 
-fn spec_of(edition: &[Option<scenario::Shape>], generation: i64) -> AIPlatform {
-    let shapes = edition.iter().enumerate().filter_map(|(index, shape)| Some((index, shape.as_ref()?)));
-    let mut object = scenario::object(json!({"storage": {"buckets": scenario::buckets_json(shapes)}}));
+fn edition() -> impl Strategy<Value = Edition> {
+    use proptest::{collection::vec, option::weighted};
+    let buckets = vec(weighted(0.7, scenario::shape()), 3);
+    let consumers = vec(weighted(0.6, access::consumer()), 3);
+    (buckets, access::identity(), consumers, Just(vec![0, 1, 2]).prop_shuffle())
+        .prop_map(|(buckets, identity, consumers, accounts)| Edition { buckets, identity, consumers, accounts })
+}
+
+fn spec_of(edition: &Edition, generation: i64) -> AIPlatform {
+    let shapes = edition.buckets.iter().enumerate().filter_map(|(index, shape)| Some((index, shape.as_ref()?)));
+    let bucket = shapes.clone().next().map(|(index, _)| format!("bucket-{index}"));
+    let consumers = edition.consumers.iter().zip(&edition.accounts).enumerate();
+    let consumers = consumers.filter_map(|(index, (consumer, account))| {
+        let consumer = consumer.as_ref()?;
+        Some(consumer.to_json(&format!("consumer-{index}"), &format!("account-{account}"), bucket.as_deref()))
+    });
+    let mut object = scenario::object(json!({
+        "identity": edition.identity.to_json(),
+        "models": access::models_json(),
+        "access": consumers.collect::<Vec<_>>(),
+        "storage": {"buckets": scenario::buckets_json(shapes)},
+    }));
     object.metadata.generation = Some(generation);
     object
 }
@@ -244,7 +274,9 @@ fn spec_of(edition: &[Option<scenario::Shape>], generation: i64) -> AIPlatform {
 fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
     check(&(edition(), edition(), fault(), any::<bool>()), |(old, new, failure, crashes)| {
         let (old_object, mut new_object) = (spec_of(&old, 1), spec_of(&new, 2));
-        let mut run = Run::new(Memory::new(ACCOUNT, World::default()), old_object.clone());
+        let mut first = World::default();
+        first.service_accounts.insert("support/account-0".into(), StoredAccount::default());
+        let mut run = Run::new(Memory::new(ACCOUNT, first.clone()), old_object.clone());
         run.settle();
         new_object.status = run.object.status.take();
         run.object = new_object;
@@ -257,7 +289,7 @@ fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
         run.settle();
         run.memory.recover();
 
-        let shapes = old.iter().flatten();
+        let shapes = old.buckets.iter().flatten();
         let mut ends: BTreeMap<String, End> = wanted(&old_object)
             .into_iter()
             .zip(shapes)
@@ -271,8 +303,12 @@ fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
                 .map(|bucket| (bucket.name.clone(), End::As(Box::new(bucket), BTreeSet::new()))),
         );
         assert_ended(&ends, &before, &run.memory.world());
+        for wanted in access::wanted(&run.object) {
+            access::converge(&mut first, &wanted);
+        }
+        access::assert_is(&run.memory.world(), &first);
         run.assert_at_rest();
-        run.assert_only_ours_was_written(&[]);
+        run.assert_only_ours_was_written(&[&old_object, &run.object].into_iter().flat_map(access::adoptable).collect());
         run.assert_nothing_is_forgotten();
     });
 }

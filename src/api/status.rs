@@ -22,6 +22,9 @@ pub struct AIPlatformStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// Models that are ready, of all: `2/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models_ready: Option<String>,
     /// The models, each with how to reach it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelStatus>,

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{AwsArguments, BAD_INPUT, ClusterArguments, Error, FINDINGS, SUCCESS, diff, output, read, run};
+use super::live::{Live, unreadable};
+use super::{
+    AwsArguments, BAD_INPUT, ClusterArguments, Error, FINDINGS, GuardrailsArguments, SUCCESS, output, read, run,
+};
 use crate::audit::html::Page;
 use crate::audit::text::Text;
 use crate::audit::{Audit, audit as make_audit};
 use crate::guardrails::Guardrails;
 use crate::manifest::Manifest;
 use crate::platform::validate;
-use crate::reconcile::{Obstacle, Surroundings, look};
 
 /// Arguments of `audit`.
 #[derive(Args, Debug, Clone)]
@@ -30,6 +32,8 @@ pub(super) struct AuditArguments {
     cluster: ClusterArguments,
     #[command(flatten)]
     aws: AwsArguments,
+    #[command(flatten)]
+    guardrails: GuardrailsArguments,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +45,16 @@ enum Format {
 
 pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let input = read(&arguments.files)?;
+    let guardrails = arguments.guardrails.shown()?;
     let mut audits = Vec::new();
     let mut problems = Vec::new();
     for manifest in &input.manifests {
         match validate(&manifest.object) {
-            Ok(platform) => audits.push(make_audit(&platform, None)),
+            Ok(platform) => {
+                // The platform as specified: that its roles lack the boundary is what an auditor wants to know.
+                let rule = guardrails.bounds(&platform.namespace, None);
+                audits.push(make_audit(&platform, rule.and_then(|rule| rule.permissions_boundary_arn.as_deref())));
+            }
             Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
         }
     }
@@ -53,7 +62,7 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
         return Err(Error::Invalid(problems));
     }
     if arguments.live {
-        (audits, problems) = run::runtime()?.block_on(compare(arguments, &input.manifests, audits))?;
+        (audits, problems) = run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests, audits))?;
     }
     write(arguments, &audits);
     // What could not be read may hold anything: a comparison without it is no comparison.
@@ -69,28 +78,21 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
 /// The audits with what is there, and a line for everything that could not be read.
 async fn compare(
     arguments: &AuditArguments,
+    guardrails: Guardrails,
     manifests: &[Manifest],
     audits: Vec<Audit>,
 ) -> Result<(Vec<Audit>, Vec<String>), Error> {
-    let client = run::client().await?;
-    let cluster = run::cluster_name(&client, &arguments.cluster).await?;
-    let provider = run::world(&client, arguments.aws.s3_path_style).await;
+    let live = Live::connect(&arguments.cluster, &arguments.aws, guardrails).await?;
     let mut compared = Vec::new();
     let mut problems = Vec::new();
     for (manifest, audit) in manifests.iter().zip(audits) {
-        let object = diff::with_live_status(&client, manifest).await?;
-        let surroundings = Surroundings { cluster: &cluster, guardrails: &Guardrails::Unbounded, labels: None };
-        match look(&provider, &object, surroundings).await {
+        match live.plan(manifest).await? {
             Ok(plan) => {
-                problems.extend(diff::unreadable(std::slice::from_ref(&plan)));
+                problems.extend(unreadable(&plan));
                 compared.push(audit.compared_with(&plan));
             }
-            Err(Obstacle::Invalid(found)) => {
-                problems.extend(found.iter().map(|problem| manifest.locate(problem)));
-                compared.push(audit);
-            }
-            Err(obstacle) => {
-                problems.push(format!("{}: {obstacle}", manifest.source));
+            Err(found) => {
+                problems.extend(found);
                 compared.push(audit);
             }
         }

@@ -21,8 +21,7 @@ pub(super) fn plans(plans: &[Plan], format: OutputFormat) {
     match format {
         OutputFormat::Json => json(&json!({ "platforms": plans })),
         OutputFormat::Text => {
-            let colour =
-                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+            let colour = is_colourful();
             let texts: Vec<String> = plans.iter().map(|plan| Text { plan, colour }.to_string()).collect();
             print(&texts.join("\n"));
         }
@@ -31,4 +30,9 @@ pub(super) fn plans(plans: &[Plan], format: OutputFormat) {
 
 pub(super) fn json(value: &Value) {
     print(&format!("{value:#}\n"));
+}
+
+/// Only on a terminal, and not where it is unwanted (<https://no-color.org>).
+pub(super) fn is_colourful() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }

@@ -11,19 +11,19 @@ const INVOKE: &str = "bedrock:InvokeModel";
 const INVOKE_STREAM: &str = "bedrock:InvokeModelWithResponseStream";
 const APPLY_GUARDRAIL: &str = "bedrock:ApplyGuardrail";
 
-pub(super) fn statements(platform: &Platform, consumer: &Consumer) -> Vec<Statement> {
-    let models = consumer.models.iter().filter_map(|name| platform.models.iter().find(|model| model.name == *name));
-    models
-        .flat_map(|model| {
-            model.bedrock.iter().flat_map(|bedrock| model_statements(platform, consumer, &model.name, bedrock))
-        })
-        .collect()
+pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
+    let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
+        let model = platform.models.iter().find(|model| model.name == *name)?;
+        let statements = model_statements(platform, consumer, name, model.bedrock.as_ref()?);
+        Some(statements.into_iter().map(move |statement| statement.since(&format!("{path}.models[{index}]"))))
+    });
+    used.flatten().collect()
 }
 
 fn model_statements(platform: &Platform, consumer: &Consumer, name: &str, model: &Bedrock) -> Vec<Statement> {
     let Platform { region, account_id, .. } = platform;
     let actions: &[&str] = if model.streaming { &[INVOKE, INVOKE_STREAM] } else { &[INVOKE] };
-    let because = format!("consumer {} may call model {name} (spec.access[].models)", consumer.name);
+    let because = format!("consumer {} may call model {name}", consumer.name);
     let mut statements = Vec::new();
     let mut covered = Vec::new();
     match &model.inference_profile_id {

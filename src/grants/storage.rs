@@ -9,11 +9,12 @@ use crate::policy::Statement;
 const READ: [&str; 1] = ["s3:GetObject"];
 const WRITE: [&str; 4] = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
 
-pub(super) fn statements(platform: &Platform, consumer: &Consumer) -> Vec<Statement> {
+pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.buckets.iter().enumerate().filter_map(|(index, access)| {
         let bucket = platform.buckets.iter().find(|bucket| bucket.name == access.name)?;
         let again = consumer.buckets[..index].iter().filter(|earlier| earlier.name == access.name).count();
-        Some(bucket_statements(platform, consumer, bucket, access, again))
+        let statements = bucket_statements(platform, consumer, bucket, access, again);
+        Some(statements.into_iter().map(move |statement| statement.since(&format!("{path}.buckets[{index}]"))))
     });
     used.flatten().collect()
 }
@@ -34,8 +35,7 @@ fn bucket_statements(
         Mode::ReadWrite => (&WRITE, "Write", "read and write"),
     };
     let place = if prefix.is_empty() { "all of it".to_string() } else { format!("below {prefix}") };
-    let because =
-        format!("consumer {} may {word} bucket {}, {place} (spec.access[].buckets)", consumer.name, bucket.name);
+    let because = format!("consumer {} may {word} bucket {}, {place}", consumer.name, bucket.name);
     let objects = vec![format!("{arn}/{prefix}*")];
     let mut list = Statement::allow(sid(&["List", &bucket.name, &number]), &["s3:ListBucket"], vec![arn], &because);
     if !prefix.is_empty() {

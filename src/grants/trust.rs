@@ -14,9 +14,16 @@ pub(super) fn subject(platform: &Platform, consumer: &Consumer) -> Subject {
     }
 }
 
-pub(super) fn statements(platform: &Platform, subject: &Subject) -> Vec<Statement> {
-    let statement =
-        |name: &str, actions: &[&str], because: String| Statement::allow(name, actions, Vec::new(), because);
+/// `path` is the consumer's in the spec.
+pub(super) fn statements(platform: &Platform, subject: &Subject, path: &str) -> Vec<Statement> {
+    let field = match subject {
+        Subject::Irsa(_) | Subject::PodIdentity(..) => "serviceAccount",
+        Subject::Principals(_) => "principalArns",
+    };
+    let path = format!("{path}.{field}");
+    let statement = |name: &str, actions: &[&str], because: String| {
+        Statement::allow(name, actions, Vec::new(), because).since(&path)
+    };
     match (subject, &platform.identity) {
         (Subject::Irsa(account), Some(Identity::Irsa { provider_arn, issuer })) => {
             let because =
@@ -40,7 +47,7 @@ pub(super) fn statements(platform: &Platform, subject: &Subject) -> Vec<Statemen
             ]
         }
         (Subject::Principals(names), _) => {
-            let because = "the principals that spec.access[].principalArns names".to_string();
+            let because = "the principals that the spec names".to_string();
             vec![statement("Principals", &["sts:AssumeRole"], because).by("AWS", names.clone())]
         }
         _ => Vec::new(),

@@ -44,6 +44,14 @@ pub(super) fn identity(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) -> Op
                 ));
                 return None;
             };
+            if parts.account != spec.account_id {
+                let message = format!(
+                    "{:?} is a provider of account {}, and roles of spec.accountId {:?} trust only providers of their own \
+                     account: make one there for the same cluster",
+                    irsa.oidc_provider_arn, parts.account, spec.account_id
+                );
+                problems.push(Problem::new(path, message));
+            }
             Some(Identity::Irsa { provider_arn: irsa.oidc_provider_arn.clone(), issuer: issuer.to_string() })
         }
         (None, Some(pods)) => {
@@ -79,13 +87,17 @@ pub(super) fn identity(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) -> Op
 pub(super) fn validate_arns(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) {
     if let Some(boundary) = &spec.permissions_boundary_arn {
         let path = "spec.permissionsBoundaryArn";
-        if let Some(parts) = checked(spec, boundary, "iam", path, problems)
-            && !parts.resource.starts_with("policy/")
-        {
-            problems.push(Problem::new(
-                path,
-                format!("{boundary:?} is not a managed policy: arn:aws:iam::ACCOUNT:policy/NAME"),
-            ));
+        if let Some(parts) = checked(spec, boundary, "iam", path, problems) {
+            if !parts.resource.starts_with("policy/") {
+                let message = format!("{boundary:?} is not a managed policy: arn:aws:iam::ACCOUNT:policy/NAME");
+                problems.push(Problem::new(path, message));
+            } else if parts.account != spec.account_id && parts.account != "aws" {
+                let message = format!(
+                    "{boundary:?} is a policy of account {}: a boundary is one of spec.accountId, {:?}, or of AWS",
+                    parts.account, spec.account_id
+                );
+                problems.push(Problem::new(path, message));
+            }
         }
     }
     if let Some(assumed) = &spec.assume_role {

@@ -1,3 +1,6 @@
+mod access;
+mod models;
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -62,9 +62,9 @@ impl Kubernetes {
     /// What the API server says.
     pub async fn apply(&self, step: &Step) -> Result<Applied, Error> {
         match (&step.action, &step.desired) {
-            (Action::Create, Some(Resource::ServiceAccount(desired))) => self.bind(step, desired, true).await,
-            (Action::Update(_), Some(Resource::ServiceAccount(desired))) => {
-                let created = self.was_created(step).await?.is_some();
+            // Looked at again: what somebody made since the plan was made is not ours to take away one day.
+            (Action::Create | Action::Update(_), Some(Resource::ServiceAccount(desired))) => {
+                let created = self.find(step).await?.is_none_or(|found| was_created(&found));
                 self.bind(step, desired, created).await
             }
             (Action::Delete { .. }, _) => self.release(step).await,
@@ -86,9 +86,10 @@ impl Kubernetes {
 
     /// What we made goes; what was there before loses what we set.
     async fn release(&self, step: &Step) -> Result<Applied, Error> {
-        let (namespace, name) = split(&step.key.name);
-        if let Some(uid) = self.was_created(step).await? {
-            let exactly = Preconditions { uid: Some(uid), resource_version: None };
+        let Some(found) = self.find(step).await? else { return Ok(Applied::Gone) };
+        if was_created(&found) {
+            let (namespace, name) = split(&step.key.name);
+            let exactly = Preconditions { uid: found.uid(), resource_version: None };
             let parameters = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
             match self.api(namespace).delete(name, &parameters).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -102,11 +103,9 @@ impl Kubernetes {
         Ok(Applied::Gone)
     }
 
-    /// The UID of a service account that we made.
-    async fn was_created(&self, step: &Step) -> Result<Option<String>, Error> {
+    async fn find(&self, step: &Step) -> Result<Option<CoreServiceAccount>, Error> {
         let (namespace, name) = split(&step.key.name);
-        let found = self.api(namespace).get_opt(name).await.map_err(|error| failed("get", &step.key.name, &error))?;
-        Ok(found.filter(|found| found.annotations().contains_key(CREATED)).and_then(|found| found.uid()))
+        self.api(namespace).get_opt(name).await.map_err(|error| failed("get", &step.key.name, &error))
     }
 
     async fn set(&self, step: &Step, annotations: Value) -> Result<(), Error> {
@@ -123,6 +122,11 @@ impl Kubernetes {
     fn api(&self, namespace: &str) -> Api<CoreServiceAccount> {
         Api::namespaced(self.client.clone(), namespace)
     }
+}
+
+/// Whether we made the service account, so that it may go with its platform.
+fn was_created(found: &CoreServiceAccount) -> bool {
+    found.annotations().contains_key(CREATED)
 }
 
 fn split(key: &str) -> (&str, &str) {

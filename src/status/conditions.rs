@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Subject, Summary};
+use super::{Facts, Subject, Summary};
 use crate::api::status::{ResourceStatus, State};
 
 /// The parts of a platform, each with the kinds that make it up.
@@ -40,10 +40,8 @@ pub(super) fn conditions(
             });
         }
     }
-    if let Some(facts) = subject.facts.filter(|facts| !facts.models.is_empty()) {
-        let ready = facts.models.iter().filter(|model| model.ready).count();
-        let message = format!("{ready} of {} ready", facts.models.len());
-        found.push(("ModelsReady", "True", "Ready".into(), message));
+    if let Some(ready) = subject.facts.and_then(Facts::models_ready) {
+        found.push(("ModelsReady", "True", "Ready".into(), format!("{} ready", ready.replace('/', " of "))));
     }
     found
         .into_iter()

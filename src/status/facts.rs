@@ -14,6 +14,15 @@ pub struct Facts {
     pub access: Vec<AccessStatus>,
 }
 
+impl Facts {
+    /// Models that are ready, of all; nothing where there are none.
+    #[must_use]
+    pub fn models_ready(&self) -> Option<String> {
+        let ready = self.models.iter().filter(|model| model.ready).count();
+        (!self.models.is_empty()).then(|| format!("{ready}/{}", self.models.len()))
+    }
+}
+
 /// The facts of a platform.
 #[must_use]
 pub fn facts(platform: &Platform) -> Facts {

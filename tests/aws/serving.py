@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 REGION = "eu-west-1"
@@ -26,16 +27,24 @@ TRUST = json.dumps(
 DEADLINE_SECONDS = 10
 
 
+@cache
+def clients(simulator: Any) -> tuple[Any, Any, Any, Any]:
+    """Clients that all tests share: to make one takes longer than what most tests do with it."""
+    return (
+        simulator.client("sagemaker", parameter_validation=False),
+        simulator.client("application-autoscaling", parameter_validation=False),
+        simulator.client("iam", "us-east-1"),
+        simulator.client("s3"),
+    )
+
+
 class Serving:
     """Clients, and short ways to make what an endpoint needs; names are taken as they are."""
 
     def __init__(self, simulator: Any) -> None:
         """Make a role that SageMaker may assume, and an object in a bucket."""
         self.simulator = simulator
-        self.sagemaker = simulator.client("sagemaker", parameter_validation=False)
-        self.scaling = simulator.client("application-autoscaling", parameter_validation=False)
-        self.iam = simulator.client("iam", "us-east-1")
-        self.s3 = simulator.client("s3")
+        self.sagemaker, self.scaling, self.iam, self.s3 = clients(simulator)
         self.iam.create_role(RoleName="execution", AssumeRolePolicyDocument=TRUST)
         where = {"LocationConstraint": REGION}
         self.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration=where)
@@ -48,7 +57,7 @@ class Serving:
             "ExecutionRoleArn": ROLE,
             "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": DATA},
         }
-        return self.sagemaker.create_model(**given | changes)
+        return self.sagemaker.create_model(**without_none(given | changes))
 
     def config(self, name: str = "c", *variants: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Make a configuration, with one variant `v` of model `m` unless told otherwise."""
@@ -106,6 +115,11 @@ def variant(name: str = "v", **changes: Any) -> dict[str, Any]:
         "InitialInstanceCount": 2,
         **changes,
     }
+    return without_none(given)
+
+
+def without_none(given: dict[str, Any]) -> dict[str, Any]:
+    """Without the fields that are None."""
     return {key: value for key, value in given.items() if value is not None}
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
-
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 

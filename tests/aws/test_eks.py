@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from conftest import ACCOUNT, Simulator
 from failures import refused
 from policies import allowing, trusting

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from conftest import ACCOUNT, Simulator
 from failures import refused
 from policies import allowing, trusting

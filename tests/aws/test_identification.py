@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
-
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from conftest import Simulator
 from failures import refused
 from lifecycle_cases import EXPIRE, MIDNIGHT, REFUSED, REQUEST, TAG, moves, rule, unfiltered

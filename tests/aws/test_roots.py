@@ -1,7 +1,6 @@
 """Root elements of S3's answers: clients other than boto3 insist on them."""
 
 import pytest
-
 from conftest import REGION, Simulator
 
 

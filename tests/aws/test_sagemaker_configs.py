@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from failures import refused
 from serving import PREFIX, ROLE, Serving, serverless, variant
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from conftest import ACCOUNT, REGION
 from failures import refused
 from policies import trusting

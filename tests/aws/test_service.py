@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from conftest import Simulator as Client
 from failures import refused
 from simulator.backend import call_moto

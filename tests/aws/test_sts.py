@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from conftest import ACCOUNT, REGION, Simulator
 from failures import refused
 from policies import ROOT, allowing, trusting

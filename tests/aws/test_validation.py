@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from moto.core.utils import get_service_model
-
 from simulator.validation import problems
 
 FAILED = "failed to satisfy constraint: Member must"

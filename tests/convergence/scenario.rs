@@ -8,7 +8,7 @@ use aiplatform::desire::desire;
 use aiplatform::platform::validate;
 use aiplatform::provider::Class;
 use aiplatform::resource::bucket::{Bucket, Encryption, LifecycleRule, PublicAccessBlock};
-use aiplatform::resource::{Contents, Resource};
+use aiplatform::resource::{Contents, Key, Kind, Resource};
 use aiplatform::tags;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -16,13 +16,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
+use super::access::{self, Access};
 use crate::support::memory::{Fault, Stored, World};
 
 pub const CLUSTER: &str = "cluster-1";
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "eu-west-1";
-const OURS: &str = "cluster-1/support/assistant";
-const THEIRS: &str = "cluster-2/sales/crm";
+pub const OURS: &str = "cluster-1/support/assistant";
+pub const THEIRS: &str = "cluster-2/sales/crm";
 
 const POLICIES: [&str; 3] = ["Retain", "Delete", "DeleteWithContents"];
 
@@ -188,11 +189,11 @@ fn assert_survived(foreign: &Foreign, found: &Stored, name: &str) {
     assert_eq!(found.contents, alone.contents, "contents of {name}");
 }
 
-/// How a bucket of the spec is found.
+/// How something of the spec is found.
 #[derive(Clone, Debug)]
-pub enum Start {
+pub enum Start<D> {
     Absent,
-    Ours(BTreeSet<Drift>),
+    Ours(BTreeSet<D>),
     Theirs,
     Nobodys,
 }
@@ -201,14 +202,14 @@ pub enum Start {
 #[derive(Clone, Debug)]
 pub struct Slot {
     pub shape: Shape,
-    pub start: Start,
+    pub start: Start<Drift>,
     pub foreign: Foreign,
 }
 
 /// A bucket that the status knows and the spec does not.
 #[derive(Clone, Debug)]
 pub struct Leftover {
-    pub start: Start,
+    pub start: Start<Drift>,
     pub policy: Option<&'static str>,
     pub foreign: Foreign,
 }
@@ -220,6 +221,7 @@ pub struct Scenario {
     pub tags: BTreeMap<&'static str, &'static str>,
     pub slots: Vec<Slot>,
     pub leftovers: Vec<Leftover>,
+    pub access: Access,
 }
 
 /// What must become of a bucket.
@@ -277,7 +279,7 @@ fn without_us(owner: Option<&str>) -> Stored {
     stored
 }
 
-fn found(start: &Start, desired: &Bucket, foreign: &Foreign) -> Option<Stored> {
+fn found(start: &Start<Drift>, desired: &Bucket, foreign: &Foreign) -> Option<Stored> {
     let mut stored = match start {
         Start::Absent => return None,
         Start::Theirs => without_us(Some(THEIRS)),
@@ -299,15 +301,20 @@ fn found(start: &Start, desired: &Bucket, foreign: &Foreign) -> Option<Stored> {
 impl Scenario {
     pub fn object(&self) -> AIPlatform {
         let shapes = self.slots.iter().map(|slot| &slot.shape).enumerate();
-        let mut object = object(json!({
+        let mut fields = json!({
             "managementPolicy": self.management_policy,
             "deletionPolicy": self.deletion_policy,
             "tags": self.tags,
             "storage": {"buckets": buckets_json(shapes)},
-        }));
-        let known = |(index, _)| ResourceStatus {
-            kind: "Bucket".into(),
-            name: leftover_name(index),
+        });
+        let access = self.access.to_json((!self.slots.is_empty()).then_some("bucket-0"));
+        for (field, value) in access.as_object().expect("fields") {
+            fields[field] = value.clone();
+        }
+        let mut object = object(fields);
+        let known = |key: Key| ResourceStatus {
+            kind: key.kind.name().into(),
+            name: key.name,
             id: None,
             arn: None,
             state: State::Ready,
@@ -315,9 +322,10 @@ impl Scenario {
             message: None,
             since: None,
         };
+        let buckets = (0..self.leftovers.len()).map(|index| Key { kind: Kind::Bucket, name: leftover_name(index) });
         object.status = Some(AIPlatformStatus {
             observed_generation: Some(1),
-            resources: self.leftovers.iter().enumerate().map(known).collect(),
+            resources: buckets.chain(self.access.known()).map(known).collect(),
             ..AIPlatformStatus::default()
         });
         object
@@ -339,7 +347,32 @@ impl Scenario {
         }
         buckets.insert("bystander".into(), without_us(Some(THEIRS)));
         buckets.insert("passer-by".into(), without_us(None));
-        World { buckets }
+        let mut world = World::default();
+        world.buckets = buckets;
+        self.access.put(&mut world, &self.object());
+        world
+    }
+
+    /// What must become of roles, associations and service accounts of a live object.
+    pub fn access_ends(&self) -> World {
+        self.access.lives_on(&self.world(), &self.object(), self.management_policy)
+    }
+
+    /// What must become of them when the object is deleted.
+    pub fn access_ends_of_deletion(&self) -> World {
+        if self.management_policy != "Full" || self.deletion_policy == "Retain" {
+            return self.world();
+        }
+        self.access.goes(&self.world(), &self.object())
+    }
+
+    /// What may be written although it is nobody's.
+    pub fn adopted(&self) -> BTreeSet<Key> {
+        let slots = self.slots.iter().zip(wanted(&self.object()));
+        let buckets = slots
+            .filter(|(slot, _)| slot.shape.adopt)
+            .map(|(_, desired)| Key { kind: Kind::Bucket, name: desired.name });
+        buckets.chain(access::adoptable(&self.object())).collect()
     }
 
     /// What must become of every bucket of a live object.
@@ -426,7 +459,9 @@ impl Scenario {
                 && leftover.remaining_policy() == Some("Delete")
                 && leftover.foreign.contains(&Extra::Contents)
         };
-        slots.all(|fine| fine) && (self.management_policy != "Full" || !self.leftovers.iter().any(blocked))
+        slots.all(|fine| fine)
+            && self.access.can_be_ready(&self.object())
+            && (self.management_policy != "Full" || !self.leftovers.iter().any(blocked))
     }
 }
 
@@ -491,7 +526,7 @@ fn foreign() -> impl Strategy<Value = Foreign> {
     btree_set(select(&Extra::ALL[..]), 0..4)
 }
 
-fn start() -> impl Strategy<Value = Start> {
+fn start() -> impl Strategy<Value = Start<Drift>> {
     prop_oneof![
         2 => Just(Start::Absent),
         4 => btree_set(select(&Drift::ALL[..]), 0..5).prop_map(Start::Ours),
@@ -507,13 +542,14 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
     let management = prop_oneof![6 => Just("Full"), 1 => Just("NoDelete"), 1 => Just("Observe")];
     let deletion = prop_oneof![3 => Just("Delete"), 1 => Just("Retain")];
     let tags = prop_oneof![Just(BTreeMap::new()), Just(BTreeMap::from([("project", "assistant"), ("stage", "")]))];
-    (management, deletion, tags, vec(slot, 0..4), vec(leftover, 0..3)).prop_map(
-        |(management_policy, deletion_policy, tags, slots, leftovers)| Scenario {
+    (management, deletion, tags, vec(slot, 0..4), vec(leftover, 0..3), access::access()).prop_map(
+        |(management_policy, deletion_policy, tags, slots, leftovers, access)| Scenario {
             management_policy,
             deletion_policy,
             tags,
             slots,
             leftovers,
+            access,
         },
     )
 }
@@ -530,7 +566,7 @@ pub fn fault() -> impl Strategy<Value = Fault> {
         Class::NotFound,
         Class::Transient,
     ]);
-    (0..40usize, any::<bool>(), class).prop_map(|(call, after_the_effect, class)| Fault {
+    (0..60usize, any::<bool>(), class).prop_map(|(call, after_the_effect, class)| Fault {
         call,
         after_the_effect,
         class,
@@ -540,7 +576,7 @@ pub fn fault() -> impl Strategy<Value = Fault> {
 
 /// The end of the process somewhere in the first passes.
 pub fn crash() -> impl Strategy<Value = Fault> {
-    (0..40usize, any::<bool>()).prop_map(|(call, after_the_effect)| Fault {
+    (0..60usize, any::<bool>()).prop_map(|(call, after_the_effect)| Fault {
         call,
         after_the_effect,
         class: Class::Transient,

@@ -105,7 +105,7 @@ async fn a_rule_with_labels_follows_the_namespaces_labels() {
 
 #[test]
 fn a_bad_file_ends_every_command_with_its_complaints() {
-    let guardrails = file("rules:\n- region: [eu-west-1]\n  maxInstances: 8\n");
+    let guardrails = file("rules:\n- region: [eu-west-1]\n  mostInstances: 8\n");
     let path = guardrails.to_str().expect("a path");
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/storage.yaml");
     for arguments in [vec!["run"], vec!["plan", "-f", example], vec!["diff", "-f", example]] {
@@ -115,7 +115,7 @@ fn a_bad_file_ends_every_command_with_its_complaints() {
         assert_eq!(complaint.trim_end().lines().count(), 2, "{complaint}");
         let found = format!("{path}:2: rules[0].region: unknown field; did you mean regions?");
         assert!(
-            complaint.contains(&found) && complaint.contains("rules[0].maxInstances: unknown field"),
+            complaint.contains(&found) && complaint.contains("rules[0].mostInstances: unknown field"),
             "{complaint}"
         );
     }

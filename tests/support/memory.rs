@@ -4,133 +4,76 @@
 //! A further kind of resource is a field of [`World`] and an arm in `observe_one` and `apply_one`; counting calls,
 //! failing and keeping the journal are the same for all.
 
+mod association;
+mod bucket;
+mod role;
+mod service_account;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use aiplatform::plan::{Action, Step};
+use aiplatform::plan::Step;
 use aiplatform::provider::{Applied, Class, Error, Place, Provider};
-use aiplatform::resource::bucket::{
-    Bucket, Encryption, LifecycleRule, PublicAccessBlock, RULE_PREFIX, SID_PREFIX, field,
-};
-use aiplatform::resource::{Contents, Kind, Observations, Observed, Owner, Request, Resource};
+use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request};
 use aiplatform::tags::{self, Tags};
-use serde_json::Value;
+
+pub use association::StoredAssociation;
+pub use bucket::Stored;
+pub use role::StoredRole;
+pub use service_account::{CREATED, StoredAccount};
 
 /// Everything there is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub buckets: BTreeMap<String, Stored>,
+    pub roles: BTreeMap<String, StoredRole>,
+    /// By cluster, namespace and service account, of which each has one at most.
+    pub associations: BTreeMap<String, StoredAssociation>,
+    /// By namespace and name.
+    pub service_accounts: BTreeMap<String, StoredAccount>,
+    /// Associations made so far: the next one gets an id that no other ever had.
+    associations_made: usize,
 }
 
-/// A bucket as AWS holds it: what is ours beside what is not.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
-    pub region: String,
-    pub tags: Tags,
-    pub public_access_block: PublicAccessBlock,
-    pub object_ownership: Option<String>,
-    pub encryption: Option<Encryption>,
-    pub versioning: bool,
-    pub statements: Vec<Value>,
-    /// By the id that AWS knows.
-    pub rules: BTreeMap<String, LifecycleRule>,
-    /// Ids of rules with something in them that a write of ours would lose.
-    pub opaque_rules: BTreeSet<String>,
-    pub contents: Contents,
-}
+impl World {
+    /// Everything that somebody could hold, with who does, as a platform sees it that owns things as `ours`.
+    pub fn holders(&self, ours: &str) -> BTreeMap<Key, Owner> {
+        let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
+        let buckets = self.buckets.iter().map(|(name, it)| (key(Kind::Bucket, name), owner(&it.tags, ours)));
+        let roles = self.roles.iter().map(|(name, it)| (key(Kind::Role, name), owner(&it.tags, ours)));
+        let associations =
+            self.associations.iter().map(|(name, it)| (key(Kind::PodIdentityAssociation, name), it.owner(ours)));
+        let accounts = self.service_accounts.iter().map(|(name, it)| (key(Kind::ServiceAccount, name), it.owner(ours)));
+        buckets.chain(roles).chain(associations).chain(accounts).collect()
+    }
 
-impl Stored {
-    /// A bucket as `CreateBucket` leaves it.
-    pub fn fresh(region: &str, tags: Tags) -> Self {
-        Self {
-            region: region.into(),
-            tags,
-            public_access_block: PublicAccessBlock::ALL,
-            object_ownership: Some("BucketOwnerEnforced".into()),
-            encryption: Some(Encryption::sse_s3()),
-            versioning: false,
-            statements: Vec::new(),
-            rules: BTreeMap::new(),
-            opaque_rules: BTreeSet::new(),
-            contents: Contents::default(),
+    /// What is ours and gives pods a role that does not exist.
+    fn dangling(&self, platform: &str) -> BTreeSet<Key> {
+        let ours = |owner: Owner| owner == Owner::Ours;
+        let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
+        let associations =
+            self.associations.iter().filter(|(_, it)| !self.has_role(&it.role_arn) && ours(it.owner(platform)));
+        let accounts = self
+            .service_accounts
+            .iter()
+            .filter(|(_, it)| it.role_arn().is_some_and(|arn| !self.has_role(arn)) && ours(it.owner(platform)));
+        let associations = associations.map(|(name, _)| key(Kind::PodIdentityAssociation, name));
+        associations.chain(accounts.map(|(name, _)| key(Kind::ServiceAccount, name))).collect()
+    }
+
+    fn holder(&self, key: &Key, ours: &str) -> Option<Owner> {
+        match key.kind {
+            Kind::Bucket => self.buckets.get(&key.name).map(|it| owner(&it.tags, ours)),
+            Kind::Role => self.roles.get(&key.name).map(|it| owner(&it.tags, ours)),
+            Kind::PodIdentityAssociation => self.associations.get(&key.name).map(|it| it.owner(ours)),
+            Kind::ServiceAccount => self.service_accounts.get(&key.name).map(|it| it.owner(ours)),
         }
     }
 
-    /// A bucket that is exactly this.
-    pub fn of(bucket: &Bucket) -> Self {
-        let mut stored = Self::fresh(&bucket.region, Tags::new());
-        for field in FIELDS {
-            stored.write(field, bucket);
-        }
-        stored
-    }
-
-    /// What of it is ours, in canonical form.
-    pub fn managed(&self, name: &str) -> Bucket {
-        let ours = |statement: &&Value| sid(statement).is_some_and(|sid| sid.starts_with(SID_PREFIX));
-        Bucket {
-            name: name.into(),
-            region: self.region.clone(),
-            tags: tags::managed(&self.tags),
-            public_access_block: self.public_access_block,
-            object_ownership: self.object_ownership.clone(),
-            encryption: self.encryption.clone(),
-            versioning: self.versioning,
-            policy: self
-                .statements
-                .iter()
-                .filter(ours)
-                .map(|statement| (sid(statement).unwrap_or_default().to_string(), statement.clone()))
-                .collect(),
-            lifecycle: self
-                .rules
-                .iter()
-                .filter_map(|(id, rule)| Some((id.strip_prefix(RULE_PREFIX)?.to_string(), rule.clone())))
-                .collect(),
-        }
-    }
-
-    pub fn owner(&self) -> Option<&str> {
-        self.tags.get(tags::OWNER).map(String::as_str)
-    }
-
-    /// One call of S3 that writes one field and, like an adapter, carries along what is not ours.
-    fn write(&mut self, field: &str, desired: &Bucket) {
-        match field {
-            field::TAGS => self.tags = tags::merged(&self.tags, &desired.tags),
-            field::PUBLIC_ACCESS_BLOCK => self.public_access_block = desired.public_access_block,
-            field::OBJECT_OWNERSHIP => self.object_ownership.clone_from(&desired.object_ownership),
-            field::ENCRYPTION => self.encryption.clone_from(&desired.encryption),
-            field::VERSIONING => self.versioning = desired.versioning,
-            field::POLICY => {
-                self.statements.retain(|statement| !sid(statement).is_some_and(|sid| sid.starts_with(SID_PREFIX)));
-                self.statements.extend(desired.policy.values().cloned());
-            }
-            field::LIFECYCLE => {
-                self.rules.retain(|id, _| !id.starts_with(RULE_PREFIX));
-                let ours = desired.lifecycle.iter().map(|(id, rule)| (format!("{RULE_PREFIX}{id}"), rule.clone()));
-                self.rules.extend(ours);
-                self.opaque_rules.clear();
-            }
-            other => panic!("no call of S3 writes {other}"),
-        }
+    fn has_role(&self, arn: &str) -> bool {
+        arn.rsplit('/').next().is_some_and(|name| self.roles.get(name).is_some_and(|role| role.arn == arn))
     }
 }
-
-fn sid(statement: &Value) -> Option<&str> {
-    statement.get("Sid").and_then(Value::as_str)
-}
-
-/// The fields of a bucket in the order in which they are written.
-const FIELDS: [&str; 7] = [
-    field::TAGS,
-    field::PUBLIC_ACCESS_BLOCK,
-    field::OBJECT_OWNERSHIP,
-    field::ENCRYPTION,
-    field::VERSIONING,
-    field::POLICY,
-    field::LIFECYCLE,
-];
 
 /// Where a run goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -149,9 +92,11 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     pub action: String,
-    pub name: String,
+    pub key: Key,
     /// Who held it before, and `None` where it did not exist.
     pub holder: Option<Owner>,
+    /// What of ours gives pods a role that does not exist, since this call.
+    pub left_dangling: BTreeSet<Key>,
 }
 
 #[derive(Default)]
@@ -245,21 +190,23 @@ impl Memory {
         effect(&mut state.world).map_err(|class| failed(class, "Refused"))
     }
 
-    /// A call that changes a bucket, which stands in the journal if it had an effect.
+    /// A call that changes a resource, which stands in the journal if it had an effect.
     async fn write<T>(
         &self,
         place: &Place,
         action: &str,
-        name: &str,
+        key: &Key,
         effect: impl FnOnce(&mut World) -> Result<T, Class>,
     ) -> Result<T, Error> {
         let mut entry = None;
         let answer = self
-            .call(action, name, |world| {
-                let holder = world.buckets.get(name).map(|stored| owner(stored, place));
+            .call(action, &key.name, |world| {
+                let holder = world.holder(key, &place.owner);
+                let dangled = world.dangling(&place.owner);
                 let answer = effect(world);
                 if answer.is_ok() {
-                    entry = Some(Write { action: action.into(), name: name.into(), holder });
+                    let left_dangling = world.dangling(&place.owner).difference(&dangled).cloned().collect();
+                    entry = Some(Write { action: action.into(), key: key.clone(), holder, left_dangling });
                 }
                 answer
             })
@@ -271,100 +218,28 @@ impl Memory {
     async fn observe_one(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
         match request.key.kind {
             Kind::Bucket => self.observe_bucket(place, request).await,
-            other => panic!("no {other} in this world"),
+            Kind::Role => self.observe_role(place, request).await,
+            Kind::PodIdentityAssociation => self.observe_association(place, request).await,
+            Kind::ServiceAccount => self.observe_service_account(place, request).await,
         }
-    }
-
-    async fn observe_bucket(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
-        let name = &request.key.name;
-        let found = self.call("s3:GetBucketTagging", name, |world| Ok(world.buckets.get(name).cloned())).await?;
-        let Some(found) = found else { return Ok(Observed::absent()) };
-        let owner = owner(&found, place);
-        let mut observed = Observed::present(Resource::Bucket(found.managed(name)), owner.clone());
-        let worth_reading = owner == Owner::Ours || (owner == Owner::Nobody && request.adopt);
-        if !worth_reading {
-            observed.resource = None;
-            return Ok(observed);
-        }
-        let Some(read) = self.call("s3:GetBucket", name, |world| Ok(world.buckets.get(name).cloned())).await? else {
-            return Ok(Observed::absent());
-        };
-        observed.resource = Some(Resource::Bucket(read.managed(name)));
-        if !read.opaque_rules.is_empty() {
-            observed.held.insert(field::LIFECYCLE, "a lifecycle rule of others would be lost".into());
-        }
-        if request.leaving {
-            let contents = self.call("s3:ListBucketVersions", name, |_| Ok(read.contents)).await?;
-            observed.contents = Some(contents);
-        }
-        Ok(observed)
     }
 
     async fn apply_one(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         match step.key.kind {
             Kind::Bucket => self.apply_bucket(place, step).await,
-            other => panic!("no {other} in this world"),
+            Kind::Role => self.apply_role(place, step).await,
+            Kind::PodIdentityAssociation => self.apply_association(place, step).await,
+            Kind::ServiceAccount => self.apply_service_account(place, step).await,
         }
-    }
-
-    async fn apply_bucket(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
-        let name = &step.key.name;
-        let fields: BTreeSet<&str> = match &step.action {
-            Action::Create => FIELDS.into(),
-            Action::Update(changes) => changes.iter().map(aiplatform::diff::Change::field).collect(),
-            Action::Delete { with_contents } => {
-                self.delete_bucket(place, name, *with_contents).await?;
-                return Ok(Applied::Gone);
-            }
-            other => panic!("{other:?} is not to be taken"),
-        };
-        let Some(Resource::Bucket(desired)) = &step.desired else { panic!("nothing is desired of {name}") };
-        if step.action == Action::Create {
-            self.write(place, "s3:CreateBucket", name, |world| {
-                if world.buckets.contains_key(name) {
-                    return Err(Class::Conflict);
-                }
-                world.buckets.insert(name.clone(), Stored::fresh(&desired.region, desired.tags.clone()));
-                Ok(())
-            })
-            .await?;
-        }
-        let unknown: Vec<_> = fields.iter().filter(|field| !FIELDS.contains(field)).collect();
-        assert!(unknown.is_empty(), "no call of S3 writes {unknown:?}");
-        for field in FIELDS.into_iter().filter(|field| fields.contains(field)) {
-            self.write(place, &format!("s3:Put {field}"), name, |world| {
-                world.buckets.get_mut(name).ok_or(Class::NotFound)?.write(field, desired);
-                Ok(())
-            })
-            .await?;
-        }
-        Ok(Applied::Ready)
-    }
-
-    async fn delete_bucket(&self, place: &Place, name: &str, with_contents: bool) -> Result<(), Error> {
-        if with_contents {
-            self.write(place, "s3:DeleteObjects", name, |world| {
-                world.buckets.get_mut(name).ok_or(Class::NotFound)?.contents = Contents::default();
-                Ok(())
-            })
-            .await?;
-        }
-        self.write(place, "s3:DeleteBucket", name, |world| {
-            if !world.buckets.get(name).ok_or(Class::NotFound)?.contents.is_empty() {
-                return Err(Class::Conflict);
-            }
-            world.buckets.remove(name);
-            Ok(())
-        })
-        .await
     }
 }
 
-fn owner(stored: &Stored, place: &Place) -> Owner {
-    match stored.owner() {
+/// Who holds what carries these tags.
+fn owner(tags: &Tags, ours: &str) -> Owner {
+    match tags.get(tags::OWNER) {
         None => Owner::Nobody,
-        Some(owner) if owner == place.owner => Owner::Ours,
-        Some(other) => Owner::Theirs(other.into()),
+        Some(owner) if owner == ours => Owner::Ours,
+        Some(other) => Owner::Theirs(other.clone()),
     }
 }
 

@@ -179,6 +179,26 @@ fn policies_are_not_trusted_because_they_are_ours() {
     }
 }
 
+#[test]
+fn two_statements_of_one_name_and_two_guardrails_for_one_model_are_errors() {
+    const MODEL: &str = "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0";
+    let named = |sid: &str| Statement::allow(sid, &["s3:ListBucket"], vec!["arn:aws:s3:::a".into()], "because");
+    let more =
+        |statements: Vec<Statement>| move |grant: &mut Grant| grant.policies[0].1.extend(statements.iter().cloned());
+    assert!(heard("ambiguous-sid", &more(vec![named("ListA2"), named("ListA2")])));
+    assert!(!heard("ambiguous-sid", &more(vec![named("ListA2"), named("ListA2N2")])));
+    let guarded = |guardrail: &str| {
+        let identifier = format!("arn:aws:bedrock:eu-west-1:{ACCOUNT}:guardrail/{guardrail}");
+        Statement::allow("InvokeOther", &["bedrock:InvokeModel"], vec![MODEL.into()], "because").when(
+            "StringEquals",
+            "bedrock:GuardrailIdentifier",
+            vec![identifier],
+        )
+    };
+    assert!(heard("guardrails-contradict", &more(vec![guarded("gr2:1")])));
+    assert!(!heard("guardrails-contradict", &more(vec![guarded("gr1abc:3")])));
+}
+
 /// Whether a rule finds an error once the role has been changed.
 fn heard(rule: &str, change: &dyn Fn(&mut Grant)) -> bool {
     let platform = validate(&object(clean())).expect("the spec is valid");
@@ -189,7 +209,9 @@ fn heard(rule: &str, change: &dyn Fn(&mut Grant)) -> bool {
 
 #[test]
 fn every_rule_is_tested_and_named_once_for_each_severity() {
-    const BY_HAND: [&str; 7] = [
+    const BY_HAND: [&str; 9] = [
+        "ambiguous-sid",
+        "guardrails-contradict",
         "trust-by-association",
         "boundary-missing",
         "principal-too-broad",

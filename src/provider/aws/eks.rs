@@ -198,17 +198,18 @@ impl Eks {
                 .map_err(|error| failed(action::UPDATE, account, &error))?;
         }
         if differs(field::TAGS) {
-            let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
-            call.set_tags(Some(desired.tags.clone().into_iter().collect()))
-                .send()
-                .await
-                .map_err(|error| failed(action::TAG, account, &error))?;
+            // What is stale goes first: the tag that says which keys are ours says so only until it is written anew.
             let stale: Vec<String> =
                 observed.tags.keys().filter(|key| !desired.tags.contains_key(*key)).cloned().collect();
             if !stale.is_empty() {
                 let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
                 call.send().await.map_err(|error| failed(action::UNTAG, account, &error))?;
             }
+            let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
+            call.set_tags(Some(desired.tags.clone().into_iter().collect()))
+                .send()
+                .await
+                .map_err(|error| failed(action::TAG, account, &error))?;
         }
         Ok(Applied::Ready)
     }

@@ -166,9 +166,11 @@ impl<'a> Target<'a> {
 fn table(code: &str) -> Option<Class> {
     Some(match code {
         "NoSuchEntity" => Class::NotFound,
-        "EntityAlreadyExists" => Class::NotOwned,
         "LimitExceeded" | "LimitExceededException" => Class::Quota,
-        "ConcurrentModification" | "DeleteConflict" | "EntityTemporarilyUnmodifiable" => Class::Conflict,
+        // Made by somebody else meanwhile, or by ourselves in a call whose answer was lost: the next look tells.
+        "EntityAlreadyExists" | "ConcurrentModification" | "DeleteConflict" | "EntityTemporarilyUnmodifiable" => {
+            Class::Conflict
+        }
         _ => return None,
     })
 }

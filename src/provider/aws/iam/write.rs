@@ -99,7 +99,13 @@ impl Iam {
         Ok(())
     }
 
+    /// What is stale goes first: the tag that says which keys are ours says so only until it is written anew.
     async fn put_tags(&self, target: &Target<'_>, desired: &Tags, observed: &Tags) -> Result<(), Error> {
+        let stale: Vec<String> = observed.keys().filter(|key| !desired.contains_key(*key)).cloned().collect();
+        if !stale.is_empty() {
+            let call = self.client.untag_role().role_name(target.role).set_tag_keys(Some(stale));
+            call.send().await.map_err(|error| target.failure(action::UNTAG, &error))?;
+        }
         let changed: Tags = desired
             .iter()
             .filter(|(key, value)| observed.get(*key) != Some(value))
@@ -109,11 +115,6 @@ impl Iam {
             let list = tag_list(target, action::TAG, &changed)?;
             let call = self.client.tag_role().role_name(target.role).set_tags(Some(list));
             call.send().await.map_err(|error| target.failure(action::TAG, &error))?;
-        }
-        let stale: Vec<String> = observed.keys().filter(|key| !desired.contains_key(*key)).cloned().collect();
-        if !stale.is_empty() {
-            let call = self.client.untag_role().role_name(target.role).set_tag_keys(Some(stale));
-            call.send().await.map_err(|error| target.failure(action::UNTAG, &error))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ import re
 
 from simulator.applicationautoscaling.service import invalid
 from simulator.call import Call
-from simulator.sagemaker.endpoint import IN_SERVICE, Endpoint
+from simulator.sagemaker.endpoint import FAILED, IN_SERVICE, Endpoint
 from simulator.sagemaker.resources import look_up
 from simulator.sagemaker.scaling import capacity_of, set_capacity
 from simulator.sagemaker.service import ENDPOINT, arn_of
@@ -13,6 +13,8 @@ from simulator.scalable_targets import CONCURRENCY, COPIES, INSTANCES, ScalableT
 
 VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 COMPONENT = re.compile(r"inference-component/[^/]+")
+# An endpoint that is on its way out, or never came.
+UNSCALABLE = ("Deleting", FAILED)
 BURSTABLE = re.compile(r"ml\.t\d\w*\..+")
 
 
@@ -29,6 +31,8 @@ def check_resource(call: Call) -> None:
     endpoint, variant = _look_up(call, match[1], match[2])
     if endpoint is None:
         raise invalid(f'Could not find endpoint "{arn_of(call, ENDPOINT, match[1])}".')
+    if endpoint.status in UNSCALABLE:
+        raise invalid(f'Cannot scale endpoint "{endpoint.arn}": its status is {endpoint.status}.')
     if variant is None:
         raise invalid(f'Could not find variant "{match[2]}" of endpoint "{endpoint.arn}".')
     _check_variant(variant, dimension)

@@ -1,0 +1,76 @@
+//! What `diff` and `audit --live` look at: the cluster and AWS, as `run` would.
+
+use kube::{Api, Client};
+
+use super::{AwsArguments, ClusterArguments, Error, run};
+use crate::api::AIPlatform;
+use crate::guardrails::Guardrails;
+use crate::manifest::Manifest;
+use crate::plan::{Action, Plan};
+use crate::provider::world::World;
+use crate::readiness::cluster_obstacle;
+use crate::reconcile::{Obstacle, Surroundings, look};
+
+/// A view of what is there. It changes nothing.
+pub(super) struct Live {
+    client: Client,
+    cluster: String,
+    provider: World,
+    guardrails: Guardrails,
+}
+
+impl Live {
+    pub(super) async fn connect(
+        cluster: &ClusterArguments,
+        aws: &AwsArguments,
+        guardrails: Guardrails,
+    ) -> Result<Self, Error> {
+        let client = run::client().await?;
+        let cluster = run::cluster_name(&client, cluster).await?;
+        let provider = run::world(&client, aws.s3_path_style).await;
+        Ok(Self { client, cluster, provider, guardrails })
+    }
+
+    /// What would be done for an object, or everything that stands in the way, a line each.
+    pub(super) async fn plan(&self, manifest: &Manifest) -> Result<Result<Plan, Vec<String>>, Error> {
+        let object = self.with_live_status(manifest).await?;
+        let labels = if self.guardrails.need_labels() {
+            Some(run::labels(&self.client, &namespace(&object)).await?)
+        } else {
+            None
+        };
+        let surroundings =
+            Surroundings { cluster: &self.cluster, guardrails: &self.guardrails, labels: labels.as_ref() };
+        Ok(look(&self.provider, &object, surroundings).await.map_err(|obstacle| match obstacle {
+            Obstacle::Invalid(found) | Obstacle::NotPermitted(found) => {
+                found.iter().map(|problem| manifest.locate(problem)).collect()
+            }
+            obstacle => vec![format!("{}: {obstacle}", manifest.source)],
+        }))
+    }
+
+    /// The object as in the file, with the status of the live one, which knows what is no longer declared.
+    async fn with_live_status(&self, manifest: &Manifest) -> Result<AIPlatform, Error> {
+        let mut object = manifest.object.clone();
+        let api: Api<AIPlatform> = Api::namespaced(self.client.clone(), &namespace(&object));
+        let live = match api.get_opt(object.metadata.name.as_deref().unwrap_or_default()).await {
+            Ok(live) => live,
+            Err(error) => return Err(Error::Cluster(cluster_obstacle(&error))),
+        };
+        object.status = live.and_then(|live| live.status);
+        Ok(object)
+    }
+}
+
+/// What could not be read, a line for each.
+pub(super) fn unreadable(plan: &Plan) -> Vec<String> {
+    let told = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Unreadable(error) => Some(format!("{}: {error}", step.key)),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn namespace(object: &AIPlatform) -> String {
+    object.metadata.namespace.clone().unwrap_or_else(|| "default".into())
+}

@@ -1,0 +1,112 @@
+//! What can be wrong with `spec.models`.
+
+#![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
+
+use serde_json::{Value, json};
+
+use super::{is_fine, is_refused, problems};
+use crate::api::AIPlatform;
+use crate::testing::object;
+
+const PROFILE: &str = "eu.amazon.nova-lite-v1:0";
+
+/// An object whose only model has these fields of `bedrock`.
+fn bedrock(fields: Value) -> AIPlatform {
+    with_region("eu-west-1", fields)
+}
+
+fn with_region(region: &str, fields: Value) -> AIPlatform {
+    let mut bedrock = json!({"modelId": "amazon.nova-lite-v1:0"});
+    for (field, value) in fields.as_object().unwrap() {
+        bedrock[field] = value.clone();
+    }
+    object(json!({"region": region, "models": [{"name": "fast", "bedrock": bedrock}]}))
+}
+
+fn regions(regions: Value) -> AIPlatform {
+    bedrock(json!({"inferenceProfileId": PROFILE, "destinationRegions": regions}))
+}
+
+#[test]
+fn models_have_names_of_their_own() {
+    let model = json!({"name": "fast", "bedrock": {"modelId": "amazon.nova-lite-v1:0"}});
+    let object = object(json!({"models": [model, model]}));
+    is_refused(&object, "spec.models[1].name", "\"fast\" is the name of spec.models[0] too: names are unique");
+}
+
+#[test]
+fn a_model_has_a_backend() {
+    is_refused(&object(json!({"models": [{"name": "fast"}]})), "spec.models[0]", "is served by bedrock");
+}
+
+#[test]
+fn there_is_no_bedrock_in_china() {
+    is_refused(&with_region("cn-north-1", json!({})), "spec.models[0].bedrock", "does not exist in the China regions");
+    is_fine(&with_region("us-gov-west-1", json!({})));
+}
+
+#[test]
+fn a_profile_and_its_regions_go_together() {
+    let path = "spec.models[0].bedrock.destinationRegions";
+    is_fine(&regions(json!(["eu-west-1", "eu-north-1"])));
+    is_fine(&bedrock(json!({})));
+    is_refused(
+        &bedrock(json!({"inferenceProfileId": PROFILE})),
+        path,
+        "is empty: name every region of profile eu.amazon",
+    );
+    is_refused(
+        &bedrock(json!({"destinationRegions": ["eu-west-1"]})),
+        path,
+        "means something only with inferenceProfileId",
+    );
+}
+
+#[test]
+fn destination_regions_are_regions_of_the_partition_each_named_once() {
+    for (second, telling) in [
+        ("Ireland", "is not the name of an AWS region"),
+        ("*", "is not the name of an AWS region"),
+        ("us-gov-west-1", "is in another partition of AWS than spec.region, \"eu-west-1\""),
+        ("eu-west-1", "is named twice"),
+    ] {
+        is_refused(&regions(json!(["eu-west-1", second])), "spec.models[0].bedrock.destinationRegions[1]", telling);
+    }
+}
+
+#[test]
+fn a_guardrail_has_a_version_that_is_a_number_or_draft() {
+    let guarded = |version: &str| bedrock(json!({"guardrail": {"id": "gr1abc", "version": version}}));
+    for version in ["1", "12345678", "DRAFT"] {
+        is_fine(&guarded(version));
+    }
+    for version in ["", "0", "-1", "1.0", "draft", "latest", "3 "] {
+        let telling = "is not a version: a number such as \"3\", or DRAFT";
+        is_refused(&guarded(version), "spec.models[0].bedrock.guardrail.version", telling);
+    }
+}
+
+#[test]
+fn everything_wrong_with_models_is_said_at_once() {
+    let object = object(json!({"models": [
+        {"name": "fast", "bedrock": {"modelId": "amazon.nova-lite-v1:0", "inferenceProfileId": PROFILE}},
+        {"name": "fast"},
+        {"name": "smart", "bedrock": {
+            "modelId": "amazon.nova-pro-v1:0",
+            "destinationRegions": ["eu-west-1", "x"],
+            "guardrail": {"id": "gr1", "version": "x"},
+        }},
+    ]}));
+    let paths: Vec<String> = problems(&object).into_iter().map(|problem| problem.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "spec.models[0].bedrock.destinationRegions",
+            "spec.models[1].name",
+            "spec.models[1]",
+            "spec.models[2].bedrock.destinationRegions",
+            "spec.models[2].bedrock.destinationRegions[1]",
+            "spec.models[2].bedrock.guardrail.version",
+        ]
+    );
+}

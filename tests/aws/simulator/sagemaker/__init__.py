@@ -1,0 +1,27 @@
+"""SageMaker: models, endpoint configurations and endpoints, none of which is left to moto."""
+
+from simulator.sagemaker import (
+    access,
+    configs,
+    endpoints,
+    failures,
+    models,
+    quota,
+    scaling,
+    tags,
+    updates,
+)
+from simulator.sagemaker.service import service
+
+__all__ = [
+    "access",
+    "configs",
+    "endpoints",
+    "failures",
+    "models",
+    "quota",
+    "scaling",
+    "service",
+    "tags",
+    "updates",
+]

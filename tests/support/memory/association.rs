@@ -1,0 +1,144 @@
+//! Associations of EKS Pod Identity: one for each service account, known to EKS by an id that EKS chose.
+
+use aiplatform::diff::Change;
+use aiplatform::plan::{Action, Step};
+use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
+use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
+use aiplatform::tags::{self, Tags};
+
+use super::{Memory, owner};
+
+/// An association as EKS holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAssociation {
+    pub id: String,
+    pub role_arn: String,
+    pub tags: Tags,
+}
+
+impl StoredAssociation {
+    /// Unlike a role, one without an owner was made by somebody for this very service account.
+    pub fn owner(&self, ours: &str) -> Owner {
+        match owner(&self.tags, ours) {
+            Owner::Nobody => Owner::Theirs(format!("whoever bound it to {}", self.role_arn)),
+            known => known,
+        }
+    }
+}
+
+impl Memory {
+    pub(super) async fn observe_association(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+        let name = &request.key.name;
+        let listed = self.call("eks:ListPodIdentityAssociations", name, |world| {
+            Ok(world.associations.get(name).map(|found| found.id.clone()))
+        });
+        let Some(id) = listed.await? else { return Ok(Observed::absent()) };
+        let described = self.call("eks:DescribePodIdentityAssociation", name, |world| {
+            Ok(world.associations.get(name).filter(|found| found.id == id).cloned())
+        });
+        let Some(found) = described.await? else { return Ok(Observed::absent()) };
+        let association = PodIdentityAssociation {
+            name: name.clone(),
+            place: Account::parse(name, &place.region).unwrap_or_else(|| panic!("{name} is no place")),
+            role_arn: found.role_arn.clone(),
+            tags: tags::managed(&found.tags),
+        };
+        let seen = Observed::present(Resource::PodIdentityAssociation(association), found.owner(&place.owner));
+        Ok(Observed { id: Some(found.id), ..seen })
+    }
+
+    pub(super) async fn apply_association(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        use Resource::PodIdentityAssociation as Association;
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Association(desired)), _) => {
+                self.create_association(place, &step.key, desired).await?;
+            }
+            (Action::Update(changes), Some(Association(desired)), Some(Association(observed))) => {
+                let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
+                if differs(field::ROLE) {
+                    self.bind_association(place, step, desired).await?;
+                }
+                if differs(field::TAGS) {
+                    self.tag_association(place, step, desired, observed).await?;
+                }
+            }
+            (Action::Delete { .. }, ..) => {
+                self.write(place, "eks:DeletePodIdentityAssociation", &step.key, |world| {
+                    known(world.associations.get_mut(&step.key.name), step)?;
+                    world.associations.remove(&step.key.name);
+                    Ok(())
+                })
+                .await?;
+                return Ok(Applied::Gone);
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+        Ok(Applied::Ready)
+    }
+
+    async fn create_association(
+        &self,
+        place: &Place,
+        key: &Key,
+        desired: &PodIdentityAssociation,
+    ) -> Result<(), Error> {
+        self.write(place, "eks:CreatePodIdentityAssociation", key, |world| {
+            if world.associations.contains_key(&key.name) {
+                return Err(Class::Conflict);
+            }
+            if !world.has_role(&desired.role_arn) {
+                return Err(Class::Invalid);
+            }
+            world.associations_made += 1;
+            let id = format!("a-{}", world.associations_made);
+            let made = StoredAssociation { id, role_arn: desired.role_arn.clone(), tags: desired.tags.clone() };
+            world.associations.insert(key.name.clone(), made);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn bind_association(
+        &self,
+        place: &Place,
+        step: &Step,
+        desired: &PodIdentityAssociation,
+    ) -> Result<(), Error> {
+        self.write(place, "eks:UpdatePodIdentityAssociation", &step.key, |world| {
+            if !world.has_role(&desired.role_arn) {
+                return Err(Class::Invalid);
+            }
+            let found = known(world.associations.get_mut(&step.key.name), step)?;
+            found.role_arn.clone_from(&desired.role_arn);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is stale goes first, as with roles.
+    async fn tag_association(
+        &self,
+        place: &Place,
+        step: &Step,
+        desired: &PodIdentityAssociation,
+        observed: &PodIdentityAssociation,
+    ) -> Result<(), Error> {
+        let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
+        self.write(place, "eks:UntagResource", &step.key, |world| {
+            known(world.associations.get_mut(&step.key.name), step)?.tags.retain(|key, _| !stale(key));
+            Ok(())
+        })
+        .await?;
+        self.write(place, "eks:TagResource", &step.key, |world| {
+            known(world.associations.get_mut(&step.key.name), step)?.tags.extend(desired.tags.clone());
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The association that the step means, which EKS finds by its id alone.
+fn known<'a>(found: Option<&'a mut StoredAssociation>, step: &Step) -> Result<&'a mut StoredAssociation, Class> {
+    found.filter(|found| step.id.as_ref() == Some(&found.id)).ok_or(Class::NotFound)
+}

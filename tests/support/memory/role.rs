@@ -1,0 +1,203 @@
+//! Roles: made bare, then given their policies one by one, and deleted only when they have none left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aiplatform::diff::Change;
+use aiplatform::plan::{Action, Step};
+use aiplatform::policy::Policy;
+use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::role::{Role, field};
+use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
+use aiplatform::tags::{self, Tags};
+
+use super::{Memory, owner};
+
+/// A role as IAM holds it: what is ours beside what is not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRole {
+    pub arn: String,
+    pub tags: Tags,
+    pub trust: Policy,
+    pub permissions_boundary: Option<String>,
+    pub policies: BTreeMap<String, Policy>,
+    /// ARNs of managed policies, which only others attach.
+    pub attached: BTreeSet<String>,
+}
+
+impl StoredRole {
+    /// A role that is exactly this.
+    pub fn of(role: &Role) -> Self {
+        Self { policies: role.policies.clone(), ..Self::fresh(role) }
+    }
+
+    /// A role as `CreateRole` leaves it.
+    fn fresh(role: &Role) -> Self {
+        Self {
+            arn: role.arn.clone(),
+            tags: role.tags.clone(),
+            trust: role.trust.clone(),
+            permissions_boundary: role.permissions_boundary.clone(),
+            policies: BTreeMap::new(),
+            attached: BTreeSet::new(),
+        }
+    }
+
+    /// What of it is ours, in canonical form.
+    pub fn managed(&self, name: &str) -> Role {
+        Role {
+            name: name.into(),
+            arn: self.arn.clone(),
+            tags: tags::managed(&self.tags),
+            trust: self.trust.clone(),
+            permissions_boundary: self.permissions_boundary.clone(),
+            policies: self.policies.clone(),
+        }
+    }
+}
+
+impl Memory {
+    pub(super) async fn observe_role(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+        let name = &request.key.name;
+        let found = self.call("iam:GetRole", name, |world| Ok(world.roles.get(name).cloned())).await?;
+        let Some(found) = found else { return Ok(Observed::absent()) };
+        let mut role = found.managed(name);
+        role.policies.clear();
+        let mut observed = Observed::present(Resource::Role(role.clone()), owner(&found.tags, &place.owner));
+        if observed.owner != Owner::Ours {
+            observed.resource = None;
+        } else if !request.leaving {
+            role.policies = self.call("iam:GetRolePolicy", name, |_| Ok(found.policies)).await?;
+            let attached = self.call("iam:ListAttachedRolePolicies", name, |_| Ok(found.attached)).await?;
+            observed.resource = Some(Resource::Role(role));
+            observed.remarks = attached.into_iter().map(|policy| format!("{policy} was attached by others")).collect();
+        }
+        Ok(observed)
+    }
+
+    pub(super) async fn apply_role(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::Role(desired)), _) => self.create_role(place, &step.key, desired).await?,
+            (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {
+                let fields: BTreeSet<&str> = changes.iter().map(Change::field).collect();
+                for field in fields {
+                    self.write_role(place, &step.key, field, desired, observed).await?;
+                }
+            }
+            (Action::Delete { .. }, ..) => {
+                self.delete_role(place, &step.key).await?;
+                return Ok(Applied::Gone);
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+        Ok(Applied::Ready)
+    }
+
+    async fn create_role(&self, place: &Place, key: &Key, desired: &Role) -> Result<(), Error> {
+        self.write(place, "iam:CreateRole", key, |world| {
+            if world.roles.contains_key(&key.name) {
+                return Err(Class::NotOwned);
+            }
+            world.roles.insert(key.name.clone(), StoredRole::fresh(desired));
+            Ok(())
+        })
+        .await?;
+        for (name, policy) in &desired.policies {
+            self.put_policy(place, key, name, policy).await?;
+        }
+        Ok(())
+    }
+
+    /// The calls behind one field. What is stale among the tags goes first: the tag that says which keys are ours says
+    /// so only until it is written anew.
+    async fn write_role(
+        &self,
+        place: &Place,
+        key: &Key,
+        field: &str,
+        desired: &Role,
+        observed: &Role,
+    ) -> Result<(), Error> {
+        match field {
+            field::TRUST => {
+                self.change_role(place, "iam:UpdateAssumeRolePolicy", key, |role| role.trust = desired.trust.clone())
+                    .await
+            }
+            field::BOUNDARY => {
+                let boundary = desired.permissions_boundary.clone();
+                self.change_role(place, "iam:PutRolePermissionsBoundary", key, |role| {
+                    role.permissions_boundary = boundary;
+                })
+                .await
+            }
+            field::TAGS => {
+                let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
+                self.change_role(place, "iam:UntagRole", key, |role| role.tags.retain(|key, _| !stale(key))).await?;
+                self.change_role(place, "iam:TagRole", key, |role| role.tags.extend(desired.tags.clone())).await
+            }
+            field::POLICIES => {
+                for (name, policy) in &desired.policies {
+                    if observed.policies.get(name) != Some(policy) {
+                        self.put_policy(place, key, name, policy).await?;
+                    }
+                }
+                for name in observed.policies.keys().filter(|name| !desired.policies.contains_key(*name)) {
+                    self.delete_policy(place, key, name).await?;
+                }
+                Ok(())
+            }
+            other => panic!("no call of IAM writes {other}"),
+        }
+    }
+
+    async fn put_policy(&self, place: &Place, key: &Key, name: &str, policy: &Policy) -> Result<(), Error> {
+        self.change_role(place, "iam:PutRolePolicy", key, |role| {
+            role.policies.insert(name.into(), policy.clone());
+        })
+        .await
+    }
+
+    async fn delete_policy(&self, place: &Place, key: &Key, name: &str) -> Result<(), Error> {
+        self.change_role(place, "iam:DeleteRolePolicy", key, |role| {
+            role.policies.remove(name);
+        })
+        .await
+    }
+
+    async fn delete_role(&self, place: &Place, key: &Key) -> Result<(), Error> {
+        let name = &key.name;
+        let found = self.call("iam:ListRolePolicies", name, |world| Ok(world.roles.get(name).cloned())).await?;
+        let Some(found) = found else { return Ok(()) };
+        for policy in &found.attached {
+            self.change_role(place, "iam:DetachRolePolicy", key, |role| {
+                role.attached.remove(policy);
+            })
+            .await?;
+        }
+        for policy in found.policies.keys() {
+            self.delete_policy(place, key, policy).await?;
+        }
+        self.write(place, "iam:DeleteRole", key, |world| {
+            let role = world.roles.get(name).ok_or(Class::NotFound)?;
+            if !role.policies.is_empty() || !role.attached.is_empty() {
+                return Err(Class::Conflict);
+            }
+            world.roles.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_role(
+        &self,
+        place: &Place,
+        action: &str,
+        key: &Key,
+        change: impl FnOnce(&mut StoredRole),
+    ) -> Result<(), Error> {
+        self.write(place, action, key, |world| {
+            change(world.roles.get_mut(&key.name).ok_or(Class::NotFound)?);
+            Ok(())
+        })
+        .await
+    }
+}
