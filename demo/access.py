@@ -47,7 +47,7 @@ def play(demo: Demo) -> None:
     demo.cloud.iam.put_role_policy(
         RoleName=role, PolicyName="access", PolicyDocument=json.dumps(wide)
     )
-    demo.type(f"aiplatform audit --live -f {MANIFEST} | grep -A 20 -i 'live'")
+    demo.type(f"aiplatform diff -f {MANIFEST} | grep -v keep")
     demo.look_again("Narrowed")
     if policy(demo.cloud.iam, role) != before:
         raise StageError(f"the policy of role {role} is not what it was")

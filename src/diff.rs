@@ -24,10 +24,9 @@ impl Change {
 
 /// Every field in which `to` differs from `from`, in the order of their names.
 #[must_use]
-pub fn changes<T: Serialize>(from: &T, to: &T) -> Vec<Change> {
-    let value = |item: &T| serde_json::to_value(item).unwrap_or_default();
+pub fn changes(from: &Value, to: &Value) -> Vec<Change> {
     let mut found = Vec::new();
-    compare("", &value(from), &value(to), &mut found);
+    compare("", from, to, &mut found);
     found
 }
 

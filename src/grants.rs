@@ -31,6 +31,23 @@ pub const ACTIONS: [&str; 13] = [
     "sts:TagSession",
 ];
 
+/// Every condition operator and key in a policy made here, but for the keys of a cluster's own issuer.
+pub const CONDITIONS: [&str; 13] = [
+    "ArnEquals",
+    "Bool",
+    "ForAnyValue:StringEquals",
+    "StringEquals",
+    "StringLike",
+    "StringNotEquals",
+    "aws:SecureTransport",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "bedrock:GuardrailIdentifier",
+    "bedrock:InferenceProfileArn",
+    "kms:ResourceAliases",
+    "s3:prefix",
+];
+
 /// The longest role name IAM takes.
 const ROLE_LIMIT: usize = 64;
 

@@ -277,8 +277,9 @@ fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Ke
 /// An update of the fields that differ and can be written, and a refusal for those that cannot.
 fn difference(desired: &Resource, observed: &Observed) -> (Action, Option<Refusal>) {
     let Some(resource) = &observed.resource else { return (Action::Create, None) };
-    let (kept_back, writable): (Vec<Change>, Vec<Change>) =
-        changes(resource, desired).into_iter().partition(|change| observed.held.contains_key(change.field()));
+    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&resource.comparable(), &desired.comparable())
+        .into_iter()
+        .partition(|change| observed.held.contains_key(change.field()));
     let refusal = kept_back
         .first()
         .and_then(|change| observed.held.get(change.field()))

@@ -173,6 +173,12 @@ impl Policy {
     pub fn as_written(&self) -> &Value {
         &self.written
     }
+
+    /// What it means, in the form that is compared.
+    #[must_use]
+    pub fn meaning(&self) -> &Value {
+        &self.meaning
+    }
 }
 
 impl From<&[Statement]> for Policy {
@@ -189,7 +195,7 @@ impl PartialEq for Policy {
 
 impl Serialize for Policy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.meaning.serialize(serializer)
+        self.written.serialize(serializer)
     }
 }
 
@@ -241,7 +247,7 @@ fn statement_meaning(statement: &Value) -> Value {
     for (name, value) in fields {
         let value = match name.as_str() {
             "Sid" => continue,
-            "Action" | "NotAction" => canonical(&each_text(value, &|action| canonical_action(action))),
+            "Action" | "NotAction" => canonical(&each_text(value, &known_spelling)),
             "Principal" | "NotPrincipal" => principal_meaning(value),
             "Condition" => condition_meaning(value),
             _ => canonical(value),
@@ -251,10 +257,11 @@ fn statement_meaning(statement: &Value) -> Value {
     Value::Object(meaning)
 }
 
-/// Action names are compared without regard to case; people read them with the case of the documentation.
-fn canonical_action(action: &str) -> String {
-    let known = crate::grants::ACTIONS.iter().find(|known| known.eq_ignore_ascii_case(action));
-    known.map_or_else(|| action.to_ascii_lowercase(), ToString::to_string)
+/// What IAM compares without regard to case, as people read it: as in the documentation, where we know it.
+fn known_spelling(text: &str) -> String {
+    let known = crate::grants::ACTIONS.iter().chain(&crate::grants::CONDITIONS);
+    let known = known.copied().find(|known| known.eq_ignore_ascii_case(text));
+    known.map_or_else(|| text.to_ascii_lowercase(), ToString::to_string)
 }
 
 /// An account's number stands for its root, and `"*"` for `{"AWS": "*"}`.
@@ -286,11 +293,11 @@ fn condition_meaning(value: &Value) -> Value {
     let operators = operators.iter().map(|(operator, keys)| {
         let keys = match keys {
             Value::Object(keys) => {
-                Value::Object(keys.iter().map(|(key, values)| (key.to_ascii_lowercase(), canonical(values))).collect())
+                Value::Object(keys.iter().map(|(key, values)| (known_spelling(key), canonical(values))).collect())
             }
             other => canonical(other),
         };
-        (operator.to_ascii_lowercase(), keys)
+        (known_spelling(operator), keys)
     });
     Value::Object(operators.collect())
 }

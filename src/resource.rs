@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub use bucket::Bucket;
 pub use pod_identity_association::PodIdentityAssociation;
@@ -123,6 +124,19 @@ impl Resource {
             }
             Self::ServiceAccount(account) => account.role.as_deref().map(role).into_iter().collect(),
         }
+    }
+
+    /// The fields in the form that is compared: policies by what they mean.
+    #[must_use]
+    pub fn comparable(&self) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        if let Self::Role(role) = self {
+            fields["trust"] = role.trust.meaning().clone();
+            for (name, policy) in &role.policies {
+                fields["policies"][name] = policy.meaning().clone();
+            }
+        }
+        fields
     }
 
     /// Its ARN, where it can be known before AWS says so.
