@@ -1,6 +1,8 @@
 //! From the SDK's errors to ours. What a code means differs from service to service; what a lost connection or a
 //! missing credential means does not.
 
+use std::fmt::Display;
+
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -47,6 +49,17 @@ where
                 made(Class::Transient, "Unreachable".into(), format!("{way_out}: {}", innermost(error)))
             }
         }
+    }
+}
+
+/// An answer that AWS should not give, or a value that it cannot take: it may pass by itself.
+pub(super) fn unexpected(action: &str, subject: &str, what: impl Display) -> Error {
+    Error {
+        class: Class::Transient,
+        action: action.into(),
+        subject: subject.into(),
+        code: "UnexpectedAnswer".into(),
+        message: what.to_string(),
     }
 }
 

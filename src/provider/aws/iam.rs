@@ -6,6 +6,8 @@
 mod read;
 mod write;
 
+use std::fmt::Display;
+
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -150,15 +152,8 @@ impl<'a> Target<'a> {
         failure::classify(action, &self.arn(), error, table)
     }
 
-    /// An answer or a value that should not be.
-    fn unexpected(&self, action: &str, what: impl std::fmt::Display) -> Error {
-        Error {
-            class: Class::Transient,
-            action: action.into(),
-            subject: self.arn(),
-            code: "UnexpectedAnswer".into(),
-            message: what.to_string(),
-        }
+    fn unexpected(&self, action: &str, what: impl Display) -> Error {
+        failure::unexpected(action, &self.arn(), what)
     }
 }
 

@@ -187,15 +187,8 @@ impl<'a> Target<'a> {
         failed
     }
 
-    /// An answer that S3 should not give.
     fn unexpected(&self, action: &str, what: impl Display) -> Error {
-        Error {
-            class: Class::Transient,
-            action: action.into(),
-            subject: self.arn(),
-            code: "UnexpectedAnswer".into(),
-            message: what.to_string(),
-        }
+        failure::unexpected(action, &self.arn(), what)
     }
 }
 

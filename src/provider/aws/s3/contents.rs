@@ -1,5 +1,7 @@
 //! What is in a bucket on its way out, and taking it away.
 
+use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::{S3, Target, action};
@@ -18,16 +20,7 @@ impl S3 {
         let mut contents = Contents::default();
         let (mut key, mut version) = (None, None);
         for page in 0..PAGES_COUNTED {
-            let answer = self
-                .client
-                .list_object_versions()
-                .bucket(target.bucket)
-                .expected_bucket_owner(target.account())
-                .set_key_marker(key)
-                .set_version_id_marker(version)
-                .send()
-                .await
-                .map_err(|error| target.failure(action::LIST_VERSIONS, &error))?;
+            let answer = self.versions(target, key, version).await?;
             contents.versions += answer.versions().len() as u64;
             contents.delete_markers += answer.delete_markers().len() as u64;
             if !answer.is_truncated.unwrap_or_default() {
@@ -36,14 +29,7 @@ impl S3 {
             contents.more = page + 1 == PAGES_COUNTED;
             (key, version) = (answer.next_key_marker, answer.next_version_id_marker);
         }
-        let uploads = self
-            .client
-            .list_multipart_uploads()
-            .bucket(target.bucket)
-            .expected_bucket_owner(target.account())
-            .send()
-            .await
-            .map_err(|error| target.failure(action::LIST_UPLOADS, &error))?;
+        let uploads = self.uploads(target).await?;
         contents.uploads = uploads.uploads().len() as u64;
         contents.more |= uploads.is_truncated.unwrap_or_default();
         Ok(contents)
@@ -67,17 +53,39 @@ impl S3 {
         }
     }
 
+    /// One page of what is in the bucket, from a marker on.
+    async fn versions(
+        &self,
+        target: &Target<'_>,
+        key: Option<String>,
+        version: Option<String>,
+    ) -> Result<ListObjectVersionsOutput, Error> {
+        self.client
+            .list_object_versions()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .set_key_marker(key)
+            .set_version_id_marker(version)
+            .send()
+            .await
+            .map_err(|error| target.failure(action::LIST_VERSIONS, &error))
+    }
+
+    /// One page of uploads that were never finished.
+    async fn uploads(&self, target: &Target<'_>) -> Result<ListMultipartUploadsOutput, Error> {
+        self.client
+            .list_multipart_uploads()
+            .bucket(target.bucket)
+            .expected_bucket_owner(target.account())
+            .send()
+            .await
+            .map_err(|error| target.failure(action::LIST_UPLOADS, &error))
+    }
+
     /// `true` when no version is left.
     async fn delete_versions(&self, target: &Target<'_>) -> Result<bool, Error> {
         for _ in 0..BATCHES {
-            let page = self
-                .client
-                .list_object_versions()
-                .bucket(target.bucket)
-                .expected_bucket_owner(target.account())
-                .send()
-                .await
-                .map_err(|error| target.failure(action::LIST_VERSIONS, &error))?;
+            let page = self.versions(target, None, None).await?;
             let versions = page.versions().iter().map(|item| (item.key(), item.version_id()));
             let markers = page.delete_markers().iter().map(|item| (item.key(), item.version_id()));
             let batch = versions
@@ -131,14 +139,7 @@ impl S3 {
 
     /// `true` when no upload is left.
     async fn abort_uploads(&self, target: &Target<'_>) -> Result<bool, Error> {
-        let answer = self
-            .client
-            .list_multipart_uploads()
-            .bucket(target.bucket)
-            .expected_bucket_owner(target.account())
-            .send()
-            .await
-            .map_err(|error| target.failure(action::LIST_UPLOADS, &error))?;
+        let answer = self.uploads(target).await?;
         for upload in answer.uploads() {
             let aborted = self
                 .client
