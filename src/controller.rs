@@ -139,7 +139,15 @@ pub async fn run<P: Provider + 'static>(
                 }
             })
     });
-    futures::future::join_all(controllers).await;
+    // A controller that never saw its objects, because the cluster is away, does not end by itself.
+    let nothing_in_hand = async {
+        stop.cancelled().await;
+        context.permits.acquire_many(u32::from(concurrency)).await.is_ok()
+    };
+    tokio::select! {
+        _ = futures::future::join_all(controllers) => {}
+        _ = nothing_in_hand => {}
+    }
 }
 
 async fn reconcile<P: Provider + 'static>(

@@ -58,6 +58,25 @@ async fn sigterm_ends_it_after_the_step_in_hand() {
     world.wait_ready("assistant").await;
 }
 
+#[test]
+fn sigterm_ends_it_while_the_cluster_is_away() {
+    let kubeconfig = tempfile::NamedTempFile::new().expect("a file");
+    let away = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "away",
+        "clusters": [{"name": "away", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "contexts": [{"name": "away", "context": {"cluster": "away", "user": "nobody"}}],
+        "users": [{"name": "nobody", "user": {"token": "none"}}],
+    });
+    std::fs::write(kubeconfig.path(), away.to_string()).expect("written");
+    let path = kubeconfig.path().to_str().expect("a path").to_string();
+    for arguments in [vec![], vec!["--cluster-name", "tests"]] {
+        let mut operator = Operator::start(&arguments, &[("KUBECONFIG", path.clone())]);
+        operator.wait_for_log("the API server does not answer");
+        assert_eq!(operator.page("/readyz").0, 503);
+        assert_eq!(operator.terminate().code(), Some(0), "{}", operator.log());
+    }
+}
+
 #[tokio::test]
 async fn readyz_says_what_is_away() {
     let world = World::new("readyz").await;
