@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use kube::Resource;
 
 use crate::api::AIPlatform;
-use crate::platform;
+use crate::platform::{self, Platform};
 use check::Checker;
 #[cfg(test)]
 pub(crate) use settings::schema as settings_schema;
@@ -48,6 +48,8 @@ pub struct Manifest {
     pub source: Source,
     /// What it says; its status is not read.
     pub object: AIPlatform,
+    /// The same, validated.
+    pub platform: Platform,
     lines: BTreeMap<String, usize>,
 }
 
@@ -60,17 +62,8 @@ impl Manifest {
         Problem { file, line, path: path.clone(), message: message.clone() }.to_string()
     }
 
-    /// The line of a path, or of what comes nearest above it.
-    fn line(&self, mut path: &str) -> usize {
-        loop {
-            if let Some(line) = self.lines.get(path) {
-                return *line;
-            }
-            match path.rfind(['.', '[']) {
-                Some(end) => path = &path[..end],
-                None => return self.source.line,
-            }
-        }
+    fn line(&self, path: &str) -> usize {
+        line_of(&self.lines, path).unwrap_or(self.source.line)
     }
 }
 
@@ -303,16 +296,19 @@ impl Reader {
             Err(_) if !reported.is_empty() => return,
             Err(error) => return self.problem(file, node.line, within, format!("cannot be read: {error}")),
         };
-        let manifest = Manifest { source, object, lines: report.lines };
-        let found = platform::validate(&manifest.object).err().unwrap_or_default();
-        for problem in &found {
-            if !reported.iter().any(|path| same_place(path, &problem.path)) {
-                let line = manifest.line(&problem.path);
-                self.problem(file, line, &inside(within, &problem.path), problem.message.clone());
+        match platform::validate(&object) {
+            Ok(platform) if reported.is_empty() && first => {
+                self.manifests.push(Manifest { source, object, platform, lines: report.lines });
             }
-        }
-        if reported.is_empty() && found.is_empty() && first {
-            self.manifests.push(manifest);
+            Ok(_) => {}
+            Err(found) => {
+                for problem in found {
+                    if !reported.iter().any(|path| same_place(path, &problem.path)) {
+                        let line = line_of(&report.lines, &problem.path).unwrap_or(source.line);
+                        self.problem(file, line, &inside(within, &problem.path), problem.message);
+                    }
+                }
+            }
         }
     }
 
@@ -332,6 +328,16 @@ impl Reader {
 
     fn problem(&mut self, file: &str, line: usize, path: &str, message: String) {
         self.problems.push(Problem { file: file.into(), line: Some(line), path: path.into(), message });
+    }
+}
+
+/// The line of a path, or of what comes nearest above it.
+fn line_of(lines: &BTreeMap<String, usize>, mut path: &str) -> Option<usize> {
+    loop {
+        if let Some(line) = lines.get(path) {
+            return Some(*line);
+        }
+        path = &path[..path.rfind(['.', '['])?];
     }
 }
 

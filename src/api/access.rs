@@ -47,7 +47,7 @@ pub struct AssumeRole {
     pub role_arn: String,
     /// What the role's trust policy asks for as `sts:ExternalId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[\w+=,.@:/-]*$"))]
+    #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[A-Za-z0-9_+=,.@:/-]*$"))]
     pub external_id: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub struct Consumer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
-        inner(length(max = 512), regex(pattern = r"^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+$"))
+        inner(length(max = 512), regex(pattern = r"^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+$"))
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub principal_arns: Vec<String>,
@@ -121,7 +121,7 @@ pub enum Mode {
 }
 
 /// The ARN of a role.
-pub const ROLE_ARN: &str = r"^arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]+$";
+pub const ROLE_ARN: &str = r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$";
 
 /// The ARN of a managed policy, of a customer or of AWS.
-pub const POLICY_ARN: &str = r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+$";
+pub const POLICY_ARN: &str = r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+$";

@@ -14,7 +14,6 @@ use crate::audit::text::Text;
 use crate::audit::{Audit, audit as make_audit};
 use crate::guardrails::Guardrails;
 use crate::manifest::Manifest;
-use crate::platform::validate;
 
 /// Arguments of `audit`.
 #[derive(Args, Debug, Clone)]
@@ -46,21 +45,13 @@ enum Format {
 pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let input = read(&arguments.files)?;
     let guardrails = arguments.guardrails.shown()?;
-    let mut audits = Vec::new();
+    let audited = input.manifests.iter().map(|Manifest { platform, .. }| {
+        // The platform as specified: that its roles lack the boundary is what an auditor wants to know.
+        let rule = guardrails.bounds(&platform.namespace, None);
+        make_audit(platform, rule.and_then(|rule| rule.permissions_boundary_arn.as_deref()))
+    });
+    let mut audits: Vec<Audit> = audited.collect();
     let mut problems = Vec::new();
-    for manifest in &input.manifests {
-        match validate(&manifest.object) {
-            Ok(platform) => {
-                // The platform as specified: that its roles lack the boundary is what an auditor wants to know.
-                let rule = guardrails.bounds(&platform.namespace, None);
-                audits.push(make_audit(&platform, rule.and_then(|rule| rule.permissions_boundary_arn.as_deref())));
-            }
-            Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Error::Invalid(problems));
-    }
     if arguments.live {
         (audits, problems) = run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests, audits))?;
     }

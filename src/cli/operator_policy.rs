@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Error, OperatorPolicyArguments, SUCCESS, output, read};
 use crate::operator_policy::policies;
-use crate::platform::{Platform, validate};
+use crate::platform::Platform;
 use crate::provider::aws::NEEDS;
 
 pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8, Error> {
@@ -16,14 +16,5 @@ pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8,
 }
 
 fn declared(arguments: &OperatorPolicyArguments) -> Result<Vec<Platform>, Error> {
-    let input = read(&arguments.files)?;
-    let mut platforms = Vec::new();
-    let mut problems = Vec::new();
-    for manifest in &input.manifests {
-        match validate(&manifest.object) {
-            Ok(platform) => platforms.push(platform),
-            Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
-        }
-    }
-    if problems.is_empty() { Ok(platforms) } else { Err(Error::Invalid(problems)) }
+    Ok(read(&arguments.files)?.manifests.into_iter().map(|manifest| manifest.platform).collect())
 }

@@ -3,7 +3,6 @@
 use super::{Error, PlanArguments, SUCCESS, output, read};
 use crate::desire::desire;
 use crate::plan::{Intent, Plan, plan as make_plan};
-use crate::platform::validate;
 use crate::resource::Observations;
 
 /// Stands for the cluster in owner tags where it is not known.
@@ -21,7 +20,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
     let mut plans: Vec<Plan> = Vec::new();
     let mut problems = Vec::new();
     for manifest in &input.manifests {
-        match validate(&manifest.object).and_then(|platform| guardrails.apply(platform, None)) {
+        match guardrails.apply(manifest.platform.clone(), None) {
             Ok(platform) => {
                 let desired = desire(&platform, cluster);
                 let intent = Intent::keep(platform.management_policy);
