@@ -1,6 +1,6 @@
 //! The audit: who may do what, on which ARN, why, and since which part of the spec.
 //!
-//! Pure: it reads what `desire` would make, so what is audited is what is written. Only [`Audit::compared_with`] brings
+//! Pure: it reads the grants that `desire` makes resources of, so what is audited is what is written. Only [`Audit::compared_with`] brings
 //! in what somebody else has looked up.
 
 pub mod findings;
@@ -14,12 +14,10 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use serde_json::{Value, json};
 
-use crate::desire::desire;
-use crate::grants::{Grant, grants};
+use crate::grants::{Grant, bucket_policy, grants};
 use crate::plan::Plan;
-use crate::platform::{self, Platform};
-use crate::policy::{Effect, Statement, document};
-use crate::resource::Resource;
+use crate::platform::Platform;
+use crate::policy::{Statement, document};
 use findings::{Context, Finding, Severity};
 pub use live::Difference;
 
@@ -48,15 +46,8 @@ pub struct BucketPolicy {
     pub name: String,
     /// The bucket's name in AWS.
     pub bucket: String,
-    /// Each statement, and as it is written to AWS.
-    pub statements: Vec<(Statement, Value)>,
-}
-
-impl BucketPolicy {
-    fn document(&self) -> Value {
-        let statements: Vec<&Value> = self.statements.iter().map(|(_, written)| written).collect();
-        json!({"Version": "2012-10-17", "Statement": statements})
-    }
+    /// The statements.
+    pub statements: Vec<Statement>,
 }
 
 /// Something consumers use: what stands above a column of the matrix.
@@ -124,8 +115,10 @@ impl Audit {
 impl Serialize for Audit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let roles: Vec<Value> = self.roles.iter().map(|grant| role(&self.platform, grant)).collect();
-        let buckets =
-            self.bucket_policies.iter().map(|policy| json!({"bucket": policy.bucket, "document": policy.document()}));
+        let buckets = self
+            .bucket_policies
+            .iter()
+            .map(|policy| json!({"bucket": policy.bucket, "document": document(&policy.statements)}));
         let mut audit = serializer.serialize_struct("Audit", 7)?;
         audit.serialize_field("namespace", &self.platform.namespace)?;
         audit.serialize_field("name", &self.platform.name)?;
@@ -165,63 +158,10 @@ fn why(statement: &Statement) -> String {
 }
 
 fn bucket_policies(platform: &Platform) -> Vec<BucketPolicy> {
-    let wanted = desire(platform, "");
-    let policy = |(index, spec): (usize, &platform::Bucket)| {
-        let bucket = wanted.iter().find_map(|desired| match &desired.resource {
-            Resource::Bucket(bucket) if bucket.name == spec.bucket_name => Some(bucket),
-            _ => None,
-        })?;
-        let statements = bucket.policy.iter().map(|(sid, written)| {
-            let (field, reason) = bucket_reason(sid);
-            let source = format!("spec.storage.buckets[{index}]{field}");
-            (read(sid, written, reason).since(&source), written.clone())
-        });
-        let statements: Vec<_> = statements.collect();
-        (!statements.is_empty()).then(|| BucketPolicy {
-            name: spec.name.clone(),
-            bucket: spec.bucket_name.clone(),
-            statements,
-        })
-    };
-    platform.buckets.iter().enumerate().filter_map(policy).collect()
-}
-
-/// The field of the bucket that a statement comes from, and why it is there.
-fn bucket_reason(sid: &str) -> (&'static str, &'static str) {
-    match sid {
-        "AipTlsOnly" => (".tlsOnly", "nobody reads or writes the bucket without TLS"),
-        _ => ("", "the bucket is declared so"),
-    }
-}
-
-/// A statement of a bucket's policy, taken apart.
-fn read(sid: &str, written: &Value, reason: &str) -> Statement {
-    let actions = texts(&written["Action"]);
-    let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
-    let mut statement = Statement::allow(sid, &actions, texts(&written["Resource"]), reason);
-    if written["Effect"] == json!("Deny") {
-        statement.effect = Effect::Deny;
-    }
-    match &written["Principal"] {
-        Value::Object(kinds) => {
-            statement.principals = kinds.iter().map(|(kind, names)| (kind.clone(), texts(names))).collect();
-        }
-        everybody => statement = statement.by("AWS", texts(everybody)),
-    }
-    let operators = written["Condition"].as_object().into_iter().flatten();
-    for (operator, keys) in operators {
-        for (key, values) in keys.as_object().into_iter().flatten() {
-            statement = statement.when(operator, key, texts(values));
-        }
-    }
-    statement
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
-        Value::String(text) => vec![text.clone()],
-        Value::Null => Vec::new(),
-        other => vec![other.to_string()],
-    }
+    let policies = platform.buckets.iter().enumerate().map(|(index, bucket)| BucketPolicy {
+        name: bucket.name.clone(),
+        bucket: bucket.bucket_name.clone(),
+        statements: bucket_policy(&platform.region, bucket, &format!("spec.storage.buckets[{index}]")),
+    });
+    policies.filter(|policy| !policy.statements.is_empty()).collect()
 }

@@ -3,6 +3,7 @@
 //! `desire` makes resources of them, `audit` explains them. Every statement carries its reason.
 
 mod bedrock;
+mod bucket_policy;
 mod storage;
 mod trust;
 
@@ -13,6 +14,8 @@ use crate::arn;
 use crate::names;
 use crate::platform::{Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, document, size, split};
+
+pub use bucket_policy::bucket_policy;
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
 pub const ACTIONS: [&str; 13] = [

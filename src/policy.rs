@@ -94,13 +94,23 @@ impl Statement {
         self
     }
 
-    fn to_value(&self) -> Value {
+    /// Everybody is written `"*"`, as the documentation does.
+    fn principal(&self) -> Value {
+        let everybody = BTreeMap::from([("AWS".to_string(), vec!["*".to_string()])]);
+        if self.principals == everybody {
+            return json!("*");
+        }
+        self.principals.iter().map(|(kind, names)| (kind.clone(), one_or_many(names))).collect()
+    }
+
+    /// The statement as IAM takes it.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         let mut fields = Map::new();
         fields.insert("Sid".into(), json!(self.sid));
         fields.insert("Effect".into(), json!(if self.effect == Effect::Allow { "Allow" } else { "Deny" }));
         if !self.principals.is_empty() {
-            let principals = self.principals.iter().map(|(kind, names)| (kind.clone(), one_or_many(names))).collect();
-            fields.insert("Principal".into(), Value::Object(principals));
+            fields.insert("Principal".into(), self.principal());
         }
         fields.insert("Action".into(), one_or_many(&self.actions));
         if !self.resources.is_empty() {

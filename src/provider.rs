@@ -91,6 +91,21 @@ pub enum Class {
     Transient,
 }
 
+impl Class {
+    /// What an HTTP status means where nothing more exact is known.
+    #[must_use]
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::Denied,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            429 => Self::Throttled,
+            400..=499 => Self::Invalid,
+            _ => Self::Transient,
+        }
+    }
+}
+
 impl Error {
     /// The reason in conditions, events and metrics.
     #[must_use]

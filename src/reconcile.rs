@@ -127,8 +127,7 @@ pub async fn reconcile<P: Provider>(
         Err(obstacle) => return ended(obstacle.verdict()),
     };
     if aim.intent.retains_everything().is_some() {
-        let (status, next) = status(subject, &Verdict::Planned(&Plan::default(), &Outcomes::new()));
-        return Pass { status, next, finished: true, plan: Plan::default(), outcomes: Outcomes::new() };
+        return Pass { finished: true, ..ended(Verdict::Planned(&Plan::default(), &Outcomes::new())) };
     }
     let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
     let unknown_yet = |desired: &Desired| !known.contains(&desired.resource.key());

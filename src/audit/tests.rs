@@ -6,8 +6,10 @@ use serde_json::json;
 use super::html::Page;
 use super::text::Text;
 use super::*;
+use crate::desire::desire;
 use crate::plan::{Intent, plan};
 use crate::platform::validate;
+use crate::resource::Resource;
 use crate::resource::{Desired, Observations, Observed, Owner};
 use crate::testing::{CLUSTER, bucket_of, object};
 

@@ -46,7 +46,7 @@ impl fmt::Display for Text<'_> {
         for policy in bucket_policies {
             writeln!(formatter, "\n  {}", self.painted(1, &format!("Bucket {}", policy.name)))?;
             writeln!(formatter, "    bucket {}", policy.bucket)?;
-            for (statement, _) in &policy.statements {
+            for statement in &policy.statements {
                 self.statement(formatter, statement, "bucket policy")?;
             }
         }

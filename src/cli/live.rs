@@ -7,6 +7,7 @@ use crate::api::AIPlatform;
 use crate::guardrails::Guardrails;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
+use crate::provider::kubernetes::namespace_labels;
 use crate::provider::world::World;
 use crate::readiness::cluster_obstacle;
 use crate::reconcile::{Obstacle, Surroundings, look};
@@ -35,7 +36,8 @@ impl Live {
     pub(super) async fn plan(&self, manifest: &Manifest) -> Result<Result<Plan, Vec<String>>, Error> {
         let object = self.with_live_status(manifest).await?;
         let labels = if self.guardrails.need_labels() {
-            Some(run::labels(&self.client, &namespace(&object)).await?)
+            let found = namespace_labels(&self.client, &namespace(&object)).await;
+            Some(found.map_err(|error| Error::Cluster(cluster_obstacle(&error)))?)
         } else {
             None
         };

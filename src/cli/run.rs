@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{ClusterArguments, Error, LogFormat, RunArguments, SUCCESS};
 use crate::controller::{self, Settings};
-use crate::guardrails::{Guardrails, Labels};
+use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
 use crate::provider::aws::Aws;
 use crate::provider::kubernetes::Kubernetes;
@@ -48,13 +48,6 @@ pub(super) async fn client() -> Result<Client, Error> {
 /// AWS and the cluster, as the environment names them.
 pub(super) async fn world(client: &Client, s3_path_style: bool) -> World {
     World { aws: Aws::new(s3_path_style).await, kubernetes: Kubernetes::new(client.clone()) }
-}
-
-/// The labels of a namespace; one that is not there has none yet.
-pub(super) async fn labels(client: &Client, namespace: &str) -> Result<Labels, Error> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let found = namespaces.get_opt(namespace).await.map_err(|error| Error::Cluster(cluster_obstacle(&error)))?;
-    Ok(found.and_then(|namespace| namespace.metadata.labels).unwrap_or_default())
 }
 
 /// The cluster's name in owner tags.

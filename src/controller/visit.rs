@@ -5,7 +5,6 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
@@ -15,6 +14,7 @@ use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::execute::Outcome;
 use crate::guardrails::Labels;
 use crate::provider::Provider;
+use crate::provider::kubernetes::namespace_labels;
 use crate::reconcile::{Pass, Surroundings, reconcile};
 use crate::repeats::Repeats;
 use crate::schedule::{Next, delay};
@@ -137,9 +137,8 @@ async fn labels<P>(object: &AIPlatform, context: &Context<P>) -> Result<Option<L
     if !context.settings.guardrails.need_labels() {
         return Ok(None);
     }
-    let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    let namespace = namespaces.get(object.namespace().as_deref().unwrap_or_default()).await?;
-    Ok(Some(namespace.metadata.labels.unwrap_or_default()))
+    let namespace = object.namespace().unwrap_or_default();
+    Ok(Some(namespace_labels(&context.client, &namespace).await?))
 }
 
 async fn write_status<P>(

@@ -1,16 +1,14 @@
 //! The buckets a platform wants.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::storage::{BucketDeletionPolicy, LifecycleRule as RuleSpec};
-use crate::arn;
+use crate::grants::bucket_policy;
 use crate::platform::{Bucket as BucketSpec, Platform, lifecycle};
-use crate::policy;
+use crate::policy::{self, Statement};
 use crate::resource::bucket::{
     Bucket, Encryption, Expiration, Filter, LifecycleRule, NoncurrentExpiration, NoncurrentTransition,
-    PublicAccessBlock, SID_PREFIX, Transition,
+    PublicAccessBlock, Transition,
 };
 use crate::resource::{Desired, Removal, Resource};
 use crate::tags::{self, Tags};
@@ -36,7 +34,7 @@ fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
             object_ownership: Some("BucketOwnerEnforced".into()),
             encryption: Some(spec.kms_key_arn.as_deref().map_or_else(Encryption::sse_s3, Encryption::kms)),
             versioning: spec.versioning,
-            policy: policy(&platform.region, spec),
+            policy: bucket_policy(&platform.region, spec, "").iter().map(written).collect(),
             lifecycle: spec.rules.iter().map(|rule| (rule.id.clone(), lifecycle_rule(rule))).collect(),
         }),
         adopt: spec.adopt,
@@ -44,22 +42,8 @@ fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
     }
 }
 
-fn policy(region: &str, spec: &BucketSpec) -> BTreeMap<String, Value> {
-    let mut statements = BTreeMap::new();
-    if spec.tls_only {
-        let sid = format!("{SID_PREFIX}TlsOnly");
-        let arn = arn::bucket(region, &spec.bucket_name);
-        let statement = json!({
-            "Sid": sid,
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [arn, format!("{arn}/*")],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        });
-        statements.insert(sid, policy::canonical(&statement));
-    }
-    statements
+fn written(statement: &Statement) -> (String, Value) {
+    (statement.sid.clone(), policy::canonical(&statement.to_value()))
 }
 
 fn lifecycle_rule(rule: &RuleSpec) -> LifecycleRule {

@@ -2,12 +2,13 @@
 //!
 //! What is written is owned by our field manager, so that server-side apply takes away exactly what we set.
 
-use k8s_openapi::api::core::v1::ServiceAccount as CoreServiceAccount;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount as CoreServiceAccount};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::controller::FIELD_MANAGER;
+use crate::guardrails::Labels;
 use crate::plan::{Action, Step};
 use crate::provider::{Applied, Class, Error, Place};
 use crate::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
@@ -129,23 +130,23 @@ fn was_created(found: &CoreServiceAccount) -> bool {
     found.annotations().contains_key(CREATED)
 }
 
+/// The labels of a namespace; one that is not there has none.
+///
+/// # Errors
+/// What the API server says.
+pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels, kube::Error> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let found = namespaces.get_opt(namespace).await?;
+    Ok(found.and_then(|namespace| namespace.metadata.labels).unwrap_or_default())
+}
+
 fn split(key: &str) -> (&str, &str) {
     key.split_once('/').unwrap_or(("default", key))
 }
 
 fn failed(verb: &str, name: &str, error: &kube::Error) -> Error {
     let (class, code, message) = match error {
-        kube::Error::Api(status) => {
-            let class = match status.code {
-                401 | 403 => Class::Denied,
-                404 => Class::NotFound,
-                409 => Class::Conflict,
-                429 => Class::Throttled,
-                400..=499 => Class::Invalid,
-                _ => Class::Transient,
-            };
-            (class, status.reason.clone(), status.message.clone())
-        }
+        kube::Error::Api(status) => (Class::of_status(status.code), status.reason.clone(), status.message.clone()),
         other => (Class::Transient, "Unreachable".into(), other.to_string()),
     };
     Error { class, action: format!("{verb} serviceaccounts"), subject: format!("ServiceAccount {name}"), code, message }

@@ -111,8 +111,7 @@ fn everybody(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
     )?;
     for bucket in &audit.platform.buckets {
         let policy = audit.bucket_policies.iter().find(|policy| policy.name == bucket.name);
-        let statements: Vec<&Statement> =
-            policy.iter().flat_map(|policy| policy.statements.iter().map(|(statement, _)| statement)).collect();
+        let statements: Vec<&Statement> = policy.iter().flat_map(|policy| &policy.statements).collect();
         let denies = statements.iter().all(|statement| statement.effect == Effect::Deny);
         let (level, title) = if denies { ("deny", "Denied") } else { ("write", "Allowed") };
         let notes: Vec<String> = statements.iter().map(|statement| statement.reason.clone()).collect();

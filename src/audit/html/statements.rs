@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::{Anchor, Escaped, place};
 use crate::audit::text::{conditions, principals};
 use crate::audit::{Audit, Target};
 use crate::grants::Grant;
-use crate::policy::{Effect, Statement, document};
+use crate::policy::{Effect, Statement};
 
 pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
     if audit.roles.is_empty() && audit.bucket_policies.is_empty() {
@@ -40,7 +38,7 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
         grant.policy_sha256()
     )?;
     let title = format!("Who may take the role of {}", grant.name);
-    panel(formatter, &[&id, &grant.name, "trust"], &title, &written(&grant.trust))?;
+    panel(formatter, &[&id, &grant.name, "trust"], &title, &grant.trust)?;
     let mut shown: Vec<&str> = Vec::new();
     for target in audit.targets() {
         let statements = audit.statements(grant, target);
@@ -53,14 +51,13 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
             Target::Model(name) => format!("{consumer} on model {name}"),
             Target::Bucket(name) => format!("{consumer} on bucket {name}"),
         };
-        let statements: Vec<Statement> = statements.into_iter().cloned().collect();
-        panel(formatter, &[&id, consumer, kind, name], &title, &written(&statements))?;
+        panel(formatter, &[&id, consumer, kind, name], &title, statements)?;
     }
     // Nothing a role can do may be missing here, wherever it comes from.
     let all = grant.policies.iter().flat_map(|(_, statements)| statements);
-    let rest: Vec<Statement> = all.filter(|statement| !shown.contains(&statement.source.as_str())).cloned().collect();
+    let rest: Vec<&Statement> = all.filter(|statement| !shown.contains(&statement.source.as_str())).collect();
     if !rest.is_empty() {
-        panel(formatter, &[&id, &grant.name, "other"], &format!("{} otherwise", grant.name), &written(&rest))?;
+        panel(formatter, &[&id, &grant.name, "other"], &format!("{} otherwise", grant.name), rest)?;
     }
     writeln!(formatter, "</section>")
 }
@@ -75,17 +72,11 @@ fn bucket_policies(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Re
     writeln!(formatter, "</section>")
 }
 
-/// Statements, and each as it is written to IAM.
-fn written(statements: &[Statement]) -> Vec<(Statement, Value)> {
-    let written = |statement: &Statement| document(std::slice::from_ref(statement))["Statement"][0].clone();
-    statements.iter().map(|statement| (statement.clone(), written(statement))).collect()
-}
-
-fn panel(
+fn panel<'a>(
     formatter: &mut fmt::Formatter<'_>,
     place: &[&str],
     title: &str,
-    statements: &[(Statement, Value)],
+    statements: impl IntoIterator<Item = &'a Statement>,
 ) -> fmt::Result {
     let anchor = Anchor(place);
     writeln!(
@@ -94,13 +85,13 @@ fn panel(
          <div class=\"panel\"><h4>{}<a class=\"close\" href=\"#{anchor}/cell\">Close</a></h4>",
         Escaped(title)
     )?;
-    for (statement, written) in statements {
-        self::statement(formatter, statement, written)?;
+    for statement in statements {
+        self::statement(formatter, statement)?;
     }
     writeln!(formatter, "</div></article>")
 }
 
-fn statement(formatter: &mut fmt::Formatter<'_>, statement: &Statement, written: &Value) -> fmt::Result {
+fn statement(formatter: &mut fmt::Formatter<'_>, statement: &Statement) -> fmt::Result {
     let effect = if statement.effect == Effect::Allow { "allow" } else { "deny" };
     writeln!(
         formatter,
@@ -127,5 +118,5 @@ fn statement(formatter: &mut fmt::Formatter<'_>, statement: &Statement, written:
         )?;
     }
     write!(formatter, "<dt>Since</dt><dd><code>{}</code></dd>", Escaped(&statement.source))?;
-    writeln!(formatter, "</dl></div><pre>{}</pre></div>", Escaped(&format!("{written:#}")))
+    writeln!(formatter, "</dl></div><pre>{}</pre></div>", Escaped(&format!("{:#}", statement.to_value())))
 }

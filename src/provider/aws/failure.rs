@@ -31,7 +31,7 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().map_or_else(|| format!("HTTP {status}"), ToString::to_string);
-            let class = table(&code).or_else(|| common(&code)).unwrap_or_else(|| by_status(status));
+            let class = table(&code).or_else(|| common(&code)).unwrap_or_else(|| Class::of_status(status));
             let message = answer.err().message().unwrap_or_default().to_string();
             made(class, code, message)
         }
@@ -112,15 +112,4 @@ fn common(code: &str) -> Option<Class> {
         | "RequestTimeTooSkewed" => Class::Transient,
         _ => return None,
     })
-}
-
-fn by_status(status: u16) -> Class {
-    match status {
-        401 | 403 => Class::Denied,
-        404 => Class::NotFound,
-        409 => Class::Conflict,
-        429 => Class::Throttled,
-        400..=499 => Class::Invalid,
-        _ => Class::Transient,
-    }
 }
