@@ -1,4 +1,4 @@
-"""The last act: the product grows, its roles are derived, and one widened by hand is narrowed."""
+"""The fifth act: the product grows, its roles are derived, and one widened by hand is narrowed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import serving
 from process import StageError
 from stage import ROOT
 
@@ -24,8 +25,10 @@ def play(demo: Demo) -> None:
     terminal.title("5. Access")
     shutil.copy(ROOT / MANIFEST, demo.stage.work / MANIFEST)
     prepare_account(demo.cloud.iam)
-    terminal.say("The product comes back, with two models and three consumers.")
+    serving.prepare(demo)
+    terminal.say("The product comes back, with three models and three consumers.")
     demo.type(f"aiplatform plan -f {MANIFEST} | grep create")
+    terminal.say("One model is the product's own: SageMaker makes an endpoint for it.")
     demo.type_and_watch(f"kubectl apply -f {MANIFEST}", "Ready")
     demo.type("kubectl get aip -n support -o wide")
     terminal.say("The retained bucket was taken back. Nobody wrote a policy; these follow from it:")

@@ -39,6 +39,7 @@ class Cloud:
 
         self.s3 = client("s3")
         self.iam = client("iam")
+        self.sagemaker = client("sagemaker")
 
     def buckets(self) -> Buckets:
         """Every bucket of the account."""

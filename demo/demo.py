@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The operator at work on a real Kubernetes API server and a simulated AWS, in five acts.
+"""The operator at work on a real Kubernetes API server and a simulated AWS, in six acts.
 
 Needs boto3, so it runs in the simulator's virtual environment; `make demo` does that. Exits with
 0 when everything went as told, and leaves nothing behind; with --keep it stays up until Ctrl-C.
@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import access
 import cloud
+import serving
 from cloud import Cloud
 from live import Live, Object, is_gone, is_ready
 from process import StageError, Stopped, forget_settings, stop_on_signals
@@ -26,7 +27,7 @@ from stage import ROOT, Stage, executable, open_stage
 from terminal import Terminal
 
 LATENCY_MS = 150
-DEADLINE_S = 60.0
+DEADLINE_S = 90.0
 NAMESPACE, NAME = "support", "assistant"
 MANIFEST = "examples/storage.yaml"
 
@@ -102,9 +103,10 @@ class Demo:
         self.type("aiplatform crd | kubectl apply -f -")
         self.type("kubectl wait --for=condition=Established crd/aiplatforms.aiplatform.dev")
         self.type(f"kubectl create namespace {NAMESPACE}")
-        self.terminal.command("aiplatform run &")
+        # Five seconds between looks are right in life, and long in a story.
+        self.terminal.command("aiplatform run --transition-poll 1s &")
         began = time.monotonic()
-        stage.start_operator()
+        stage.start_operator("--transition-poll", "1s")
         say((f"operator ready after {time.monotonic() - began:.1f} s", "green"))
         self.live = Live(stage, self.terminal, NAMESPACE, NAME)
 
@@ -266,6 +268,7 @@ def main() -> int:
             if not arguments.keep:
                 demo.delete()
             access.play(demo)
+            serving.play(demo)
             if arguments.keep:
                 demo.stay()
     except StageError as failure:

@@ -12,7 +12,8 @@ from stage import Stage
 from terminal import Piece, Terminal
 
 TICK_S = 0.1
-NAME_WIDTH = 38
+KIND_WIDTH = 24
+NAME_WIDTH = 42
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAD = ("Failed", "Refused", "Stalled", "Degraded")
 SIGNS = dict.fromkeys(("Ready", "Retained", "Gone"), "✓") | dict.fromkeys(BAD, "✗")
@@ -163,8 +164,8 @@ class Live:
             sign = SPINNER[tick % len(SPINNER)]
         return [
             (f"  {sign} ", style),
-            (f"{row.kind:<15}{row.name:<{NAME_WIDTH}}", ""),
-            (f"{row.state:<13}", style),
+            (f"{row.kind:<{KIND_WIDTH}}{row.name:<{NAME_WIDTH}}", ""),
+            (f" {row.state:<13}", style),
             (row.activity(), "dim"),
         ]
 
@@ -180,7 +181,9 @@ class Live:
 
     def _tell(self, row: Row, message: str) -> None:
         elapsed = time.monotonic() - self.began
-        start = f"{elapsed:5.1f} s  {row.kind:<15}{row.name:<{NAME_WIDTH}}{row.state:<13}"
+        start = (
+            f"{elapsed:5.1f} s  {row.kind:<{KIND_WIDTH}}{row.name:<{NAME_WIDTH}} {row.state:<13}"
+        )
         self.terminal.line((f"{start}{message}".rstrip(), ""))
 
     def _sum_up(self, what: str) -> None:

@@ -180,8 +180,11 @@ class Stage:
 
     def set_latency(self, milliseconds: int) -> None:
         """Make every AWS call take this long."""
-        body = json.dumps({"ms": milliseconds}).encode()
-        self._http(f"{self.aws_url}/_sim/latency", body)
+        self.control("latency", {"ms": milliseconds})
+
+    def control(self, path: str, body: dict[str, Any]) -> None:
+        """Tell the simulator something that AWS itself would not be told."""
+        self._http(f"{self.aws_url}/_sim/{path}", json.dumps(body).encode())
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """The AWS calls from this number on, whoever made them."""

@@ -6,7 +6,9 @@
 #![expect(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]
 
 pub mod access;
+pub mod autoscaling;
 pub mod models;
+pub mod sagemaker;
 pub mod status;
 pub mod storage;
 
@@ -78,6 +80,9 @@ pub const FINALIZER: &str = "aiplatform.dev/cleanup";
 #[x_kube(validation = ("!has(self.access) || self.access.all(c, !has(c.models) || c.models.all(m, has(self.models) && self.models.exists(d, d.name == m)))", "access names a model that spec.models does not declare"))]
 #[x_kube(validation = ("!has(self.access) || self.access.all(c, !has(c.buckets) || c.buckets.all(b, has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == b.name)))", "access names a bucket that spec.storage.buckets does not declare"))]
 #[x_kube(validation = ("has(self.identity) || !has(self.access) || self.access.all(c, !has(c.serviceAccount))", "a consumer with a serviceAccount needs spec.identity"))]
+#[x_kube(validation = ("!has(self.models) || self.models.all(m, !has(m.sagemaker) || !has(m.sagemaker.modelData) || !has(m.sagemaker.modelData.bucket) || (has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == m.sagemaker.modelData.bucket)))", "modelData names a bucket that spec.storage.buckets does not declare"))]
+#[x_kube(validation = ("!has(self.models) || self.models.all(m, !has(m.sagemaker) || !has(m.sagemaker.async) || (has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == m.sagemaker.async.output.bucket)))", "async.output names a bucket that spec.storage.buckets does not declare"))]
+#[x_kube(validation = ("!has(self.models) || self.models.all(m, !has(m.sagemaker) || !has(m.sagemaker.dataCapture) || (has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == m.sagemaker.dataCapture.destination.bucket)))", "dataCapture.destination names a bucket that spec.storage.buckets does not declare"))]
 pub struct AIPlatformSpec {
     /// The AWS region everything is made in. Immutable; the partition (aws, aws-cn, aws-us-gov, ...) follows from it.
     #[schemars(length(max = 32), regex(pattern = REGION))]

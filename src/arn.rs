@@ -47,6 +47,30 @@ pub fn guardrail(region: &str, account_id: &str, id: &str) -> String {
     format!("arn:{}:bedrock:{region}:{account_id}:guardrail/{id}", partition(region))
 }
 
+/// The ARN of a SageMaker resource of a kind such as `endpoint`.
+#[must_use]
+pub fn sagemaker(region: &str, account_id: &str, kind: &str, name: &str) -> String {
+    format!("arn:{}:sagemaker:{region}:{account_id}:{kind}/{name}", partition(region))
+}
+
+/// The ARN of a repository of Amazon ECR, in the region that its host name says.
+#[must_use]
+pub fn repository(region: &str, account_id: &str, name: &str) -> String {
+    format!("arn:{}:ecr:{region}:{account_id}:repository/{name}", partition(region))
+}
+
+/// The ARN of a log group, without what stands for its streams.
+#[must_use]
+pub fn log_group(region: &str, account_id: &str, name: &str) -> String {
+    format!("arn:{}:logs:{region}:{account_id}:log-group:{name}", partition(region))
+}
+
+/// The ARN of an alarm of Amazon `CloudWatch`.
+#[must_use]
+pub fn alarm(region: &str, account_id: &str, name: &str) -> String {
+    format!("arn:{}:cloudwatch:{region}:{account_id}:alarm:{name}", partition(region))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 //! Pure: it reads the grants that `desire` makes resources of, so what is audited is what is written. Only [`Audit::compared_with`] brings
 //! in what somebody else has looked up.
 
+mod cells;
 pub mod findings;
 pub mod html;
 mod live;
@@ -18,18 +19,16 @@ use crate::grants::{Grant, bucket_policy, grants};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::policy::{Statement, document};
+pub use cells::Target;
 use findings::{Context, Finding, Severity};
 pub use live::Difference;
-
-/// What roles are for. Execution and workload roles come with the models that need them.
-const CONSUMER: &str = "Consumer";
 
 /// Everything an auditor reads about one platform.
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// The platform itself.
     pub platform: Platform,
-    /// A role for each consumer, in the order of the spec.
+    /// A role for each consumer, then for each model that one is made for, in the order of the spec.
     pub roles: Vec<Grant>,
     /// What the policies of buckets say, for buckets that have one.
     pub bucket_policies: Vec<BucketPolicy>,
@@ -48,15 +47,6 @@ pub struct BucketPolicy {
     pub bucket: String,
     /// The statements.
     pub statements: Vec<Statement>,
-}
-
-/// Something consumers use: what stands above a column of the matrix.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    /// A model, by its name.
-    Model(&'a str),
-    /// A bucket, by its name in the spec.
-    Bucket(&'a str),
 }
 
 /// Audits a platform. `boundary` is the permissions boundary that the operator's guardrails demand, if they do.
@@ -82,33 +72,6 @@ impl Audit {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
-    }
-
-    /// Everything that can be used, in the order of the spec.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = Target<'_>> {
-        let models = self.platform.models.iter().map(|model| Target::Model(&model.name));
-        models.chain(self.platform.buckets.iter().map(|bucket| Target::Bucket(&bucket.name)))
-    }
-
-    /// The statements that a consumer has because of one target.
-    pub(crate) fn statements<'a>(&'a self, role: &'a Grant, target: Target<'a>) -> Vec<&'a Statement> {
-        let consumers = self.platform.access.iter().enumerate();
-        let Some((index, consumer)) = consumers.into_iter().find(|(_, consumer)| consumer.name == role.name) else {
-            return Vec::new();
-        };
-        let path = |list: &str, entry: usize| format!("spec.access[{index}].{list}[{entry}]");
-        let sources: Vec<String> = match target {
-            Target::Model(name) => {
-                let named = consumer.models.iter().enumerate().filter(|(_, model)| *model == name);
-                named.map(|(entry, _)| path("models", entry)).collect()
-            }
-            Target::Bucket(name) => {
-                let named = consumer.buckets.iter().enumerate().filter(|(_, access)| access.name == name);
-                named.map(|(entry, _)| path("buckets", entry)).collect()
-            }
-        };
-        let all = role.policies.iter().flat_map(|(_, statements)| statements);
-        all.filter(|statement| sources.contains(&statement.source)).collect()
     }
 }
 
@@ -144,7 +107,7 @@ fn role(platform: &Platform, grant: &Grant) -> Value {
     json!({
         "name": grant.role,
         "arn": grant.arn,
-        "purpose": CONSUMER,
+        "purpose": grant.purpose,
         "subject": grant.subject.to_string(),
         "trustPolicy": document(&grant.trust),
         "permissionsBoundary": platform.permissions_boundary_arn,

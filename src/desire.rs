@@ -1,6 +1,7 @@
 //! What a platform wants to exist. Pure and total: a valid platform always has an answer.
 
 mod access;
+pub mod sagemaker;
 mod storage;
 
 use crate::grants::grants;
@@ -16,6 +17,9 @@ pub fn desire(platform: &Platform, cluster: &str) -> Vec<Desired> {
     // Validation has refused a platform whose grants do not fit.
     let grants = grants(platform).unwrap_or_default();
     let mut desired = storage::desire(platform, &tags);
-    desired.extend(access::desire(platform, &grants, &owner, &tags));
+    let (roles, bindings) = access::desire(platform, &grants, &owner, &tags);
+    desired.extend(roles);
+    desired.extend(sagemaker::desire(platform, &tags));
+    desired.extend(bindings);
     desired
 }

@@ -4,12 +4,17 @@
 
 mod bedrock;
 mod bucket_policy;
+mod execution;
+mod sagemaker;
 mod storage;
 mod trust;
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::api::access::{Consumer, ServiceAccountRef};
+use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::names;
 use crate::platform::{Platform, Problem};
@@ -18,24 +23,37 @@ use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, 
 pub use bucket_policy::bucket_policy;
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
-pub const ACTIONS: [&str; 13] = [
+pub const ACTIONS: [&str; 26] = [
     "bedrock:ApplyGuardrail",
     "bedrock:InvokeModel",
     "bedrock:InvokeModelWithResponseStream",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutMetricData",
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
     "kms:Decrypt",
     "kms:GenerateDataKey",
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
     "s3:GetObject",
     "s3:ListBucket",
     "s3:PutObject",
+    "sagemaker:InvokeEndpoint",
+    "sagemaker:InvokeEndpointAsync",
+    "sagemaker:InvokeEndpointWithResponseStream",
     "sts:AssumeRole",
     "sts:AssumeRoleWithWebIdentity",
     "sts:TagSession",
 ];
 
 /// Every condition operator and key in a policy made here, but for the keys of a cluster's own issuer.
-pub const CONDITIONS: [&str; 13] = [
+pub const CONDITIONS: [&str; 14] = [
     "ArnEquals",
     "Bool",
     "ForAnyValue:StringEquals",
@@ -47,6 +65,7 @@ pub const CONDITIONS: [&str; 13] = [
     "aws:SourceArn",
     "bedrock:GuardrailIdentifier",
     "bedrock:InferenceProfileArn",
+    "cloudwatch:namespace",
     "kms:ResourceAliases",
     "s3:prefix",
 ];
@@ -54,13 +73,21 @@ pub const CONDITIONS: [&str; 13] = [
 /// The longest role name IAM takes.
 const ROLE_LIMIT: usize = 64;
 
+/// What the names of policies begin with that one revision needs.
+const REVISION_POLICY: &str = "revision-";
+
 /// The path of every role, so that the operator's own policy can be limited to it.
 pub const ROLE_PATH: &str = "/aiplatform/";
+
+/// A policy of one role: its name, and what it says.
+pub type InlinePolicy = (String, Vec<Statement>);
 
 /// A role and everything it is for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
-    /// The consumer's name in the spec.
+    /// What the role is for.
+    pub purpose: Purpose,
+    /// The name in the spec of the consumer or of the model.
     pub name: String,
     /// The role's name.
     pub role: String,
@@ -70,8 +97,17 @@ pub struct Grant {
     pub subject: Subject,
     /// Who may take the role, and when.
     pub trust: Vec<Statement>,
-    /// What the role can do: inline policies by name.
-    pub policies: Vec<(String, Vec<Statement>)>,
+    /// What the role can do.
+    pub policies: Vec<InlinePolicy>,
+}
+
+/// What a role is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Purpose {
+    /// A consumer uses models and buckets.
+    Consumer,
+    /// SageMaker runs a model.
+    Execution,
 }
 
 /// Who takes a role.
@@ -83,6 +119,8 @@ pub enum Subject {
     PodIdentity(ServiceAccount, String),
     /// IAM users and roles.
     Principals(Vec<String>),
+    /// SageMaker, for the model of this name.
+    SageMaker(String),
 }
 
 /// A service account whose namespace is known.
@@ -119,11 +157,21 @@ impl std::fmt::Display for Subject {
                 write!(formatter, "service account {account} (Pod Identity, {cluster})")
             }
             Self::Principals(names) => write!(formatter, "{}", names.join(", ")),
+            Self::SageMaker(model) => write!(formatter, "SageMaker, for model {model}"),
         }
     }
 }
 
 impl Grant {
+    /// Whose role it is, such as `consumer api`.
+    #[must_use]
+    pub fn whose(&self) -> String {
+        match self.purpose {
+            Purpose::Consumer => format!("consumer {}", self.name),
+            Purpose::Execution => format!("model {}", self.name),
+        }
+    }
+
     /// The trust policy.
     #[must_use]
     pub fn trust_policy(&self) -> Policy {
@@ -139,10 +187,10 @@ impl Grant {
     }
 }
 
-/// The role of every consumer, in the order of the spec.
+/// The role of every consumer, then of every model on SageMaker that has none of its own, in the order of the spec.
 ///
 /// # Errors
-/// A consumer whose policies pass IAM's limits, with the way out.
+/// A consumer or a model whose policies pass IAM's limits, with the way out.
 pub fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut grants = Vec::new();
@@ -153,13 +201,46 @@ pub fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
             Err(why) => problems.push(Problem::new(path, why)),
         }
     }
+    for (index, model) in platform.models.iter().enumerate() {
+        let Some(spec) = model.sagemaker.as_ref().filter(|spec| spec.execution_role_arn.is_none()) else { continue };
+        match execution::grant(platform, &model.name, spec, &format!("spec.models[{index}].sagemaker")) {
+            Ok(grant) => grants.push(grant),
+            Err(found) => problems.extend(found),
+        }
+    }
     if problems.is_empty() { Ok(grants) } else { Err(problems) }
 }
 
-/// The name of a consumer's role.
+/// The name of a role, of which the part is the consumer's name or says what else it is for.
 #[must_use]
 pub fn role_name(platform: &Platform, part: &str) -> String {
     names::generated(&platform.account_id, &platform.region, &platform.namespace, &platform.name, part, ROLE_LIMIT)
+}
+
+/// The inline policy of an execution role that holds what one revision of its model needs.
+#[must_use]
+pub fn revision_policy_name(revision: &str) -> String {
+    format!("{REVISION_POLICY}{revision}")
+}
+
+/// Whether an inline policy holds what one revision needs.
+#[must_use]
+pub fn is_revision_policy(name: &str) -> bool {
+    name.starts_with(REVISION_POLICY)
+}
+
+/// The name of the role made for a model on SageMaker.
+#[must_use]
+pub fn execution_role_name(platform: &Platform, model: &str) -> String {
+    role_name(platform, &format!("{model}-execution"))
+}
+
+/// The role that a model on SageMaker works with: the user's own, or the one made for it.
+#[must_use]
+pub fn execution_role_arn(platform: &Platform, model: &str, spec: &SageMaker) -> String {
+    spec.execution_role_arn.clone().unwrap_or_else(|| {
+        arn::role(&platform.region, &platform.account_id, ROLE_PATH, &execution_role_name(platform, model))
+    })
 }
 
 /// `path` is the consumer's in the spec.
@@ -175,31 +256,41 @@ fn grant(platform: &Platform, consumer: &Consumer, path: &str) -> Result<Grant, 
         ));
     }
     let mut statements = bedrock::statements(platform, consumer, path);
+    statements.extend(sagemaker::statements(platform, consumer, path));
     statements.extend(storage::statements(platform, consumer, path));
-    tell_apart(&mut statements);
-    let too_large = |size: usize, limit: usize| {
+    let policies = policies(statements).map_err(|(size, limit)| {
         format!(
             "the policies of consumer {:?} take {size} characters, of which IAM allows {limit}: make two consumers of it, \
              or name fewer models, buckets or destinationRegions",
             consumer.name
         )
-    };
-    let documents = split(statements, POLICY_LIMIT).map_err(|(_, size)| too_large(size, POLICY_LIMIT))?;
-    let total: usize = documents.iter().map(|statements| size(&document(statements))).sum();
-    if total > INLINE_LIMIT {
-        return Err(too_large(total, INLINE_LIMIT));
-    }
-    let named = documents.into_iter().enumerate().map(|(index, statements)| {
-        (if index == 0 { "access".to_string() } else { format!("access-{}", index + 1) }, statements)
-    });
+    })?;
     Ok(Grant {
+        purpose: Purpose::Consumer,
         name: consumer.name.clone(),
         arn: arn::role(&platform.region, &platform.account_id, ROLE_PATH, &role),
         role,
         subject,
         trust,
-        policies: named.collect(),
+        policies,
     })
+}
+
+/// Inline policies by name: `access`, then `access-2` where one would be too long.
+///
+/// # Errors
+/// The size that does not fit, and the limit it does not fit into.
+fn policies(mut statements: Vec<Statement>) -> Result<Vec<InlinePolicy>, (usize, usize)> {
+    tell_apart(&mut statements);
+    let documents = split(statements, POLICY_LIMIT).map_err(|(_, size)| (size, POLICY_LIMIT))?;
+    let total: usize = documents.iter().map(|statements| size(&document(statements))).sum();
+    if total > INLINE_LIMIT {
+        return Err((total, INLINE_LIMIT));
+    }
+    let named = documents.into_iter().enumerate().map(|(index, statements)| {
+        (if index == 0 { "access".to_string() } else { format!("access-{}", index + 1) }, statements)
+    });
+    Ok(named.collect())
 }
 
 /// Names that differ only in signs have the same Sid, and IAM wants a Sid once in a policy: the later ones get a number.

@@ -1,6 +1,7 @@
 //! What platforms may ask for, said by those who run the operator and not by the objects themselves.
 
 mod glob;
+mod models;
 #[cfg(test)]
 mod tests;
 
@@ -57,17 +58,17 @@ pub struct Rule {
     #[serde(default)]
     #[schemars(inner(regex(pattern = "^vpc-[0-9a-z]+$")))]
     pub vpcs: Option<Vec<String>>,
-    /// Instance types of models, as globs. Default: any. No spec can name one yet.
+    /// Instance types of models, as globs. Default: any. Serverless models have none.
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]
     pub instance_types: Option<Vec<String>>,
-    /// Instances of one model at most. Default: any number. No spec can ask for instances yet.
+    /// Instances of one model at most: its own count, its autoscaling's and its schedules'. Default: any number.
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub max_instances: Option<i32>,
-    /// ARNs of roles that a model may run as instead of a generated one. Default: none. No spec can name one yet.
+    /// ARNs, as globs, of roles that a model may run as instead of a generated one. Default: none.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = ROLE_ARN)))]
+    #[schemars(inner(regex(pattern = "^(arn:|[*]).*$")))]
     pub execution_roles: Vec<String>,
     /// ARNs of roles that the operator may work through, in `spec.assumeRole`. Default: none.
     #[serde(default)]
@@ -203,6 +204,7 @@ fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<Strin
             problems.push(refusal(path, &bucket.bucket_name, &rule.adoptable_buckets, advice));
         }
     }
+    problems.extend(models::refused(rule, &platform.models, advice));
     if problems.is_empty() { Ok(rule.permissions_boundary_arn.clone()) } else { Err(problems) }
 }
 

@@ -33,6 +33,7 @@ pub mod platform;
 pub mod policy;
 pub mod provider;
 pub mod readiness;
+pub mod recollection;
 pub mod reconcile;
 pub mod render;
 pub mod repeats;

@@ -17,6 +17,32 @@ pub fn generated(account_id: &str, region: &str, namespace: &str, platform: &str
     format!("{}-{hash}", readable.trim_end_matches('-'))
 }
 
+/// The longest name of a SageMaker model, endpoint configuration or endpoint.
+pub const SAGEMAKER_LIMIT: usize = 63;
+
+/// Characters of the hash that stands for the content of something immutable.
+const CONTENT_HASH: usize = 8;
+
+/// What the names of all revisions of an immutable kind begin with, at most `limit` characters with the hash of the
+/// content.
+#[must_use]
+pub fn revised(account_id: &str, region: &str, namespace: &str, platform: &str, part: &str, limit: usize) -> String {
+    generated(account_id, region, namespace, platform, part, limit - CONTENT_HASH - 1)
+}
+
+/// The name of the revision with this content.
+#[must_use]
+pub fn revision(revised: &str, content: &str) -> String {
+    format!("{revised}-{}", hex_digest(content, CONTENT_HASH))
+}
+
+/// Whether a name is that of a revision of the part that `generated` names: both hold the same hash.
+#[must_use]
+pub fn is_revision_of(revision: &str, generated: &str) -> bool {
+    let hash = |name: &str, from_the_end: usize| name.rsplit('-').nth(from_the_end).map(ToString::to_string);
+    hash(revision, 1).is_some_and(|found| Some(found) == hash(generated, 0))
+}
+
 /// The first `length` hexadecimal digits of the SHA-256 of `text`.
 #[must_use]
 pub fn hex_digest(text: &str, length: usize) -> String {

@@ -47,6 +47,22 @@ pub enum On {
     Cluster,
     /// Pod identity associations.
     Association,
+    /// Models on SageMaker, of all revisions.
+    Model,
+    /// Their endpoint configurations, of all revisions.
+    EndpointConfig,
+    /// Their endpoints.
+    Endpoint,
+    /// Roles that models work with, those of the users' own among them.
+    ExecutionRole,
+    /// What scales endpoints, whose ARN says only where it is.
+    ScalableTarget,
+    /// Alarms that Application Auto Scaling makes for endpoints.
+    ScalingAlarm,
+    /// The role that Application Auto Scaling works with.
+    ScalingRole,
+    /// Everything, for lists and descriptions that IAM knows no resource for.
+    Anything,
     /// Roles that the operator works through, each named in a platform: without platforms there are none.
     AssumedRole,
 }
@@ -60,6 +76,12 @@ pub enum When {
     OwnerTagged,
     /// The role is handed to this service.
     PassedTo(&'static str),
+    /// The role is one that this service works with.
+    LinkedTo(&'static str),
+    /// The tags come with one of these calls, which make something.
+    Making(&'static [&'static str]),
+    /// What is scaled belongs to this service.
+    Scaling(&'static str),
 }
 
 /// A policy for the operator, or for a role that it works through.
@@ -164,8 +186,11 @@ fn statements(need: &Need, scope: &Scope) -> Vec<Statement> {
             When::OwnerTagged => {
                 statement.when("StringLike", &format!("aws:ResourceTag/{}", tags::OWNER), scope.owners())
             }
-            When::PassedTo(service) => {
-                statement.when("StringEquals", "iam:PassedToService", vec![(*service).to_string()])
+            When::PassedTo(service) => statement.when("StringEquals", "iam:PassedToService", texts(&[service])),
+            When::LinkedTo(service) => statement.when("StringEquals", "iam:AWSServiceName", texts(&[service])),
+            When::Making(calls) => statement.when("StringEquals", "sagemaker:TaggingAction", texts(calls)),
+            When::Scaling(service) => {
+                statement.when("StringEquals", "application-autoscaling:service-namespace", texts(&[service]))
             }
         };
     }
@@ -176,6 +201,10 @@ fn statements(need: &Need, scope: &Scope) -> Vec<Statement> {
         ..part
     });
     numbered.collect()
+}
+
+fn texts(values: &[&str]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 /// The statement in as many parts as it takes for each to fit.

@@ -1,11 +1,20 @@
 //! The plan: what has to be done to make the world as desired. Pure, so that it can be read before it happens.
 
+mod leaving;
+mod revisions;
+mod rollout;
+mod towards;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{DeletionPolicy, ManagementPolicy};
-use crate::diff::{Change, changes};
+use crate::diff::Change;
 use crate::provider::Error;
-use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Removal, Resource};
+use crate::resource::endpoint::{self, Attempting};
+use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource};
+use leaving::leaving;
+use rollout::Rollouts;
+use towards::towards;
 
 /// What is to be done with one resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +98,10 @@ pub struct Step {
     pub withheld: Option<&'static str>,
     /// What is worth telling although nothing is done about it.
     pub remarks: Vec<String>,
+    /// What an endpoint is to remember before it is made or moved, and how it is to be moved.
+    pub attempting: Option<Attempting>,
+    /// What was seen of an endpoint.
+    pub endpoint: Option<Box<endpoint::Facts>>,
 }
 
 impl Step {
@@ -196,18 +209,27 @@ impl Intent {
 /// Compares what is desired with what was observed. `desired` comes in an order in which each follows what it needs.
 #[must_use]
 pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
-    let wanted: &[Desired] = if intent.deleting { &[] } else { desired };
+    let wanted = if intent.deleting { Vec::new() } else { revisions::widened(desired, observations) };
+    let rollouts = Rollouts::of(&wanted, observations);
     let mut steps: Vec<Step> = Vec::new();
     let mut attainable = BTreeSet::new();
-    for item in wanted {
-        let step = towards(item, observations, &attainable);
+    let mut placed = BTreeSet::new();
+    for item in &wanted {
+        let key = item.resource.key();
+        for step in rollouts.deregistrations(&key, &wanted, observations) {
+            placed.insert(step.key.clone());
+            steps.push(step);
+        }
+        if !placed.insert(key) {
+            continue;
+        }
+        let step = rollouts.direct(towards(item, observations, &attainable), observations);
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
             attainable.insert(step.key.clone());
         }
         steps.push(step);
     }
-    let keys: BTreeSet<Key> = wanted.iter().map(|item| item.resource.key()).collect();
-    steps.extend(leaving(&keys, &attainable, observations, intent));
+    steps.extend(leaving(&wanted, &placed, &attainable, observations, intent));
     manage(intent.management_policy, Plan { namespace: namespace.into(), name: name.into(), steps })
 }
 
@@ -223,153 +245,19 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
                 step.action =
                     Action::Retain("no longer declared, and kept because managementPolicy is NoDelete".into());
             }
+            // Taking a scalable target off for an update is part of the update: it comes back.
+            ManagementPolicy::NoDelete
+                if step.key.kind == Kind::SageMakerEndpoint && matches!(step.action, Action::Delete { .. }) =>
+            {
+                step.action = Action::Refuse(Refusal {
+                    reason: "Failed",
+                    message: "the endpoint failed and would be deleted and made again, and managementPolicy is NoDelete: delete it yourself, or allow deletion".into(),
+                });
+            }
             _ => {}
         }
     }
     plan
-}
-
-fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Key>) -> Step {
-    let key = item.resource.key();
-    let absent = Observed::absent();
-    let observed = observations.get(&key).unwrap_or(&absent);
-    let needs = item.resource.needs();
-    let missing: Vec<Key> = needs.iter().filter(|need| !attainable.contains(need)).cloned().collect();
-    let mut held = None;
-    let action = match (&observed.state, &observed.owner) {
-        (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
-        (ObservedState::Absent, _) if !missing.is_empty() => Action::Blocked(missing),
-        (ObservedState::Absent, _) => Action::Create,
-        (ObservedState::Failed(why), _) => Action::Refuse(Refusal { reason: "Conflict", message: why.clone() }),
-        (_, Owner::Theirs(holder)) => Action::Refuse(Refusal {
-            reason: "NotOwned",
-            message: format!(
-                "{key} exists and belongs to {holder}: it is left alone; take another name, or delete it there first"
-            ),
-        }),
-        (_, Owner::Nobody) if !item.adopt => Action::Refuse(Refusal {
-            reason: "NotOwned",
-            message: format!(
-                "{key} exists and was not made by this platform: it is left alone; take another name, or set adopt: true to manage it"
-            ),
-        }),
-        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
-        (ObservedState::Ready, _) => {
-            let (action, kept_back) = difference(&item.resource, observed);
-            held = kept_back;
-            if !missing.is_empty() && action.writes() { Action::Blocked(missing) } else { action }
-        }
-    };
-    Step {
-        arn: item.resource.arn().or_else(|| observed.arn.clone()),
-        id: observed.id.clone(),
-        remarks: observed.remarks.clone(),
-        desired: Some(item.resource.clone()),
-        observed: observed.resource.clone(),
-        key,
-        action,
-        needs,
-        held,
-        withheld: None,
-    }
-}
-
-/// An update of the fields that differ and can be written, and a refusal for those that cannot.
-fn difference(desired: &Resource, observed: &Observed) -> (Action, Option<Refusal>) {
-    let Some(resource) = &observed.resource else { return (Action::Create, None) };
-    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&resource.comparable(), &desired.comparable())
-        .into_iter()
-        .partition(|change| observed.held.contains_key(change.field()));
-    let refusal = kept_back
-        .first()
-        .and_then(|change| observed.held.get(change.field()))
-        .map(|why| Refusal { reason: "Conflict", message: why.clone() });
-    match (writable.is_empty(), refusal) {
-        (false, refusal) => (Action::Update(writable), refusal),
-        (true, Some(refusal)) => (Action::Refuse(refusal), None),
-        (true, None) => (Action::Keep, None),
-    }
-}
-
-/// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
-/// and still has to be turned to something else.
-fn leaving(
-    wanted: &BTreeSet<Key>,
-    attainable: &BTreeSet<Key>,
-    observations: &Observations,
-    intent: &Intent,
-) -> Vec<Step> {
-    let mut rest: Vec<(&Key, &Observed)> = observations.iter().filter(|(key, _)| !wanted.contains(key)).collect();
-    let dependants = |key: &Key| -> Vec<Key> {
-        let needs = |other: &Key, observed: &Observed| match (&observed.state, &observed.resource) {
-            // Whatever could not be read may need whatever it could need.
-            (ObservedState::Unreadable(_), _) => other.kind.may_need(key.kind),
-            (_, Some(resource)) => observed.owner == Owner::Ours && resource.needs().contains(key),
-            (_, None) => false,
-        };
-        observations.iter().filter(|(other, observed)| needs(other, observed)).map(|(other, _)| other.clone()).collect()
-    };
-    let mut steps: Vec<Step> = Vec::new();
-    let mut placed = wanted.clone();
-    let mut done = attainable.clone();
-    while !rest.is_empty() {
-        let (ready, later): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|(key, _)| dependants(key).iter().all(|dependant| placed.contains(dependant)));
-        if ready.is_empty() {
-            break;
-        }
-        for (key, observed) in ready {
-            placed.insert(key.clone());
-            let needs = dependants(key);
-            let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
-            let Some(mut step) = away(key, observed, needs, intent) else { continue };
-            if matches!(step.action, Action::Delete { .. }) {
-                if open.is_empty() {
-                    done.insert(key.clone());
-                } else {
-                    step.action = Action::Blocked(open);
-                }
-            }
-            steps.push(step);
-        }
-        rest = later;
-    }
-    steps
-}
-
-fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
-    let action = match (&observed.state, &observed.resource) {
-        (ObservedState::Absent, _) => return None,
-        (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
-        _ if observed.owner != Owner::Ours => return None,
-        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
-        (_, None) => return None,
-        (_, Some(resource)) => match intent.removal(resource) {
-            Err(why) => Action::Retain(why.into()),
-            Ok(Removal::WithContents) => Action::Delete { with_contents: true },
-            Ok(_) => match observed.contents.filter(|contents| !contents.is_empty()) {
-                Some(contents) => Action::Refuse(Refusal {
-                    reason: "DeletionBlocked",
-                    message: format!(
-                        "{key} still holds {contents}: empty it, or set its deletionPolicy to Retain or DeleteWithContents"
-                    ),
-                }),
-                None => Action::Delete { with_contents: false },
-            },
-        },
-    };
-    Some(Step {
-        key: key.clone(),
-        action,
-        needs,
-        arn: observed.resource.as_ref().and_then(Resource::arn).or_else(|| observed.arn.clone()),
-        id: observed.id.clone(),
-        remarks: Vec::new(),
-        desired: None,
-        observed: observed.resource.clone(),
-        held: None,
-        withheld: None,
-    })
 }
 
 #[cfg(test)]

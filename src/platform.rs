@@ -3,18 +3,27 @@
 //! The API server has refused most bad objects before; the rules stand here too, because `plan` works without one.
 
 mod access;
+mod artifact;
+mod autoscaling;
+mod bedrock;
+mod capacity;
 pub mod lifecycle;
 mod models;
+mod rollout;
+mod sagemaker;
+mod schedule;
 mod storage;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use kube::ResourceExt;
 
 use crate::api::{
-    AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Model, Ownership,
+    AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Model, Ownership, RECONCILE_AT,
 };
 use crate::grants;
+use crate::names::hex_digest;
 use crate::tags::{self, Tags};
 
 pub use access::Identity;
@@ -51,6 +60,8 @@ pub struct Platform {
     pub models: Vec<Model>,
     /// Consumers, in the order of the spec; everything they name is there.
     pub access: Vec<Consumer>,
+    /// A hash of everything the user asked for: what failed is tried again when it changes.
+    pub asked: String,
 }
 
 impl Platform {
@@ -120,9 +131,15 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
         buckets,
         models,
         access,
+        asked: asked(spec, object.annotations().get(RECONCILE_AT).map(String::as_str)),
     };
     grants::grants(&platform)?;
     Ok(platform)
+}
+
+fn asked(spec: &AIPlatformSpec, reconcile_at: Option<&str>) -> String {
+    let spec = serde_json::to_string(spec).unwrap_or_default();
+    hex_digest(&format!("{spec}\n{}", reconcile_at.unwrap_or_default()), 8)
 }
 
 /// The owner tag holds cluster, namespace and name; a cluster is known by a UID of 36 characters unless it has a name.
@@ -150,7 +167,7 @@ fn validate_place(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) {
             format!("{:?} is not the name of an AWS region, such as eu-west-1", spec.region),
         ));
     }
-    if spec.account_id.len() != 12 || !spec.account_id.chars().all(|digit| digit.is_ascii_digit()) {
+    if !is_account(&spec.account_id) {
         problems.push(Problem::new(
             "spec.accountId",
             format!(
@@ -159,6 +176,10 @@ fn validate_place(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) {
             ),
         ));
     }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.chars().all(|digit| digit.is_ascii_digit())
 }
 
 /// The same rule as the schema's pattern for `spec.region`.
@@ -175,6 +196,36 @@ fn is_region(region: &str) -> bool {
                 && number(last)
         }
         _ => false,
+    }
+}
+
+/// What is wrong with a name that [`is_label`] does not take.
+const NOT_A_LABEL: &str =
+    "is not a name: 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends";
+
+/// The same rule as the schema's pattern for names of buckets, models and schedules.
+fn is_label(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|byte| allowed(*byte) || *byte == b'-')
+        && bytes.first().is_some_and(|byte| allowed(*byte))
+        && bytes.last().is_some_and(|byte| allowed(*byte))
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "nothing".into() } else { names.join(", ") }
+}
+
+fn validate_range<N: PartialOrd + fmt::Display>(
+    value: Option<N>,
+    allowed: RangeInclusive<N>,
+    path: String,
+    problems: &mut Vec<Problem>,
+) {
+    if let Some(value) = value.filter(|value| !allowed.contains(value)) {
+        let (least, most) = (allowed.start(), allowed.end());
+        problems.push(Problem::new(path, format!("{value} is out of range: {least} to {most} are allowed")));
     }
 }
 

@@ -14,8 +14,8 @@ use crate::guardrails::{Guardrails, Labels};
 use crate::plan::{Action, Intent, Plan, plan};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::{Error, Place, Provider};
-use crate::repeats::Repeats;
-use crate::resource::{Desired, Key, Request, Resource};
+use crate::recollection::Past;
+use crate::resource::{Desired, Key, Observations, Request, Resource};
 use crate::schedule::Next;
 use crate::status::{Subject, Verdict, facts, inventory, status};
 use crate::tags;
@@ -40,6 +40,8 @@ pub struct Pass {
     pub next: Next,
     /// Whether the object is being deleted and nothing of it is left to delete.
     pub finished: bool,
+    /// What was seen, where the pass came that far.
+    pub observations: Observations,
     /// The plan, where the pass came that far.
     pub plan: Plan,
     /// What became of its steps.
@@ -100,7 +102,7 @@ pub async fn reconcile<P: Provider>(
     provider: &P,
     object: &AIPlatform,
     surroundings: Surroundings<'_>,
-    repeats: &Repeats,
+    past: &Past,
     now: Timestamp,
     stop: &CancellationToken,
 ) -> Pass {
@@ -117,7 +119,8 @@ pub async fn reconcile<P: Provider>(
     };
     let ended = |verdict: Verdict| {
         let (status, next) = status(subject, &verdict);
-        Pass { status, next, finished: false, plan: Plan::default(), outcomes: Outcomes::new() }
+        let (plan, outcomes) = (Plan::default(), Outcomes::new());
+        Pass { status, next, finished: false, observations: Observations::new(), plan, outcomes }
     };
     if object.spec.suspend {
         return ended(Verdict::Suspended);
@@ -136,14 +139,14 @@ pub async fn reconcile<P: Provider>(
         let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
         return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
     }
-    let plan = match survey(provider, &aim, known).await {
-        Ok(plan) => repeats.stop(plan),
+    let (plan, observations) = match survey(provider, &aim, known, past).await {
+        Ok((plan, observations)) => (past.repeats.stop(plan), observations),
         Err(obstacle) => return ended(obstacle.verdict()),
     };
     let outcomes = execute(provider, &aim.place, &plan, stop).await;
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
     let finished = deleting && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)));
-    Pass { status, next, finished, plan, outcomes }
+    Pass { status, next, finished, observations, plan, outcomes }
 }
 
 /// What would be done to a live object, without doing it.
@@ -156,7 +159,8 @@ pub async fn look<P: Provider>(
     surroundings: Surroundings<'_>,
 ) -> Result<Plan, Obstacle> {
     let aim = Aim::of(object, validate(object), surroundings)?;
-    survey(provider, &aim, inventory(object.status.as_ref()).into_iter().collect()).await
+    let known = inventory(object.status.as_ref()).into_iter().collect();
+    Ok(survey(provider, &aim, known, &Past::default()).await?.0)
 }
 
 /// What a pass aims at: everything that follows from the object alone.
@@ -203,22 +207,38 @@ impl Aim {
     }
 }
 
-async fn survey<P: Provider>(provider: &P, aim: &Aim, known: BTreeSet<Key>) -> Result<Plan, Obstacle> {
+/// The plan, and what was seen for it. Nothing is recalled when the object is on its way out: that it is gone has to be
+/// seen.
+async fn survey<P: Provider>(
+    provider: &P,
+    aim: &Aim,
+    known: BTreeSet<Key>,
+    past: &Past,
+) -> Result<(Plan, Observations), Obstacle> {
     let actual = provider.account(&aim.place).await?;
     if actual != aim.place.account_id {
         return Err(Obstacle::AccountMismatch { declared: aim.place.account_id.clone(), actual });
     }
     let adopted: BTreeMap<Key, bool> =
         aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
-    let keys: BTreeSet<Key> = known.into_iter().chain(adopted.keys().cloned()).collect();
+    let mut keys: BTreeSet<Key> = known.into_iter().chain(adopted.keys().cloned()).collect();
+    let mut recalled = Observations::new();
+    if !aim.intent.deleting {
+        recalled.clone_from(&past.recalled);
+        keys.retain(|key| !recalled.contains_key(key));
+    }
     let requests: Vec<Request> = keys
         .into_iter()
         .map(|key| Request {
             adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
             leaving: aim.intent.deleting || !adopted.contains_key(&key),
+            thorough: past.thorough || aim.intent.deleting,
             key,
         })
         .collect();
-    let observations = provider.observe(&aim.place, &requests).await;
-    Ok(plan(&aim.namespace, &aim.name, &aim.desired, &observations, &aim.intent))
+    let mut observations = provider.observe(&aim.place, &requests).await;
+    for (key, observed) in recalled {
+        observations.entry(key).or_insert(observed);
+    }
+    Ok((plan(&aim.namespace, &aim.name, &aim.desired, &observations, &aim.intent), observations))
 }

@@ -115,6 +115,9 @@ impl fmt::Display for Text<'_> {
             if let Some(message) = message(step) {
                 writeln!(formatter, "      {message}")?;
             }
+            for remark in &step.remarks {
+                writeln!(formatter, "      note: {remark}")?;
+            }
         }
         let Summary { create, update, delete, keep } = plan.summary();
         let mut parts = vec![

@@ -1,19 +1,28 @@
 //! The vocabulary of the whole project: what a resource is, what was seen of it, and whose it is.
 
 pub mod bucket;
+pub mod endpoint;
+pub mod endpoint_config;
+pub mod model;
 pub mod pod_identity_association;
 pub mod role;
+pub mod scaling;
 pub mod service_account;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use bucket::Bucket;
+pub use endpoint::Endpoint;
+pub use endpoint_config::EndpointConfig;
+pub use model::Model;
 pub use pod_identity_association::PodIdentityAssociation;
 pub use role::Role;
+pub use scaling::{ScalableTarget, ScalingPolicy, ScheduledAction};
 pub use service_account::ServiceAccount;
 
 use crate::arn;
@@ -27,6 +36,18 @@ pub enum Kind {
     Bucket,
     /// An IAM role with its inline policies.
     Role,
+    /// A SageMaker model.
+    SageMakerModel,
+    /// A SageMaker endpoint configuration.
+    SageMakerEndpointConfig,
+    /// A SageMaker endpoint.
+    SageMakerEndpoint,
+    /// The bounds of an endpoint's capacity.
+    ScalableTarget,
+    /// What scales an endpoint with its load.
+    ScalingPolicy,
+    /// What scales an endpoint at certain times.
+    ScheduledAction,
     /// The binding of a service account to a role by EKS Pod Identity.
     PodIdentityAssociation,
     /// A Kubernetes service account.
@@ -35,7 +56,18 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Bucket, Self::Role, Self::PodIdentityAssociation, Self::ServiceAccount];
+    pub const ALL: [Self; 10] = [
+        Self::Bucket,
+        Self::Role,
+        Self::SageMakerModel,
+        Self::SageMakerEndpointConfig,
+        Self::SageMakerEndpoint,
+        Self::ScalableTarget,
+        Self::ScalingPolicy,
+        Self::ScheduledAction,
+        Self::PodIdentityAssociation,
+        Self::ServiceAccount,
+    ];
 
     /// The kind as it stands in plans and status.
     #[must_use]
@@ -43,6 +75,12 @@ impl Kind {
         match self {
             Self::Bucket => "Bucket",
             Self::Role => "Role",
+            Self::SageMakerModel => "SageMakerModel",
+            Self::SageMakerEndpointConfig => "SageMakerEndpointConfig",
+            Self::SageMakerEndpoint => "SageMakerEndpoint",
+            Self::ScalableTarget => "ScalableTarget",
+            Self::ScalingPolicy => "ScalingPolicy",
+            Self::ScheduledAction => "ScheduledAction",
             Self::PodIdentityAssociation => "PodIdentityAssociation",
             Self::ServiceAccount => "ServiceAccount",
         }
@@ -51,7 +89,15 @@ impl Kind {
     /// Whether a resource of this kind can need one of that kind.
     #[must_use]
     pub fn may_need(self, other: Self) -> bool {
-        matches!((self, other), (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role))
+        matches!(
+            (self, other),
+            (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role)
+                | (Self::SageMakerModel, Self::Role | Self::Bucket)
+                | (Self::SageMakerEndpointConfig, Self::SageMakerModel | Self::Bucket)
+                | (Self::SageMakerEndpoint, Self::SageMakerEndpointConfig)
+                | (Self::ScalableTarget, Self::SageMakerEndpoint)
+                | (Self::ScalingPolicy | Self::ScheduledAction, Self::ScalableTarget)
+        )
     }
 
     /// The kind of that name.
@@ -91,6 +137,18 @@ pub enum Resource {
     Bucket(Bucket),
     /// An IAM role.
     Role(Role),
+    /// A SageMaker model.
+    Model(Model),
+    /// A SageMaker endpoint configuration.
+    EndpointConfig(EndpointConfig),
+    /// A SageMaker endpoint.
+    Endpoint(Endpoint),
+    /// The bounds of an endpoint's capacity.
+    ScalableTarget(ScalableTarget),
+    /// What scales an endpoint with its load.
+    ScalingPolicy(ScalingPolicy),
+    /// What scales an endpoint at certain times.
+    ScheduledAction(ScheduledAction),
     /// The binding of a service account to a role.
     PodIdentityAssociation(PodIdentityAssociation),
     /// A Kubernetes service account.
@@ -104,6 +162,12 @@ impl Resource {
         match self {
             Self::Bucket(bucket) => Key { kind: Kind::Bucket, name: bucket.name.clone() },
             Self::Role(role) => Key { kind: Kind::Role, name: role.name.clone() },
+            Self::Model(model) => Key { kind: Kind::SageMakerModel, name: model.name.clone() },
+            Self::EndpointConfig(config) => Key { kind: Kind::SageMakerEndpointConfig, name: config.name.clone() },
+            Self::Endpoint(endpoint) => Key { kind: Kind::SageMakerEndpoint, name: endpoint.name.clone() },
+            Self::ScalableTarget(target) => target.scaled.key(),
+            Self::ScalingPolicy(policy) => policy.key(),
+            Self::ScheduledAction(action) => action.key(),
             Self::PodIdentityAssociation(association) => {
                 Key { kind: Kind::PodIdentityAssociation, name: association.name.clone() }
             }
@@ -119,6 +183,16 @@ impl Resource {
         let role = |name: &str| Key { kind: Kind::Role, name: name.to_string() };
         match self {
             Self::Bucket(_) | Self::Role(_) => Vec::new(),
+            Self::Model(model) => model.needs.clone(),
+            Self::EndpointConfig(config) => config.needs.clone(),
+            Self::Endpoint(endpoint) => {
+                vec![Key { kind: Kind::SageMakerEndpointConfig, name: endpoint.config.clone() }]
+            }
+            Self::ScalableTarget(target) => {
+                vec![Key { kind: Kind::SageMakerEndpoint, name: target.scaled.endpoint().to_string() }]
+            }
+            Self::ScalingPolicy(policy) => vec![policy.scaled.key()],
+            Self::ScheduledAction(action) => vec![action.scaled.key()],
             Self::PodIdentityAssociation(association) => {
                 association.role_arn.rsplit('/').next().map(role).into_iter().collect()
             }
@@ -130,11 +204,19 @@ impl Resource {
     #[must_use]
     pub fn comparable(&self) -> Value {
         let mut fields = serde_json::to_value(self).unwrap_or_default();
-        if let Self::Role(role) = self {
-            fields["trust"] = role.trust.meaning().clone();
-            for (name, policy) in &role.policies {
-                fields["policies"][name] = policy.meaning().clone();
+        match self {
+            Self::Role(role) => {
+                fields["trust"] = role.trust.meaning().clone();
+                for (name, policy) in &role.policies {
+                    fields["policies"][name] = policy.meaning().clone();
+                }
             }
+            // Their names hold the hash of their content, and SageMaker changes none of it.
+            Self::Model(model) => fields = json!({"tags": model.tags}),
+            Self::EndpointConfig(config) => fields = json!({"tags": config.tags}),
+            Self::Endpoint(endpoint) => fields = json!({"tags": endpoint.tags, "config": endpoint.config}),
+            Self::ScalingPolicy(policy) => fields = json!({"tracking": policy.tracking}),
+            _ => {}
         }
         fields
     }
@@ -145,7 +227,14 @@ impl Resource {
         match self {
             Self::Bucket(bucket) => Some(arn::bucket(&bucket.region, &bucket.name)),
             Self::Role(role) => Some(role.arn.clone()),
-            Self::PodIdentityAssociation(_) | Self::ServiceAccount(_) => None,
+            Self::Model(model) => Some(model.arn.clone()),
+            Self::EndpointConfig(config) => Some(config.arn.clone()),
+            Self::Endpoint(endpoint) => Some(endpoint.arn.clone()),
+            Self::ScalableTarget(_)
+            | Self::ScalingPolicy(_)
+            | Self::ScheduledAction(_)
+            | Self::PodIdentityAssociation(_)
+            | Self::ServiceAccount(_) => None,
         }
     }
 
@@ -155,8 +244,12 @@ impl Resource {
         match self {
             Self::Bucket(bucket) => Some(&bucket.tags),
             Self::Role(role) => Some(&role.tags),
+            Self::Model(model) => Some(&model.tags),
+            Self::EndpointConfig(config) => Some(&config.tags),
+            Self::Endpoint(endpoint) => Some(&endpoint.tags),
+            Self::ScalableTarget(target) => Some(&target.tags),
             Self::PodIdentityAssociation(association) => Some(&association.tags),
-            Self::ServiceAccount(_) => None,
+            Self::ScalingPolicy(_) | Self::ScheduledAction(_) | Self::ServiceAccount(_) => None,
         }
     }
 
@@ -193,6 +286,16 @@ pub struct Desired {
     pub adopt: bool,
     /// What happens when it is no longer declared.
     pub removal: Removal,
+    /// What is worth telling about it.
+    pub remarks: Vec<String>,
+}
+
+impl Desired {
+    /// A resource that is made by us and goes when it is no longer declared.
+    #[must_use]
+    pub fn made(resource: Resource) -> Self {
+        Self { resource, adopt: false, removal: Removal::WhenEmpty, remarks: Vec::new() }
+    }
 }
 
 /// A question to a provider.
@@ -204,6 +307,8 @@ pub struct Request {
     pub adopt: bool,
     /// Whether it is on its way out, so that what is still in it matters.
     pub leaving: bool,
+    /// Whether to look also for what nobody asked about and belongs to it: the other revisions of an endpoint.
+    pub thorough: bool,
 }
 
 /// What a provider saw of one resource.
@@ -225,6 +330,29 @@ pub struct Observed {
     pub arn: Option<String>,
     /// What is worth telling although nothing is done about it.
     pub remarks: Vec<String>,
+    /// More about an endpoint.
+    pub endpoint: Option<Box<endpoint::Facts>>,
+    /// More about one revision of what is immutable.
+    pub revision: Option<Revision>,
+}
+
+/// What was seen of a model or an endpoint configuration beside the fields we manage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// When it was made.
+    pub created: Timestamp,
+    /// Of an endpoint configuration: what was asked for when an endpoint was last made again with it, and how often it
+    /// was by then. See [`tags::RECREATED`].
+    pub recreated: Option<(String, u32)>,
+}
+
+impl Revision {
+    /// What the value of [`tags::RECREATED`] says.
+    #[must_use]
+    pub fn parse_recreated(value: &str) -> Option<(String, u32)> {
+        let (asked, times) = value.split_once('/')?;
+        Some((asked.to_string(), times.parse().ok()?))
+    }
 }
 
 impl Observed {
@@ -240,6 +368,8 @@ impl Observed {
             id: None,
             arn: None,
             remarks: Vec::new(),
+            endpoint: None,
+            revision: None,
         }
     }
 

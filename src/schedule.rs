@@ -34,7 +34,8 @@ const RETRY_MOST: Duration = Duration::from_mins(2);
 const SLOW: Duration = Duration::from_mins(5);
 
 /// How long to wait, after `repeats` passes that said the same. `dice` is between 0 and 1 and spreads the platforms
-/// over a tenth of the period either way, so that they do not call AWS in step.
+/// over a tenth of the period either way, so that they do not call AWS in step; what is in transition is never asked
+/// sooner than its period.
 #[must_use]
 pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Duration> {
     let doubled = |least: Duration, most: Duration| {
@@ -44,11 +45,29 @@ pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Du
         Next::Never => return None,
         Next::Now => return Some(Duration::ZERO),
         Next::Resync => periods.resync,
-        Next::Transition => doubled(periods.transition, TRANSITION_MOST),
+        Next::Transition => proportionate(periods.transition, repeats),
         Next::Retry => doubled(RETRY_LEAST, RETRY_MOST),
         Next::Slow => SLOW.min(periods.resync.max(RETRY_LEAST)),
     };
-    Some(base.mul_f64(0.9 + 0.2 * dice.clamp(0.0, 1.0)))
+    let spread = match next {
+        Next::Transition => 1.0 + 0.1 * dice.clamp(0.0, 1.0),
+        _ => 0.9 + 0.2 * dice.clamp(0.0, 1.0),
+    };
+    Some(base.mul_f64(spread))
+}
+
+/// A sixth of the time that the transition has taken so far, so that its end is seen not much later than it comes.
+fn proportionate(least: Duration, repeats: u32) -> Duration {
+    const PART: u32 = 6;
+    let most = TRANSITION_MOST.max(least);
+    let mut taken = Duration::ZERO;
+    let mut period = least;
+    // It has reached the most long before the bound.
+    for _ in 0..repeats.min(64) {
+        taken += period;
+        period = (taken / PART).clamp(least, most);
+    }
+    period
 }
 
 #[cfg(test)]
@@ -63,8 +82,18 @@ mod tests {
 
     #[test]
     fn transitions_are_asked_at_five_seconds_and_every_thirty_later() {
-        let asked: Vec<f64> = (0..4).map(|repeats| seconds(Next::Transition, repeats)).collect();
-        assert_eq!(asked, [5.0, 10.0, 20.0, 30.0]);
+        let asked = |dice: f64| -> Vec<f64> {
+            (0..40).map(|repeats| delay(Next::Transition, PERIODS, repeats, dice).unwrap().as_secs_f64()).collect()
+        };
+        let soonest = asked(0.0);
+        assert!((soonest[0] - 5.0).abs() < 1e-9 && (soonest[39] - 30.0).abs() < 1e-9, "{soonest:?}");
+        assert!(soonest.is_sorted());
+        assert!(asked(1.0).iter().zip(&soonest).all(|(late, soon)| *late <= soon * 1.1 + 1e-9));
+        let mut taken = 0.0;
+        for period in soonest {
+            assert!(period <= f64::max(5.0, taken / 6.0) + 1e-9, "{period} after {taken}");
+            taken += period;
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod facts;
+mod models;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -16,6 +17,7 @@ use crate::resource::{Key, Kind, Resource};
 use crate::schedule::Next;
 
 pub use facts::{Facts, facts};
+pub use models::ROLLED_BACK;
 
 /// What a pass found out.
 #[derive(Clone, Debug)]
@@ -58,8 +60,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     let before = subject.previous.cloned().unwrap_or_default();
     let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
     if let Some(facts) = subject.facts {
-        status.models.clone_from(&facts.models);
-        status.models_ready = facts.models_ready();
+        status.models = models::declared(&facts.models, &before.models);
         status.access.clone_from(&facts.access);
     }
     let summary = match verdict {
@@ -91,6 +92,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
             status.resources = found.iter().map(|finding| finding.resource(&before, subject.now)).collect();
             status.plan =
                 plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
+            status.models = models::seen(&status.models, plan, outcomes);
             summarise(&found, subject, plan)
         }
     };
@@ -102,8 +104,9 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     let counted = status.resources.iter().filter(|resource| resource.state != State::Retained);
     let ready = counted.clone().filter(|resource| resource.state == State::Ready).count();
     status.ready = Some(format!("{ready}/{}", counted.count()));
+    status.models_ready = models::ready(&status.models);
     status.phase = Some(summary.phase);
-    status.conditions = conditions::conditions(&before.conditions, &summary, &status.resources, subject);
+    status.conditions = conditions::conditions(&before.conditions, &summary, &status, subject);
     (status, summary.next)
 }
 

@@ -19,6 +19,19 @@ pub const DELETION_POLICY: &str = "aiplatform.dev/deletion-policy";
 /// tag that somebody else put there is not.
 pub const TAG_KEYS: &str = "aiplatform.dev/tag-keys";
 
+/// On an endpoint: what was tried last. See [`crate::resource::endpoint::Attempt`].
+pub const ATTEMPT: &str = "aiplatform.dev/attempt";
+
+/// On an endpoint: the revisions it ran before, the newest first, with dots between them.
+pub const HISTORY: &str = "aiplatform.dev/history";
+
+/// On an endpoint configuration: how often an endpoint that failed to come up with it was made again, as
+/// `<what was asked>/<how often>`.
+pub const RECREATED: &str = "aiplatform.dev/recreated";
+
+/// Tags by which resources remember what happened to them. They are not compared.
+const MEMORY: [&str; 3] = [ATTEMPT, HISTORY, RECREATED];
+
 /// Everything under this prefix is ours.
 pub const PREFIX: &str = "aiplatform.dev/";
 
@@ -63,6 +76,7 @@ pub fn managed(found: &Tags) -> Tags {
     let ours: Vec<&str> = found.get(TAG_KEYS).map(|hashes| hashes.split('.').collect()).unwrap_or_default();
     found
         .iter()
+        .filter(|(key, _)| !MEMORY.contains(&key.as_str()))
         .filter(|(key, _)| key.starts_with(PREFIX) || ours.contains(&key_hash(key).as_str()))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()

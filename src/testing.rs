@@ -99,6 +99,8 @@ pub(crate) fn step(name: &str, action: Action, needs: &[&str]) -> Step {
         arn: Some(format!("arn:aws:s3:::{name}")),
         id: None,
         remarks: Vec::new(),
+        attempting: None,
+        endpoint: None,
         desired: None,
         observed: None,
         held: None,

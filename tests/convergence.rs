@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aiplatform::api::AIPlatform;
 use aiplatform::api::status::Phase;
 use aiplatform::guardrails::Guardrails;
+use aiplatform::recollection::Past;
 use aiplatform::reconcile::{Pass, Surroundings, reconcile};
-use aiplatform::repeats::Repeats;
 use aiplatform::resource::{Contents, Key, Owner};
 use aiplatform::schedule::Next;
 use jiff::Timestamp;
@@ -88,7 +88,7 @@ impl Run {
         self.passes += 1;
         let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
         let stop = CancellationToken::new();
-        wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &Repeats::default(), now, &stop))
+        wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &Past::default(), now, &stop))
     }
 
     /// Passes until one has nothing more to do and says what the one before said, or the object is gone.

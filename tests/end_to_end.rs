@@ -13,3 +13,4 @@ mod guardrails;
 mod lifecycle_of_the_operator;
 mod operator_policy;
 mod policies;
+mod sagemaker;

@@ -4,10 +4,12 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sagemaker::SageMaker;
+
 /// A model, under the name by which the rest of the spec knows it.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.bedrock)", "a model has a backend: bedrock"))]
+#[x_kube(validation = ("has(self.bedrock) != has(self.sagemaker)", "a model has exactly one backend: bedrock or sagemaker"))]
 pub struct Model {
     /// Its name, unique in the platform.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
@@ -15,6 +17,9 @@ pub struct Model {
     /// A foundation model of Amazon Bedrock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bedrock: Option<Bedrock>,
+    /// A model on an Amazon SageMaker endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sagemaker: Option<SageMaker>,
 }
 
 /// A foundation model of Amazon Bedrock. Nothing is made for it: it is what access points at.

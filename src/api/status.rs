@@ -66,11 +66,33 @@ pub struct ModelStatus {
     pub name: String,
     /// What serves it, such as `Bedrock`.
     pub backend: String,
-    /// Whether it can be called.
+    /// Whether it serves what is declared.
     pub ready: bool,
-    /// What to call: the model's or the inference profile's id.
+    /// What to call: the id of the model or the inference profile, or the name of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The revision that answers calls, where the backend has revisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The revision that was tried last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempted_revision: Option<String>,
+    /// How many instances serve it; of a serverless endpoint, its provisioned concurrency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Instances>,
+    /// What became of the last attempt: the endpoint's status, or `RolledBack`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+}
+
+/// How many instances there are.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Instances {
+    /// How many there are.
+    pub current: i32,
+    /// How many it is on its way to.
+    pub desired: i32,
 }
 
 /// One consumer of the platform.

@@ -110,7 +110,7 @@ const fn rule(id: &'static str, severity: Severity, check: fn(&Context) -> Vec<H
 
 /// All rules. What follows each is the comment on it, which the page shows too.
 #[rustfmt::skip]
-pub const RULES: [Rule; 38] = [
+pub const RULES: [Rule; 42] = [
     // What roles can do.
     rule("wildcard-action", Error, policies::wildcard_action, "An action with a wildcard grants what nobody has read, and what AWS adds later."),
     rule("wildcard-resource", Error, policies::wildcard_resource, "A resource with a wildcard reaches beyond the platform. Keys below a prefix of one bucket do not."),
@@ -145,12 +145,16 @@ pub const RULES: [Rule; 38] = [
     rule("key-of-another-account", Info, storage::foreign_key, "That account can withdraw the key, and its key policy has to name the roles here."),
     rule("nothing-expires", Info, storage::nothing_expires, "Data that nobody has decided to keep is kept for ever."),
     rule("old-versions-stay", Info, storage::old_versions_stay, "What is deleted from a versioned bucket is still there until its old versions expire."),
-    rule("unused-bucket", Info, storage::unused, "What no consumer uses is either used some other way, or not needed."),
+    rule("unused-bucket", Info, storage::unused, "What no consumer and no model uses is either used some other way, or not needed."),
     // What is served.
     rule("model-without-guardrail", Warning, models::without_guardrail, "In production, nothing stands between the model and the user. Models that take no guardrail are left out."),
     rule("guardrail-draft-version", Warning, models::draft, "DRAFT changes with every edit, and no review sees it."),
     rule("inference-leaves-geography", Warning, models::leaves_geography, "Classified data goes to another continent's law."),
     rule("cross-region-inference", Info, models::leaves_region, "Classified data is worked on in other regions than it is declared for."),
+    rule("artifact-writable", Warning, models::artifact_writable, "Whoever may write a model's artifact decides what its container loads."),
+    rule("artifact-elsewhere", Info, models::artifact_elsewhere, "In a bucket that is not the platform's, others decide who may write the artifact, and with which key it is encrypted."),
+    rule("execution-role-not-made-here", Info, models::role_not_made_here, "What such a role can do, and who may take it, is not seen here."),
+    rule("model-reaches-networks", Info, models::reaches_networks, "What runs in the container may send what it is asked anywhere. Serverless endpoints cannot be cut off, and are left out."),
     rule("unused-model", Info, models::unused, "What no consumer may call can be taken out."),
     // Who answers for it.
     rule("ownership-incomplete", Info, ownership::incomplete, "In production, somebody pays, somebody is called at night, and data has a class."),

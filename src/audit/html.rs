@@ -11,7 +11,7 @@ use std::fmt;
 use super::findings::{Finding, RULES, Severity};
 use super::text::{counts, live_summary};
 use super::{Audit, Difference, Target};
-use crate::grants::Grant;
+use crate::grants::{Grant, Purpose};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -60,11 +60,19 @@ impl fmt::Display for Anchor<'_> {
     }
 }
 
-/// Where the statements of a consumer for one target stand, below the platform's own anchor.
-fn place<'a>(role: &'a Grant, target: Target<'a>) -> [&'a str; 3] {
+/// Where everything about a role stands, below the platform's own anchor. A consumer may be called as a model is.
+fn corner(role: &Grant) -> String {
+    match role.purpose {
+        Purpose::Consumer => role.name.clone(),
+        Purpose::Execution => format!("{}/execution", role.name),
+    }
+}
+
+/// Where the statements for one target stand, below the role's own place.
+fn place(target: Target<'_>) -> [&str; 2] {
     match target {
-        Target::Model(name) => [&role.name, "model", name],
-        Target::Bucket(name) => [&role.name, "bucket", name],
+        Target::Model(name) => ["model", name],
+        Target::Bucket(name) => ["bucket", name],
     }
 }
 

@@ -7,6 +7,7 @@ use super::html::Page;
 use super::text::Text;
 use super::*;
 use crate::desire::desire;
+use crate::grants::Purpose;
 use crate::plan::{Intent, plan};
 use crate::platform::validate;
 use crate::resource::Resource;
@@ -44,7 +45,7 @@ fn an_audit_reads_well() {
 
 #[test]
 fn the_examples_have_no_errors() {
-    for name in ["storage.yaml", "assistant.yaml"] {
+    for name in ["storage.yaml", "assistant.yaml", "ranking.yaml"] {
         assert!(!example(name).has_errors(), "{name}");
     }
 }
@@ -67,7 +68,7 @@ fn an_audit_is_one_json_document_for_machines() {
             let sids: BTreeSet<&str> = statements.iter().filter_map(|statement| statement["Sid"].as_str()).collect();
             let reasons = policy["reasons"].as_object().expect("reasons");
             assert_eq!(sids, reasons.keys().map(String::as_str).collect());
-            assert!(reasons.values().all(|why| why.as_str().is_some_and(|why| why.contains("(spec.access["))));
+            assert!(reasons.values().all(|why| why.as_str().is_some_and(|why| why.contains("(spec."))));
         }
     }
     assert_eq!(
@@ -89,13 +90,56 @@ fn an_audit_is_one_json_document_for_machines() {
 }
 
 #[test]
+fn the_role_of_a_model_says_what_it_is_for_and_what_it_does_with_which_bucket() {
+    let audit = example("ranking.yaml");
+    let written = serde_json::to_value(&audit).expect("JSON");
+    let purposes: Vec<&Value> =
+        written["roles"].as_array().expect("roles").iter().map(|role| &role["purpose"]).collect();
+    assert_eq!(purposes, ["Consumer", "Consumer", "Execution"]);
+    let rank = &written["roles"][2];
+    assert_eq!(rank["subject"], "SageMaker, for model rank");
+    assert_eq!(rank["permissionsBoundary"], "arn:aws:iam::123456789012:policy/ml-boundary");
+    let image = rank["policies"][1]["reasons"]["Image"].as_str().expect("a reason");
+    assert!(image.ends_with("/rank:1.4.0 (spec.models[0].sagemaker.image)"), "{image}");
+    let sids = |target| -> Vec<&str> {
+        audit.statements(&audit.roles[2], target).into_iter().map(|statement| statement.sid.as_str()).collect()
+    };
+    assert_eq!(sids(Target::Model("rank")), ["RegistryToken", "Logs", "Metrics", "RollbackAlarms", "Image"]);
+    assert_eq!(sids(Target::Bucket("artifacts")), ["Artifact", "KeyOfArtifacts"]);
+    assert_eq!(sids(Target::Bucket("captured")), ["Capture"]);
+    let text = Text { audit: &audit, colour: false }.to_string();
+    assert!(text.contains("\n  Execution of model rank\n    who    SageMaker, for model rank\n"), "{text}");
+    let page = page(&[audit]);
+    for cell in
+        ["<strong>Run</strong>", "<strong>Read models/rank/1.4.0/model.tar.gz</strong>", "<strong>Write rank/</strong>"]
+    {
+        assert!(page.contains(cell), "{cell}");
+    }
+}
+
+#[test]
+fn a_consumer_and_a_model_of_one_name_have_places_of_their_own() {
+    let mut platform = example("ranking.yaml").platform;
+    platform.access[0].name = "rank".into();
+    let page = page(&[audit(&platform, None)]);
+    for place in [" id=\"search/ranking/rank\"", " id=\"search/ranking/rank/execution\""] {
+        assert_eq!(page.matches(place).count(), 1, "{place}");
+    }
+}
+
+#[test]
 fn every_statement_comes_from_a_part_of_the_spec_and_stands_in_one_cell() {
-    let audit = example("assistant.yaml");
-    for role in &audit.roles {
-        let all: Vec<&Statement> = role.policies.iter().flat_map(|(_, statements)| statements).collect();
-        let celled: Vec<&Statement> = audit.targets().flat_map(|target| audit.statements(role, target)).collect();
-        assert_eq!(all.len(), celled.len());
-        assert!(role.trust.iter().chain(all).all(|statement| statement.source.starts_with("spec.access[")));
+    for audit in [example("assistant.yaml"), example("ranking.yaml")] {
+        for role in &audit.roles {
+            let all: Vec<&Statement> = role.policies.iter().flat_map(|(_, statements)| statements).collect();
+            let celled: Vec<&Statement> = audit.targets().flat_map(|target| audit.statements(role, target)).collect();
+            assert_eq!(all.len(), celled.len());
+            let place = match role.purpose {
+                Purpose::Consumer => "spec.access[",
+                Purpose::Execution => "spec.models[",
+            };
+            assert!(role.trust.iter().chain(all).all(|statement| statement.source.starts_with(place)));
+        }
     }
 }
 
@@ -120,7 +164,7 @@ fn differences_are_told_where_they_matter_to_access() {
                 }
             }
             Resource::ServiceAccount(_) => *observed = Observed::absent(),
-            Resource::Role(_) | Resource::PodIdentityAssociation(_) => {
+            _ => {
                 observed.remarks = vec!["policy X was attached".into()];
             }
         }
@@ -147,7 +191,7 @@ fn differences_are_told_where_they_matter_to_access() {
     assert_eq!(written["live"][0]["message"], Value::Null);
     let attached: Vec<&Finding> =
         audit.findings.iter().filter(|finding| finding.rule == "policy-attached-by-others").collect();
-    assert_eq!(attached.len(), 2);
+    assert_eq!(attached.len(), 3);
     assert!(attached.iter().all(|finding| finding.severity == Severity::Warning));
     assert_eq!(audit.findings[0].rule, "policy-attached-by-others", "warnings come before information");
     assert!(!audit.has_errors());
@@ -161,9 +205,9 @@ fn differences_are_told_where_they_matter_to_access() {
 
 #[test]
 fn the_page_holds_every_statement_and_loads_nothing() {
-    let audits = [example("assistant.yaml")];
+    let audits = [example("assistant.yaml"), example("ranking.yaml")];
     let page = page(&audits);
-    for grant in &audits[0].roles {
+    for grant in audits.iter().flat_map(|audit| &audit.roles) {
         for statement in grant.policies.iter().flat_map(|(_, statements)| statements).chain(&grant.trust) {
             assert!(page.contains(&format!("</b> {}</p>", statement.sid)), "{}", statement.sid);
             assert!(page.contains(&statement.reason.replace('\'', "&#39;")), "{}", statement.reason);
@@ -179,12 +223,12 @@ fn the_page_holds_every_statement_and_loads_nothing() {
     for part in ["src=", "href=\"http", "url(", "@import", "<link"] {
         assert!(!page.contains(part), "{part}");
     }
-    assert_eq!(page, self::page(&[example("assistant.yaml")]), "the same input makes the same page");
+    assert_eq!(page, self::page(&audits), "the same input makes the same page");
 }
 
 #[test]
 fn each_link_leads_somewhere_and_each_place_has_one_name() {
-    let page = page(&[example("assistant.yaml")]);
+    let page = page(&[example("assistant.yaml"), example("ranking.yaml")]);
     let values = |attribute: &str| -> Vec<String> {
         let opening = format!("{attribute}=\"");
         let pieces = page.split(&opening).skip(1);
@@ -215,7 +259,7 @@ fn names_cannot_break_the_page() {
 
 #[test]
 fn the_page_is_well_formed() {
-    well_formed(&page(&[example("assistant.yaml"), example("storage.yaml")]));
+    well_formed(&page(&[example("assistant.yaml"), example("storage.yaml"), example("ranking.yaml")]));
     well_formed(&page(&[example("storage.yaml").compared_with(&Plan::default())]));
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::findings::Severity;
 use super::{Audit, Difference};
 use crate::api::Ownership;
+use crate::grants::Purpose;
 use crate::policy::{Effect, Statement};
 
 /// An audit as text, with colour or without.
@@ -29,7 +30,11 @@ impl fmt::Display for Text<'_> {
         writeln!(formatter, "  {}", ownership(&platform.ownership))?;
         self.findings(formatter)?;
         for grant in roles {
-            writeln!(formatter, "\n  {}", self.painted(1, &format!("Consumer {}", grant.name)))?;
+            let title = match grant.purpose {
+                Purpose::Consumer => format!("Consumer {}", grant.name),
+                Purpose::Execution => format!("Execution of model {}", grant.name),
+            };
+            writeln!(formatter, "\n  {}", self.painted(1, &title))?;
             writeln!(formatter, "    who    {}", grant.subject)?;
             writeln!(formatter, "    role   {}", grant.arn)?;
             let boundary = platform.permissions_boundary_arn.as_deref().unwrap_or("nothing");

@@ -7,11 +7,12 @@ use tracing::warn;
 
 use super::Context;
 use crate::api::AIPlatform;
-use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
+use crate::api::status::{AIPlatformStatus, ModelStatus, ResourceStatus, State};
 use crate::execute::Outcome;
 use crate::provider::Applied;
 use crate::reconcile::Pass;
 use crate::render;
+use crate::status::ROLLED_BACK;
 
 /// Something worth telling.
 #[derive(Debug, PartialEq)]
@@ -55,6 +56,7 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
             ("Create", _) => ("Created", "Create"),
             ("Update", _) => ("Updated", "Update"),
             ("Delete", Applied::Gone) => ("Deleted", "Delete"),
+            ("Delete", Applied::Progressing(_)) => ("Deleting", "Delete"),
             _ => continue,
         };
         let fields = render::fields(&step.action).join(", ");
@@ -81,8 +83,32 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
             });
         }
     }
+    for model in &pass.status.models {
+        let before = previous.and_then(|status| status.models.iter().find(|before| before.name == model.name));
+        notes.extend(milestone(before, model));
+    }
     notes.extend(turned(previous, &pass.status));
     notes
+}
+
+/// What a rollout has come to. That it began, failed or was rolled back is told of its resources.
+fn milestone(before: Option<&ModelStatus>, model: &ModelStatus) -> Option<Note> {
+    let (outcome, endpoint) = (model.outcome.as_deref()?, model.endpoint.as_deref()?);
+    let revision = model.revision.as_deref().unwrap_or_default();
+    let was = before.and_then(|before| before.outcome.as_deref());
+    let ran = before.and_then(|before| before.revision.as_deref());
+    let (warning, message) = match outcome {
+        "InService" if model.ready && (ran != Some(revision) || was == Some(ROLLED_BACK)) => {
+            let count = model.instances.map(|instances| format!(", capacity {}", instances.current));
+            (false, format!("model {} is served by revision {revision}{}", model.name, count.unwrap_or_default()))
+        }
+        "RollingBack" if was != Some("RollingBack") => {
+            (true, format!("model {} goes back to revision {revision}", model.name))
+        }
+        _ => return None,
+    };
+    let about = Some(about("SageMakerEndpoint", endpoint, Some(revision.to_string())));
+    Some(Note { warning, reason: outcome.into(), action: "Rollout", message, about })
 }
 
 /// The platform as a whole became ready or stalled.

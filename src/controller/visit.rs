@@ -15,6 +15,7 @@ use crate::execute::Outcome;
 use crate::guardrails::Labels;
 use crate::provider::Provider;
 use crate::provider::kubernetes::namespace_labels;
+use crate::recollection::{Occasion, Past, Recollection, Seen};
 use crate::reconcile::{Pass, Surroundings, reconcile};
 use crate::repeats::Repeats;
 use crate::schedule::{Next, delay};
@@ -35,9 +36,14 @@ pub(super) struct Visit {
     failures: u32,
     /// Updates made, to notice when they have no effect.
     repeats: Repeats,
-    /// What the user asked for when they were made: generation and annotation.
-    asked: Option<(Option<i64>, Option<String>)>,
+    /// What was seen.
+    recollection: Recollection,
+    /// What the user asked for by then.
+    asked: Option<Asked>,
 }
+
+/// What the user asks for: the generation of the spec, the annotation, and whether the object is to go.
+type Asked = (Option<i64>, Option<String>, bool);
 
 impl Visit {
     /// Counts a failure; how many there were before.
@@ -64,15 +70,31 @@ pub(super) async fn visit<P: Provider + 'static>(
     let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
     let mut object = object.clone();
     let mut own_versions = Vec::new();
-    let mut repeats = repeats(&object, context);
+    let mut acted = false;
+    let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
     for _ in 0..PASSES_AT_ONCE {
-        let pass = reconcile(&*context.provider, &object, surroundings, &repeats, now(), &context.stop).await;
-        repeats.record(&pass.plan, &pass.outcomes);
-        visits(context).entry(uid(&object)).or_default().repeats = repeats.clone();
+        let now = now();
+        let recalled = recollection.recall(occasion, now);
+        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked };
+        let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.stop).await;
+        let Pass { plan, outcomes, observations, .. } = &pass;
+        recollection.record(&Seen { plan, outcomes, observations, recalled: &known.recalled }, pass.next, now);
+        repeats = known.repeats;
+        repeats.record(plan, outcomes);
+        acted |= outcomes.values().any(|outcome| matches!(outcome, Outcome::Done(_)));
+        keep(&object, &repeats, &recollection, context);
+        if !pass.plan.steps.is_empty() {
+            occasion = Occasion::Poll;
+        }
         log(&pass, context);
         events::publish(&object, &pass, context).await;
         if object.status.as_ref() != Some(&pass.status) {
             let written = write_status(&object, &pass.status, context).await?;
+            // What this pass was about is no longer what the user asks for: its watch event starts another visit, which
+            // must not take our write on top of it for the news.
+            if asked(&written) != asked(&object) && !pass.finished {
+                return Ok((false, settle(&object, Vec::new(), Next::Now, acted, context)));
+            }
             own_versions.push(written.resource_version().unwrap_or_default());
             object.status = written.status;
             object.metadata = written.metadata;
@@ -81,22 +103,36 @@ pub(super) async fn visit<P: Provider + 'static>(
             return Ok((true, None));
         }
         if pass.next != Next::Now || context.stop.is_cancelled() {
-            return Ok((false, settle(&object, own_versions, pass.next, context)));
+            return Ok((false, settle(&object, own_versions, pass.next, acted, context)));
         }
     }
-    Ok((false, settle(&object, own_versions, Next::Transition, context)))
+    Ok((false, settle(&object, own_versions, Next::Transition, acted, context)))
 }
 
-/// What was written before, unless the user asked for something since.
-fn repeats<P>(object: &AIPlatform, context: &Context<P>) -> Repeats {
+/// What is remembered of an object, and why there is a pass: the user may have asked for something since the last.
+fn remembered<P>(object: &AIPlatform, context: &Context<P>) -> (Repeats, Recollection, Occasion) {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
-    let asked = Some((object.metadata.generation, object.annotations().get(RECONCILE_AT).cloned()));
+    let asked = Some(asked(object));
+    let mut occasion = Occasion::after(visit.last.map(|(next, _)| next));
     if visit.asked != asked {
         visit.repeats.clear();
         visit.asked = asked;
+        occasion = Occasion::Asked;
     }
-    visit.repeats.clone()
+    (visit.repeats.clone(), visit.recollection.clone(), occasion)
+}
+
+fn asked(object: &AIPlatform) -> Asked {
+    let annotation = object.annotations().get(RECONCILE_AT).cloned();
+    (object.metadata.generation, annotation, object.metadata.deletion_timestamp.is_some())
+}
+
+fn keep<P>(object: &AIPlatform, repeats: &Repeats, recollection: &Recollection, context: &Context<P>) {
+    let mut visits = visits(context);
+    let visit = visits.entry(uid(object)).or_default();
+    visit.repeats = repeats.clone();
+    visit.recollection = recollection.clone();
 }
 
 /// Forgets an object that is gone.
@@ -118,10 +154,17 @@ fn no_news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
     (own && !left.is_zero()).then_some(left)
 }
 
-fn settle<P>(object: &AIPlatform, own_versions: Vec<String>, next: Next, context: &Context<P>) -> Option<Duration> {
+/// Takes note of how a visit ended. Where something was done, a new transition has begun, which is looked at soon.
+fn settle<P>(
+    object: &AIPlatform,
+    own_versions: Vec<String>,
+    next: Next,
+    acted: bool,
+    context: &Context<P>,
+) -> Option<Duration> {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
-    let repeats = visit.repeats(next);
+    let repeats = if acted && next == Next::Transition { 0 } else { visit.repeats(next) };
     let wait = delay(next, context.settings.periods, repeats, fastrand::f64());
     visit.last = Some((next, repeats));
     visit.failures = 0;

@@ -8,20 +8,17 @@ use crate::policy::Policy;
 use crate::resource::pod_identity_association::{Place, PodIdentityAssociation};
 use crate::resource::role::Role;
 use crate::resource::service_account::ServiceAccount;
-use crate::resource::{Desired, Removal, Resource};
+use crate::resource::{Desired, Resource};
 use crate::tags::Tags;
 
-pub(super) fn desire(platform: &Platform, grants: &[Grant], owner: &str, tags: &Tags) -> Vec<Desired> {
-    let roles = grants.iter().map(|grant| made(Resource::Role(role(platform, grant, tags))));
-    let associations = grants.iter().filter_map(|grant| association(platform, grant, tags)).map(made);
+/// The roles, and what binds service accounts to them.
+pub(super) fn desire(platform: &Platform, grants: &[Grant], owner: &str, tags: &Tags) -> (Vec<Desired>, Vec<Desired>) {
+    let roles = grants.iter().map(|grant| Desired::made(Resource::Role(role(platform, grant, tags))));
+    let associations = grants.iter().filter_map(|grant| association(platform, grant, tags)).map(Desired::made);
     // A service account that is there already is annotated, not taken over.
     let accounts = grants.iter().filter_map(|grant| service_account(platform, grant, owner));
-    let accounts = accounts.map(|account| Desired { adopt: true, ..made(Resource::ServiceAccount(account)) });
-    roles.chain(associations).chain(accounts).collect()
-}
-
-fn made(resource: Resource) -> Desired {
-    Desired { resource, adopt: false, removal: Removal::WhenEmpty }
+    let accounts = accounts.map(|account| Desired { adopt: true, ..Desired::made(Resource::ServiceAccount(account)) });
+    (roles.collect(), associations.chain(accounts).collect())
 }
 
 fn role(platform: &Platform, grant: &Grant, tags: &Tags) -> Role {
@@ -61,7 +58,7 @@ fn service_account(platform: &Platform, grant: &Grant, owner: &str) -> Option<Se
     let (account, annotated) = match &grant.subject {
         Subject::Irsa(account) => (account, true),
         Subject::PodIdentity(account, _) => (account, false),
-        Subject::Principals(_) => return None,
+        Subject::Principals(_) | Subject::SageMaker(_) => return None,
     };
     (account.namespace == platform.namespace).then(|| ServiceAccount {
         namespace: account.namespace.clone(),

@@ -51,7 +51,7 @@ fn bucket_statements(
 
 /// An alias is no resource in IAM: it is a condition on the keys of its account.
 /// Source: "Using aliases to control access to KMS keys", AWS KMS developer guide.
-fn key_statement(bucket: &Bucket, key: &str, writes: bool) -> Statement {
+pub(super) fn key_statement(bucket: &Bucket, key: &str, writes: bool) -> Statement {
     let actions: &[&str] = if writes { &["kms:Decrypt", "kms:GenerateDataKey"] } else { &["kms:Decrypt"] };
     let because = format!("bucket {} is encrypted with this key", bucket.name);
     let name = sid(&["Key", "Of", &bucket.name]);

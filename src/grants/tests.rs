@@ -1,11 +1,13 @@
 #![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
 
 mod bedrock;
+mod execution;
 mod limits;
+mod sagemaker;
 mod storage;
 mod trust;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -45,6 +47,20 @@ fn calls(bedrock: Value) -> Value {
         "models": [{"name": "fast", "bedrock": whole}],
         "access": [{"name": "api", "serviceAccount": {"name": "api"}, "models": ["fast"]}],
     })
+}
+
+/// A model `rank` on SageMaker with these fields, beside a bucket `artifacts` with those. The artifact is in it.
+fn serves(sagemaker: Value, bucket: Value) -> Value {
+    let mut model = json!({
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/search/rank:1.4.0",
+        "modelData": {"bucket": "artifacts", "key": "models/rank/model.tar.gz"},
+        "instance": {"type": "ml.g5.xlarge"},
+    });
+    merge(&mut model, sagemaker);
+    let mut spec = uses(bucket, json!([]));
+    spec["models"] = json!([{"name": "rank", "sagemaker": model}]);
+    spec["access"] = json!([]);
+    spec
 }
 
 /// A consumer `api` that uses the bucket `artifacts`, which has these fields, in these ways.
@@ -163,16 +179,37 @@ fn everything() -> Value {
     })
 }
 
+/// Models on SageMaker that need everything a role can be given for them, and a consumer of both.
+fn served() -> Value {
+    let destination = |prefix: &str| json!({"bucket": "artifacts", "prefix": prefix});
+    let rank = json!({
+        "dataCapture": {"destination": destination("capture/")},
+        "rollout": {"strategy": "Canary", "stepPercent": 10, "rollbackAlarms": ["rank-5xx", "rank slow"]},
+        "modelData": {"bucket": "artifacts", "key": "models/rank/"},
+    });
+    let mut spec = serves(rank, json!({"encryption": {"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1"}}));
+    let mut later = spec["models"][0].clone();
+    later["name"] = "later".into();
+    later["sagemaker"]["async"] = json!({"output": destination("async/")});
+    spec["models"].as_array_mut().unwrap().push(later);
+    spec["access"] = json!([{"name": "api", "serviceAccount": {"name": "api"}, "models": ["rank", "later"]}]);
+    spec
+}
+
 #[test]
 fn every_statement_has_a_sid_of_its_own_that_iam_takes() {
-    let grant = only(everything());
-    let statements: Vec<&Statement> = grant.policies.iter().flat_map(|(_, statements)| statements).collect();
-    let sids: BTreeSet<&str> = statements.iter().map(|statement| statement.sid.as_str()).collect();
-    assert_eq!(sids.len(), statements.len(), "{sids:?}");
-    for sid in sids {
-        assert!(!sid.is_empty() && sid.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{sid}");
+    for spec in [everything(), served()] {
+        let platform = platform(spec);
+        let grants = grants(&platform).unwrap();
+        for (_, statements) in grants.iter().flat_map(|grant| &grant.policies) {
+            let sids: BTreeSet<&str> = statements.iter().map(|statement| statement.sid.as_str()).collect();
+            assert_eq!(sids.len(), statements.len(), "{sids:?}");
+            for sid in sids {
+                assert!(!sid.is_empty() && sid.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{sid}");
+            }
+        }
+        assert_eq!(super::grants(&platform).unwrap(), grants, "and always the same ones");
     }
-    assert_eq!(grants(&platform(everything())).unwrap()[0], grant, "and always the same one");
 }
 
 #[test]
@@ -183,8 +220,8 @@ fn every_statement_says_why_and_what_it_allows_is_listed() {
     principals["access"][0]["serviceAccount"] = Value::Null;
     principals["access"][0]["principalArns"] = json!(["arn:aws:iam::123456789012:role/batch"]);
     let mut used = BTreeSet::new();
-    for spec in [everything(), pods, principals] {
-        let grant = only(spec);
+    let grants = [everything(), pods, principals, served()].map(|spec| grants(&platform(spec)).unwrap());
+    for grant in grants.iter().flatten() {
         let all = grant.policies.iter().map(|(_, statements)| statements).chain([&grant.trust]);
         for statements in all {
             for (sid, reason) in reasons(statements) {

@@ -19,6 +19,7 @@ pub(super) fn statements(platform: &Platform, subject: &Subject, path: &str) -> 
     let field = match subject {
         Subject::Irsa(_) | Subject::PodIdentity(..) => "serviceAccount",
         Subject::Principals(_) => "principalArns",
+        Subject::SageMaker(_) => return Vec::new(),
     };
     let path = format!("{path}.{field}");
     let statement = |name: &str, actions: &[&str], because: String| {

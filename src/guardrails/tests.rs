@@ -166,6 +166,86 @@ fn each_limit_is_told_with_field_value_and_what_is_allowed() {
     }
 }
 
+/// A model that runs on instances, is scaled, and runs as a role of its own.
+fn rank() -> serde_json::Value {
+    json!({
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/ml/rank",
+        "instance": {"type": "ml.g5.xlarge", "count": 2},
+        "autoscaling": {
+            "minInstances": 2,
+            "maxInstances": 8,
+            "target": {"concurrentRequestsPerModel": {"value": 4}},
+            "schedules": [
+                {"name": "morning", "schedule": "rate(1 day)", "minInstances": 4},
+                {"name": "fair", "schedule": "at(2030-01-01T07:00:00)", "minInstances": 10, "maxInstances": 12},
+            ],
+        },
+    })
+}
+
+fn models(models: &[serde_json::Value]) -> serde_json::Value {
+    let named = |(index, model): (usize, &serde_json::Value)| json!({"name": format!("m{index}"), "sagemaker": model});
+    json!({"models": models.iter().enumerate().map(named).collect::<Vec<_>>()})
+}
+
+#[test]
+fn a_model_keeps_to_its_instance_types_its_number_and_its_roles() {
+    let file = |types: &str, most: &str, roles: &str| {
+        given(&format!("rules: [{{instanceTypes: {types}, maxInstances: {most}, executionRoles: {roles}}}]"))
+    };
+    let any_role = "[\"*\"]";
+    for within in [
+        file("[\"ml.g5.*\"]", "12", "[\"arn:aws:iam::123456789012:role/ml/*\"]"),
+        file("[ml.m5.large, \"*\"]", "1000", any_role),
+        given("rules: [{executionRoles: [\"arn:aws:iam::123456789012:role/ml/rank\"]}]"),
+        Guardrails::Unbounded,
+    ] {
+        assert_eq!(refusals(&within, models(&[rank()])), Vec::<String>::new());
+    }
+    let told = |guardrails: &Guardrails| refusals(guardrails, models(&[rank(), rank()]));
+    let beyond = file("[\"ml.m5.*\", ml.g5.large]", "3", "[\"arn:aws:iam::123456789012:role/other/*\"]");
+    let each = [
+        "executionRoleArn: \"arn:aws:iam::123456789012:role/ml/rank\" is not allowed here (allowed: arn:aws:iam::123456789012:role/other/*): ",
+        "instance.type: \"ml.g5.xlarge\" is not allowed here (allowed: ml.m5.*, ml.g5.large): ",
+        "autoscaling.maxInstances: 8 is more than a model may have here (at most 3): ",
+        "autoscaling.schedules[0].minInstances: 4 is more than a model may have here (at most 3): ",
+        "autoscaling.schedules[1].minInstances: 10 is more than a model may have here (at most 3): ",
+        "autoscaling.schedules[1].maxInstances: 12 is more than a model may have here (at most 3): ",
+    ];
+    let expected = [0, 1].map(|model| each.map(|field| format!("spec.models[{model}].sagemaker.{field}"))).concat();
+    let found = told(&beyond);
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (told, expected) in found.iter().zip(expected) {
+        assert!(told.starts_with(&expected) && told.ends_with(WITH_FILE), "{told} should begin with {expected}");
+    }
+    let one = told(&file("[]", "1", any_role));
+    assert!(
+        one[0].contains("(allowed: none)")
+            && one[1].contains("instance.count: 2 is more than a model may have here (at most 1)"),
+        "{one:#?}"
+    );
+    for none in [given("rules: [{}]"), given("rules: [{executionRoles: []}]"), Guardrails::Absent] {
+        let found = told(&none);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(
+            found.iter().all(|told| told.contains("executionRoleArn") && told.contains("(allowed: none)")),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_serverless_model_has_no_instances_to_limit() {
+    let serverless = json!({
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0",
+        "serverless": {"memoryMiB": 4096, "maxConcurrency": 20, "provisionedConcurrency": 5},
+        "autoscaling": {"minInstances": 5, "maxInstances": 20, "target": {"provisionedConcurrencyUtilization": {"value": 0.7}}},
+    });
+    let guardrails = given("rules: [{instanceTypes: [], maxInstances: 1}]");
+    assert_eq!(refusals(&guardrails, models(&[serverless])), Vec::<String>::new());
+}
+
 #[test]
 fn a_namespace_without_a_rule_is_refused() {
     let guardrails = given("rules: [{namespaces: {names: [elsewhere]}}]");

@@ -243,7 +243,11 @@ fn wrong_number(schema: &Schema, value: f64, written: &str) -> Option<String> {
     if let Some(least) = least.filter(|least| value < *least) {
         return Some(format!("{written} is too small: at least {least} is expected"));
     }
-    most.filter(|most| value > *most).map(|most| format!("{written} is too large: at most {most} is allowed"))
+    if let Some(most) = most.filter(|most| value > *most) {
+        return Some(format!("{written} is too large: at most {most} is allowed"));
+    }
+    let unit = schema.multiple_of.filter(|unit| value % unit != 0.0)?;
+    Some(format!("{written} is not a multiple of {unit}"))
 }
 
 fn wrong_count(what: &str, found: usize, least: Option<i64>, most: Option<i64>) -> Option<String> {

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::On;
+use crate::api::sagemaker::SageMaker;
 use crate::api::storage::BucketDeletionPolicy;
 use crate::arn;
-use crate::grants::{Subject, grants};
+use crate::desire::sagemaker::{endpoint_name, revised_name};
+use crate::grants::{Subject, execution_role_arn, grants};
 use crate::platform::{Identity, Platform};
 use crate::tags;
 
@@ -22,6 +24,14 @@ pub(super) struct Scope {
     passed_roles: BTreeSet<String>,
     clusters: BTreeSet<String>,
     associations: BTreeSet<String>,
+    models: BTreeSet<String>,
+    endpoint_configs: BTreeSet<String>,
+    endpoints: BTreeSet<String>,
+    execution_roles: BTreeSet<String>,
+    scalable_targets: BTreeSet<String>,
+    scaling_alarms: BTreeSet<String>,
+    scaling_roles: BTreeSet<String>,
+    anything: BTreeSet<String>,
     pub assumed_roles: BTreeSet<String>,
     owners: BTreeSet<String>,
     /// What stands for all owners where they are too many.
@@ -38,9 +48,17 @@ impl Scope {
             contents: one(&arn::bucket("", "*/*")),
             roles_of_any_path: one(&arn::role("", "*", "/", "*")),
             passed_roles: roles.clone(),
+            execution_roles: roles.clone(),
             roles,
             clusters: one("arn:aws:eks:*:*:cluster/*"),
             associations: one("arn:aws:eks:*:*:podidentityassociation/*/*"),
+            models: one(&arn::sagemaker("*", "*", "model", "*")),
+            endpoint_configs: one(&arn::sagemaker("*", "*", "endpoint-config", "*")),
+            endpoints: one(&arn::sagemaker("*", "*", "endpoint", "*")),
+            scalable_targets: one(&scalable_targets("*", "*")),
+            scaling_alarms: one(&scaling_alarms("*", "*", "*")),
+            scaling_roles: one(&scaling_role("", "*")),
+            anything: one("*"),
             assumed_roles: BTreeSet::new(),
             owners: one(&any_owner(cluster)),
             any_owner: any_owner(cluster),
@@ -72,6 +90,26 @@ impl Scope {
             self.roles_of_any_path.extend([without_path, grant.arn.clone()]);
             self.roles.insert(grant.arn);
         }
+        for model in &platform.models {
+            if let Some(spec) = &model.sagemaker {
+                self.add_model(platform, &model.name, spec);
+            }
+        }
+    }
+
+    /// A model on SageMaker, and whatever may ever scale its endpoint.
+    fn add_model(&mut self, platform: &Platform, model: &str, spec: &SageMaker) {
+        let Platform { region, account_id, .. } = platform;
+        let revisions = format!("{}-*", revised_name(platform, model));
+        let endpoint = endpoint_name(platform, model);
+        self.models.insert(arn::sagemaker(region, account_id, "model", &revisions));
+        self.endpoint_configs.insert(arn::sagemaker(region, account_id, "endpoint-config", &revisions));
+        self.endpoints.insert(arn::sagemaker(region, account_id, "endpoint", &endpoint));
+        self.execution_roles.insert(execution_role_arn(platform, model, spec));
+        self.scalable_targets.insert(scalable_targets(region, account_id));
+        self.scaling_alarms.insert(scaling_alarms(region, account_id, &endpoint));
+        self.scaling_roles.insert(scaling_role(region, account_id));
+        self.anything.insert("*".into());
     }
 
     pub fn resources(&self, on: On) -> &BTreeSet<String> {
@@ -83,6 +121,14 @@ impl Scope {
             On::PassedRole => &self.passed_roles,
             On::Cluster => &self.clusters,
             On::Association => &self.associations,
+            On::Model => &self.models,
+            On::EndpointConfig => &self.endpoint_configs,
+            On::Endpoint => &self.endpoints,
+            On::ExecutionRole => &self.execution_roles,
+            On::ScalableTarget => &self.scalable_targets,
+            On::ScalingAlarm => &self.scaling_alarms,
+            On::ScalingRole => &self.scaling_roles,
+            On::Anything => &self.anything,
             On::AssumedRole => &self.assumed_roles,
         }
     }
@@ -98,4 +144,22 @@ impl Scope {
 
 fn any_owner(cluster: Option<&str>) -> String {
     tags::owner(cluster.unwrap_or("*"), "*", "*")
+}
+
+/// Application Auto Scaling numbers its targets.
+fn scalable_targets(region: &str, account_id: &str) -> String {
+    format!("arn:{}:application-autoscaling:{region}:{account_id}:scalable-target/*", arn::partition(region))
+}
+
+fn scaling_alarms(region: &str, account_id: &str, endpoint: &str) -> String {
+    format!(
+        "arn:{}:cloudwatch:{region}:{account_id}:alarm:TargetTracking-endpoint/{endpoint}/*",
+        arn::partition(region)
+    )
+}
+
+/// The role that Application Auto Scaling makes itself for SageMaker's endpoints, one for each account.
+fn scaling_role(region: &str, account_id: &str) -> String {
+    let path = "/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/";
+    arn::role(region, account_id, path, "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint")
 }

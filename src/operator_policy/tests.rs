@@ -10,6 +10,20 @@ use crate::testing;
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
+const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
+
+/// A role that the user made for a model.
+const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
+
+/// Actions that IAM knows no resource for.
+const LISTS: [&str; 5] = [
+    "sagemaker:ListModels",
+    "sagemaker:ListEndpointConfigs",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
+];
+
 /// A platform with everything that needs permissions, under this name.
 fn platform(name: &str, further: Value) -> Platform {
     let mut spec = json!({
@@ -21,6 +35,11 @@ fn platform(name: &str, further: Value) -> Platform {
         "access": [
             {"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]},
             {"name": "batch", "principalArns": ["arn:aws:iam::123456789012:role/batch"], "buckets": [{"name": "scratch"}]},
+        ],
+        "models": [
+            {"name": "rank", "sagemaker": {"image": IMAGE, "instance": {"type": "ml.g5.xlarge"}}},
+            {"name": "tag", "sagemaker": {"image": IMAGE, "executionRoleArn": THEIR_ROLE,
+                "serverless": {"memoryMiB": 1024, "maxConcurrency": 5}}},
         ],
     });
     let Value::Object(fields) = further else { panic!("fields of a spec: {further}") };
@@ -68,7 +87,8 @@ fn check_limits(policies: &[OperatorPolicy]) {
             for action in texts(&statement["Action"]) {
                 assert!(!action.contains(['*', '?']), "{name}: {sid}: {action}");
             }
-            assert!(!texts(&statement["Resource"]).contains(&"*".to_string()), "{name}: {sid}");
+            let lists = texts(&statement["Action"]).iter().all(|action| LISTS.contains(&action.as_str()));
+            assert_eq!(texts(&statement["Resource"]).contains(&"*".to_string()), lists, "{name}: {sid}");
         }
     }
 }
@@ -82,7 +102,7 @@ fn for_any_platform() {
 
 #[test]
 fn for_a_platform_and_no_more() {
-    let through = json!({"assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/teams/deployer"}, "access": [],
+    let through = json!({"assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/teams/deployer"}, "access": [], "models": [],
         "storage": {"buckets": [{"name": "kept"}]}});
     let policies = narrowed(&[platform("one", json!({})), platform("two", through)], Some("prod"));
     check_limits(&policies);
@@ -91,20 +111,71 @@ fn for_a_platform_and_no_more() {
 
 #[test]
 fn what_is_not_declared_is_not_allowed() {
-    let bare = platform("bare", json!({"storage": {"buckets": [{"name": "kept"}]}, "access": []}));
+    let bare = platform("bare", json!({"storage": {"buckets": [{"name": "kept"}]}, "access": [], "models": []}));
     let policies = narrowed(&[bare], None);
     assert_eq!(names(&policies), ["aiplatform-operator-s3"]);
     assert!(!all(&policies, "Action").contains("s3:DeleteObjectVersion"), "nothing goes with its contents");
-    let nothing = platform("nothing", json!({"storage": {}, "access": []}));
+    let nothing = platform("nothing", json!({"storage": {}, "access": [], "models": []}));
     assert_eq!(narrowed(&[nothing], None), []);
+}
+
+/// The statement with this Sid.
+fn statement(policies: &[OperatorPolicy], sid: &str) -> Value {
+    let mut statements = policies.iter().flat_map(|policy| policy::statements(&policy.document));
+    statements.find(|statement| statement["Sid"] == sid).unwrap_or_else(|| panic!("no {sid}"))
+}
+
+#[test]
+fn a_model_can_be_made_in_every_revision_and_its_endpoint_is_named() {
+    let platform = platform("one", json!({}));
+    let policies = narrowed(std::slice::from_ref(&platform), None);
+    let revised = crate::desire::sagemaker::revised_name(&platform, "rank");
+    let endpoint = crate::desire::sagemaker::endpoint_name(&platform, "rank");
+    let prefix = "arn:aws:sagemaker:eu-west-1:123456789012:";
+    let on = |sid: &str| texts(&statement(&policies, sid)["Resource"]);
+    assert!(on("MakeModels").contains(&format!("{prefix}model/{revised}-*")));
+    assert!(on("MakeConfigs").contains(&format!("{prefix}endpoint-config/{revised}-*")));
+    for sid in ["MakeEndpoints", "MoveOwnEndpoints"] {
+        assert!(on(sid).contains(&format!("{prefix}endpoint/{endpoint}")), "{sid}");
+        assert!(on(sid).contains(&format!("{prefix}endpoint-config/{revised}-*")), "{sid} asks for both");
+    }
+    let alarms = format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:TargetTracking-endpoint/{endpoint}/*");
+    assert!(on("LetScalingAlarm").contains(&alarms));
+}
+
+#[test]
+fn a_model_is_handed_its_own_role_or_the_users() {
+    let platform = platform("one", json!({}));
+    let passed = statement(&narrowed(std::slice::from_ref(&platform), None), "PassExecutionRoles");
+    let own = crate::grants::execution_role_name(&platform, "rank");
+    let expected = [format!("arn:aws:iam::123456789012:role/aiplatform/{own}"), THEIR_ROLE.to_string()];
+    assert_eq!(texts(&passed["Resource"]), expected);
+    assert_eq!(passed["Condition"], json!({"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}));
+    let for_any = policies(&NEEDS, None, None).unwrap();
+    let passed = statement(&for_any, "PassExecutionRoles");
+    assert_eq!(
+        passed["Resource"], "arn:aws:iam::*:role/aiplatform/*",
+        "whose roles users name is only known from files"
+    );
+}
+
+#[test]
+fn what_is_there_already_is_not_tagged_as_if_it_were_made() {
+    let made = statement(&policies(&NEEDS, None, None).unwrap(), "TagWhatIsMade");
+    let calls = json!(["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]);
+    assert_eq!(made["Condition"]["StringEquals"]["sagemaker:TaggingAction"], calls);
+    assert!(made["Condition"]["StringLike"]["aws:RequestTag/aiplatform.dev/owner"].is_string());
 }
 
 #[test]
 fn each_partition_has_its_own_arns() {
     let spec = json!({"region": "cn-north-1", "identity": {"podIdentity": {"clusterArn": "arn:aws-cn:eks:cn-north-1:123456789012:cluster/prod"}},
-        "access": [{"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]}]});
+        "access": [{"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]}],
+        "models": [{"name": "rank", "sagemaker": {"image": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/rank:1",
+            "instance": {"type": "ml.g4dn.xlarge"}}}]});
     let resources = all(&narrowed(&[platform("china", spec)], None), "Resource");
-    assert!(resources.iter().all(|resource| resource.starts_with("arn:aws-cn:")), "{resources:?}");
+    let elsewhere = resources.iter().filter(|resource| !resource.starts_with("arn:aws-cn:"));
+    assert_eq!(elsewhere.collect::<Vec<_>>(), ["*"], "lists have no resource");
 }
 
 #[test]
@@ -129,7 +200,7 @@ fn every_action_that_an_adapter_names_is_declared() {
     let declared: BTreeSet<&str> =
         NEEDS.iter().flat_map(|(_, needs)| *needs).flat_map(|need| need.actions).copied().collect();
     let mut named = BTreeSet::from(["sts:AssumeRole".to_string()]);
-    for file in ["s3", "iam", "eks"] {
+    for file in ["s3", "iam", "eks", "sagemaker", "autoscaling"] {
         let text = std::fs::read_to_string(format!("{FOLDER}/src/provider/aws/{file}.rs")).unwrap();
         let constants = text.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once("&str = \""));
         named.extend(constants.map(|(_, action)| action.trim_end_matches("\";").to_string()));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Problem;
-use crate::api::AIPlatformSpec;
+use super::storage::undeclared;
+use super::{Problem, listed};
 use crate::api::access::{BucketAccess, Consumer};
+use crate::api::{AIPlatformSpec, Model};
 use crate::arn;
 use crate::grants::ServiceAccount;
 
@@ -125,6 +126,13 @@ pub(super) fn validate(spec: &AIPlatformSpec, namespace: &str, problems: &mut Ve
             let message = format!("{:?} is the name of spec.access[{first}] too: names are unique", consumer.name);
             problems.push(Problem::new(format!("{path}.name"), message));
         }
+        if let Some(model) = spec.models.iter().position(|model| is_executed_as(model, &consumer.name)) {
+            let message = format!(
+                "{:?} is what the role is called that is made for spec.models[{model}] to run as: choose another name",
+                consumer.name
+            );
+            problems.push(Problem::new(format!("{path}.name"), message));
+        }
         validate_subject(spec, consumer, &path, problems);
         if let Some(account) = &consumer.service_account {
             let account = ServiceAccount::of(account, namespace);
@@ -142,6 +150,12 @@ pub(super) fn validate(spec: &AIPlatformSpec, namespace: &str, problems: &mut Ve
         }
     }
     spec.access.clone()
+}
+
+/// Whether a role of this part's name is made for the model.
+fn is_executed_as(model: &Model, part: &str) -> bool {
+    let generated = model.sagemaker.as_ref().is_some_and(|sagemaker| sagemaker.execution_role_arn.is_none());
+    generated && part.strip_suffix("-execution") == Some(&model.name)
 }
 
 fn validate_subject(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, problems: &mut Vec<Problem>) {
@@ -195,15 +209,10 @@ fn at_odds(spec: &AIPlatformSpec, one: &str, other: &str) -> bool {
 }
 
 fn validate_buckets(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, problems: &mut Vec<Problem>) {
-    let buckets = spec.storage.as_ref().map(|storage| storage.buckets.as_slice()).unwrap_or_default();
     for (index, access) in consumer.buckets.iter().enumerate() {
         let path = format!("{path}.buckets[{index}]");
         let BucketAccess { name, prefix, .. } = access;
-        if !buckets.iter().any(|bucket| bucket.name == *name) {
-            let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
-            let message = format!("{name:?} is not in spec.storage.buckets, which has {}", listed(&known));
-            problems.push(Problem::new(format!("{path}.name"), message));
-        }
+        problems.extend(undeclared(spec, name).map(|message| Problem::new(format!("{path}.name"), message)));
         let same = |other: &&BucketAccess| other.name == *name && other.prefix == *prefix;
         if consumer.buckets[..index].iter().find(same).is_some() {
             problems.push(Problem::new(
@@ -220,18 +229,15 @@ fn validate_buckets(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, prob
     }
 }
 
-fn listed(names: &[&str]) -> String {
-    if names.is_empty() { "nothing".into() } else { names.join(", ") }
-}
-
-struct Arn<'a> {
-    region: &'a str,
-    account: &'a str,
-    resource: &'a str,
+/// An ARN, taken apart.
+pub(super) struct Arn<'a> {
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+    pub(super) resource: &'a str,
 }
 
 /// The parts of an ARN of this service and of the platform's partition.
-fn checked<'a>(
+pub(super) fn checked<'a>(
     spec: &AIPlatformSpec,
     text: &'a str,
     service: &str,

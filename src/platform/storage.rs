@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Problem, lifecycle};
+use super::{NOT_A_LABEL, Problem, is_label, lifecycle, listed};
 use crate::api::AIPlatformSpec;
 use crate::api::storage::{Bucket as BucketSpec, BucketDeletionPolicy, LifecycleRule};
 use crate::names;
@@ -47,10 +47,7 @@ pub(super) fn validate(
             ));
         }
         if !is_label(&bucket.name) {
-            problems.push(Problem::new(
-                format!("{path}.name"),
-                format!("{:?} is not a name: 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends", bucket.name),
-            ));
+            problems.push(Problem::new(format!("{path}.name"), format!("{:?} {NOT_A_LABEL}", bucket.name)));
         }
         let generated =
             || names::generated(&spec.account_id, &spec.region, namespace, platform, &bucket.name, names::BUCKET_LIMIT);
@@ -90,6 +87,14 @@ pub(super) fn validate(
     buckets
 }
 
+/// What is wrong where a bucket is named that `spec.storage.buckets` does not have.
+pub(super) fn undeclared(spec: &AIPlatformSpec, name: &str) -> Option<String> {
+    let buckets = spec.storage.as_ref().map(|storage| storage.buckets.as_slice()).unwrap_or_default();
+    let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+    let declared = known.contains(&name);
+    (!declared).then(|| format!("{name:?} is not in spec.storage.buckets, which has {}", listed(&known)))
+}
+
 /// S3 takes only a key of the bucket's own region. Source: `PutBucketEncryption`, Amazon S3 API reference.
 fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems: &mut Vec<Problem>) {
     let Some(encryption) = &bucket.encryption else { return };
@@ -119,15 +124,6 @@ fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems
             ),
         )),
     }
-}
-
-fn is_label(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = name.as_bytes();
-    (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|byte| allowed(*byte) || *byte == b'-')
-        && bytes.first().is_some_and(|byte| allowed(*byte))
-        && bytes.last().is_some_and(|byte| allowed(*byte))
 }
 
 /// Source: "General purpose bucket naming rules", Amazon S3 user guide.

@@ -1,5 +1,9 @@
 mod access;
+mod autoscaling;
 mod models;
+mod rollout;
+mod sagemaker;
+mod schedule;
 
 use serde_json::{Value, json};
 

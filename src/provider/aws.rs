@@ -1,11 +1,13 @@
 //! AWS: one client set per region and role, one file or folder per service. SDK types never leave these files.
 
+pub mod autoscaling;
 pub mod eks;
 mod failure;
 pub mod iam;
 pub mod s3;
+pub mod sagemaker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
+use futures::future::join_all;
 use tokio::sync::OnceCell;
 
 use super::{Applied, Error, Place};
@@ -21,7 +24,7 @@ use crate::api::AssumeRole;
 use crate::operator_policy::{Need, On};
 use crate::plan::Step;
 use crate::resource::pod_identity_association::Place as Account;
-use crate::resource::{Kind, Observed, Request};
+use crate::resource::{Key, Kind, Observed, Request};
 
 /// How the operator names itself to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
@@ -39,8 +42,14 @@ const ASSUMING: &[Need] = &[Need {
 }];
 
 /// What the calls of all adapters need, by service.
-pub const NEEDS: [(&str, &[Need]); 4] =
-    [("s3", s3::NEEDS), ("iam", iam::NEEDS), ("eks", eks::NEEDS), ("sts", ASSUMING)];
+pub const NEEDS: [(&str, &[Need]); 6] = [
+    ("s3", s3::NEEDS),
+    ("iam", iam::NEEDS),
+    ("eks", eks::NEEDS),
+    ("sagemaker", sagemaker::NEEDS),
+    ("autoscaling", autoscaling::NEEDS),
+    ("sts", ASSUMING),
+];
 
 /// AWS, with the credentials and endpoints the SDK finds in the environment.
 pub struct Aws {
@@ -53,9 +62,11 @@ pub struct Aws {
 type Scope = (String, Option<(String, Option<String>)>);
 
 struct Clients {
+    autoscaling: autoscaling::Autoscaling,
     eks: eks::Eks,
     iam: iam::Iam,
     s3: s3::S3,
+    sagemaker: sagemaker::SageMaker,
     sts: aws_sdk_sts::Client,
     account: Mutex<Option<(Instant, String)>>,
 }
@@ -111,11 +122,35 @@ impl Aws {
         Ok(account)
     }
 
-    /// Looks at one resource.
-    ///
-    /// # Errors
-    /// What AWS says.
-    pub async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+    /// Looks at everything asked about, and tells also what was found around it. What cannot be read is told as such.
+    pub async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
+        let asked: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
+        let (scaling, others): (Vec<&Request>, Vec<&Request>) =
+            requests.iter().partition(|request| is_scaling(request.key.kind));
+        let each = join_all(others.into_iter().map(|request| self.look(place, request, &asked)));
+        let scaling = async {
+            if scaling.is_empty() {
+                return Vec::new();
+            }
+            let clients = self.clients(&place.region, place).await;
+            Box::pin(clients.autoscaling.observe(place, &scaling)).await
+        };
+        let (each, scaling) = futures::join!(each, scaling);
+        each.into_iter().flatten().chain(scaling).collect()
+    }
+
+    async fn look(&self, place: &Place, request: &Request, asked: &BTreeSet<&Key>) -> Vec<(Key, Observed)> {
+        let found = match request.key.kind {
+            Kind::SageMakerModel | Kind::SageMakerEndpointConfig | Kind::SageMakerEndpoint => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.sagemaker.observe(place, request, asked)).await
+            }
+            _ => self.look_at_one(place, request).await.map(|observed| vec![(request.key.clone(), observed)]),
+        };
+        found.unwrap_or_else(|error| vec![(request.key.clone(), Observed::unreadable(error))])
+    }
+
+    async fn look_at_one(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
         match request.key.kind {
             Kind::Bucket => {
                 let clients = self.clients(&place.region, place).await;
@@ -132,7 +167,7 @@ impl Aws {
                 let clients = self.clients(&account.region, place).await;
                 Box::pin(clients.eks.observe(place, &account, request)).await
             }
-            Kind::ServiceAccount => Ok(Observed::absent()),
+            _ => Ok(Observed::absent()),
         }
     }
 
@@ -155,7 +190,15 @@ impl Aws {
                 let clients = self.clients(region.as_deref().unwrap_or(&place.region), place).await;
                 Box::pin(clients.eks.apply(step)).await
             }
-            Kind::ServiceAccount => Ok(Applied::Ready),
+            Kind::SageMakerModel | Kind::SageMakerEndpointConfig | Kind::SageMakerEndpoint => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.sagemaker.apply(place, step)).await
+            }
+            kind if is_scaling(kind) => {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.autoscaling.apply(step)).await
+            }
+            _ => Ok(Applied::Ready),
         }
     }
 
@@ -180,11 +223,17 @@ impl Aws {
         }
         let config = config.build();
         Clients {
+            autoscaling: autoscaling::Autoscaling::new(&config),
             eks: eks::Eks::new(&config),
             iam: iam::Iam::new(&config),
             s3: s3::S3::new(&config, self.s3_path_style),
+            sagemaker: sagemaker::SageMaker::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             account: Mutex::default(),
         }
     }
+}
+
+fn is_scaling(kind: Kind) -> bool {
+    matches!(kind, Kind::ScalableTarget | Kind::ScalingPolicy | Kind::ScheduledAction)
 }

@@ -16,31 +16,26 @@ pub struct World {
     pub kubernetes: Kubernetes,
 }
 
-impl World {
-    async fn look(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
-        match request.key.kind {
-            Kind::Bucket | Kind::Role | Kind::PodIdentityAssociation => self.aws.observe(place, request).await,
-            Kind::ServiceAccount => self.kubernetes.observe(place, request).await,
-        }
-    }
-}
-
 impl Provider for World {
     async fn account(&self, place: &Place) -> Result<String, Error> {
         self.aws.account(place).await
     }
 
     async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
-        let looks = requests.iter().map(|request| async move {
-            (request.key.clone(), self.look(place, request).await.unwrap_or_else(Observed::unreadable))
-        });
-        join_all(looks).await.into_iter().collect()
+        let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
+            requests.iter().partition(|request| request.key.kind == Kind::ServiceAccount);
+        let in_cluster = join_all(in_cluster.into_iter().map(|request| async move {
+            let seen = self.kubernetes.observe(place, request).await.unwrap_or_else(Observed::unreadable);
+            (request.key.clone(), seen)
+        }));
+        let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.observe(place, &in_aws));
+        in_cluster.into_iter().chain(in_aws).collect()
     }
 
     async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         match step.key.kind {
-            Kind::Bucket | Kind::Role | Kind::PodIdentityAssociation => self.aws.apply(place, step).await,
             Kind::ServiceAccount => self.kubernetes.apply(step).await,
+            _ => self.aws.apply(place, step).await,
         }
     }
 }

@@ -4,12 +4,28 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Facts, Subject, Summary};
-use crate::api::status::{ResourceStatus, State};
+use super::{Subject, Summary};
+use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
 
 /// The parts of a platform, each with the kinds that make it up.
-const PARTS: [(&str, &[&str]); 2] =
-    [("StorageReady", &["Bucket"]), ("AccessReady", &["Role", "PodIdentityAssociation", "ServiceAccount"])];
+const PARTS: [(&str, &[&str]); 3] = [
+    ("StorageReady", &["Bucket"]),
+    ("AccessReady", &["Role", "PodIdentityAssociation", "ServiceAccount"]),
+    (
+        MODELS_READY,
+        &[
+            "SageMakerModel",
+            "SageMakerEndpointConfig",
+            "SageMakerEndpoint",
+            "ScalableTarget",
+            "ScalingPolicy",
+            "ScheduledAction",
+        ],
+    ),
+];
+
+/// The condition of models, of which some need no resource.
+const MODELS_READY: &str = "ModelsReady";
 
 /// The longest message the Kubernetes API allows in a condition.
 const MESSAGE_LIMIT: usize = 32_768;
@@ -17,7 +33,7 @@ const MESSAGE_LIMIT: usize = 32_768;
 pub(super) fn conditions(
     before: &[Condition],
     summary: &Summary,
-    resources: &[ResourceStatus],
+    status: &AIPlatformStatus,
     subject: Subject,
 ) -> Vec<Condition> {
     let mut found = vec![("Ready", summary.ready, summary.reason.clone(), summary.message.clone())];
@@ -28,7 +44,8 @@ pub(super) fn conditions(
         found.push(("Stalled", "True", summary.reason.clone(), summary.message.clone()));
     }
     for (part, kinds) in PARTS {
-        let members: Vec<&ResourceStatus> = resources
+        let members: Vec<&ResourceStatus> = status
+            .resources
             .iter()
             .filter(|resource| resource.state != State::Retained && kinds.contains(&resource.kind.as_str()))
             .collect();
@@ -40,8 +57,9 @@ pub(super) fn conditions(
             });
         }
     }
-    if let Some(ready) = subject.facts.and_then(Facts::models_ready) {
-        found.push(("ModelsReady", "True", "Ready".into(), format!("{} ready", ready.replace('/', " of "))));
+    let told = found.iter().any(|(kind, ..)| *kind == MODELS_READY);
+    if let Some(ready) = status.models_ready.as_ref().filter(|_| !told && subject.facts.is_some()) {
+        found.push((MODELS_READY, "True", "Ready".into(), format!("{} ready", ready.replace('/', " of "))));
     }
     found
         .into_iter()

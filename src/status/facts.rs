@@ -1,7 +1,9 @@
 //! What the status says of models and consumers: it follows from the spec alone.
 
+use super::models;
 use crate::api::status::{AccessStatus, ModelStatus};
-use crate::grants::{Grant, Subject, grants};
+use crate::desire::sagemaker::endpoint_name;
+use crate::grants::{Grant, Purpose, Subject, grants};
 use crate::platform::Platform;
 use crate::resource::service_account::ROLE_ANNOTATION;
 
@@ -14,31 +16,38 @@ pub struct Facts {
     pub access: Vec<AccessStatus>,
 }
 
-impl Facts {
-    /// Models that are ready, of all; nothing where there are none.
-    #[must_use]
-    pub fn models_ready(&self) -> Option<String> {
-        let ready = self.models.iter().filter(|model| model.ready).count();
-        (!self.models.is_empty()).then(|| format!("{ready}/{}", self.models.len()))
-    }
-}
-
 /// The facts of a platform.
 #[must_use]
 pub fn facts(platform: &Platform) -> Facts {
-    let models = platform.models.iter().filter_map(|model| {
-        let bedrock = model.bedrock.as_ref()?;
-        let endpoint = bedrock.inference_profile_id.as_ref().unwrap_or(&bedrock.model_id).clone();
-        Some(ModelStatus { name: model.name.clone(), backend: "Bedrock".into(), ready: true, endpoint: Some(endpoint) })
+    let models = platform.models.iter().map(|model| match &model.bedrock {
+        Some(bedrock) => {
+            let endpoint = bedrock.inference_profile_id.as_ref().unwrap_or(&bedrock.model_id).clone();
+            status_of(&model.name, "Bedrock", true, endpoint)
+        }
+        None => status_of(&model.name, models::SAGEMAKER, false, endpoint_name(platform, &model.name)),
     });
     let access = grants(platform).unwrap_or_default();
-    Facts { models: models.collect(), access: access.iter().map(|grant| consumer(platform, grant)).collect() }
+    let consumers = access.iter().filter(|grant| grant.purpose == Purpose::Consumer);
+    Facts { models: models.collect(), access: consumers.map(|grant| consumer(platform, grant)).collect() }
+}
+
+fn status_of(name: &str, backend: &str, ready: bool, endpoint: String) -> ModelStatus {
+    ModelStatus {
+        name: name.into(),
+        backend: backend.into(),
+        ready,
+        endpoint: Some(endpoint),
+        revision: None,
+        attempted_revision: None,
+        instances: None,
+        outcome: None,
+    }
 }
 
 fn consumer(platform: &Platform, grant: &Grant) -> AccessStatus {
     let account = match &grant.subject {
         Subject::Irsa(account) | Subject::PodIdentity(account, _) => Some(account),
-        Subject::Principals(_) => None,
+        Subject::Principals(_) | Subject::SageMaker(_) => None,
     };
     let elsewhere = account.is_some_and(|account| account.namespace != platform.namespace);
     let by_annotation = matches!(grant.subject, Subject::Irsa(_));

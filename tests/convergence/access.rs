@@ -122,7 +122,7 @@ pub fn wanted(object: &AIPlatform) -> Vec<Wanted> {
                 let index = of(&all, account.role.as_deref().unwrap_or_default());
                 all[index.expect("its role comes first")].account = Some(account);
             }
-            Resource::Bucket(_) => {}
+            _ => {}
         }
     }
     all

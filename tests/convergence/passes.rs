@@ -134,7 +134,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
         &run.memory,
         &run.object,
         run.surroundings(),
-        &aiplatform::repeats::Repeats::default(),
+        &aiplatform::recollection::Past::default(),
         jiff::Timestamp::UNIX_EPOCH,
         &stop,
     ));

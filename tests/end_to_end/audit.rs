@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::{World, environment};
+use crate::support::world::{World, environment, resource_names};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/assistant.yaml");
 
@@ -50,7 +50,7 @@ fn errors_and_bad_input_have_exit_codes_of_their_own() {
     let finding = &audit["platforms"][0]["findings"][0];
     assert_eq!((&finding["rule"], &finding["severity"]), (&json!("bucket-without-tls-only"), &json!("error")));
 
-    let broken = changed("    models: [fast]", "    models: [quick]");
+    let broken = changed("    models: [fast, rank]", "    models: [quick]");
     let path = broken.path().to_str().expect("a path");
     let output = run(&["-f", path]);
     assert_eq!(output.status.code(), Some(2));
@@ -103,6 +103,7 @@ async fn live_tells_what_is_not_as_declared_and_changes_nothing() {
 
     what_the_example_relies_on(&world).await;
     world.cluster.kubectl(&["apply", "-f", path], "").expect("applied");
+    upload_artifact(&world).await;
     world.wait_ready("assistant").await;
     let after = platform(&audit());
     assert_eq!(after["live"], json!([]));
@@ -129,4 +130,17 @@ async fn live_tells_what_is_not_as_declared_and_changes_nothing() {
     let denied = audit();
     assert_eq!(denied.status.code(), Some(2));
     assert!(text(&denied.stderr).contains("iam:GetRole"), "{}", text(&denied.stderr));
+}
+
+/// Puts the model's artifact where a pipeline would, as soon as its bucket is there.
+async fn upload_artifact(world: &World) {
+    let listed = |status: &aiplatform::api::AIPlatformStatus| !status.resources.is_empty();
+    let object = world.wait_for("assistant", "listed", listed).await;
+    let names = resource_names(&object);
+    let bucket = names.iter().find(|name| name.contains("-artifacts-")).expect("a bucket");
+    let s3 = world.aws.s3();
+    world.wait("the bucket", async || s3.head_bucket().bucket(bucket).send().await.is_ok()).await;
+    let body = aws_sdk_s3::primitives::ByteStream::from_static(b"weights");
+    let put = s3.put_object().bucket(bucket).key("models/rank/1.4.0/model.tar.gz").body(body);
+    put.send().await.expect("uploaded");
 }

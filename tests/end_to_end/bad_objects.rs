@@ -1,6 +1,7 @@
 //! What the API server itself refuses, with the message a user reads.
 
 mod access;
+mod sagemaker;
 mod storage;
 
 use kube::Api;
@@ -8,6 +9,7 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::support::cluster;
+use crate::support::operator::command;
 use crate::support::world::spec;
 
 /// A spec, and a telling part of the message that refuses it.
@@ -42,7 +44,7 @@ fn general() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [general(), storage::cases(), access::cases()].concat()
+    [general(), storage::cases(), access::cases(), sagemaker::cases()].concat()
 }
 
 #[tokio::test]
@@ -59,7 +61,13 @@ async fn the_api_server_refuses_what_aws_would_refuse() {
         objects.create(&PostParams::default(), &object).await
     };
     create("good", &spec(json!([{"name": "a"}]))).await.expect("a good object is taken");
-    create("good-too", &access::good()).await.expect("and one with access");
+    for (name, spec) in [
+        ("with-access", access::good()),
+        ("with-sagemaker", sagemaker::good()),
+        ("with-serverless", sagemaker::good_serverless()),
+    ] {
+        create(name, &spec).await.unwrap_or_else(|error| panic!("{name} is taken too: {error}"));
+    }
     let mut wrong = Vec::new();
     for (spec, message) in cases() {
         match create("bad", &spec).await {
@@ -79,14 +87,21 @@ async fn the_api_server_refuses_what_aws_would_refuse() {
     }
 }
 
+/// What `plan` ends with for an object, and what it complains about.
+fn plan(spec: &Value) -> (Option<i32>, String) {
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": "bad"}, "spec": spec});
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), object.to_string()).expect("written");
+    let output = command().args(["plan", "-f"]).arg(file.path()).output().expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 #[tokio::test]
 async fn plan_refuses_whatever_the_api_server_refuses() {
-    use crate::support::operator::command;
     for (spec, message) in cases() {
-        let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": "bad"}, "spec": spec});
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), object.to_string()).expect("written");
-        let output = command().args(["plan", "-f"]).arg(file.path()).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(2), "taken by plan, though {message:?}: {spec}");
+        assert_eq!(plan(&spec).0, Some(2), "taken by plan, though {message:?}: {spec}");
+    }
+    for spec in [access::good(), sagemaker::good(), sagemaker::good_serverless()] {
+        assert_eq!(plan(&spec), (Some(0), String::new()), "{spec}");
     }
 }

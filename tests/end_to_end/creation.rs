@@ -159,3 +159,19 @@ async fn a_new_value_of_the_annotation_asks_for_a_pass() {
         .wait("the policy is back", async || world.aws.s3().get_bucket_policy().bucket(&names[0]).send().await.is_ok())
         .await;
 }
+
+#[tokio::test]
+async fn an_edit_while_a_pass_is_under_way_is_not_lost() {
+    let world = World::new("edited").await;
+    world.aws.control("latency", json!({"ms": 150}));
+    let mut wanted = spec(json!([{"name": "a"}]));
+    world.apply("assistant", &wanted).await;
+    let begun = async || world.aws.operations().iter().any(|operation| operation == "PutBucketVersioning");
+    world.wait("the bucket is being made", begun).await;
+    wanted["tags"] = json!({"project": "assistant"});
+    world.apply("assistant", &wanted).await;
+    let object = world.wait_ready("assistant").await;
+    let bucket = &resource_names(&object)[0];
+    let tags = world.aws.s3().get_bucket_tagging().bucket(bucket).send().await.expect("tags").tag_set;
+    assert!(tags.iter().any(|tag| tag.key == "project"), "{tags:?}");
+}

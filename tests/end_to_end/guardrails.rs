@@ -66,6 +66,28 @@ async fn without_the_file_what_has_to_be_allowed_by_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_model_outside_its_bounds_stalls_before_any_call() {
+    let guardrails = "rules: [{instanceTypes: [\"ml.m5.*\"], maxInstances: 1}]";
+    let world = World::guarded("models", guardrails).await;
+    let mut wanted = spec(json!([{"name": "a"}]));
+    wanted["models"] = json!([{"name": "rank", "sagemaker": {
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/own",
+        "instance": {"type": "ml.g5.xlarge", "count": 2},
+    }}]);
+    world.apply("assistant", &wanted).await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    for part in [
+        "spec.models[0].sagemaker.executionRoleArn: \"arn:aws:iam::123456789012:role/own\" is not allowed here",
+        "spec.models[0].sagemaker.instance.type: \"ml.g5.xlarge\" is not allowed here (allowed: ml.m5.*)",
+        "spec.models[0].sagemaker.instance.count: 2 is more than a model may have here (at most 1)",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert_eq!(calls(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_rule_with_labels_follows_the_namespaces_labels() {
     let rules = "rules:\n- namespaces: {names: [\"labels-*\"], labels: {tier: prod}}\n- regions: [us-east-1]\n";
     let world = World::guarded("labels", rules).await;

@@ -12,12 +12,19 @@ use crate::support::world::{World, file, spec};
 
 const ROLE_TO_ASSUME: &str = "arn:aws:iam::210987654321:role/deployer";
 const GUARDRAILS: &str =
-    "rules: [{adoptableBuckets: [legacy-bucket], assumeRoles: [\"arn:aws:iam::210987654321:role/deployer\"]}]";
+    "rules: [{adoptableBuckets: [legacy-bucket], assumeRoles: [\"arn:aws:iam::210987654321:role/deployer\"],
+    executionRoles: [\"arn:aws:iam::123456789012:role/models/theirs\"]}]";
+
+/// A role that the user made for a model.
+const EXECUTION_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
+
+const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1";
 
 /// What asking whose the credentials are needs cannot be taken away, so no policy grants it.
 const ALWAYS_ALLOWED: &str = "sts:GetCallerIdentity";
 
 /// A call of the operator, with what it needs.
+#[derive(Default)]
 struct Call {
     operation: String,
     account: String,
@@ -42,7 +49,9 @@ fn requested_tags(parameters: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     match (&parameters["Tags"], &parameters["tags"]) {
         (Value::Array(tags), _) => tags.iter().map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect(),
-        (_, Value::Object(tags)) => tags.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
+        (Value::Object(tags), _) | (_, Value::Object(tags)) => {
+            tags.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -70,15 +79,38 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
+/// What AWS knows of a call when it asks for the action, by condition key.
+fn context(call: &Call, action: &str, key: &str) -> Option<String> {
+    let is_binding = call.operation.ends_with("PodIdentityAssociation");
+    let value = match key {
+        "sagemaker:TaggingAction" => call.operation.starts_with("Create").then_some(call.operation.as_str()),
+        "iam:PassedToService" if is_binding => Some("pods.eks.amazonaws.com"),
+        "iam:PassedToService" => (call.operation == "CreateModel").then_some("sagemaker.amazonaws.com"),
+        "iam:AWSServiceName" => {
+            (call.operation == "RegisterScalableTarget").then_some("sagemaker.application-autoscaling.amazonaws.com")
+        }
+        // All that the operator scales is SageMaker's, and what SageMaker asks for itself too.
+        "application-autoscaling:service-namespace" => {
+            action.starts_with("application-autoscaling:").then_some("sagemaker")
+        }
+        _ => None,
+    };
+    value.map(ToString::to_string)
+}
+
 /// Whether a statement allows a call the action on the resource. The simulator does not tell the tags of resources, so
 /// conditions on those are taken to hold: the operator writes only what carries its tag.
 fn allows(statement: &Value, call: &Call, action: &str, resource: &str) -> bool {
     let any = |value: &Value, text: &str| texts(value).iter().any(|item| like(item.as_bytes(), text.as_bytes()));
     let asked = &statement["Condition"]["StringLike"]["aws:RequestTag/aiplatform.dev/owner"];
     let tagged = call.tags.iter().any(|(key, value)| key == "aiplatform.dev/owner" && any(asked, value));
+    let holds = |(key, values): (&String, &Value)| {
+        context(call, action, key).is_some_and(|found| texts(values).contains(&found.as_str()))
+    };
     texts(&statement["Action"]).contains(&action)
         && any(&statement["Resource"], resource)
         && (asked.is_null() || tagged)
+        && statement["Condition"]["StringEquals"].as_object().into_iter().flatten().all(holds)
 }
 
 /// Fails unless the statements allow everything that the calls need; the actions needed.
@@ -114,7 +146,33 @@ fn everything(boundary: &str) -> Value {
     wanted["permissionsBoundaryArn"] = json!(boundary);
     wanted["access"] =
         json!([{"name": "api", "serviceAccount": {"name": "support-api"}, "buckets": [{"name": "scratch"}]}]);
+    wanted["tags"] = json!({"project": "assistant", "passing": "yes"});
+    wanted["models"] = json!([
+        {"name": "rank", "sagemaker": {
+            "image": IMAGE, "instance": {"type": "ml.m5.xlarge"},
+            "autoscaling": {
+                "minInstances": 1, "maxInstances": 4, "target": {"invocationsPerInstance": {"value": 600}},
+                "schedules": [{"name": "morning", "schedule": "cron(0 7 ? * MON-FRI *)", "minInstances": 2}],
+            },
+        }},
+        {"name": "theirs", "sagemaker": {
+            "image": IMAGE, "executionRoleArn": EXECUTION_ROLE, "serverless": {"memoryMiB": 1024, "maxConcurrency": 5},
+        }},
+    ]);
     wanted
+}
+
+/// The same, a revision later, with less around it.
+fn moved_on(first: &Value) -> Value {
+    let mut changed = first.clone();
+    changed["storage"]["buckets"][0]["tlsOnly"] = json!(false);
+    changed.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
+    changed["tags"] = json!({"project": "assistant"});
+    changed["models"][0]["sagemaker"]["environment"] = json!({"REVISION": "2"});
+    changed["models"][0]["sagemaker"]["keepRevisions"] = json!(0);
+    changed["models"][0]["sagemaker"]["autoscaling"]["target"] = json!({"concurrentRequestsPerModel": {"value": 4}});
+    changed["models"][0]["sagemaker"]["autoscaling"]["schedules"] = json!([]);
+    changed
 }
 
 /// A platform of another account.
@@ -159,10 +217,7 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     }
     world.wait_ready("assistant").await;
 
-    let mut changed = first.clone();
-    changed["storage"]["buckets"][0]["tlsOnly"] = json!(false);
-    changed.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
-    world.apply("assistant", &changed).await;
+    world.apply("assistant", &moved_on(&first)).await;
     world.wait_ready("assistant").await;
     fill(&world, &name("Bucket"), &name("Role"), &boundary).await;
     for platform in ["assistant", "elsewhere"] {
@@ -171,10 +226,13 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     }
 
     let calls = calls(&world);
-    let (assuming, general): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| call.operation == "AssumeRole");
-    assert!(!assuming.is_empty());
+    // Which roles the operator may work through, and which it may hand on beside its own, is only known from files.
+    let (known_from_files, general): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| {
+        let on_theirs = |(action, role): &(String, String)| action == "iam:PassRole" && role == EXECUTION_ROLE;
+        call.operation == "AssumeRole" || call.permissions.iter().any(on_theirs)
+    });
+    assert!(["AssumeRole", "CreateModel"].iter().all(|it| known_from_files.iter().any(|call| call.operation == *it)));
     let for_any = statements(&printed(&[]), "aiplatform-operator-");
-    // Which roles the operator may work through is only known from files.
     assert_eq!(assert_allowed(&for_any, general.into_iter()), actions(&for_any));
 
     let object = |name: &str, spec: &Value| {
@@ -192,13 +250,12 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
         of_account("210987654321").flat_map(|call| &call.permissions).filter(|(action, _)| action != ALWAYS_ALLOWED)
     {
         let (action, resource) = other;
-        let call = Call { operation: String::new(), account: String::new(), tags: Vec::new(), permissions: Vec::new() };
-        let allowed = own.iter().any(|statement| allows(statement, &call, action, resource));
+        let allowed = own.iter().any(|statement| allows(statement, &Call::default(), action, resource));
         assert!(!allowed, "{action} on {resource} belongs to the other account");
     }
 }
 
-/// What is there before: a cluster, a role to assume, a bucket to adopt, a boundary.
+/// What is there before: a cluster, a role to assume, a bucket to adopt, a role for a model, a boundary.
 async fn prepare(world: &World) -> String {
     world.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
     world.aws.control("sts/assumable", json!({"roleArn": ROLE_TO_ASSUME}));
@@ -207,6 +264,10 @@ async fn prepare(world: &World) -> String {
     let call = world.aws.s3().create_bucket().bucket("legacy-bucket").create_bucket_configuration(configuration);
     call.send().await.expect("made");
     let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "sagemaker.amazonaws.com"}}]});
+    let call = world.aws.iam().create_role().role_name("theirs").path("/models/");
+    call.assume_role_policy_document(trust.to_string()).send().await.expect("made");
     let call = world.aws.iam().create_policy().policy_name("boundary").policy_document(document.to_string());
     call.send().await.expect("made").policy.and_then(|policy| policy.arn).expect("an ARN")
 }

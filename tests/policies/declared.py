@@ -13,10 +13,23 @@ from typing import Any
 
 import yaml
 from evaluator import ANYTHING, Call
+from execution import Execution
+from nearby import (
+    DATA_KEY,
+    DECRYPT,
+    PLAIN,
+    STRANGER,
+    TLS,
+    elsewhere,
+    keys,
+    neighbours,
+    opens,
+    outside,
+    partition_of,
+)
+from strangers import foreign_calls, wrong_key_calls
 
 ROLE_PATH = "/aiplatform/"
-STRANGER = "210987654321"
-ANOTHER_KEY = "99999999-aaaa-bbbb-cccc-dddddddddddd"
 
 INVOKE = "bedrock:InvokeModel"
 INVOKE_STREAM = "bedrock:InvokeModelWithResponseStream"
@@ -26,32 +39,9 @@ GUARDED_BY = "bedrock:GuardrailIdentifier"
 READ = ("s3:GetObject",)
 WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 LIST = "s3:ListBucket"
-DECRYPT = "kms:Decrypt"
-DATA_KEY = "kms:GenerateDataKey"
-PLAIN = {"aws:SecureTransport": "false"}
-TLS = {"aws:SecureTransport": "true"}
-
-PARTITIONS = {
-    "cn": "aws-cn",
-    "us-gov": "aws-us-gov",
-    "us-iso": "aws-iso",
-    "us-isob": "aws-iso-b",
-    "us-isof": "aws-iso-f",
-    "eu-isoe": "aws-iso-e",
-    "eusc": "aws-eusc",
-}
-REGIONS = {
-    "aws": ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2"],
-    "aws-us-gov": ["us-gov-west-1", "us-gov-east-1"],
-}
-
-
-def partition_of(region: str) -> str:
-    """The partition of a region: its words but for the direction and the number decide."""
-    words = region.split("-")
-    return next(
-        (PARTITIONS[start] for n in (2, 1) if (start := "-".join(words[:n])) in PARTITIONS), "aws"
-    )
+INVOKE_ENDPOINT = "sagemaker:InvokeEndpoint"
+INVOKE_ENDPOINT_STREAM = "sagemaker:InvokeEndpointWithResponseStream"
+INVOKE_ENDPOINT_ASYNC = "sagemaker:InvokeEndpointAsync"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +89,15 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A SageMaker model of the spec, as those see it who call it."""
+
+    name: str
+    arn: str
+    actions: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Bucket:
     """A bucket of the spec."""
 
@@ -117,12 +116,6 @@ class Use:
     writes: bool
 
 
-def elsewhere(regions: list[str] | tuple[str, ...], partition: str) -> str:
-    """A region of the partition that is none of these."""
-    known = [*REGIONS.get(partition, []), f"{regions[0][:-1]}9"]
-    return next(region for region in known if region not in regions)
-
-
 class Platform:
     """One AIPlatform object."""
 
@@ -139,9 +132,24 @@ class Platform:
         self.identity = self.spec.get("identity")
         declared = self.spec.get("storage", {}).get("buckets", [])
         self.buckets = {bucket["name"]: self.bucket(bucket) for bucket in declared}
-        models = [self.model(model) for model in self.spec.get("models", [])]
-        self.models = {model.name: model for model in models if model}
+        models = self.spec.get("models", [])
+        for model in models:
+            known = {"bedrock", "sagemaker", "kubernetes"} & set(model)
+            assert len(known) == 1, f"{self.path}: nobody judges the backend of {model}"
+        # Models in the cluster are not called through AWS.
+        self.models = {m["name"]: self.model(m) for m in models if "bedrock" in m}
+        self.endpoints = {m["name"]: self.endpoint(m) for m in models if "sagemaker" in m}
         self.consumers = [Consumer(self, entry) for entry in self.spec.get("access", [])]
+        self.executions = [
+            Execution(self, model["name"], model["sagemaker"])
+            for model in models
+            if "sagemaker" in model and "executionRoleArn" not in model["sagemaker"]
+        ]
+
+    @property
+    def holders(self) -> list["Holder"]:
+        """Everybody who has a role."""
+        return [*self.consumers, *self.executions]
 
     def generated(self, part: str, limit: int) -> str:
         """The name of a part, at most so long."""
@@ -170,11 +178,25 @@ class Platform:
         arn = f"arn:{self.partition}:s3:::{name}"
         return Bucket(name, arn, key, entry.get("tlsOnly", True))
 
-    def model(self, entry: dict[str, Any]) -> Model | None:
-        """One of spec.models; models in the cluster are not called through AWS."""
-        if "kubernetes" in entry:
-            return None
-        assert "bedrock" in entry, f"{self.path}: nobody judges the backend of {entry}"
+    def endpoint(self, entry: dict[str, Any]) -> Endpoint:
+        """One of spec.models that SageMaker serves."""
+        name = entry["name"]
+        model = entry["sagemaker"]
+        assert ("instance" in model) != ("serverless" in model), f"{self.path}: {entry}"
+        actions = [INVOKE_ENDPOINT]
+        if "async" in model:
+            actions.append(INVOKE_ENDPOINT_ASYNC)
+        elif "instance" in model:
+            # Serverless endpoints do not stream.
+            actions.append(INVOKE_ENDPOINT_STREAM)
+        return Endpoint(name, self.endpoint_arn(name), tuple(actions))
+
+    def endpoint_arn(self, model: str) -> str:
+        """The endpoint of a model."""
+        return self.arn("sagemaker", f"endpoint/{self.generated(model, 63)}")
+
+    def model(self, entry: dict[str, Any]) -> Model:
+        """One of spec.models that Bedrock serves."""
         bedrock = entry["bedrock"]
         guardrail = bedrock.get("guardrail")
         return Model(
@@ -216,6 +238,7 @@ class Consumer:
         self.role_arn = platform.arn("iam", f"role{ROLE_PATH}{role}", region="")
         names = entry.get("models", [])
         self.models = [platform.models[name] for name in names if name in platform.models]
+        self.endpoints = [platform.endpoints[name] for name in names if name in platform.endpoints]
         self.uses = [
             Use(
                 platform.buckets[use["name"]],
@@ -243,7 +266,21 @@ class Consumer:
     @cached_property
     def allowed(self) -> list[Call]:
         """Calls that the spec declares."""
-        return [*self.model_calls(), *self.bucket_calls(), *self.key_calls()]
+        return [
+            *self.model_calls(),
+            *self.endpoint_calls(),
+            *self.bucket_calls(),
+            *self.key_calls(),
+        ]
+
+    # What actions without a resource it may call.
+    without_resource = frozenset()
+
+    def parts(
+        self, policies: list[dict[str, Any]]
+    ) -> Iterator[tuple[list[dict[str, Any]], list[Call]]]:
+        """Policies that are judged together, and what they allow."""
+        yield [policy["document"] for policy in policies], self.allowed
 
     @cached_property
     def denied(self) -> list[Call]:
@@ -252,9 +289,10 @@ class Consumer:
             *self.wrong_model_calls(),
             *self.unguarded_calls(),
             *self.wrong_guardrails(),
+            *self.wrong_endpoint_calls(),
             *self.wrong_bucket_calls(),
-            *self.wrong_key_calls(),
-            *self.foreign_calls(),
+            *wrong_key_calls(self.platform),
+            *foreign_calls(self.platform, self.role_arn),
         ]
         # The same call may be wrong for several reasons.
         different = {(c.action, c.resource, str(c.context), bool(c.beside)): c for c in candidates}
@@ -271,6 +309,11 @@ class Consumer:
                 and context.items() <= call.context.items()
                 for model in self.models
                 for resource, context in self.platform.ways(model)
+            )
+        if call.action in (INVOKE_ENDPOINT, INVOKE_ENDPOINT_STREAM, INVOKE_ENDPOINT_ASYNC):
+            return any(
+                call.action in endpoint.actions and call.resource == endpoint.arn
+                for endpoint in self.endpoints
             )
         if call.action == APPLY_GUARDRAIL:
             return any(m.guardrail and m.guardrail.arn == call.resource for m in self.models)
@@ -378,6 +421,22 @@ class Consumer:
             for verb in ("Get", "Update", "Delete"):
                 yield Call(f"bedrock:{verb}Guardrail", guardrail.arn, "the guardrail itself")
 
+    def endpoint_calls(self) -> Iterator[Call]:
+        """Calls of its models on SageMaker."""
+        for endpoint in self.endpoints:
+            for action in endpoint.actions:
+                yield Call(action, endpoint.arn, f"model {endpoint.name}")
+
+    def wrong_endpoint_calls(self) -> Iterator[Call]:
+        """Other endpoints, other ways to call, and what makes and changes endpoints."""
+        for endpoint in self.platform.endpoints.values():
+            for action in (INVOKE_ENDPOINT, INVOKE_ENDPOINT_STREAM, INVOKE_ENDPOINT_ASYNC):
+                yield Call(action, endpoint.arn, "not its model, or not a way to call it")
+                for near, why in neighbours(endpoint.arn, (self.platform.region,)):
+                    yield Call(action, near, why)
+            for verb in ("Describe", "Update", "Delete"):
+                yield Call(f"sagemaker:{verb}Endpoint", endpoint.arn, "the endpoint itself")
+
     def bucket_calls(self) -> Iterator[Call]:
         """Objects and lists below each prefix."""
         for use in self.uses:
@@ -429,107 +488,8 @@ class Consumer:
                 for action in (DECRYPT, DATA_KEY) if use.writes else (DECRYPT,):
                     yield Call(action, resource, why, context)
 
-    def wrong_key_calls(self) -> Iterator[Call]:
-        """Other keys, and what only writers do."""
-        for bucket in self.platform.buckets.values():
-            for resource, context in keys(bucket.key):
-                for action in (DECRYPT, DATA_KEY):
-                    yield Call(action, resource, "the key of another use", context)
-                    for near, why in neighbours(resource, (resource.split(":")[3],)):
-                        # The alias decides which key of an account it is, if there is one.
-                        if near.split(":")[:5] != resource.split(":")[:5] or not context:
-                            yield Call(action, near, why, context)
-                    for aliases in ([], ["alias/another"]) if context else ():
-                        why = f"a key with aliases {aliases}"
-                        other = {"kms:ResourceAliases": aliases} if aliases else {}
-                        yield Call(action, resource, why, other)
-                for action in ("kms:Encrypt", "kms:CreateGrant", "kms:ScheduleKeyDeletion"):
-                    yield Call(action, resource, "not what a mode means", context)
-        other = self.platform.arn("kms", f"key/{ANOTHER_KEY}")
-        for action in (DECRYPT, DATA_KEY):
-            yield Call(action, other, "a key that the spec does not name")
 
-    def foreign_calls(self) -> Iterator[Call]:
-        """Other services, and control planes."""
-        platform = self.platform
-        iam = platform.arn("iam", "role/admin", region="")
-        bucket = f"arn:{platform.partition}:s3:::made-by-a-consumer"
-        for action, resource in [
-            ("iam:PassRole", iam),
-            ("iam:AttachRolePolicy", iam),
-            ("iam:PutRolePolicy", self.role_arn),
-            ("iam:UpdateAssumeRolePolicy", self.role_arn),
-            ("iam:DeleteRolePermissionsBoundary", self.role_arn),
-            ("sts:AssumeRole", iam),
-            ("sts:TagSession", iam),
-            ("sagemaker:InvokeEndpoint", platform.arn("sagemaker", "endpoint/rank")),
-            ("sagemaker:CreateModel", platform.arn("sagemaker", "model/rank")),
-            ("bedrock:UpdateGuardrail", platform.arn("bedrock", "guardrail/abc")),
-            ("bedrock:DeleteGuardrail", platform.arn("bedrock", "guardrail/abc")),
-            ("bedrock:PutModelInvocationLoggingConfiguration", "*"),
-            ("bedrock:ListFoundationModels", "*"),
-            ("bedrock:CreateFoundationModelAgreement", "*"),
-            ("s3:ListAllMyBuckets", "*"),
-            ("s3:CreateBucket", bucket),
-            ("secretsmanager:GetSecretValue", platform.arn("secretsmanager", "secret:prod-AbCdEf")),
-            ("eks:CreatePodIdentityAssociation", platform.arn("eks", "cluster/prod")),
-        ]:
-            yield Call(action, resource, "not a consumer's business")
-
-
-def neighbours(arn: str, regions: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Resources that a careless pattern would let in, and why they are others."""
-    _, partition, service, region, account, rest = arn.split(":", 5)
-
-    def changed(region: str = region, account: str = account, rest: str = rest) -> str:
-        return ":".join(["arn", partition, service, region, account, rest])
-
-    kind, identifier = rest.split("/", 1)
-    if kind == "key":
-        for other in (ANOTHER_KEY, f"{identifier}0"):
-            yield changed(rest=f"{kind}/{other}"), "another key"
-    else:
-        for other in (f"{identifier}0", identifier[:-1], "amazon.nova-pro-v1:0"):
-            yield changed(rest=f"{kind}/{other}"), f"another {kind}"
-    yield changed(region=elsewhere(regions, partition)), f"a {kind} in another region"
-    if account:
-        yield changed(account=STRANGER), f"a {kind} of another account"
-
-
-def outside(prefix: str) -> Iterator[str]:
-    """Beginnings of keys that do not begin with the prefix; none if there is no prefix."""
-    if not prefix:
-        return
-    yield ""
-    yield "other/"
-    yield f"{prefix[:-1]}~/"
-    yield f"other/{prefix}"
-    yield prefix.swapcase()
-    if "/" in prefix[:-1]:
-        yield prefix[: prefix[:-1].rindex("/") + 1]
-
-
-def keys(key: str | None) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
-    """What calls with a bucket's key ask of IAM: the key, and the aliases it has."""
-    if key is None:
-        return
-    place, kind, name = key.partition(":alias/")
-    if not kind:
-        yield key, {}
-        return
-    for identifier in ("11111111-2222-3333-4444-555555555555", "mrk-0123456789abcdef"):
-        yield f"{place}:key/{identifier}", {"kms:ResourceAliases": [f"alias/{name}"]}
-    several = {"kms:ResourceAliases": ["alias/older", f"alias/{name}"]}
-    yield f"{place}:key/66666666-2222-3333-4444-555555555555", several
-
-
-def opens(key: str, call: Call) -> bool:
-    """Whether a call is for this key, which an alias may name."""
-    place, kind, name = key.partition(":alias/")
-    if not kind:
-        return call.resource == key
-    aliases = call.context.get("kms:ResourceAliases", [])
-    return call.resource.startswith(f"{place}:key/") and f"alias/{name}" in aliases
+Holder = Consumer | Execution
 
 
 def read(path: Path) -> list[Platform]:

@@ -1,4 +1,4 @@
-"""What the program generates: the answer of `aiplatform audit -o json`."""
+"""What the program generates: the answers of `aiplatform audit -o json` and `plan -o json`."""
 
 import functools
 import json
@@ -29,6 +29,27 @@ def audit(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     assert done.returncode in (0, 1), f"{' '.join(command)}: {done.returncode}\n{done.stderr}"
     platforms = json.loads(done.stdout)["platforms"]
     return {(platform["namespace"], platform["name"]): platform for platform in platforms}
+
+
+@functools.cache
+def revisions(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The revision of each endpoint that would be made, by its execution role."""
+    command = [str(binary()), "plan", "-f", str(path), "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stderr}"
+    return {
+        (platform["namespace"], platform["name"]): _revisions(platform["steps"])
+        for platform in json.loads(done.stdout)["platforms"]
+    }
+
+
+def _revisions(steps: list[dict[str, Any]]) -> dict[str, str]:
+    desired = {(step["kind"], step["name"]): step["desired"] for step in steps}
+    return {
+        desired["SageMakerModel", it["model"]]["executionRoleArn"]: name.rsplit("-", maxsplit=1)[1]
+        for (kind, name), it in desired.items()
+        if kind == "SageMakerEndpointConfig"
+    }
 
 
 def written(document: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator
 from os.path import commonprefix
 from typing import Any
@@ -12,6 +13,7 @@ Document = dict[str, Any]
 Statement = dict[str, Any]
 GUARDED_BY = "bedrock:GuardrailIdentifier"
 THROUGH = "bedrock:InferenceProfileArn"
+NAMESPACE = "cloudwatch:namespace"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +75,13 @@ def more(statement: Statement) -> Iterator[tuple[str, Statement]]:
     service = many(statement["Action"])[0].split(":")[0]
     conditions = statement.get("Condition", {})
     keys = [(operator, key) for operator, values in conditions.items() for key in values]
-    # Only calls of models have these keys, so that no other action would be allowed.
-    if not {key for _, key in keys} & {GUARDED_BY, THROUGH}:
+    # Only calls of models and metrics have these keys, so that no other action would be allowed.
+    if not {key for _, key in keys} & {GUARDED_BY, THROUGH, NAMESPACE}:
         yield "every action", {**statement, "Action": f"{service}:*"}
-    yield "every resource", {**statement, "Resource": "*"}
-    for resource in many(statement["Resource"]):
+    named = [resource for resource in many(statement["Resource"]) if resource != "*"]
+    if named:
+        yield "every resource", {**statement, "Resource": "*"}
+    for resource in named:
         for wider in wider_resources(resource):
             yield f"{wider} for {resource}", {**statement, "Resource": wider}
     for operator, key in keys:
@@ -99,9 +103,9 @@ def wider_resources(resource: str) -> Iterator[str]:
             yield f"arn:{partition}:s3:::{bucket}/*"
         yield f"arn:{partition}:s3:::{bucket}*/{key}" if key else f"{resource}*"
         return
-    kind = rest.split("/")[0]
-    if rest != f"{kind}/*":
-        yield ":".join([arn, partition, service, region, account, f"{kind}/*"])
+    kind, separator, _ = re.split("([/:])", rest, maxsplit=1)
+    if rest != f"{kind}{separator}*":
+        yield ":".join([arn, partition, service, region, account, f"{kind}{separator}*"])
     yield ":".join([arn, partition, service, "*", account, rest])
     if account:
         yield ":".join([arn, partition, service, region, "*", rest])

@@ -16,7 +16,7 @@ WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 
 def may(judge, subject, principal: str, action: str, trust=None, **context: str) -> bool:
     """Whether a principal whom everything is allowed may take the role."""
-    account = subject.consumer.platform.account
+    account = subject.holder.platform.account
     caller = Caller(principal, account, trust=trust or subject.role["trustPolicy"])
     call = Call(action, subject.role["arn"], principal, context)
     # Services and federated users have no identity policies.
@@ -30,7 +30,7 @@ def anybody(action: str, **principal: str):
 
 
 def test_named_principals_may_take_the_role(subject, judge):
-    named = subject.consumer.entry.get("principalArns", [])
+    named = subject.holder.entry.get("principalArns", [])
     for principal in named:
         assert may(judge, subject, principal, ASSUME)
         assert not may(judge, subject, principal, TAG_SESSION)
@@ -39,8 +39,8 @@ def test_named_principals_may_take_the_role(subject, judge):
 
 
 def test_other_principals_may_not(subject, judge):
-    named = subject.consumer.entry.get("principalArns", [])
-    platform = subject.consumer.platform
+    named = subject.holder.entry.get("principalArns", [])
+    platform = subject.holder.platform
     strangers = [
         platform.arn("iam", kind, region="") for kind in ("role/intruder", "user/intruder")
     ]
@@ -54,16 +54,16 @@ def test_other_principals_may_not(subject, judge):
 
 @pytest.mark.parametrize("service", ["ec2.amazonaws.com", "lambda.amazonaws.com"])
 def test_other_services_may_not(subject, judge, service):
-    source = {"aws:SourceAccount": subject.consumer.platform.account}
+    source = {"aws:SourceAccount": subject.holder.platform.account}
     assert not may(judge, subject, service, ASSUME, **source)
     assert may(judge, subject, service, ASSUME, anybody(ASSUME, Service=service), **source)
 
 
 def test_pod_identity_vouches_for_its_own_cluster_only(subject, judge):
     service = "pods.eks.amazonaws.com"
-    platform = subject.consumer.platform
+    platform = subject.holder.platform
     pods = (platform.identity or {}).get("podIdentity")
-    ours = pods and subject.consumer.service_account
+    ours = pods and subject.holder.service_account
     cluster = pods["clusterArn"] if pods else platform.arn("eks", "cluster/prod")
     own = {"aws:SourceAccount": platform.account, "aws:SourceArn": cluster}
     parts = cluster.split(":")
@@ -85,14 +85,14 @@ def test_pod_identity_vouches_for_its_own_cluster_only(subject, judge):
 
 
 def test_the_clusters_provider_vouches_for_one_service_account_only(subject, judge):
-    platform = subject.consumer.platform
+    platform = subject.holder.platform
     irsa = (platform.identity or {}).get("irsa")
-    if not irsa or not subject.consumer.service_account:
+    if not irsa or not subject.holder.service_account:
         assert WEB_IDENTITY not in json.dumps(subject.role["trustPolicy"])
         return
     provider = irsa["oidcProviderArn"]
     issuer = provider.split("oidc-provider/")[1]
-    namespace, name = subject.consumer.service_account
+    namespace, name = subject.holder.service_account
     account = f"system:serviceaccount:{namespace}:{name}"
     audience = "sts.amazonaws.com"
 
@@ -133,9 +133,22 @@ def test_the_clusters_provider_vouches_for_one_service_account_only(subject, jud
     assert not lets_in(aud="sigstore")
 
 
+def test_sagemaker_may_for_its_own_account_only(subject, judge):
+    service = "sagemaker.amazonaws.com"
+    account = subject.holder.platform.account
+    runs_a_model = subject.holder in subject.holder.platform.executions
+    assert may(judge, subject, service, ASSUME, **{"aws:SourceAccount": account}) == runs_a_model
+    for action in (ASSUME, TAG_SESSION):
+        everybody = anybody(action, Service=service)
+        for context in ({}, {"aws:SourceAccount": STRANGER}):
+            assert not may(judge, subject, service, action, **context)
+            assert may(judge, subject, service, action, everybody, **context)
+    assert not may(judge, subject, service, TAG_SESSION, **{"aws:SourceAccount": account})
+
+
 def test_a_wider_trust_policy_is_noticed(subject, judge):
     """The judge can say yes to strangers."""
-    stranger = subject.consumer.platform.arn("iam", "role/intruder", region="")
+    stranger = subject.holder.platform.arn("iam", "role/intruder", region="")
     wide = {**subject.role["trustPolicy"]}
     wide["Statement"] = [*wide["Statement"], *anybody(ASSUME, AWS="*")["Statement"]]
     assert not may(judge, subject, stranger, ASSUME)

@@ -6,7 +6,13 @@
 
 mod association;
 mod bucket;
+mod endpoint;
+mod endpoint_calls;
+mod endpoint_config;
+mod model;
 mod role;
+mod sagemaker;
+mod scaling;
 mod service_account;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +20,17 @@ use std::sync::{Mutex, MutexGuard};
 
 use aiplatform::plan::Step;
 use aiplatform::provider::{Applied, Class, Error, Place, Provider};
-use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request};
+use aiplatform::resource::{Key, Kind, Observations, Observed, ObservedState, Owner, Request};
 use aiplatform::tags::{self, Tags};
 
 pub use association::StoredAssociation;
 pub use bucket::Stored;
+pub use endpoint::StoredEndpoint;
+pub use endpoint_config::StoredConfig;
+pub use model::StoredModel;
 pub use role::StoredRole;
+pub use sagemaker::SageMaker;
+pub use scaling::StoredTarget;
 pub use service_account::{CREATED, StoredAccount};
 
 /// Everything there is.
@@ -31,6 +42,7 @@ pub struct World {
     pub associations: BTreeMap<String, StoredAssociation>,
     /// By namespace and name.
     pub service_accounts: BTreeMap<String, StoredAccount>,
+    pub sagemaker: SageMaker,
     /// Associations made so far: the next one gets an id that no other ever had.
     associations_made: usize,
 }
@@ -44,10 +56,11 @@ impl World {
         let associations =
             self.associations.iter().map(|(name, it)| (key(Kind::PodIdentityAssociation, name), it.owner(ours)));
         let accounts = self.service_accounts.iter().map(|(name, it)| (key(Kind::ServiceAccount, name), it.owner(ours)));
-        buckets.chain(roles).chain(associations).chain(accounts).collect()
+        let serving = self.sagemaker.holders(ours);
+        buckets.chain(roles).chain(associations).chain(accounts).chain(serving).collect()
     }
 
-    /// What is ours and gives pods a role that does not exist.
+    /// What is ours and stands on something that does not exist.
     fn dangling(&self, platform: &str) -> BTreeSet<Key> {
         let ours = |owner: Owner| owner == Owner::Ours;
         let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
@@ -58,7 +71,15 @@ impl World {
             .iter()
             .filter(|(_, it)| it.role_arn().is_some_and(|arn| !self.has_role(arn)) && ours(it.owner(platform)));
         let associations = associations.map(|(name, _)| key(Kind::PodIdentityAssociation, name));
-        associations.chain(accounts.map(|(name, _)| key(Kind::ServiceAccount, name))).collect()
+        let accounts = accounts.map(|(name, _)| key(Kind::ServiceAccount, name));
+        let models = self
+            .sagemaker
+            .models
+            .iter()
+            .filter(|(_, it)| !self.has_role(&it.content.execution_role_arn) && ours(owner(&it.tags, platform)));
+        let models = models.map(|(name, _)| key(Kind::SageMakerModel, name));
+        let serving = self.sagemaker.dangling(platform);
+        associations.chain(accounts).chain(models).chain(serving).collect()
     }
 
     fn holder(&self, key: &Key, ours: &str) -> Option<Owner> {
@@ -67,6 +88,7 @@ impl World {
             Kind::Role => self.roles.get(&key.name).map(|it| owner(&it.tags, ours)),
             Kind::PodIdentityAssociation => self.associations.get(&key.name).map(|it| it.owner(ours)),
             Kind::ServiceAccount => self.service_accounts.get(&key.name).map(|it| it.owner(ours)),
+            _ => self.sagemaker.holder(key, ours),
         }
     }
 
@@ -95,7 +117,7 @@ pub struct Write {
     pub key: Key,
     /// Who held it before, and `None` where it did not exist.
     pub holder: Option<Owner>,
-    /// What of ours gives pods a role that does not exist, since this call.
+    /// What of ours stands on something that does not exist, since this call.
     pub left_dangling: BTreeSet<Key>,
 }
 
@@ -215,13 +237,20 @@ impl Memory {
         answer
     }
 
-    async fn observe_one(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
-        match request.key.kind {
-            Kind::Bucket => self.observe_bucket(place, request).await,
-            Kind::Role => self.observe_role(place, request).await,
-            Kind::PodIdentityAssociation => self.observe_association(place, request).await,
-            Kind::ServiceAccount => self.observe_service_account(place, request).await,
-        }
+    async fn observe_one(&self, place: &Place, request: &Request) -> Result<Vec<(Key, Observed)>, Error> {
+        let key = &request.key;
+        let seen = match key.kind {
+            Kind::Bucket => self.observe_bucket(place, request).await?,
+            Kind::Role => self.observe_role(place, request).await?,
+            Kind::PodIdentityAssociation => self.observe_association(place, request).await?,
+            Kind::ServiceAccount => self.observe_service_account(place, request).await?,
+            Kind::SageMakerModel => self.observe_model(place, key).await?,
+            Kind::SageMakerEndpointConfig => self.observe_config(place, key).await?,
+            Kind::SageMakerEndpoint => return self.observe_endpoint(place, request).await,
+            Kind::ScalableTarget => return self.observe_target(place, key).await,
+            Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(place, key).await?,
+        };
+        Ok(vec![(key.clone(), seen)])
     }
 
     async fn apply_one(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
@@ -230,6 +259,12 @@ impl Memory {
             Kind::Role => self.apply_role(place, step).await,
             Kind::PodIdentityAssociation => self.apply_association(place, step).await,
             Kind::ServiceAccount => self.apply_service_account(place, step).await,
+            Kind::SageMakerModel => self.apply_model(place, step).await,
+            Kind::SageMakerEndpointConfig => self.apply_config(place, step).await,
+            Kind::SageMakerEndpoint => self.apply_endpoint(place, step).await,
+            Kind::ScalableTarget => self.apply_target(place, step).await,
+            Kind::ScalingPolicy => self.apply_policy(place, step).await,
+            Kind::ScheduledAction => self.apply_scheduled_action(place, step).await,
         }
     }
 }
@@ -243,6 +278,11 @@ fn owner(tags: &Tags, ours: &str) -> Owner {
     }
 }
 
+/// Something that is there, and no more than that.
+fn held_by(owner: Owner) -> Observed {
+    Observed { state: ObservedState::Ready, owner, ..Observed::absent() }
+}
+
 impl Provider for Memory {
     async fn account(&self, place: &Place) -> Result<String, Error> {
         let account = self.lock().account.clone();
@@ -252,8 +292,12 @@ impl Provider for Memory {
     async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
         let mut observations = Observations::new();
         for request in requests {
-            let observed = self.observe_one(place, request).await.unwrap_or_else(Observed::unreadable);
-            observations.insert(request.key.clone(), observed);
+            match self.observe_one(place, request).await {
+                Ok(observed) => observations.extend(observed),
+                Err(error) => {
+                    observations.insert(request.key.clone(), Observed::unreadable(error));
+                }
+            }
         }
         observations
     }

@@ -85,6 +85,28 @@ impl Simulator {
         aws_sdk_eks::Client::from_conf(config)
     }
 
+    /// SageMaker, with credentials that are not the operator's.
+    pub fn sagemaker(&self) -> aws_sdk_sagemaker::Client {
+        let config = aws_sdk_sagemaker::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.url())
+            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
+            .build();
+        aws_sdk_sagemaker::Client::from_conf(config)
+    }
+
+    /// Application Auto Scaling, with credentials that are not the operator's.
+    pub fn autoscaling(&self) -> aws_sdk_applicationautoscaling::Client {
+        let config = aws_sdk_applicationautoscaling::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(self.url())
+            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
+            .build();
+        aws_sdk_applicationautoscaling::Client::from_conf(config)
+    }
+
     /// S3 in the region of the tests, with credentials that are not the operator's.
     pub fn s3(&self) -> Client {
         self.s3_in("eu-west-1")

@@ -1,11 +1,20 @@
 //! What is served.
 
 use super::{Context, Hit, hit};
+use crate::api::access::Mode;
 use crate::api::models::Bedrock;
+use crate::api::sagemaker::SageMaker;
+use crate::audit::cells::{Use, used};
+use crate::desire::sagemaker::data_uri;
 
 /// Models of Bedrock, by name.
 fn bedrock<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Bedrock)> {
     context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.bedrock.as_ref()?)))
+}
+
+/// Models of SageMaker, by name.
+fn sagemaker<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a SageMaker)> {
+    context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker.as_ref()?)))
 }
 
 /// Whether Bedrock applies guardrails to calls of the model at all. Embedding, reranking and speech take none.
@@ -80,6 +89,58 @@ pub(super) fn leaves_geography(context: &Context) -> Vec<Hit> {
             (!others.is_empty()).then(|| hit(format!("model {name}"), message))
         })
         .collect()
+}
+
+pub(super) fn artifact_writable(context: &Context) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for (name, model) in sagemaker(context) {
+        let loaded = used(context.platform, model).into_iter().filter(|(how, ..)| *how == Use::ModelData);
+        for (_, bucket, key) in loaded {
+            for consumer in &context.platform.access {
+                let writes = consumer.buckets.iter().any(|access| {
+                    let prefix = access.prefix.as_deref().unwrap_or_default();
+                    let below = key.starts_with(prefix) || key.ends_with('/') && prefix.starts_with(&key);
+                    access.name == bucket.name && access.mode == Mode::ReadWrite && below
+                });
+                let message = format!(
+                    "consumer {} may write {key} in bucket {}, which the model loads: give it another prefix",
+                    consumer.name, bucket.name
+                );
+                hits.extend(writes.then(|| hit(format!("model {name}"), message)));
+            }
+        }
+    }
+    hits
+}
+
+pub(super) fn artifact_elsewhere(context: &Context) -> Vec<Hit> {
+    sagemaker(context)
+        .filter_map(|(name, model)| {
+            let uri = data_uri(context.platform, model.model_data.as_ref()?)?;
+            let ours = used(context.platform, model).iter().any(|(how, ..)| *how == Use::ModelData);
+            let message = format!("loads {uri}: keep artifacts in a bucket of spec.storage.buckets");
+            (!ours).then(|| hit(format!("model {name}"), message))
+        })
+        .collect()
+}
+
+pub(super) fn role_not_made_here(context: &Context) -> Vec<Hit> {
+    sagemaker(context)
+        .filter_map(|(name, model)| {
+            let role = model.execution_role_arn.as_ref()?;
+            let message = format!("runs as {role}: read its policies too, or leave executionRoleArn out");
+            Some(hit(format!("model {name}"), message))
+        })
+        .collect()
+}
+
+pub(super) fn reaches_networks(context: &Context) -> Vec<Hit> {
+    let open = sagemaker(context).filter(|(_, model)| model.serverless.is_none() && !model.network_isolation);
+    open.map(|(name, _)| {
+        let message = "its container may open connections: set networkIsolation where it only answers requests";
+        hit(format!("model {name}"), message)
+    })
+    .collect()
 }
 
 pub(super) fn unused(context: &Context) -> Vec<Hit> {

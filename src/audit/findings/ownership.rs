@@ -24,7 +24,7 @@ pub(super) fn access_outlives_spec(context: &Context) -> Vec<Hit> {
     }
     let management = match platform.management_policy {
         ManagementPolicy::Full => None,
-        ManagementPolicy::NoDelete => Some("NoDelete: the role of a consumer that is taken out stays"),
+        ManagementPolicy::NoDelete => Some("NoDelete: the role of a consumer or a model that is taken out stays"),
         ManagementPolicy::Observe => Some("Observe: nothing of what stands here is put in force"),
     };
     let deletion = (platform.deletion_policy == DeletionPolicy::Retain)

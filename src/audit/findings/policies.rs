@@ -7,10 +7,6 @@ use crate::api::access::{BucketAccess, Consumer, Mode};
 use crate::grants::Grant;
 use crate::policy::{Effect, Statement};
 
-fn consumer(grant: &Grant) -> String {
-    format!("consumer {}", grant.name)
-}
-
 fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?'])
 }
@@ -25,7 +21,7 @@ pub(super) fn wildcard_action(context: &Context) -> Vec<Hit> {
         .flat_map(|(grant, statement)| {
             let actions = statement.actions.iter().filter(|action| has_wildcard(action));
             actions.map(move |action| {
-                hit(consumer(grant), format!("statement {} allows {action}: name each action", statement.sid))
+                hit(grant.whose(), format!("statement {} allows {action}: name each action", statement.sid))
             })
         })
         .collect()
@@ -41,28 +37,47 @@ pub(super) fn wildcard_resource(context: &Context) -> Vec<Hit> {
                     statement.sid,
                     statement.actions.join(", ")
                 );
-                hit(consumer(grant), message)
+                hit(grant.whose(), message)
             })
         })
         .collect()
 }
 
-/// Keys below a prefix of one bucket are what was asked for, and a condition on the alias says which key is meant.
+/// Keys below a prefix of one bucket are what was asked for, as are the streams of one log group, and a condition on
+/// the alias says which key is meant.
 fn reaches_beyond(resource: &str, statement: &Statement) -> bool {
-    if !has_wildcard(resource) {
+    if !has_wildcard(resource) || resource == "*" && knows_no_resource(statement) {
         return false;
     }
-    let keyed = statement.conditions.values().any(|keys| keys.contains_key("kms:ResourceAliases"));
+    let keyed = held(statement, "kms:ResourceAliases");
     match resource.splitn(6, ':').collect::<Vec<_>>().as_slice() {
         ["arn", partition, "s3", "", "", object] if !has_wildcard(partition) => {
             let Some((bucket, key)) = object.split_once('/') else { return true };
             has_wildcard(bucket) || has_wildcard(key.strip_suffix('*').unwrap_or(key))
+        }
+        ["arn", partition, "logs", region, account, group] => {
+            let group = group.strip_suffix(":*").unwrap_or(group);
+            [partition, region, account, group].into_iter().any(has_wildcard)
         }
         ["arn", partition, "kms", region, account, "key/*"] => {
             !keyed || [partition, region, account].into_iter().any(|part| has_wildcard(part))
         }
         _ => true,
     }
+}
+
+fn held(statement: &Statement, key: &str) -> bool {
+    statement.conditions.values().any(|keys| keys.contains_key(key))
+}
+
+/// Whether IAM takes nothing but `*` for all actions of a statement. What there is to hold them is held.
+/// Source: Service Authorization Reference, Amazon Elastic Container Registry and Amazon `CloudWatch`.
+fn knows_no_resource(statement: &Statement) -> bool {
+    statement.actions.iter().all(|action| match action.as_str() {
+        "ecr:GetAuthorizationToken" => true,
+        "cloudwatch:PutMetricData" => held(statement, "cloudwatch:namespace"),
+        _ => false,
+    })
 }
 
 /// Statements that allow, with the role that has them.
@@ -87,7 +102,7 @@ pub(super) fn ambiguous_sid(context: &Context) -> Vec<Hit> {
                 let message = format!(
                     "policy {name} has more than one statement {sid}: give models and buckets names that differ in more than hyphens and numbers"
                 );
-                hit(consumer(grant), message)
+                hit(grant.whose(), message)
             })
         })
         .collect()
@@ -115,7 +130,7 @@ pub(super) fn guardrails_contradict(context: &Context) -> Vec<Hit> {
                         denial.sid,
                         demanded.join(", ")
                     );
-                    hits.push(hit(consumer(grant), message));
+                    hits.push(hit(grant.whose(), message));
                 }
             }
         }

@@ -4,10 +4,6 @@ use super::{Context, Hit, hit};
 use crate::grants::{Grant, ServiceAccount, Subject};
 use crate::policy::{Effect, Statement};
 
-fn consumer(grant: &Grant) -> String {
-    format!("consumer {}", grant.name)
-}
-
 /// The statements of trust policies that allow, with the role they belong to.
 fn trusts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Grant, &'a Statement)> {
     let all = context.grants.iter().flat_map(|grant| grant.trust.iter().map(move |statement| (grant, statement)));
@@ -30,7 +26,7 @@ pub(super) fn trust_without_subject(context: &Context) -> Vec<Hit> {
             "statement {} of the trust policy holds no service account in a condition on sub: every pod of the cluster may take role {}",
             statement.sid, grant.role
         );
-        hit(consumer(grant), message)
+        hit(grant.whose(), message)
     })
     .collect()
 }
@@ -44,7 +40,7 @@ pub(super) fn trust_without_source(context: &Context) -> Vec<Hit> {
             "statement {} of the trust policy names neither aws:SourceArn nor aws:SourceAccount: the service may take role {} on behalf of any account",
             statement.sid, grant.role
         );
-        hit(consumer(grant), message)
+        hit(grant.whose(), message)
     })
     .collect()
 }
@@ -60,7 +56,7 @@ pub(super) fn trust_by_association(context: &Context) -> Vec<Hit> {
             "only the pod identity association says that service account {account} gets role {}: restrict who may make associations in cluster {cluster}",
             grant.role
         );
-        Some(hit(consumer(grant), message))
+        Some(hit(grant.whose(), message))
     })
     .collect()
 }
@@ -82,7 +78,7 @@ pub(super) fn too_broad(context: &Context) -> Vec<Hit> {
     };
     principals(context, &["AWS", "Federated", "Service"])
         .filter(|(_, name)| broad(name))
-        .map(|(grant, name)| hit(consumer(grant), format!("{name} may take role {}: name single roles", grant.role)))
+        .map(|(grant, name)| hit(grant.whose(), format!("{name} may take role {}: name single roles", grant.role)))
         .collect()
 }
 
@@ -92,7 +88,7 @@ pub(super) fn long_lived(context: &Context) -> Vec<Hit> {
         .map(|(grant, name)| {
             let message =
                 format!("{name} is an IAM user, whose keys do not expire: name a role that people or jobs take");
-            hit(consumer(grant), message)
+            hit(grant.whose(), message)
         })
         .collect()
 }
@@ -103,7 +99,7 @@ pub(super) fn cross_account(context: &Context) -> Vec<Hit> {
         .filter_map(|(grant, name)| {
             let account = name.split(':').nth(4).filter(|account| !account.is_empty() && account != own)?;
             let message = format!("{name} is of account {account}: that account decides who gets role {}", grant.role);
-            Some(hit(consumer(grant), message))
+            Some(hit(grant.whose(), message))
         })
         .collect()
 }
@@ -111,7 +107,7 @@ pub(super) fn cross_account(context: &Context) -> Vec<Hit> {
 fn service_accounts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Grant, &'a ServiceAccount)> {
     context.grants.iter().filter_map(|grant| match &grant.subject {
         Subject::Irsa(account) | Subject::PodIdentity(account, _) => Some((grant, account)),
-        Subject::Principals(_) => None,
+        Subject::Principals(_) | Subject::SageMaker(_) => None,
     })
 }
 
@@ -121,7 +117,7 @@ pub(super) fn default_service_account(context: &Context) -> Vec<Hit> {
         .map(|(grant, account)| {
             let message =
                 format!("every pod of namespace {} may be {account}: make a service account for it", account.namespace);
-            hit(consumer(grant), message)
+            hit(grant.whose(), message)
         })
         .collect()
 }
@@ -134,7 +130,7 @@ pub(super) fn another_namespace(context: &Context) -> Vec<Hit> {
                 "service account {account} is not in the platform's namespace {}: its team annotates it, and decides which pods use it",
                 context.platform.namespace
             );
-            hit(consumer(grant), message)
+            hit(grant.whose(), message)
         })
         .collect()
 }
@@ -151,7 +147,7 @@ pub(super) fn shared_identity(context: &Context) -> Vec<Hit> {
                 names.len(),
                 grant.role
             );
-            hit(consumer(grant), message)
+            hit(grant.whose(), message)
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use super::{Context, Hit, hit};
 use crate::api::storage::BucketDeletionPolicy;
+use crate::audit::cells::used;
 use crate::platform::Bucket;
 
 /// A hit for each bucket that `is_so`, with the same message.
@@ -98,8 +99,15 @@ pub(super) fn old_versions_stay(context: &Context) -> Vec<Hit> {
 }
 
 pub(super) fn unused(context: &Context) -> Vec<Hit> {
-    let used = |bucket: &Bucket| {
+    let models = context.platform.models.iter().filter_map(|model| model.sagemaker.as_ref());
+    let worked_with: Vec<&str> =
+        models.flat_map(|model| used(context.platform, model)).map(|(_, bucket, _)| bucket.name.as_str()).collect();
+    let consumed = |bucket: &Bucket| {
         context.platform.access.iter().any(|consumer| consumer.buckets.iter().any(|access| access.name == bucket.name))
     };
-    each(context, |bucket| !used(bucket), |_| "no consumer may use it".into())
+    each(
+        context,
+        |bucket| !consumed(bucket) && !worked_with.contains(&bucket.name.as_str()),
+        |_| "no consumer may use it, and no model does".into(),
+    )
 }

@@ -126,6 +126,7 @@ fn a_boundary_that_the_guardrails_demand_is_an_error_where_it_is_missing() {
 #[test]
 fn policies_are_not_trusted_because_they_are_ours() {
     let statement = |resource: &str| Statement::allow("Bad", &["s3:GetObject"], vec![resource.into()], "because");
+    let everywhere = |actions: &[&str]| Statement::allow("Bad", actions, vec!["*".into()], "because");
     let sub = |value: &str| trusting("Federated", PROVIDER).when("StringEquals", "issuer:sub", vec![value.into()]);
     let role = "system:serviceaccount:support:api";
     let cases: Vec<(&str, Statement, Statement)> = vec![
@@ -138,6 +139,25 @@ fn policies_are_not_trusted_because_they_are_ours() {
         ("wildcard-resource", statement("arn:aws:s3:::bucket*"), statement("arn:aws:s3:::bucket")),
         ("wildcard-resource", statement("arn:aws:s3:::bucket-*/index/*"), statement("arn:aws:s3:::bucket/*")),
         ("wildcard-resource", statement("arn:aws:s3:::bucket/*/index"), statement("*").denying()),
+        (
+            "wildcard-resource",
+            statement("arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/*:*"),
+            statement("arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/Endpoints/a:*"),
+        ),
+        (
+            "wildcard-resource",
+            everywhere(&["ecr:GetAuthorizationToken", "ecr:BatchGetImage"]),
+            everywhere(&["ecr:GetAuthorizationToken"]),
+        ),
+        (
+            "wildcard-resource",
+            everywhere(&["cloudwatch:PutMetricData"]),
+            everywhere(&["cloudwatch:PutMetricData"]).when(
+                "StringEquals",
+                "cloudwatch:namespace",
+                vec!["/aws/sagemaker/Endpoints".into()],
+            ),
+        ),
         (
             "wildcard-resource",
             statement("arn:aws:bedrock:*::foundation-model/x"),

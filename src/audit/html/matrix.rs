@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use super::{Anchor, Escaped, place};
+use super::{Anchor, Escaped, corner, place};
 use crate::api::access::Mode;
+use crate::api::models::Model;
+use crate::audit::cells::{Use, used};
 use crate::audit::{Audit, Target};
-use crate::grants::{Grant, Subject};
+use crate::desire::sagemaker::endpoint_name;
+use crate::grants::{Grant, Purpose, Subject};
+use crate::platform::Platform;
 use crate::policy::{Effect, Statement};
 
 pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
@@ -22,8 +26,8 @@ pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::R
     }
     writeln!(formatter, "</tr><tr><td></td><th scope=\"col\">takes the role</th>")?;
     for model in &platform.models {
-        let id = model.bedrock.as_ref().map(|bedrock| bedrock.model_id.as_str()).unwrap_or_default();
-        write!(formatter, "<th scope=\"col\">{}<code>{}</code></th>", Escaped(&model.name), Escaped(id))?;
+        let id = served_as(platform, model);
+        write!(formatter, "<th scope=\"col\">{}<code>{}</code></th>", Escaped(&model.name), Escaped(&id))?;
     }
     for bucket in &platform.buckets {
         let name = &bucket.bucket_name;
@@ -41,23 +45,32 @@ pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::R
 
 fn row(formatter: &mut fmt::Formatter<'_>, audit: &Audit, role: &Grant) -> fmt::Result {
     let id = audit.platform.id();
+    let corner = corner(role);
     let (how, who) = subject(&role.subject);
     writeln!(
         formatter,
         "<tr><th scope=\"row\"><a href=\"#{}\">{}</a><code>{}</code></th>",
-        Anchor(&[&id, &role.name]),
+        Anchor(&[&id, &corner]),
         Escaped(&role.name),
         Escaped(&who)
     )?;
     let trust: Vec<&Statement> = role.trust.iter().collect();
-    cell(formatter, &[&id, &role.name, "trust"], "trust", &[how.into()], &[], &trust)?;
+    cell(formatter, &[&id, &corner, "trust"], "trust", &[how.into()], &[], &trust)?;
     for target in audit.targets() {
         let statements = audit.statements(role, target);
         let (level, titles, notes) = summary(audit, role, target);
-        let [consumer, kind, name] = place(role, target);
-        cell(formatter, &[&id, consumer, kind, name], level, &titles, &notes, &statements)?;
+        let [kind, name] = place(target);
+        cell(formatter, &[&id, &corner, kind, name], level, &titles, &notes, &statements)?;
     }
     writeln!(formatter, "</tr>")
+}
+
+/// What calls of a model name.
+fn served_as(platform: &Platform, model: &Model) -> String {
+    match &model.bedrock {
+        Some(bedrock) => bedrock.model_id.clone(),
+        None => endpoint_name(platform, &model.name),
+    }
 }
 
 /// Who it is, in two parts: how they are known, and their name.
@@ -66,11 +79,35 @@ fn subject(subject: &Subject) -> (&'static str, String) {
         Subject::Irsa(account) => ("Pods, by IRSA", account.to_string()),
         Subject::PodIdentity(account, _) => ("Pods, by Pod Identity", account.to_string()),
         Subject::Principals(names) => ("IAM principals", names.join(", ")),
+        Subject::SageMaker(model) => ("SageMaker", format!("runs model {model}")),
     }
 }
 
-/// What the spec says of a consumer and a target: how far it goes, in a word for each entry, and what limits it.
+/// What the spec says of a role and a target: how far it goes, in a word for each entry, and what limits it.
 fn summary(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<String>, Vec<String>) {
+    match role.purpose {
+        Purpose::Consumer => consumption(audit, role, target),
+        Purpose::Execution => execution(audit, role, target),
+    }
+}
+
+/// The same of a model's own role.
+fn execution(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<String>, Vec<String>) {
+    let Target::Bucket(name) = target else { return ("run", vec!["Run".into()], Vec::new()) };
+    let model = audit.platform.models.iter().find(|model| model.name == role.name);
+    let uses = model.and_then(|model| model.sagemaker.as_ref()).map(|model| used(&audit.platform, model));
+    let uses: Vec<_> = uses.unwrap_or_default().into_iter().filter(|(_, bucket, _)| bucket.name == name).collect();
+    let writes = uses.iter().any(|(how, ..)| *how != Use::ModelData);
+    let titles = uses.iter().map(|(how, _, place)| match how {
+        Use::ModelData => format!("Read {place}"),
+        Use::Async => format!("Read, write {place}"),
+        Use::DataCapture => format!("Write {place}"),
+    });
+    (if writes { "write" } else { "read" }, titles.collect(), Vec::new())
+}
+
+/// The same of a consumer.
+fn consumption(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<String>, Vec<String>) {
     let Some(consumer) = audit.platform.access.iter().find(|consumer| consumer.name == role.name) else {
         return ("read", Vec::new(), Vec::new());
     };

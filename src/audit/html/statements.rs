@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::{Anchor, Escaped, place};
+use super::{Anchor, Escaped, corner, place};
 use crate::audit::text::{conditions, principals};
 use crate::audit::{Audit, Target};
-use crate::grants::Grant;
+use crate::grants::{Grant, Purpose};
 use crate::policy::{Effect, Statement};
 
 pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
@@ -24,13 +24,18 @@ pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::R
 
 fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt::Result {
     let id = audit.platform.id();
+    let corner = corner(grant);
     let boundary = audit.platform.permissions_boundary_arn.as_deref();
+    let purpose = match grant.purpose {
+        Purpose::Consumer => "consumer",
+        Purpose::Execution => "execution role of a model",
+    };
     writeln!(
         formatter,
-        "<section class=\"role\" id=\"{}\"><h3>{} <small>consumer</small></h3><dl class=\"about\">\
+        "<section class=\"role\" id=\"{}\"><h3>{} <small>{purpose}</small></h3><dl class=\"about\">\
          <dt>Who</dt><dd>{}</dd><dt>Role</dt><dd><code>{}</code></dd><dt>Boundary</dt><dd>{}</dd>\
          <dt>SHA-256 of its policies</dt><dd><code>{}</code></dd></dl>",
-        Anchor(&[&id, &grant.name]),
+        Anchor(&[&id, &corner]),
         Escaped(&grant.name),
         Escaped(&grant.subject.to_string()),
         Escaped(&grant.arn),
@@ -38,7 +43,7 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
         grant.policy_sha256()
     )?;
     let title = format!("Who may take the role of {}", grant.name);
-    panel(formatter, &[&id, &grant.name, "trust"], &title, &grant.trust)?;
+    panel(formatter, &[&id, &corner, "trust"], &title, &grant.trust)?;
     let mut shown: Vec<&str> = Vec::new();
     for target in audit.targets() {
         let statements = audit.statements(grant, target);
@@ -46,18 +51,18 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
             continue;
         }
         shown.extend(statements.iter().map(|statement| statement.source.as_str()));
-        let [consumer, kind, name] = place(grant, target);
-        let title = match target {
-            Target::Model(name) => format!("{consumer} on model {name}"),
-            Target::Bucket(name) => format!("{consumer} on bucket {name}"),
+        let [kind, name] = place(target);
+        let title = match (grant.purpose, target) {
+            (Purpose::Execution, Target::Model(name)) => format!("Running model {name}"),
+            _ => format!("{} on {kind} {name}", grant.name),
         };
-        panel(formatter, &[&id, consumer, kind, name], &title, statements)?;
+        panel(formatter, &[&id, &corner, kind, name], &title, statements)?;
     }
     // Nothing a role can do may be missing here, wherever it comes from.
     let all = grant.policies.iter().flat_map(|(_, statements)| statements);
     let rest: Vec<&Statement> = all.filter(|statement| !shown.contains(&statement.source.as_str())).collect();
     if !rest.is_empty() {
-        panel(formatter, &[&id, &grant.name, "other"], &format!("{} otherwise", grant.name), rest)?;
+        panel(formatter, &[&id, &corner, "other"], &format!("{} otherwise", grant.name), rest)?;
     }
     writeln!(formatter, "</section>")
 }

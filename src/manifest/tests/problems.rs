@@ -11,6 +11,11 @@ fn rule(rest: &str) -> String {
     bucket(&format!("      lifecycle:\n        rules:\n        - id: old\n{rest}"))
 }
 
+fn sagemaker(rest: &str) -> String {
+    let image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
+    format!("  models:\n  - name: rank\n    sagemaker:\n      image: {image}\n{rest}")
+}
+
 fn check_specs(cases: &[(String, &str)]) {
     for (spec, expected) in cases {
         assert_eq!(wrong(&platform(spec)), [*expected]);
@@ -27,6 +32,18 @@ fn a_field_is_unknown() {
         (
             "  Suspend: true\n".into(),
             "x.yaml:8: spec.Suspend: unknown field; did you mean suspend? (known: access, accountId, ",
+        ),
+        (
+            sagemaker("      instance: {type: ml.g5.xlarge, volumeSizeGib: 64}\n"),
+            "x.yaml:12: spec.models[0].sagemaker.instance.volumeSizeGib: unknown field; did you mean volumeSizeGiB? (known: count, ",
+        ),
+        (
+            sagemaker(
+                "      instance: {type: ml.g5.xlarge}\n      autoscaling:\n        minInstances: 1\n        maxInstances: 2\n        \
+                       target:\n          invocationsPerInstance: {loadtest: {maxRequestsPerSecond: 20}}\n",
+            ),
+            "x.yaml:17: spec.models[0].sagemaker.autoscaling.target.invocationsPerInstance.loadtest: unknown field; did you mean \
+             loadTest? (known: loadTest, value)",
         ),
         ("  zzz: []\n".into(), "x.yaml:8: spec.zzz: unknown field (known: access, accountId, "),
     ];
@@ -136,6 +153,10 @@ fn a_value_is_out_of_bounds() {
             "x.yaml:8: spec.tags: 33 entries are too many: at most 32",
         ),
         (
+            sagemaker("      serverless: {memoryMiB: 2000, maxConcurrency: 5}\n"),
+            "x.yaml:12: spec.models[0].sagemaker.serverless.memoryMiB: 2000 is not a multiple of 1024",
+        ),
+        (
             bucket("      bucketName: !secret name\n"),
             "x.yaml:11: spec.storage.buckets[0].bucketName: the tag !secret means nothing here: write the value itself",
         ),
@@ -224,7 +245,7 @@ fn one_problem_elsewhere() {
 
 #[test]
 fn the_definition_uses_no_keyword_that_the_check_does_not_know() {
-    const KNOWN: [&str; 21] = [
+    const KNOWN: [&str; 22] = [
         "additionalProperties",
         "default",
         "description",
@@ -239,6 +260,7 @@ fn the_definition_uses_no_keyword_that_the_check_does_not_know() {
         "minLength",
         "minProperties",
         "minimum",
+        "multipleOf",
         "nullable",
         "pattern",
         "properties",
@@ -258,7 +280,10 @@ fn the_definition_uses_no_keyword_that_the_check_does_not_know() {
                 "items" | "additionalProperties" => walk(&format!("{path}[]"), value),
                 "pattern" => assert!(Regex::new(value.as_str().unwrap()).is_ok(), "{path}: {value}"),
                 "format" => {
-                    assert!(["int32", "int64", "date-time"].contains(&value.as_str().unwrap()), "{path}: {value}");
+                    assert!(
+                        ["int32", "int64", "double", "date-time"].contains(&value.as_str().unwrap()),
+                        "{path}: {value}"
+                    );
                 }
                 _ => {}
             }

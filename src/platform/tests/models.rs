@@ -40,6 +40,29 @@ fn a_model_has_a_backend() {
 }
 
 #[test]
+fn a_model_has_one_backend() {
+    let image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
+    let both = json!({
+        "name": "fast",
+        "bedrock": {"modelId": "amazon.nova-lite-v1:0"},
+        "sagemaker": {"image": image, "instance": {"type": "ml.g5.xlarge"}},
+    });
+    is_refused(&object(json!({"models": [both]})), "spec.models[0]", "has two backends");
+}
+
+#[test]
+fn the_name_of_a_model_becomes_part_of_other_names() {
+    let named =
+        |name: &str| object(json!({"models": [{"name": name, "bedrock": {"modelId": "amazon.nova-lite-v1:0"}}]}));
+    for name in ["a", "a-1", "1", &"x".repeat(63)] {
+        is_fine(&named(name));
+    }
+    for name in ["", "Fast", "a.b", "-a", "a-", "a_b", &"x".repeat(64)] {
+        is_refused(&named(name), "spec.models[0].name", "is not a name: 1 to 63 lower-case letters");
+    }
+}
+
+#[test]
 fn there_is_no_bedrock_in_china() {
     is_refused(&with_region("cn-north-1", json!({})), "spec.models[0].bedrock", "does not exist in the China regions");
     is_fine(&with_region("us-gov-west-1", json!({})));

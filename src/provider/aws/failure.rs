@@ -10,12 +10,25 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::provider::{Class, Error};
 
-/// Classifies an error by the service's own table first, then by what holds for every service.
+/// Classifies an error by the service's own table of codes first, then by what holds for every service.
 pub(super) fn classify<E>(
     action: &str,
     subject: &str,
     error: &SdkError<E, Response>,
     table: fn(&str) -> Option<Class>,
+) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    classify_by_message(action, subject, error, |code, _| table(code))
+}
+
+/// The same for a service that has one code for many things and tells them apart by the message.
+pub(super) fn classify_by_message<E>(
+    action: &str,
+    subject: &str,
+    error: &SdkError<E, Response>,
+    table: impl Fn(&str, &str) -> Option<Class>,
 ) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -31,8 +44,8 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().map_or_else(|| format!("HTTP {status}"), ToString::to_string);
-            let class = table(&code).or_else(|| common(&code)).unwrap_or_else(|| Class::of_status(status));
             let message = answer.err().message().unwrap_or_default().to_string();
+            let class = table(&code, &message).or_else(|| common(&code)).unwrap_or_else(|| Class::of_status(status));
             made(class, code, message)
         }
         SdkError::TimeoutError(_) => {

@@ -1,0 +1,106 @@
+//! Which statements of a role are about which model or bucket: what stands in which cell of the matrix.
+
+use super::Audit;
+use crate::api::sagemaker::SageMaker;
+use crate::desire::sagemaker::data_uri;
+use crate::grants::{Grant, Purpose};
+use crate::platform::{Bucket, Platform};
+use crate::policy::Statement;
+
+/// Something roles are about: what stands above a column of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A model, by its name.
+    Model(&'a str),
+    /// A bucket, by its name in the spec.
+    Bucket(&'a str),
+}
+
+/// What a model does with a bucket, named as the field of the spec that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    ModelData,
+    Async,
+    DataCapture,
+}
+
+impl Use {
+    fn field(self) -> &'static str {
+        match self {
+            Self::ModelData => "modelData",
+            Self::Async => "async",
+            Self::DataCapture => "dataCapture",
+        }
+    }
+}
+
+/// One use of one of the platform's buckets by a model: how, which, and the key or the prefix in it.
+pub(super) type Used<'a> = (Use, &'a Bucket, String);
+
+/// The buckets of the platform that a model works with.
+pub(super) fn used<'a>(platform: &'a Platform, model: &SageMaker) -> Vec<Used<'a>> {
+    let named = |name: &str| platform.buckets.iter().find(|bucket| bucket.name == name);
+    let uri = model.model_data.as_ref().and_then(|data| data_uri(platform, data)).unwrap_or_default();
+    let (place, key) = uri.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
+    let data = platform.buckets.iter().find(|bucket| bucket.bucket_name == place);
+    let answers = model.asynchronous.as_ref().map(|it| (Use::Async, &it.output));
+    let captured = model.data_capture.as_ref().map(|it| (Use::DataCapture, &it.destination));
+    let written = answers.into_iter().chain(captured);
+    let written = written.filter_map(|(how, it)| Some((how, named(&it.bucket)?, it.prefix.clone())));
+    data.map(|bucket| (Use::ModelData, bucket, key.to_string())).into_iter().chain(written).collect()
+}
+
+impl Audit {
+    /// Everything that roles are about, in the order of the spec.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = Target<'_>> {
+        let models = self.platform.models.iter().map(|model| Target::Model(&model.name));
+        models.chain(self.platform.buckets.iter().map(|bucket| Target::Bucket(&bucket.name)))
+    }
+
+    /// The statements that a role has because of one target.
+    pub(crate) fn statements<'a>(&'a self, role: &'a Grant, target: Target<'a>) -> Vec<&'a Statement> {
+        let all = role.policies.iter().flat_map(|(_, statements)| statements);
+        match role.purpose {
+            Purpose::Consumer => {
+                let sources = self.consumed(role, target);
+                all.filter(|statement| sources.contains(&statement.source)).collect()
+            }
+            Purpose::Execution => {
+                let fields = self.worked_with(role);
+                let about = |statement: &Statement| {
+                    let field = fields.iter().find(|(field, _)| *field == statement.source);
+                    field.map_or(Target::Model(&role.name), |(_, bucket)| Target::Bucket(bucket))
+                };
+                all.filter(|statement| about(statement) == target).collect()
+            }
+        }
+    }
+
+    /// The entries of a consumer that name a target.
+    fn consumed(&self, role: &Grant, target: Target) -> Vec<String> {
+        let consumers = self.platform.access.iter().enumerate();
+        let Some((index, consumer)) = consumers.into_iter().find(|(_, consumer)| consumer.name == role.name) else {
+            return Vec::new();
+        };
+        let path = |list: &str, entry: usize| format!("spec.access[{index}].{list}[{entry}]");
+        match target {
+            Target::Model(name) => {
+                let named = consumer.models.iter().enumerate().filter(|(_, model)| *model == name);
+                named.map(|(entry, _)| path("models", entry)).collect()
+            }
+            Target::Bucket(name) => {
+                let named = consumer.buckets.iter().enumerate().filter(|(_, access)| access.name == name);
+                named.map(|(entry, _)| path("buckets", entry)).collect()
+            }
+        }
+    }
+
+    /// The fields of a model that name buckets of the platform, and those buckets.
+    fn worked_with(&self, role: &Grant) -> Vec<(String, &str)> {
+        let mut models = self.platform.models.iter().enumerate();
+        let Some((index, model)) = models.find(|(_, model)| model.name == role.name) else { return Vec::new() };
+        let used = model.sagemaker.iter().flat_map(|model| used(&self.platform, model));
+        used.map(|(how, bucket, _)| (format!("spec.models[{index}].sagemaker.{}", how.field()), bucket.name.as_str()))
+            .collect()
+    }
+}

@@ -1,0 +1,37 @@
+//! Calls of models on SageMaker endpoints.
+
+use super::sid;
+use crate::api::access::Consumer;
+use crate::api::sagemaker::SageMaker;
+use crate::arn;
+use crate::desire::sagemaker::endpoint_name;
+use crate::platform::Platform;
+use crate::policy::Statement;
+
+pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
+    let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
+        let model = platform.models.iter().find(|model| model.name == *name)?;
+        let statement = model_statement(platform, consumer, name, model.sagemaker.as_ref()?);
+        Some(statement.since(&format!("{path}.models[{index}]")))
+    });
+    used.collect()
+}
+
+fn model_statement(platform: &Platform, consumer: &Consumer, name: &str, model: &SageMaker) -> Statement {
+    let endpoint = arn::sagemaker(&platform.region, &platform.account_id, "endpoint", &endpoint_name(platform, name));
+    let because = format!("consumer {} may call model {name}", consumer.name);
+    Statement::allow(sid(&["Invoke", name]), actions(model), vec![endpoint], because)
+}
+
+/// Serverless endpoints do not stream, and an asynchronous one answers in S3.
+///
+/// Source: "Amazon SageMaker Serverless Inference", feature exclusions, Amazon SageMaker developer guide.
+fn actions(model: &SageMaker) -> &'static [&'static str] {
+    if model.asynchronous.is_some() {
+        &["sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"]
+    } else if model.serverless.is_some() {
+        &["sagemaker:InvokeEndpoint"]
+    } else {
+        &["sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointWithResponseStream"]
+    }
+}

@@ -1,0 +1,111 @@
+//! What becomes of what is there and no longer desired.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Intent, Refusal, Step, revisions};
+use crate::resource::endpoint::Status;
+use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
+
+/// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
+/// and still has to be turned to something else. `placed` has steps already; `attainable` is what those steps reach.
+pub(super) fn leaving(
+    wanted: &[Desired],
+    placed: &BTreeSet<Key>,
+    attainable: &BTreeSet<Key>,
+    observations: &Observations,
+    intent: &Intent,
+) -> Vec<Step> {
+    let mut rest: Vec<(&Key, &Observed)> = observations.iter().filter(|(key, _)| !placed.contains(key)).collect();
+    let dependants = |key: &Key| -> Vec<Key> {
+        let needs = |other: &Key, observed: &Observed| match (&observed.state, &observed.resource) {
+            // Whatever could not be read may need whatever it could need.
+            (ObservedState::Unreadable(_), _) => other.kind.may_need(key.kind),
+            (_, Some(resource)) => {
+                observed.owner == Owner::Ours && (resource.needs().contains(key) || revisions::is_of(key, other))
+            }
+            (_, None) => false,
+        };
+        observations.iter().filter(|(other, observed)| needs(other, observed)).map(|(other, _)| other.clone()).collect()
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    let mut placed = placed.clone();
+    let mut done = attainable.clone();
+    let mut staying: BTreeSet<Key> = BTreeSet::new();
+    while !rest.is_empty() {
+        let (ready, later): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(key, _)| dependants(key).iter().all(|dependant| placed.contains(dependant)));
+        if ready.is_empty() {
+            break;
+        }
+        for (key, observed) in ready {
+            placed.insert(key.clone());
+            let needs = dependants(key);
+            let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
+            let Some(mut step) = away(key, observed, needs, intent) else { continue };
+            if matches!(step.action, Action::Delete { .. } | Action::Refuse(_)) {
+                if let Some(why) = revisions::kept(key, wanted, observations) {
+                    step.action = Action::Retain(why);
+                } else if let Some(dependant) = open.iter().find(|dependant| staying.contains(dependant)) {
+                    step.action = Action::Retain(format!("kept because {dependant} needs it"));
+                }
+            }
+            if matches!(step.action, Action::Delete { .. }) {
+                if open.is_empty() {
+                    done.insert(key.clone());
+                } else {
+                    step.action = Action::Blocked(open);
+                }
+            }
+            if matches!(step.action, Action::Retain(_)) {
+                staying.insert(key.clone());
+            }
+            steps.push(step);
+        }
+        rest = later;
+    }
+    steps
+}
+
+fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
+    let action = match (&observed.state, &observed.resource) {
+        (ObservedState::Absent, _) => return None,
+        (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
+        _ if observed.owner != Owner::Ours => return None,
+        (ObservedState::Progressing(why), _) if key.kind == Kind::SageMakerEndpoint && !is_deleting(observed) => {
+            Action::Wait(format!("{why}: SageMaker deletes it only when that has ended, which it does by itself"))
+        }
+        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
+        (_, None) => return None,
+        (_, Some(resource)) => match intent.removal(resource) {
+            Err(why) => Action::Retain(why.into()),
+            Ok(Removal::WithContents) => Action::Delete { with_contents: true },
+            Ok(_) => match observed.contents.filter(|contents| !contents.is_empty()) {
+                Some(contents) => Action::Refuse(Refusal {
+                    reason: "DeletionBlocked",
+                    message: format!(
+                        "{key} still holds {contents}: empty it, or set its deletionPolicy to Retain or DeleteWithContents"
+                    ),
+                }),
+                None => Action::Delete { with_contents: false },
+            },
+        },
+    };
+    Some(Step {
+        key: key.clone(),
+        action,
+        needs,
+        arn: observed.resource.as_ref().and_then(Resource::arn).or_else(|| observed.arn.clone()),
+        id: observed.id.clone(),
+        remarks: Vec::new(),
+        attempting: None,
+        endpoint: observed.endpoint.clone(),
+        desired: None,
+        observed: observed.resource.clone(),
+        held: None,
+        withheld: None,
+    })
+}
+
+fn is_deleting(observed: &Observed) -> bool {
+    observed.endpoint.as_ref().is_some_and(|facts| facts.status == Status::Deleting)
+}

@@ -1,0 +1,84 @@
+//! Which revisions stay beside the one that is wanted, and what has to stay with them.
+
+use std::collections::BTreeSet;
+
+use crate::grants::is_revision_policy;
+use crate::names;
+use crate::resource::endpoint::{Endpoint, Facts, Status};
+use crate::resource::endpoint_config::revision_of;
+use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
+
+/// What is desired, with what has to hold beyond the spec: a role keeps the permissions of every revision that is
+/// still there, because the one that runs now may have to start another instance at any time; and bounds that a
+/// schedule has set stay.
+pub(super) fn widened(desired: &[Desired], observations: &Observations) -> Vec<Desired> {
+    let there: BTreeSet<&str> = observations
+        .iter()
+        .filter(|(key, observed)| {
+            key.kind == Kind::SageMakerEndpointConfig && !matches!(observed.state, ObservedState::Absent)
+        })
+        .map(|(key, _)| revision_of(&key.name))
+        .collect();
+    let widen = |item: &Desired| {
+        let mut item = item.clone();
+        let observed = observations.get(&item.resource.key()).and_then(|observed| observed.resource.as_ref());
+        match (&mut item.resource, observed) {
+            (Resource::Role(role), Some(Resource::Role(found))) => {
+                let still_used = found.policies.iter().filter(|(name, _)| {
+                    is_revision_policy(name) && there.contains(revision_of(name)) && !role.policies.contains_key(*name)
+                });
+                let still_used: Vec<_> = still_used.map(|(name, policy)| (name.clone(), policy.clone())).collect();
+                role.policies.extend(still_used);
+            }
+            (Resource::ScalableTarget(target), Some(Resource::ScalableTarget(found)))
+                if target.scheduled.contains(&found.bounds) =>
+            {
+                target.bounds = found.bounds;
+            }
+            _ => {}
+        }
+        item
+    };
+    desired.iter().map(widen).collect()
+}
+
+/// Why an endpoint configuration that is no longer declared stays: its endpoint runs it or is on its way, or it is one
+/// of the superseded revisions that the user keeps. Only revisions that once ran are kept.
+pub(super) fn kept(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
+    if key.kind != Kind::SageMakerEndpointConfig {
+        return None;
+    }
+    let endpoint = wanted.iter().find_map(|item| match &item.resource {
+        Resource::Endpoint(endpoint) if names::is_revision_of(&key.name, &endpoint.name) => Some(endpoint),
+        _ => None,
+    })?;
+    let observed = observations.get(&Key { kind: Kind::SageMakerEndpoint, name: endpoint.name.clone() })?;
+    if matches!(observed.state, ObservedState::Absent) {
+        return None;
+    }
+    let (Some(facts), Some(Resource::Endpoint(running)), Owner::Ours) =
+        (&observed.endpoint, &observed.resource, &observed.owner)
+    else {
+        return Some(format!("kept until endpoint {} is seen again", endpoint.name));
+    };
+    reason_to_keep(revision_of(&key.name), endpoint, running, facts)
+}
+
+/// Whether a configuration is one of the revisions of an endpoint, which goes before all of them.
+pub(super) fn is_of(config: &Key, endpoint: &Key) -> bool {
+    config.kind == Kind::SageMakerEndpointConfig
+        && endpoint.kind == Kind::SageMakerEndpoint
+        && names::is_revision_of(&config.name, &endpoint.name)
+}
+
+fn reason_to_keep(revision: &str, wanted: &Endpoint, running: &Endpoint, facts: &Facts) -> Option<String> {
+    if revision == running.revision() && facts.status != Status::Failed {
+        return Some(format!("endpoint {} runs revision {revision}", running.name));
+    }
+    if facts.status.is_busy() || facts.status == Status::UpdateRollbackFailed {
+        return Some(format!("kept until endpoint {} has come to rest", running.name));
+    }
+    let others = facts.history.iter().filter(|it| *it != wanted.revision() && *it != running.revision());
+    let is_kept = others.take(wanted.keep_revisions).any(|it| it == revision);
+    is_kept.then(|| format!("revision {revision} is kept for a rollback (keepRevisions {})", wanted.keep_revisions))
+}

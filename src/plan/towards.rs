@@ -1,0 +1,71 @@
+//! What has to be done with one resource that is desired.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Refusal, Step};
+use crate::diff::{Change, changes};
+use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
+
+pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Key>) -> Step {
+    let key = item.resource.key();
+    let absent = Observed::absent();
+    let observed = observations.get(&key).unwrap_or(&absent);
+    let needs = item.resource.needs();
+    let missing: Vec<Key> = needs.iter().filter(|need| !attainable.contains(need)).cloned().collect();
+    let mut held = None;
+    let action = match (&observed.state, &observed.owner) {
+        (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
+        (ObservedState::Absent, _) if !missing.is_empty() => Action::Blocked(missing),
+        (ObservedState::Absent, _) => Action::Create,
+        (ObservedState::Failed(why), _) => Action::Refuse(Refusal { reason: "Conflict", message: why.clone() }),
+        (_, Owner::Theirs(holder)) => Action::Refuse(Refusal {
+            reason: "NotOwned",
+            message: format!(
+                "{key} exists and belongs to {holder}: it is left alone; take another name, or delete it there first"
+            ),
+        }),
+        (_, Owner::Nobody) if !item.adopt => Action::Refuse(Refusal {
+            reason: "NotOwned",
+            message: format!(
+                "{key} exists and was not made by this platform: it is left alone; take another name, or set adopt: true to manage it"
+            ),
+        }),
+        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
+        (ObservedState::Ready, _) => {
+            let (action, kept_back) = difference(&item.resource, observed);
+            held = kept_back;
+            if !missing.is_empty() && action.writes() { Action::Blocked(missing) } else { action }
+        }
+    };
+    Step {
+        arn: item.resource.arn().or_else(|| observed.arn.clone()),
+        id: observed.id.clone(),
+        remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
+        attempting: None,
+        endpoint: observed.endpoint.clone(),
+        desired: Some(item.resource.clone()),
+        observed: observed.resource.clone(),
+        key,
+        action,
+        needs,
+        held,
+        withheld: None,
+    }
+}
+
+/// An update of the fields that differ and can be written, and a refusal for those that cannot.
+pub(super) fn difference(desired: &Resource, observed: &Observed) -> (Action, Option<Refusal>) {
+    let Some(resource) = &observed.resource else { return (Action::Create, None) };
+    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&resource.comparable(), &desired.comparable())
+        .into_iter()
+        .partition(|change| observed.held.contains_key(change.field()));
+    let refusal = kept_back
+        .first()
+        .and_then(|change| observed.held.get(change.field()))
+        .map(|why| Refusal { reason: "Conflict", message: why.clone() });
+    match (writable.is_empty(), refusal) {
+        (false, refusal) => (Action::Update(writable), refusal),
+        (true, Some(refusal)) => (Action::Refuse(refusal), None),
+        (true, None) => (Action::Keep, None),
+    }
+}

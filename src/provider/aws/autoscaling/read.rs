@@ -1,0 +1,281 @@
+//! Reading what scales endpoints: all targets in one call, the policies and scheduled actions of each endpoint in one.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_applicationautoscaling::types::{self, PolicyType, ServiceNamespace};
+use futures::future::join_all;
+
+use super::refusal::refused;
+use super::{Autoscaling, action};
+use crate::provider::{Class, Error, Place};
+use crate::resource::scaling::{Bounds, Dimension, Scaled, Tracking};
+use crate::resource::{Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
+use crate::tags::{self, Tags};
+
+/// The most resources that one call describes the targets of.
+const RESOURCES_PER_CALL: usize = 50;
+
+/// A cooldown that is not told, in seconds.
+const COOLDOWN: i32 = 300;
+
+/// What is asked about one variant of an endpoint.
+#[derive(Default)]
+struct Asked {
+    targets: Vec<Key>,
+    policies: Vec<Key>,
+    actions: Vec<Key>,
+    thorough: bool,
+}
+
+impl Asked {
+    /// What cannot be told when the policies cannot be read.
+    fn about_policies(&self) -> &[Key] {
+        if self.policies.is_empty() { &self.targets } else { &self.policies }
+    }
+
+    /// What cannot be told when the scheduled actions cannot be read.
+    fn about_actions(&self) -> &[Key] {
+        if self.actions.is_empty() { &self.targets } else { &self.actions }
+    }
+}
+
+impl Autoscaling {
+    /// Looks at everything asked about, and tells also what else scales the same variants.
+    pub(in super::super) async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
+        let variants = by_variant(requests);
+        let resource_ids: Vec<&String> = variants.keys().collect();
+        let targets = join_all(resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(place, chunk)));
+        let below = join_all(variants.iter().map(|(resource_id, asked)| self.below(resource_id, asked)));
+        let (targets, below) = futures::join!(targets, below);
+        let mut seen: BTreeMap<Key, Observed> =
+            requests.iter().map(|request| (request.key.clone(), Observed::absent())).collect();
+        let mut owners = BTreeMap::new();
+        for (scaled, target) in targets.into_iter().flatten() {
+            let key = scaled.key();
+            owners.insert(scaled, target.as_ref().map(|target| target.owner.clone()).map_err(Clone::clone));
+            match target {
+                Ok(target) => _ = seen.insert(key, target),
+                Err(error) => unreadable(&mut seen, &[key], &error),
+            }
+        }
+        for (asked, (policies, actions)) in variants.values().zip(below) {
+            tell(&mut seen, &owners, policies, asked.about_policies());
+            tell(&mut seen, &owners, actions, asked.about_actions());
+        }
+        seen.into_iter().collect()
+    }
+
+    /// The targets of some variants, in whatever dimension. An error stands for both dimensions of each.
+    async fn targets(&self, place: &Place, resource_ids: &[&String]) -> Vec<(Scaled, Result<Observed, Error>)> {
+        let pages = self
+            .client
+            .describe_scalable_targets()
+            .service_namespace(ServiceNamespace::Sagemaker)
+            .set_resource_ids(Some(resource_ids.iter().map(ToString::to_string).collect()))
+            .into_paginator()
+            .items()
+            .send();
+        let found: Result<Vec<types::ScalableTarget>, _> = pages.collect().await;
+        let subject = || resource_ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+        match found.map_err(|error| refused(action::DESCRIBE_TARGETS, &subject(), &error)) {
+            Ok(found) => {
+                join_all(found.iter().filter_map(|target| {
+                    let scaled = scaled(&target.resource_id, target.scalable_dimension.as_str())?;
+                    Some(async move { (scaled.clone(), self.target(place, scaled, target).await) })
+                }))
+                .await
+            }
+            Err(error) => {
+                let both = |resource_id: &&String| {
+                    let resource_id = (*resource_id).clone();
+                    Dimension::ALL.map(|dimension| Scaled { resource_id: resource_id.clone(), dimension })
+                };
+                resource_ids.iter().flat_map(both).map(|scaled| (scaled, Err(error.clone()))).collect()
+            }
+        }
+    }
+
+    async fn target(&self, place: &Place, scaled: Scaled, found: &types::ScalableTarget) -> Result<Observed, Error> {
+        let found_tags = match self.tags(&scaled, found.scalable_target_arn()).await {
+            Ok(found_tags) => found_tags,
+            // Deregistered since the description.
+            Err(error) if error.class == Class::NotFound => return Ok(Observed::absent()),
+            Err(error) => return Err(error),
+        };
+        // The endpoint says whose the target is; one that somebody else of our kind has tagged is theirs all the same.
+        let owner = match found_tags.get(tags::OWNER) {
+            Some(owner) if *owner != place.owner => Owner::Theirs(owner.clone()),
+            _ => Owner::Ours,
+        };
+        let target = ScalableTarget {
+            scaled,
+            bounds: Bounds { min_capacity: found.min_capacity, max_capacity: found.max_capacity },
+            tags: tags::managed(&found_tags),
+            scheduled: Vec::new(),
+        };
+        let seen = Observed::present(Resource::ScalableTarget(target), owner);
+        Ok(Observed { arn: found.scalable_target_arn.clone(), ..seen })
+    }
+
+    async fn tags(&self, scaled: &Scaled, arn: Option<&str>) -> Result<Tags, Error> {
+        let call = self.client.list_tags_for_resource().set_resource_arn(arn.map(Into::into));
+        let answer = call.send().await.map_err(|error| refused(action::LIST_TAGS, &scaled.resource_id, &error))?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    /// The policies and the scheduled actions of a variant, each where it is worth a call.
+    async fn below(
+        &self,
+        resource_id: &str,
+        asked: &Asked,
+    ) -> (Result<Vec<Resource>, Error>, Result<Vec<Resource>, Error>) {
+        let policies = async {
+            let is_asked = !asked.targets.is_empty() || !asked.policies.is_empty();
+            if is_asked { self.policies(resource_id).await } else { Ok(Vec::new()) }
+        };
+        let actions = async {
+            let is_asked = !asked.actions.is_empty() || (asked.thorough && !asked.targets.is_empty());
+            if is_asked { self.actions(resource_id).await } else { Ok(Vec::new()) }
+        };
+        futures::join!(policies, actions)
+    }
+
+    async fn policies(&self, resource_id: &str) -> Result<Vec<Resource>, Error> {
+        let pages = self
+            .client
+            .describe_scaling_policies()
+            .service_namespace(ServiceNamespace::Sagemaker)
+            .resource_id(resource_id)
+            .into_paginator()
+            .items()
+            .send();
+        let found: Vec<types::ScalingPolicy> = pages
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| refused(action::DESCRIBE_POLICIES, resource_id, &error))?;
+        Ok(found.iter().filter_map(policy).map(Resource::ScalingPolicy).collect())
+    }
+
+    async fn actions(&self, resource_id: &str) -> Result<Vec<Resource>, Error> {
+        let pages = self
+            .client
+            .describe_scheduled_actions()
+            .service_namespace(ServiceNamespace::Sagemaker)
+            .resource_id(resource_id)
+            .into_paginator()
+            .items()
+            .send();
+        let found: Vec<types::ScheduledAction> = pages
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| refused(action::DESCRIBE_ACTIONS, resource_id, &error))?;
+        Ok(found.iter().filter_map(scheduled).map(Resource::ScheduledAction).collect())
+    }
+}
+
+fn by_variant(requests: &[&Request]) -> BTreeMap<String, Asked> {
+    let mut variants: BTreeMap<String, Asked> = BTreeMap::new();
+    for request in requests {
+        let Key { kind, name } = &request.key;
+        let scaled = if *kind == Kind::ScalableTarget {
+            Scaled::parse(name)
+        } else {
+            Scaled::of(name.split('/').next().unwrap_or_default(), Dimension::Instances)
+        };
+        let asked = variants.entry(scaled.resource_id).or_default();
+        asked.thorough |= request.thorough;
+        match kind {
+            Kind::ScalableTarget => asked.targets.push(request.key.clone()),
+            Kind::ScalingPolicy => asked.policies.push(request.key.clone()),
+            _ => asked.actions.push(request.key.clone()),
+        }
+    }
+    variants
+}
+
+/// Puts what was found below targets beside the rest. Whoever holds a target holds what is below it.
+fn tell(
+    seen: &mut BTreeMap<Key, Observed>,
+    owners: &BTreeMap<Scaled, Result<Owner, Error>>,
+    found: Result<Vec<Resource>, Error>,
+    asked: &[Key],
+) {
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return unreadable(seen, asked, &error),
+    };
+    for resource in found {
+        let owner = match scaled_by(&resource).and_then(|scaled| owners.get(scaled)) {
+            Some(Ok(owner)) => owner.clone(),
+            Some(Err(error)) => {
+                seen.insert(resource.key(), Observed::unreadable(error.clone()));
+                continue;
+            }
+            None => Owner::Ours,
+        };
+        seen.insert(resource.key(), Observed::present(resource, owner));
+    }
+}
+
+fn scaled_by(resource: &Resource) -> Option<&Scaled> {
+    match resource {
+        Resource::ScalingPolicy(policy) => Some(&policy.scaled),
+        Resource::ScheduledAction(action) => Some(&action.scaled),
+        _ => None,
+    }
+}
+
+/// What was asked about and cannot be told.
+fn unreadable(seen: &mut BTreeMap<Key, Observed>, keys: &[Key], error: &Error) {
+    for key in keys {
+        if let Some(observed) = seen.get_mut(key) {
+            *observed = Observed::unreadable(error.clone());
+        }
+    }
+}
+
+/// What is scaled, unless it is something that we never scale.
+fn scaled(resource_id: &str, dimension: &str) -> Option<Scaled> {
+    let dimension = Dimension::ALL.into_iter().find(|known| known.name() == dimension)?;
+    Some(Scaled { resource_id: resource_id.to_string(), dimension })
+}
+
+fn policy(found: &types::ScalingPolicy) -> Option<ScalingPolicy> {
+    Some(ScalingPolicy {
+        name: found.policy_name.clone(),
+        scaled: scaled(&found.resource_id, found.scalable_dimension.as_str())?,
+        tracking: tracking(found),
+        derivation: None,
+    })
+}
+
+/// Nothing for a policy that is of another type or tracks another metric than a predefined one of the whole variant.
+fn tracking(found: &types::ScalingPolicy) -> Option<Tracking> {
+    let configuration = found.target_tracking_scaling_policy_configuration().filter(|configuration| {
+        found.policy_type == PolicyType::TargetTrackingScaling
+            && configuration.customized_metric_specification().is_none()
+    })?;
+    let metric = configuration.predefined_metric_specification().filter(|metric| metric.resource_label().is_none())?;
+    Some(Tracking {
+        metric: metric.predefined_metric_type.as_str().to_string(),
+        target_value: configuration.target_value,
+        scale_in_cooldown_seconds: configuration.scale_in_cooldown.unwrap_or(COOLDOWN),
+        scale_out_cooldown_seconds: configuration.scale_out_cooldown.unwrap_or(COOLDOWN),
+        disable_scale_in: configuration.disable_scale_in.unwrap_or_default(),
+    })
+}
+
+fn scheduled(found: &types::ScheduledAction) -> Option<ScheduledAction> {
+    let bounds = found.scalable_target_action();
+    Some(ScheduledAction {
+        name: found.scheduled_action_name.clone(),
+        scaled: scaled(&found.resource_id, found.scalable_dimension()?.as_str())?,
+        schedule: found.schedule.clone(),
+        timezone: found.timezone().unwrap_or("UTC").to_string(),
+        min_capacity: bounds.and_then(types::ScalableTargetAction::min_capacity),
+        max_capacity: bounds.and_then(types::ScalableTargetAction::max_capacity),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Amazon SageMaker: models, endpoint configurations and the endpoints that run them.
+//!
+//! Models and configurations never change: of them only tags are written. An endpoint is told first, by its tags, what
+//! is tried with it, and moved then, so that a crash in between loses nothing.
+
+mod config;
+mod deployment;
+mod endpoint;
+mod model;
+mod read;
+mod refusal;
+mod revisions;
+mod tagging;
+mod time;
+mod write;
+
+use aws_config::SdkConfig;
+use aws_sdk_sagemaker::Client;
+
+use crate::operator_policy::{Need, On, When};
+use crate::plan::{Action, Step};
+use crate::provider::{Applied, Error, Place};
+use crate::resource::{Kind, Resource};
+
+/// The IAM actions behind the calls of this adapter.
+pub mod action {
+    /// `DescribeModel`.
+    pub const DESCRIBE_MODEL: &str = "sagemaker:DescribeModel";
+    /// `DescribeEndpointConfig`.
+    pub const DESCRIBE_CONFIG: &str = "sagemaker:DescribeEndpointConfig";
+    /// `DescribeEndpoint`.
+    pub const DESCRIBE_ENDPOINT: &str = "sagemaker:DescribeEndpoint";
+    /// `ListTags`.
+    pub const LIST_TAGS: &str = "sagemaker:ListTags";
+    /// `ListModels`.
+    pub const LIST_MODELS: &str = "sagemaker:ListModels";
+    /// `ListEndpointConfigs`.
+    pub const LIST_CONFIGS: &str = "sagemaker:ListEndpointConfigs";
+    /// `CreateModel`.
+    pub const CREATE_MODEL: &str = "sagemaker:CreateModel";
+    /// `CreateEndpointConfig`.
+    pub const CREATE_CONFIG: &str = "sagemaker:CreateEndpointConfig";
+    /// `CreateEndpoint`.
+    pub const CREATE_ENDPOINT: &str = "sagemaker:CreateEndpoint";
+    /// `UpdateEndpoint`.
+    pub const UPDATE_ENDPOINT: &str = "sagemaker:UpdateEndpoint";
+    /// `DeleteModel`.
+    pub const DELETE_MODEL: &str = "sagemaker:DeleteModel";
+    /// `DeleteEndpointConfig`.
+    pub const DELETE_CONFIG: &str = "sagemaker:DeleteEndpointConfig";
+    /// `DeleteEndpoint`.
+    pub const DELETE_ENDPOINT: &str = "sagemaker:DeleteEndpoint";
+    /// `AddTags`, and tags in the calls that make something.
+    pub const TAG: &str = "sagemaker:AddTags";
+    /// `DeleteTags`.
+    pub const UNTAG: &str = "sagemaker:DeleteTags";
+    /// Making a model passes its role to SageMaker.
+    pub const PASS_ROLE: &str = "iam:PassRole";
+}
+
+/// The service that an execution role is passed to with a model.
+const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+
+/// The calls that tag what they make, as `sagemaker:TaggingAction` names them.
+const CREATIONS: &[&str] = &["CreateModel", "CreateEndpointConfig", "CreateEndpoint"];
+
+/// What the calls of this adapter need.
+pub const NEEDS: &[Need] = &[
+    Need {
+        sid: "ReadModels",
+        actions: &[action::DESCRIBE_MODEL, action::LIST_TAGS],
+        on: &[On::Model],
+        when: &[],
+        reason: "sees whether a model is there, whose it is and what it is made of",
+    },
+    Need {
+        sid: "ReadConfigs",
+        actions: &[action::DESCRIBE_CONFIG, action::LIST_TAGS],
+        on: &[On::EndpointConfig],
+        when: &[],
+        reason: "sees whether an endpoint configuration is there, whose it is and what it says",
+    },
+    Need {
+        sid: "ReadEndpoints",
+        actions: &[action::DESCRIBE_ENDPOINT, action::LIST_TAGS],
+        on: &[On::Endpoint],
+        when: &[],
+        reason: "sees how an endpoint is, whose it is and what was tried with it last",
+    },
+    Need {
+        sid: "FindRevisions",
+        actions: &[action::LIST_MODELS, action::LIST_CONFIGS],
+        on: &[On::Anything],
+        when: &[],
+        reason: "finds superseded revisions of its own; IAM knows no resource for lists",
+    },
+    Need {
+        sid: "MakeModels",
+        actions: &[action::CREATE_MODEL],
+        on: &[On::Model],
+        when: &[When::OwnerAsked],
+        reason: "makes models, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "MakeConfigs",
+        actions: &[action::CREATE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[When::OwnerAsked],
+        reason: "makes endpoint configurations, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "MakeEndpoints",
+        actions: &[action::CREATE_ENDPOINT],
+        on: &[On::Endpoint, On::EndpointConfig],
+        when: &[When::OwnerAsked],
+        reason: "makes endpoints, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "TagWhatIsMade",
+        actions: &[action::TAG],
+        on: &[On::Model, On::EndpointConfig, On::Endpoint],
+        when: &[When::OwnerAsked, When::Making(CREATIONS)],
+        reason: "tags what it makes in the call that makes it, and nothing that is there already",
+    },
+    Need {
+        sid: "ChangeOwnModels",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_MODEL],
+        on: &[On::Model],
+        when: &[When::OwnerTagged],
+        reason: "puts tags back and deletes models, only those with our tag",
+    },
+    Need {
+        sid: "ChangeOwnConfigs",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[When::OwnerTagged],
+        reason: "puts tags back and deletes endpoint configurations, only those with our tag",
+    },
+    Need {
+        sid: "ChangeOwnEndpoints",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_ENDPOINT],
+        on: &[On::Endpoint],
+        when: &[When::OwnerTagged],
+        reason: "writes down what it tries, puts tags back and deletes endpoints, only those with our tag",
+    },
+    Need {
+        sid: "MoveOwnEndpoints",
+        actions: &[action::UPDATE_ENDPOINT],
+        on: &[On::Endpoint, On::EndpointConfig],
+        when: &[When::OwnerTagged],
+        reason: "moves endpoints to other configurations, where both carry our tag",
+    },
+    Need {
+        sid: "PassExecutionRoles",
+        actions: &[action::PASS_ROLE],
+        on: &[On::ExecutionRole],
+        when: &[When::PassedTo(SAGEMAKER)],
+        reason: "hands the roles of models to SageMaker, and to nothing else",
+    },
+];
+
+/// SageMaker in one region.
+pub(super) struct SageMaker {
+    client: Client,
+}
+
+impl SageMaker {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::Model(desired)), _) => self.create_model(desired).await,
+            (Action::Create, Some(Resource::EndpointConfig(desired)), _) => self.create_config(desired).await,
+            (Action::Create, Some(Resource::Endpoint(desired)), _) => self.create_endpoint(step, desired).await,
+            (Action::Update(changes), Some(Resource::Model(desired)), Some(Resource::Model(observed))) => {
+                self.update_model(desired, observed, changes).await
+            }
+            (
+                Action::Update(changes),
+                Some(Resource::EndpointConfig(desired)),
+                Some(Resource::EndpointConfig(observed)),
+            ) => self.update_config(desired, observed, changes).await,
+            (Action::Update(changes), Some(Resource::Endpoint(desired)), Some(Resource::Endpoint(observed))) => {
+                self.update_endpoint(step, desired, observed, changes).await
+            }
+            (Action::Delete { .. }, ..) => match step.key.kind {
+                Kind::SageMakerModel => self.delete_model(place, &step.key.name).await,
+                Kind::SageMakerEndpointConfig => self.delete_config(place, &step.key.name).await,
+                _ => self.delete_endpoint(place, &step.key.name).await,
+            },
+            _ => Ok(Applied::Ready),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Reading models, configurations and endpoints: what each is, its tags side by side.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_sagemaker::primitives::DateTime;
+use futures::future::{join_all, try_join};
+use jiff::Timestamp;
+
+use super::refusal::{if_there, refused};
+use super::time::timestamp;
+use super::{SageMaker, action, config, endpoint, model};
+use crate::arn;
+use crate::provider::{Error, Place};
+use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, Owner, Request, Resource, Revision};
+use crate::tags::{self, Tags};
+
+impl SageMaker {
+    /// Looks at what is asked about and, around an endpoint that is looked at thoroughly, at all other revisions.
+    /// `asked` is everything that is asked about, so that nothing is looked at twice.
+    pub(in super::super) async fn observe(
+        &self,
+        place: &Place,
+        request: &Request,
+        asked: &BTreeSet<&Key>,
+    ) -> Result<Vec<(Key, Observed)>, Error> {
+        let around = async {
+            if !request.thorough || request.key.kind != Kind::SageMakerEndpoint {
+                return Ok(Vec::new());
+            }
+            let keys = self.revisions(place, &request.key.name, asked).await?;
+            let looks = keys.into_iter().map(|key| async move {
+                let seen = self.look(place, &key).await.unwrap_or_else(Observed::unreadable);
+                (key, seen)
+            });
+            Ok(join_all(looks).await)
+        };
+        let (seen, mut all) = try_join(self.look(place, &request.key), around).await?;
+        all.push((request.key.clone(), seen));
+        Ok(all)
+    }
+
+    async fn look(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+        match key.kind {
+            Kind::SageMakerModel => self.model(place, &key.name).await,
+            Kind::SageMakerEndpointConfig => self.config(place, &key.name).await,
+            Kind::SageMakerEndpoint => self.endpoint(place, &key.name).await,
+            _ => Ok(Observed::absent()),
+        }
+    }
+
+    // Whether something is there is for the description to say: its tags are asked for at the same time, and asking for
+    // the tags of nothing may fail in any words.
+
+    async fn model(&self, place: &Place, name: &str) -> Result<Observed, Error> {
+        let arn = arn_of(place, Kind::SageMakerModel, name);
+        let (described, found) = futures::join!(self.client.describe_model().model_name(name).send(), self.tags(&arn));
+        let described = described.map_err(|error| refused(action::DESCRIBE_MODEL, &arn, &error));
+        let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
+        let found = found?;
+        let content = model::content(&described);
+        let needs = model::needs(&content);
+        let model = Model { name: name.into(), arn, tags: tags::managed(&found), content, needs };
+        let revision = Revision { created: created(described.creation_time()), recreated: None };
+        let seen = Observed::present(Resource::Model(model), owner(place, &found));
+        Ok(Observed { revision: Some(revision), ..seen })
+    }
+
+    async fn config(&self, place: &Place, name: &str) -> Result<Observed, Error> {
+        let arn = arn_of(place, Kind::SageMakerEndpointConfig, name);
+        let call = self.client.describe_endpoint_config().endpoint_config_name(name);
+        let (described, found) = futures::join!(call.send(), self.tags(&arn));
+        let described = described.map_err(|error| refused(action::DESCRIBE_CONFIG, &arn, &error));
+        let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
+        let found = found?;
+        let content = config::content(&described);
+        let needs = config::needs(&content);
+        let config = EndpointConfig { name: name.into(), arn, tags: tags::managed(&found), content, needs };
+        let revision = Revision {
+            created: created(described.creation_time()),
+            recreated: found.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value)),
+        };
+        let seen = Observed::present(Resource::EndpointConfig(config), owner(place, &found));
+        Ok(Observed { revision: Some(revision), ..seen })
+    }
+
+    async fn endpoint(&self, place: &Place, name: &str) -> Result<Observed, Error> {
+        let arn = arn_of(place, Kind::SageMakerEndpoint, name);
+        let call = self.client.describe_endpoint().endpoint_name(name);
+        let (described, found) = futures::join!(call.send(), self.tags(&arn));
+        let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, &arn, &error));
+        let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
+        let found = found?;
+        let endpoint = Endpoint {
+            name: name.into(),
+            arn,
+            tags: tags::managed(&found),
+            config: described.endpoint_config_name().unwrap_or_default().to_string(),
+            deployment: None,
+            asked: String::new(),
+            keep_revisions: 0,
+        };
+        Ok(Observed {
+            state: endpoint::state(&described),
+            endpoint: Some(Box::new(endpoint::facts(&described, &found))),
+            ..Observed::present(Resource::Endpoint(endpoint), owner(place, &found))
+        })
+    }
+}
+
+/// The ARN of something of this kind and name.
+pub(super) fn arn_of(place: &Place, kind: Kind, name: &str) -> String {
+    let written = match kind {
+        Kind::SageMakerModel => "model",
+        Kind::SageMakerEndpointConfig => "endpoint-config",
+        _ => "endpoint",
+    };
+    arn::sagemaker(&place.region, &place.account_id, written, name)
+}
+
+fn owner(place: &Place, found: &Tags) -> Owner {
+    match found.get(tags::OWNER) {
+        Some(owner) if *owner == place.owner => Owner::Ours,
+        Some(owner) => Owner::Theirs(owner.clone()),
+        None => Owner::Nobody,
+    }
+}
+
+fn created(told: Option<&DateTime>) -> Timestamp {
+    told.map(timestamp).unwrap_or_default()
+}

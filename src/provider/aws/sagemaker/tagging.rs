@@ -1,0 +1,55 @@
+//! Tags, which models, configurations and endpoints carry in the same way.
+
+use aws_sdk_sagemaker::types::Tag;
+
+use super::refusal::refused;
+use super::{SageMaker, action};
+use crate::provider::Error;
+use crate::tags::Tags;
+
+impl SageMaker {
+    /// All tags of something.
+    pub(super) async fn tags(&self, arn: &str) -> Result<Tags, Error> {
+        let pages = self.client.list_tags().resource_arn(arn).into_paginator().items().send();
+        let found: Vec<Tag> =
+            pages.collect::<Result<_, _>>().await.map_err(|error| refused(action::LIST_TAGS, arn, &error))?;
+        Ok(found.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
+    }
+
+    /// Makes the observed tags the desired ones. What is stale goes first: the tag that says which keys are ours says
+    /// so only until it is written anew.
+    pub(super) async fn put_tags(&self, arn: &str, desired: &Tags, observed: &Tags) -> Result<(), Error> {
+        self.untag(arn, desired, observed).await?;
+        self.tag(arn, &changed(desired, observed)).await
+    }
+
+    /// Takes away what is no longer desired.
+    pub(super) async fn untag(&self, arn: &str, desired: &Tags, observed: &Tags) -> Result<(), Error> {
+        let stale: Vec<String> = observed.keys().filter(|key| !desired.contains_key(*key)).cloned().collect();
+        if !stale.is_empty() {
+            let call = self.client.delete_tags().resource_arn(arn).set_tag_keys(Some(stale));
+            call.send().await.map_err(|error| refused(action::UNTAG, arn, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Adds tags, or changes their values.
+    pub(super) async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), Error> {
+        if !tags.is_empty() {
+            let call = self.client.add_tags().resource_arn(arn).set_tags(Some(tag_list(tags)));
+            call.send().await.map_err(|error| refused(action::TAG, arn, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The desired tags that are not there, or say something else.
+pub(super) fn changed(desired: &Tags, observed: &Tags) -> Tags {
+    let differs = |(key, value): &(&String, &String)| observed.get(*key) != Some(*value);
+    desired.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Tags as SageMaker takes them.
+pub(super) fn tag_list(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}

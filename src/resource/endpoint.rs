@@ -1,0 +1,257 @@
+//! A SageMaker endpoint: what is called. It runs one configuration at a time and is moved from one to the next.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::endpoint_config::revision_of;
+use crate::tags::{self, Tags};
+
+/// The names of the fields that are written by calls of their own, as they stand in diffs.
+pub mod field {
+    /// Tags.
+    pub const TAGS: &str = "tags";
+    /// The configuration it runs.
+    pub const CONFIG: &str = "config";
+    /// What was tried last, see [`super::Attempt`].
+    pub const ATTEMPT: &str = "attempt";
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Tags that are ours, without those by which it remembers: see [`Facts::attempt`].
+    pub tags: Tags,
+    /// The name of the configuration it runs; of an observed one, the one that answers calls now.
+    pub config: String,
+    /// How it is moved to another configuration. Known of desired ones only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
+    /// A hash of everything the user asked for: what failed is tried again when it changes. Of desired ones only.
+    #[serde(skip)]
+    pub asked: String,
+    /// How many superseded revisions stay. Of desired ones only.
+    #[serde(skip)]
+    pub keep_revisions: usize,
+}
+
+impl Endpoint {
+    /// The revision it runs: the hash at the end of its configuration's name.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        revision_of(&self.config)
+    }
+}
+
+/// How an endpoint is moved to another configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// The way traffic moves.
+    #[serde(flatten)]
+    pub shift: Shift,
+    /// Seconds that each step is watched.
+    pub wait_seconds: i32,
+    /// Seconds for all of it.
+    pub maximum_execution_seconds: Option<i32>,
+    /// Alarms that send it back.
+    pub rollback_alarms: Vec<String>,
+}
+
+/// The way traffic moves to new instances. Percentages are of the capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "strategy")]
+pub enum Shift {
+    /// To a second fleet, in one step.
+    AllAtOnce {
+        /// Seconds that the old fleet stays.
+        termination_wait_seconds: Option<i32>,
+    },
+    /// To a second fleet, some of it first.
+    Canary {
+        /// How much goes first.
+        step_percent: i32,
+        /// Seconds that the old fleet stays.
+        termination_wait_seconds: Option<i32>,
+    },
+    /// To a second fleet, in equal steps.
+    Linear {
+        /// How much goes in each step.
+        step_percent: i32,
+        /// Seconds that the old fleet stays.
+        termination_wait_seconds: Option<i32>,
+    },
+    /// In batches, without a second fleet.
+    Rolling {
+        /// How much is replaced in each batch.
+        step_percent: i32,
+    },
+}
+
+/// What was seen of an endpoint beside the fields we manage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Its status.
+    pub status: Status,
+    /// Why its creation or its last update failed. SageMaker may leave it there while the endpoint is in service.
+    pub failure: Option<String>,
+    /// When it last changed; kept in milliseconds.
+    pub modified: Timestamp,
+    /// What was tried last, as its tags remember.
+    pub attempt: Option<Attempt>,
+    /// Revisions that it ran before, the newest first, as its tags remember.
+    pub history: Vec<String>,
+    /// How many instances, or how much provisioned concurrency, its variant has.
+    pub capacity: Option<Capacity>,
+}
+
+/// `EndpointStatus` of `DescribeEndpoint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// On its way up for the first time.
+    Creating,
+    /// On its way to another configuration or capacity.
+    Updating,
+    /// SageMaker itself is at work on it.
+    SystemUpdating,
+    /// On its way back.
+    RollingBack,
+    /// Answers calls.
+    InService,
+    /// Does not answer calls.
+    OutOfService,
+    /// On its way out.
+    Deleting,
+    /// It never came up; it can only be deleted.
+    Failed,
+    /// The way back failed too: some instances run the old configuration and some the new.
+    UpdateRollbackFailed,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Creating,
+        Self::Updating,
+        Self::SystemUpdating,
+        Self::RollingBack,
+        Self::InService,
+        Self::OutOfService,
+        Self::Deleting,
+        Self::Failed,
+        Self::UpdateRollbackFailed,
+    ];
+
+    /// The status as SageMaker writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "Creating",
+            Self::Updating => "Updating",
+            Self::SystemUpdating => "SystemUpdating",
+            Self::RollingBack => "RollingBack",
+            Self::InService => "InService",
+            Self::OutOfService => "OutOfService",
+            Self::Deleting => "Deleting",
+            Self::Failed => "Failed",
+            Self::UpdateRollbackFailed => "UpdateRollbackFailed",
+        }
+    }
+
+    /// Whether SageMaker is at work, so that it refuses every change.
+    #[must_use]
+    pub fn is_busy(self) -> bool {
+        matches!(self, Self::Creating | Self::Updating | Self::SystemUpdating | Self::RollingBack | Self::Deleting)
+    }
+}
+
+/// How much there is of a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// What there is.
+    pub current: i32,
+    /// What it is on its way to.
+    pub desired: i32,
+}
+
+/// What was tried last. It is written to the endpoint's tags before the call, so that a crash loses nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The revision.
+    pub revision: String,
+    /// When the endpoint had last changed before: the same now means that the call was never made.
+    pub modified_before: Timestamp,
+    /// What the user had asked for, see [`Endpoint::asked`].
+    pub asked: String,
+}
+
+impl Attempt {
+    /// The attempt that a tag's value remembers.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.split('/');
+        let revision = parts.next().filter(|revision| !revision.is_empty())?.to_string();
+        let modified_before = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+        Some(Self { revision, modified_before, asked: parts.next()?.to_string() })
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.revision, self.modified_before.as_millisecond(), self.asked)
+    }
+}
+
+/// What an endpoint is to remember, and how it is to be moved. Decided in the plan, carried out by the adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempting {
+    /// What is tried.
+    pub attempt: Attempt,
+    /// Revisions that it ran before, the newest first.
+    pub history: Vec<String>,
+    /// Whether the number of instances is the new configuration's, because the user changed it there, and not what it
+    /// is now.
+    pub resize: bool,
+}
+
+impl Attempting {
+    /// The tags by which the endpoint remembers.
+    #[must_use]
+    pub fn tags(&self) -> Tags {
+        let mut tags = Tags::from([(tags::ATTEMPT.to_string(), self.attempt.to_string())]);
+        if !self.history.is_empty() {
+            tags.insert(tags::HISTORY.into(), self.history.join("."));
+        }
+        tags
+    }
+}
+
+/// The revisions in the value of the tag [`tags::HISTORY`].
+#[must_use]
+pub fn parse_history(value: &str) -> Vec<String> {
+    value.split('.').filter(|revision| !revision.is_empty()).map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_read_back() {
+        let attempt = Attempt {
+            revision: "9f8e7d6c".into(),
+            modified_before: Timestamp::from_millisecond(1_800_000_000_123).unwrap(),
+            asked: "01234567".into(),
+        };
+        assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
+        for broken in ["", "9f8e7d6c", "9f8e7d6c/x/y", "/1/x"] {
+            assert_eq!(Attempt::parse(broken), None, "{broken}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A SageMaker endpoint configuration: how a model runs. Immutable, so its name ends in a hash of its content.
+
+use serde::Serialize;
+
+use super::Key;
+use crate::tags::Tags;
+
+/// The name of an endpoint's only variant.
+pub const VARIANT: &str = "AllTraffic";
+
+/// The names of the fields that are written by calls of their own, as they stand in diffs.
+pub mod field {
+    /// Tags.
+    pub const TAGS: &str = "tags";
+    /// How often an endpoint with this configuration was made again, see [`crate::tags::RECREATED`].
+    pub const RECREATED: &str = "recreated";
+}
+
+/// An endpoint configuration with one variant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointConfig {
+    /// Its name, which ends in the hash of its content.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Tags that are ours: the only thing about it that can change.
+    pub tags: Tags,
+    /// What it says.
+    #[serde(flatten)]
+    pub content: Content,
+    /// What it needs, as far as that is the platform's.
+    #[serde(skip)]
+    pub needs: Vec<Key>,
+}
+
+impl EndpointConfig {
+    /// The revision that stands in the status: the hash at the end of its name.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        revision_of(&self.name)
+    }
+}
+
+/// The hash at the end of the name of a model or an endpoint configuration.
+#[must_use]
+pub fn revision_of(name: &str) -> &str {
+    name.rsplit('-').next().unwrap_or_default()
+}
+
+/// What a configuration says: all of it is in the hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// The model's name, which holds the hash of its content.
+    pub model: String,
+    /// What it runs on.
+    #[serde(flatten)]
+    pub capacity: Capacity,
+    /// Requests and answers in S3.
+    #[serde(rename = "async")]
+    pub asynchronous: Option<Async>,
+    /// Requests and answers kept in S3.
+    pub data_capture: Option<DataCapture>,
+}
+
+/// What a variant runs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Capacity {
+    /// Instances.
+    Instance(Instance),
+    /// None: SageMaker runs the container when it is called.
+    Serverless(Serverless),
+}
+
+impl Capacity {
+    /// The instance type, where there are instances.
+    #[must_use]
+    pub fn instance_type(&self) -> Option<&str> {
+        match self {
+            Self::Instance(instance) => Some(&instance.kind),
+            Self::Serverless(_) => None,
+        }
+    }
+}
+
+/// Instances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instance {
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How many there are at first.
+    pub count: i32,
+    /// Size of each volume in GiB; types with disks of their own have none.
+    #[serde(rename = "volumeSizeGiB")]
+    pub volume_size_gib: Option<i32>,
+    /// How long the container may take to start.
+    pub startup_timeout_seconds: Option<i32>,
+    /// How long the artifact may take to download.
+    pub model_download_timeout_seconds: Option<i32>,
+}
+
+/// No instances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Serverless {
+    /// Memory in MiB.
+    #[serde(rename = "memoryMiB")]
+    pub memory_mib: i32,
+    /// Calls at the same time, at most.
+    pub max_concurrency: i32,
+    /// Calls for which it is always warm, at first.
+    pub provisioned_concurrency: Option<i32>,
+}
+
+/// Requests and answers in S3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Async {
+    /// Where answers go: `s3://bucket/prefix/`.
+    pub output_uri: String,
+    /// Calls that an instance works on at the same time.
+    pub max_concurrent_invocations_per_instance: Option<i32>,
+}
+
+/// Requests and answers kept in S3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataCapture {
+    /// Where they go: `s3://bucket/prefix/`.
+    pub destination_uri: String,
+    /// How many of a hundred calls are kept.
+    pub sampling_percent: i32,
+}

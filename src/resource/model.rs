@@ -1,0 +1,66 @@
+//! A SageMaker model: what a container is made of. Immutable, so its name ends in a hash of its content.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Key;
+use crate::tags::Tags;
+
+/// A model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    /// Its name, which ends in the hash of its content.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Tags that are ours: the only thing about it that can change.
+    pub tags: Tags,
+    /// What it is made of.
+    #[serde(flatten)]
+    pub content: Content,
+    /// What it needs, as far as that is the platform's.
+    #[serde(skip)]
+    pub needs: Vec<Key>,
+}
+
+/// What a model is made of: all of it is in the hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// The container image.
+    pub image: String,
+    /// Where the artifact is.
+    pub data: Option<Data>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// The role the container works with.
+    pub execution_role_arn: String,
+    /// Whether it is cut off from every network.
+    pub network_isolation: bool,
+    /// The network it runs in. Nothing sets it yet; it has its place so that hashes stay when something does.
+    pub vpc: Option<()>,
+}
+
+/// Where an artifact is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Data {
+    /// `s3://bucket/key`, or `s3://bucket/prefix/` for one that is not compressed.
+    pub uri: String,
+}
+
+impl Data {
+    /// Whether it is a prefix of files that are not compressed.
+    #[must_use]
+    pub fn is_prefix(&self) -> bool {
+        self.uri.ends_with('/')
+    }
+}
+
+/// The bucket and the rest of an `s3://` URI.
+#[must_use]
+pub fn bucket_and_key(uri: &str) -> Option<(&str, &str)> {
+    uri.strip_prefix("s3://")?.split_once('/')
+}

@@ -1,0 +1,176 @@
+//! What Application Auto Scaling knows of an endpoint: its bounds, the target to keep, and bounds at certain times.
+
+use serde::Serialize;
+
+use super::{Key, Kind};
+use crate::tags::Tags;
+
+/// The names of the fields that are written by calls of their own, as they stand in diffs.
+pub mod field {
+    /// Tags.
+    pub const TAGS: &str = "tags";
+}
+
+/// What of a variant is scaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Dimension {
+    /// The number of instances.
+    #[serde(rename = "sagemaker:variant:DesiredInstanceCount")]
+    Instances,
+    /// Provisioned concurrency.
+    #[serde(rename = "sagemaker:variant:DesiredProvisionedConcurrency")]
+    ProvisionedConcurrency,
+}
+
+impl Dimension {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Instances, Self::ProvisionedConcurrency];
+
+    /// As Application Auto Scaling writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instances => "sagemaker:variant:DesiredInstanceCount",
+            Self::ProvisionedConcurrency => "sagemaker:variant:DesiredProvisionedConcurrency",
+        }
+    }
+}
+
+/// What is scaled: a variant of an endpoint, in one dimension.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaled {
+    /// `endpoint/<name>/variant/<variant>`.
+    pub resource_id: String,
+    /// What of it.
+    pub dimension: Dimension,
+}
+
+/// What stands after the resource id in the key of a target that is not about instances.
+const CONCURRENCY_SUFFIX: &str = "/provisioned-concurrency";
+
+impl Scaled {
+    /// The only variant of an endpoint.
+    #[must_use]
+    pub fn of(endpoint: &str, dimension: Dimension) -> Self {
+        Self { resource_id: format!("endpoint/{endpoint}/variant/{}", super::endpoint_config::VARIANT), dimension }
+    }
+
+    /// The endpoint's name.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.resource_id.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// The key of its scalable target.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        let suffix = if self.dimension == Dimension::Instances { "" } else { CONCURRENCY_SUFFIX };
+        Key { kind: Kind::ScalableTarget, name: format!("{}{suffix}", self.resource_id) }
+    }
+
+    /// What the key of a scalable target speaks of.
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        match name.strip_suffix(CONCURRENCY_SUFFIX) {
+            Some(resource_id) => Self { resource_id: resource_id.into(), dimension: Dimension::ProvisionedConcurrency },
+            None => Self { resource_id: name.into(), dimension: Dimension::Instances },
+        }
+    }
+}
+
+/// A scalable target: the bounds of a variant's capacity.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalableTarget {
+    /// What is scaled.
+    #[serde(flatten)]
+    pub scaled: Scaled,
+    /// The bounds.
+    #[serde(flatten)]
+    pub bounds: Bounds,
+    /// Tags that are ours.
+    pub tags: Tags,
+    /// Bounds that schedules may have set, which are no drift. Of desired ones only.
+    #[serde(skip)]
+    pub scheduled: Vec<Bounds>,
+}
+
+/// The fewest and the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bounds {
+    /// The fewest.
+    pub min_capacity: i32,
+    /// The most.
+    pub max_capacity: i32,
+}
+
+/// A target tracking policy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingPolicy {
+    /// Its name, unique for what is scaled.
+    pub name: String,
+    /// What is scaled.
+    #[serde(flatten)]
+    pub scaled: Scaled,
+    /// What is tracked; `None` for a policy that is not a target tracking policy with a predefined metric.
+    pub tracking: Option<Tracking>,
+    /// How the value follows from a load test, for people. Of desired ones only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derivation: Option<String>,
+}
+
+impl ScalingPolicy {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { kind: Kind::ScalingPolicy, name: format!("{}/{}", self.scaled.endpoint(), self.name) }
+    }
+}
+
+/// What target tracking keeps at which value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tracking {
+    /// The predefined metric.
+    pub metric: String,
+    /// The value.
+    pub target_value: f64,
+    /// Seconds after a scale-in.
+    pub scale_in_cooldown_seconds: i32,
+    /// Seconds after a scale-out.
+    pub scale_out_cooldown_seconds: i32,
+    /// Whether it only ever adds.
+    pub disable_scale_in: bool,
+}
+
+/// Other bounds from certain times on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduledAction {
+    /// Its name, unique for what is scaled.
+    pub name: String,
+    /// What is scaled.
+    #[serde(flatten)]
+    pub scaled: Scaled,
+    /// When.
+    pub schedule: String,
+    /// In which time zone.
+    pub timezone: String,
+    /// The fewest from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_capacity: Option<i32>,
+    /// The most from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_capacity: Option<i32>,
+}
+
+impl ScheduledAction {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { kind: Kind::ScheduledAction, name: format!("{}/{}", self.scaled.endpoint(), self.name) }
+    }
+}

@@ -1,0 +1,68 @@
+//! How often AWS is asked.
+
+use super::*;
+
+/// Calls to SageMaker and to Application Auto Scaling, from the given call on.
+fn asked(world: &World, start: usize) -> Vec<String> {
+    let services = ["sagemaker", "application-autoscaling"];
+    let calls = world.aws.calls().into_iter().skip(start);
+    let ours = calls.filter(|call| services.contains(&call["service"].as_str().unwrap_or_default()));
+    ours.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_steady_endpoint_costs_six_calls_at_most() {
+    let world = World::with("steady", &["--transition-poll", "200ms", "--resync", "2s"]).await;
+    let schedules = json!([{"name": "morning", "schedule": "cron(0 7 ? * MON-FRI *)", "minInstances": 4}]);
+    let autoscaling = json!({
+        "minInstances": 2, "maxInstances": 8, "schedules": schedules,
+        "target": {"concurrentRequestsPerModel": {"value": 4}},
+    });
+    for tag in ["1", "2"] {
+        world.apply("assistant", &ranking(json!({"autoscaling": autoscaling, "image": image(tag)}))).await;
+        world.wait_ready("assistant").await;
+    }
+    // What follows at once upon a rollout is over when two resyncs have passed.
+    let looks = || count(&world, "DescribeEndpoint");
+    let before = looks();
+    world.wait("two resyncs", async || looks() >= before + 2).await;
+    let start = world.aws.calls().len();
+    let before = looks();
+    world.wait("three more", async || looks() >= before + 3).await;
+    let calls = asked(&world, start);
+    let passes = calls.iter().filter(|it| *it == "DescribeEndpoint").count();
+    assert!(calls.len() <= 6 * passes, "{} calls in {passes} resyncs: {calls:?}", calls.len());
+    let writes = calls.iter().filter(|it| !(it.starts_with("Describe") || it.starts_with("List"))).count();
+    assert_eq!(writes, 0, "{calls:?}");
+}
+
+#[tokio::test]
+async fn while_an_endpoint_is_created_only_it_is_asked_about() {
+    let world = World::with("polled", &["--transition-poll", "500ms"]).await;
+    transitions_take(&world, 600_000);
+    world.apply("assistant", &ranking(json!({}))).await;
+    world
+        .wait_for("assistant", "creating", |status| {
+            status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
+        })
+        .await;
+    let looks = || count(&world, "DescribeEndpoint");
+    let first = looks();
+    world.wait("a poll", async || looks() > first).await;
+    let start = world.aws.calls().len();
+    let before = looks();
+    world.wait("two more polls", async || looks() >= before + 2).await;
+    let calls = world.aws.calls_since(start);
+    for operation in ["GetBucketTagging", "GetRole", "DescribeModel", "DescribeEndpointConfig"] {
+        assert!(!calls.iter().any(|it| it == operation), "{operation} in {calls:?}");
+    }
+    let times: Vec<f64> = world
+        .aws
+        .calls()
+        .iter()
+        .filter(|call| call["operation"] == "DescribeEndpoint")
+        .filter_map(|call| call["time"].as_f64())
+        .collect();
+    let gaps: Vec<f64> = times[times.len() - 3..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|gap| *gap >= 0.5), "never sooner than the period: {gaps:?}");
+}

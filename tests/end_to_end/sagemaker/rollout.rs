@@ -1,0 +1,207 @@
+//! A new revision takes over, and nothing is lost on the way.
+
+use super::*;
+
+#[tokio::test]
+async fn a_new_image_keeps_the_instances_that_somebody_scaled_to() {
+    let world = world("image").await;
+    world.apply("assistant", &ranking(json!({}))).await;
+    let name = endpoint_name(&world.wait_ready("assistant").await);
+    let variant = json!({"endpoint": name, "variant": "AllTraffic", "count": 6});
+    world.aws.control("scale", variant);
+    world.wait("six instances", async || instances(&world, &name).await == 6).await;
+
+    // Neither another look nor an edit beside it takes that back.
+    world.poke("assistant").await;
+    let mut wanted = ranking(json!({}));
+    wanted["tags"] = json!({"project": "assistant"});
+    world.apply("assistant", &wanted).await;
+    world.wait_ready("assistant").await;
+    assert_eq!(instances(&world, &name).await, 6);
+    assert_eq!(count(&world, "UpdateEndpoint"), 0);
+
+    transitions_take(&world, 400);
+    wanted["models"][0]["sagemaker"]["image"] = json!(image("2"));
+    world.apply("assistant", &wanted).await;
+    let object = world.wait_ready("assistant").await;
+    assert_eq!(image_in_service(&world, &name).await, "2");
+    assert_eq!(instances(&world, &name).await, 6);
+    let model = model(&object);
+    assert_eq!(model.instances.map(|it| it.current), Some(6));
+    assert_eq!(model.revision, model.attempted_revision);
+    let update = last(&world, "UpdateEndpoint");
+    assert_eq!(update["RetainAllVariantProperties"], json!(true));
+    assert!(update.get("ExcludeRetainedVariantProperties").is_none_or(|it| it.as_array().is_none_or(Vec::is_empty)));
+    assert_eq!(count(&world, "DeregisterScalableTarget"), 0, "another model alone needs no deregistration");
+    assert_eq!(bounds(&world).await, Some((2, 8)));
+}
+
+#[tokio::test]
+async fn a_number_of_instances_changed_in_the_spec_is_the_users_word() {
+    let world = world("count").await;
+    world.apply("assistant", &ranking(json!({}))).await;
+    let name = endpoint_name(&world.wait_ready("assistant").await);
+    world.apply("assistant", &ranking(json!({"instance": {"type": "ml.m5.large", "count": 4}}))).await;
+    world.wait_ready("assistant").await;
+    assert_eq!(instances(&world, &name).await, 4);
+    let excluded = last(&world, "UpdateEndpoint")["ExcludeRetainedVariantProperties"].clone();
+    assert_eq!(excluded, json!([{"VariantPropertyType": "DesiredInstanceCount"}]));
+}
+
+#[tokio::test]
+async fn another_instance_type_takes_scaling_off_and_puts_it_back_with_the_same_capacity() {
+    let world = world("type").await;
+    world.apply("assistant", &ranking(json!({}))).await;
+    let name = endpoint_name(&world.wait_ready("assistant").await);
+    world.aws.control("scale", json!({"endpoint": name, "variant": "AllTraffic", "count": 5}));
+    world.wait("five instances", async || instances(&world, &name).await == 5).await;
+    transitions_take(&world, 600);
+    world.apply("assistant", &ranking(json!({"instance": {"type": "ml.c5.xlarge", "count": 2}}))).await;
+    wait_for_status(&world, &name, "Updating").await;
+    assert_eq!(bounds(&world).await, None, "nothing scales while the type changes");
+    world.wait_ready("assistant").await;
+    assert_eq!(instances(&world, &name).await, 5);
+    assert_eq!(bounds(&world).await, Some((2, 8)));
+    let calls = world.aws.calls_since(0);
+    let place = |operation: &str| calls.iter().rposition(|it| it == operation).expect(operation);
+    assert!(place("DeregisterScalableTarget") < place("UpdateEndpoint"));
+    assert!(place("UpdateEndpoint") < place("RegisterScalableTarget"));
+    assert!(place("RegisterScalableTarget") < place("PutScalingPolicy"));
+}
+
+#[tokio::test]
+async fn edits_while_the_endpoint_is_busy_wait_and_only_the_last_is_made() {
+    let world = world("queue").await;
+    transitions_take(&world, 3_000);
+    world.apply("assistant", &ranking(json!({}))).await;
+    let began = world.wait_for("assistant", "creating", |status| {
+        status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
+    });
+    let name = endpoint_name(&began.await);
+    for tag in ["2", "3", "4"] {
+        world.apply("assistant", &ranking(json!({"image": image(tag)}))).await;
+        world
+            .wait_for("assistant", "told to wait", |status| status.plan.iter().any(|it| it.kind == "SageMakerModel"))
+            .await;
+    }
+    transitions_take(&world, 200);
+    world.wait_ready("assistant").await;
+    assert_eq!(image_in_service(&world, &name).await, "4");
+    assert_eq!(count(&world, "CreateModel"), 2, "the first and the last");
+    assert_eq!(count(&world, "UpdateEndpoint"), 1);
+}
+
+#[tokio::test]
+async fn going_back_to_a_kept_revision_is_one_update() {
+    let world = world("back").await;
+    for tag in ["1", "2"] {
+        world.apply("assistant", &ranking(json!({"image": image(tag)}))).await;
+        world.wait_ready("assistant").await;
+    }
+    let name = endpoint_name(&world.api().get("assistant").await.expect("it"));
+    let models = count(&world, "CreateModel");
+    world.apply("assistant", &ranking(json!({"image": image("1")}))).await;
+    world.wait_ready("assistant").await;
+    assert_eq!(image_in_service(&world, &name).await, "1");
+    assert_eq!((count(&world, "CreateModel"), count(&world, "UpdateEndpoint")), (models, 2));
+}
+
+#[tokio::test]
+async fn superseded_revisions_go_but_for_those_that_are_kept() {
+    let world = world("kept").await;
+    for tag in ["1", "2", "3", "4"] {
+        world.apply("assistant", &ranking(json!({"image": image(tag), "keepRevisions": 2}))).await;
+        world.wait_ready("assistant").await;
+    }
+    let settled = async || {
+        let (models, configs) = pairs(&world).await;
+        models.len() == 3 && configs.len() == 3
+    };
+    world.wait("three revisions are left", settled).await;
+    let (role, policies) = execution_policies(&world).await;
+    assert_eq!(policies.len(), 4, "{role} can do what each revision needs and what all need: {policies:?}");
+    world.apply("assistant", &ranking(json!({"image": image("4"), "keepRevisions": 0}))).await;
+    world
+        .wait("one revision is left", async || {
+            let (models, configs) = pairs(&world).await;
+            models.len() == 1 && configs.len() == 1 && execution_policies(&world).await.1.len() == 2
+        })
+        .await;
+    world.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn a_canary_with_alarms_is_what_sagemaker_is_asked_for() {
+    let world = world("canary").await;
+    let rollout = json!({
+        "strategy": "Canary", "stepPercent": 10, "waitSeconds": 120, "terminationWaitSeconds": 60,
+        "maximumExecutionSeconds": 1800, "rollbackAlarms": ["rank-5xx"],
+    });
+    world.apply("assistant", &ranking(json!({"rollout": rollout}))).await;
+    world.wait_ready("assistant").await;
+    world.apply("assistant", &ranking(json!({"rollout": rollout, "image": image("2")}))).await;
+    world.wait_ready("assistant").await;
+    let deployment = last(&world, "UpdateEndpoint")["DeploymentConfig"].clone();
+    let expected = json!({
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": {
+                "Type": "CANARY", "WaitIntervalInSeconds": 120,
+                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
+            },
+            "TerminationWaitInSeconds": 60,
+            "MaximumExecutionTimeoutInSeconds": 1800,
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "rank-5xx"}]},
+    });
+    assert_eq!(deployment, expected);
+    let rolling = json!({"strategy": "Rolling", "stepPercent": 25, "waitSeconds": 60});
+    world.apply("assistant", &ranking(json!({"rollout": rolling, "image": image("3")}))).await;
+    world.wait_ready("assistant").await;
+    let policy = last(&world, "UpdateEndpoint")["DeploymentConfig"]["RollingUpdatePolicy"].clone();
+    assert_eq!(policy["MaximumBatchSize"], json!({"Type": "CAPACITY_PERCENT", "Value": 25}));
+}
+
+#[tokio::test]
+async fn killed_in_the_midst_of_a_rollout_it_goes_on() {
+    let mut world = world("killed").await;
+    let mut wanted = ranking(json!({}));
+    world.apply("assistant", &wanted).await;
+    let name = endpoint_name(&world.wait_ready("assistant").await);
+    world.aws.control("scale", json!({"endpoint": name, "variant": "AllTraffic", "count": 5}));
+    world.wait("five instances", async || instances(&world, &name).await == 5).await;
+    let cases = [
+        ("CreateModel", "ml.c5.xlarge"),
+        ("CreateEndpointConfig", "ml.m5.large"),
+        ("DeregisterScalableTarget", "ml.c5.xlarge"),
+        ("AddTags", "ml.m5.large"),
+        ("UpdateEndpoint", "ml.c5.xlarge"),
+        ("RegisterScalableTarget", "ml.m5.large"),
+    ];
+    for (number, (killed_after, kind)) in cases.iter().enumerate() {
+        transitions_take(&world, 300);
+        world.aws.control("latency", json!({"ms": 60}));
+        let calls = world.aws.calls().len();
+        wanted["models"][0]["sagemaker"]["image"] = json!(image(&format!("{}", number + 2)));
+        wanted["models"][0]["sagemaker"]["instance"]["type"] = json!(kind);
+        world.apply("assistant", &wanted).await;
+        world.wait(killed_after, async || world.aws.calls_since(calls).iter().any(|it| it == killed_after)).await;
+        world.operator.kill();
+        world.aws.control("latency", json!({"ms": 0}));
+        world.restart_operator();
+        world.wait_ready("assistant").await;
+        assert_eq!(image_in_service(&world, &name).await, format!("{}", number + 2), "after {killed_after}");
+        assert_eq!(instances(&world, &name).await, 5, "after {killed_after}");
+        assert_eq!(bounds(&world).await, Some((2, 8)), "after {killed_after}");
+        let left = async || pairs(&world).await.0.len() == 2 && pairs(&world).await.1.len() == 2;
+        world.wait(&format!("no orphan is left after {killed_after}"), left).await;
+    }
+}
+
+/// The execution role, and the names of its inline policies.
+async fn execution_policies(world: &World) -> (String, Vec<String>) {
+    let iam = world.aws.iam();
+    let roles = iam.list_roles().path_prefix("/aiplatform/").send().await.expect("roles").roles;
+    let role = roles.into_iter().find(|role| role.role_name.contains("-rank-execution-")).expect("a role").role_name;
+    let policies = iam.list_role_policies().role_name(&role).send().await.expect("policies").policy_names;
+    (role, policies)
+}

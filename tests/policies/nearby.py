@@ -1,0 +1,97 @@
+"""What lies near a resource, where a careless policy would reach; and what keys are asked as."""
+
+import re
+from collections.abc import Iterator
+
+from evaluator import Call
+
+STRANGER = "210987654321"
+ANOTHER_KEY = "99999999-aaaa-bbbb-cccc-dddddddddddd"
+DECRYPT = "kms:Decrypt"
+DATA_KEY = "kms:GenerateDataKey"
+PLAIN = {"aws:SecureTransport": "false"}
+TLS = {"aws:SecureTransport": "true"}
+
+PARTITIONS = {
+    "cn": "aws-cn",
+    "us-gov": "aws-us-gov",
+    "us-iso": "aws-iso",
+    "us-isob": "aws-iso-b",
+    "us-isof": "aws-iso-f",
+    "eu-isoe": "aws-iso-e",
+    "eusc": "aws-eusc",
+}
+REGIONS = {
+    "aws": ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2"],
+    "aws-us-gov": ["us-gov-west-1", "us-gov-east-1"],
+}
+
+
+def partition_of(region: str) -> str:
+    """The partition of a region: its words but for the direction and the number decide."""
+    words = region.split("-")
+    return next(
+        (PARTITIONS[start] for n in (2, 1) if (start := "-".join(words[:n])) in PARTITIONS), "aws"
+    )
+
+
+def elsewhere(regions: list[str] | tuple[str, ...], partition: str) -> str:
+    """A region of the partition that is none of these."""
+    known = [*REGIONS.get(partition, []), f"{regions[0][:-1]}9"]
+    return next(region for region in known if region not in regions)
+
+
+def neighbours(arn: str, regions: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Resources that a careless pattern would let in, and why they are others."""
+    _, partition, service, region, account, rest = arn.split(":", 5)
+
+    def changed(region: str = region, account: str = account, rest: str = rest) -> str:
+        return ":".join(["arn", partition, service, region, account, rest])
+
+    kind, separator, identifier = re.split("([/:])", rest, maxsplit=1)
+    if kind == "key":
+        for other in (ANOTHER_KEY, f"{identifier}0"):
+            yield changed(rest=f"{kind}/{other}"), "another key"
+    else:
+        unlike = "amazon.nova-pro-v1:0" if service == "bedrock" else "another"
+        for other in (f"{identifier}0", identifier[:-1], unlike):
+            yield changed(rest=f"{kind}{separator}{other}"), f"another {kind}"
+    yield changed(region=elsewhere(regions, partition)), f"a {kind} in another region"
+    if account:
+        yield changed(account=STRANGER), f"a {kind} of another account"
+
+
+def outside(prefix: str) -> Iterator[str]:
+    """Beginnings of keys that do not begin with the prefix; none if there is no prefix."""
+    if not prefix:
+        return
+    yield ""
+    yield "other/"
+    yield f"{prefix[:-1]}~/"
+    yield f"other/{prefix}"
+    yield prefix.swapcase()
+    if "/" in prefix[:-1]:
+        yield prefix[: prefix[:-1].rindex("/") + 1]
+
+
+def keys(key: str | None) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
+    """What calls with a bucket's key ask of IAM: the key, and the aliases it has."""
+    if key is None:
+        return
+    place, kind, name = key.partition(":alias/")
+    if not kind:
+        yield key, {}
+        return
+    for identifier in ("11111111-2222-3333-4444-555555555555", "mrk-0123456789abcdef"):
+        yield f"{place}:key/{identifier}", {"kms:ResourceAliases": [f"alias/{name}"]}
+    several = {"kms:ResourceAliases": ["alias/older", f"alias/{name}"]}
+    yield f"{place}:key/66666666-2222-3333-4444-555555555555", several
+
+
+def opens(key: str, call: Call) -> bool:
+    """Whether a call is for this key, which an alias may name."""
+    place, kind, name = key.partition(":alias/")
+    if not kind:
+        return call.resource == key
+    aliases = call.context.get("kms:ResourceAliases", [])
+    return call.resource.startswith(f"{place}:key/") and f"alias/{name}" in aliases

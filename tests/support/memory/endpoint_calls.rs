@@ -1,0 +1,134 @@
+//! The calls by which endpoints are read, made, moved and deleted.
+
+use aiplatform::diff::Change;
+use aiplatform::plan::{Action, Step};
+use aiplatform::provider::{Applied, Error, Place};
+use aiplatform::resource::endpoint::{Attempt, Capacity, Endpoint, Facts, Status, field, parse_history};
+use aiplatform::resource::{Key, Kind, Observed, ObservedState, Owner, Request, Resource};
+use aiplatform::tags::{self, Tags};
+
+use super::sagemaker::{is_revision, timestamp};
+use super::{Memory, StoredEndpoint, World, held_by, owner};
+
+impl Memory {
+    /// The endpoint and, where that was asked for, every revision of what it runs.
+    pub(super) async fn observe_endpoint(
+        &self,
+        place: &Place,
+        request: &Request,
+    ) -> Result<Vec<(Key, Observed)>, Error> {
+        let name = &request.key.name;
+        let found = self.call("sagemaker:DescribeEndpoint", name, |it| Ok(it.look_at_endpoint(name))).await?;
+        let tags = match &found {
+            Some(_) => self.list_tags(&request.key).await?,
+            None => None,
+        };
+        let seen = found.zip(tags).map_or_else(Observed::absent, |(found, tags)| observed(place, name, &found, &tags));
+        let mut all = vec![(request.key.clone(), seen)];
+        if request.thorough {
+            for key in self.revisions(name).await? {
+                let observed = match key.kind {
+                    Kind::SageMakerModel => self.observe_model(place, &key).await?,
+                    _ => self.observe_config(place, &key).await?,
+                };
+                all.push((key, observed));
+            }
+        }
+        Ok(all)
+    }
+
+    async fn revisions(&self, endpoint: &str) -> Result<Vec<Key>, Error> {
+        let keys = |kind: Kind, names: Vec<&String>| -> Vec<Key> {
+            let names = names.into_iter().filter(|name| is_revision(name, endpoint));
+            names.map(|name| Key { kind, name: name.clone() }).collect()
+        };
+        let models = |world: &mut World| Ok(keys(Kind::SageMakerModel, world.sagemaker.models.keys().collect()));
+        let mut found = self.call("sagemaker:ListModels", endpoint, models).await?;
+        let configs =
+            |world: &mut World| Ok(keys(Kind::SageMakerEndpointConfig, world.sagemaker.configs.keys().collect()));
+        found.extend(self.call("sagemaker:ListEndpointConfigs", endpoint, configs).await?);
+        Ok(found)
+    }
+
+    pub(super) async fn apply_endpoint(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        let key = &step.key;
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::Endpoint(desired)), _) => {
+                let memory =
+                    step.attempting.as_ref().map(aiplatform::resource::endpoint::Attempting::tags).unwrap_or_default();
+                let tags = desired.tags.clone().into_iter().chain(memory).collect();
+                self.write(place, "sagemaker:CreateEndpoint", key, |world| {
+                    world.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
+                })
+                .await?;
+                Ok(Applied::Progressing("Creating".into()))
+            }
+            (Action::Update(changes), Some(Resource::Endpoint(desired)), Some(Resource::Endpoint(observed))) => {
+                let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
+                if differs(field::TAGS) {
+                    self.retag(place, key, &observed.tags, &desired.tags).await?;
+                }
+                if let Some(attempting) =
+                    step.attempting.as_ref().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG))
+                {
+                    self.add_tags(place, key, attempting.tags()).await?;
+                }
+                if !differs(field::CONFIG) {
+                    return Ok(Applied::Ready);
+                }
+                let resize = step.attempting.as_ref().is_some_and(|attempting| attempting.resize);
+                self.write(place, "sagemaker:UpdateEndpoint", key, |world| {
+                    world.update_endpoint(&key.name, &desired.config, resize)
+                })
+                .await?;
+                Ok(Applied::Progressing("Updating".into()))
+            }
+            (Action::Delete { .. }, ..) => {
+                let delete =
+                    self.write(place, "sagemaker:DeleteEndpoint", key, |world| world.delete_endpoint(&key.name));
+                match delete.await {
+                    Ok(()) => Ok(Applied::Progressing("Deleting".into())),
+                    Err(error) if error.class == aiplatform::provider::Class::NotFound => Ok(Applied::Gone),
+                    Err(error) => Err(error),
+                }
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+    }
+}
+
+fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> Observed {
+    let holder = owner(tags, &place.owner);
+    let endpoint = Endpoint {
+        name: name.into(),
+        arn: found.arn.clone(),
+        tags: tags::managed(tags),
+        config: found.config().into(),
+        deployment: None,
+        asked: String::new(),
+        keep_revisions: 0,
+    };
+    let facts = Facts {
+        status: found.status,
+        failure: found.failure.clone(),
+        modified: timestamp(found.modified),
+        attempt: tags.get(tags::ATTEMPT).and_then(|value| Attempt::parse(value)),
+        history: tags.get(tags::HISTORY).map(|value| parse_history(value)).unwrap_or_default(),
+        capacity: found.running.as_ref().map(|it| Capacity { current: it.current, desired: it.desired }),
+    };
+    Observed {
+        resource: (holder == Owner::Ours).then_some(Resource::Endpoint(endpoint)),
+        state: state(found),
+        endpoint: Some(Box::new(facts)),
+        ..held_by(holder)
+    }
+}
+
+fn state(found: &StoredEndpoint) -> ObservedState {
+    let status = found.status.name().to_string();
+    match found.status {
+        Status::InService => ObservedState::Ready,
+        busy if busy.is_busy() => ObservedState::Progressing(status),
+        _ => ObservedState::Failed(found.failure.clone().unwrap_or(status)),
+    }
+}

@@ -1,0 +1,84 @@
+//! Endpoint configurations: never changed but for their tags, and not needed by an endpoint that runs already.
+
+use aiplatform::diff::Change;
+use aiplatform::plan::{Action, Step};
+use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::endpoint_config::{Content, EndpointConfig, field};
+use aiplatform::resource::{Key, Kind, Observed, Owner, Resource, Revision};
+use aiplatform::tags::{self, Tags};
+
+use super::sagemaker::timestamp;
+use super::{Memory, held_by, owner};
+
+/// A configuration as SageMaker holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredConfig {
+    pub arn: String,
+    pub tags: Tags,
+    pub content: Content,
+    pub created: i64,
+}
+
+impl Memory {
+    pub(super) async fn observe_config(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+        let name = &key.name;
+        let described =
+            self.call("sagemaker:DescribeEndpointConfig", name, |world| Ok(world.sagemaker.configs.get(name).cloned()));
+        let Some(found) = described.await? else { return Ok(Observed::absent()) };
+        let Some(tags) = self.list_tags(key).await? else { return Ok(Observed::absent()) };
+        let holder = owner(&tags, &place.owner);
+        let config = EndpointConfig {
+            name: name.clone(),
+            arn: found.arn,
+            tags: tags::managed(&tags),
+            needs: vec![Key { kind: Kind::SageMakerModel, name: found.content.model.clone() }],
+            content: found.content,
+        };
+        let resource = (holder == Owner::Ours).then_some(Resource::EndpointConfig(config));
+        let recreated = tags.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value));
+        let revision = Revision { created: timestamp(found.created), recreated };
+        Ok(Observed { resource, revision: Some(revision), ..held_by(holder) })
+    }
+
+    pub(super) async fn apply_config(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        use Resource::EndpointConfig as Config;
+        let key = &step.key;
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Config(desired)), _) => {
+                self.create_config(place, key, desired).await?;
+            }
+            (Action::Update(changes), Some(Config(desired)), Some(Config(observed))) => {
+                if changes.iter().any(|change| change.field() == field::TAGS) {
+                    self.retag(place, key, &observed.tags, &desired.tags).await?;
+                }
+                if let Some(Change { to, .. }) = changes.iter().find(|change| change.field() == field::RECREATED) {
+                    let value = to.as_str().expect("what is remembered is text").to_string();
+                    self.add_tags(place, key, [(tags::RECREATED.to_string(), value)].into()).await?;
+                }
+            }
+            (Action::Delete { .. }, ..) => {
+                let forget = |it: &mut super::World| it.sagemaker.configs.remove(&key.name);
+                return self.remove(place, "sagemaker:DeleteEndpointConfig", key, forget).await;
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+        Ok(Applied::Ready)
+    }
+
+    async fn create_config(&self, place: &Place, key: &Key, desired: &EndpointConfig) -> Result<(), Error> {
+        self.write(place, "sagemaker:CreateEndpointConfig", key, |world| {
+            let sagemaker = &mut world.sagemaker;
+            if sagemaker.configs.contains_key(&key.name) {
+                return Err(Class::Conflict);
+            }
+            if !sagemaker.models.contains_key(&desired.content.model) {
+                return Err(Class::NotFound);
+            }
+            let (arn, tags, content) = (desired.arn.clone(), desired.tags.clone(), desired.content.clone());
+            let created = sagemaker.now();
+            sagemaker.configs.insert(key.name.clone(), StoredConfig { arn, tags, content, created });
+            Ok(())
+        })
+        .await
+    }
+}

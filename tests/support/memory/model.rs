@@ -1,0 +1,79 @@
+//! Models: made of what SageMaker can reach, and never changed but for their tags.
+
+use aiplatform::plan::{Action, Step};
+use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::model::{Content, Model};
+use aiplatform::resource::{Key, Kind, Observed, Owner, Resource, Revision};
+use aiplatform::tags::{self, Tags};
+
+use super::sagemaker::timestamp;
+use super::{Memory, held_by, owner};
+
+/// A model as SageMaker holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredModel {
+    pub arn: String,
+    pub tags: Tags,
+    pub content: Content,
+    pub created: i64,
+}
+
+impl Memory {
+    pub(super) async fn observe_model(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+        let name = &key.name;
+        let described =
+            self.call("sagemaker:DescribeModel", name, |world| Ok(world.sagemaker.models.get(name).cloned()));
+        let Some(found) = described.await? else { return Ok(Observed::absent()) };
+        let Some(tags) = self.list_tags(key).await? else { return Ok(Observed::absent()) };
+        let holder = owner(&tags, &place.owner);
+        let role = found.content.execution_role_arn.rsplit('/').next().unwrap_or_default();
+        let model = Model {
+            name: name.clone(),
+            arn: found.arn,
+            tags: tags::managed(&tags),
+            needs: vec![Key { kind: Kind::Role, name: role.into() }],
+            content: found.content,
+        };
+        let resource = (holder == Owner::Ours).then_some(Resource::Model(model));
+        let revision = Revision { created: timestamp(found.created), recreated: None };
+        Ok(Observed { resource, revision: Some(revision), ..held_by(holder) })
+    }
+
+    pub(super) async fn apply_model(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        let key = &step.key;
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::Model(desired)), _) => {
+                self.create_model(place, key, desired).await?;
+            }
+            (Action::Update(_), Some(Resource::Model(desired)), Some(Resource::Model(observed))) => {
+                self.retag(place, key, &observed.tags, &desired.tags).await?;
+            }
+            (Action::Delete { .. }, ..) => {
+                let delete =
+                    self.remove(place, "sagemaker:DeleteModel", key, |it| it.sagemaker.models.remove(&key.name));
+                return delete.await;
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+        Ok(Applied::Ready)
+    }
+
+    async fn create_model(&self, place: &Place, key: &Key, desired: &Model) -> Result<(), Error> {
+        self.write(place, "sagemaker:CreateModel", key, |world| {
+            if world.sagemaker.models.contains_key(&key.name) {
+                return Err(Class::Conflict);
+            }
+            let mut unseen = world.sagemaker.roles_unseen_by_models;
+            let visible = world.sees_role(&desired.content.execution_role_arn, &mut unseen);
+            world.sagemaker.roles_unseen_by_models = unseen;
+            if !visible {
+                return Err(Class::Conflict);
+            }
+            let (arn, tags, content) = (desired.arn.clone(), desired.tags.clone(), desired.content.clone());
+            let created = world.sagemaker.now();
+            world.sagemaker.models.insert(key.name.clone(), StoredModel { arn, tags, content, created });
+            Ok(())
+        })
+        .await
+    }
+}

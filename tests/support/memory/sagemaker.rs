@@ -1,0 +1,164 @@
+//! What Amazon SageMaker and Application Auto Scaling hold, and what a test may ask of their behaviour.
+//!
+//! There is no clock: an endpoint that SageMaker is at work on comes further whenever somebody looks at it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::scaling::Scaled;
+use aiplatform::resource::{Key, Kind, Owner};
+use aiplatform::tags::Tags;
+use jiff::Timestamp;
+
+use super::{Memory, StoredConfig, StoredEndpoint, StoredModel, StoredTarget, World, owner};
+
+/// Endpoints, what they run and what scales them, all by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SageMaker {
+    pub models: BTreeMap<String, StoredModel>,
+    pub configs: BTreeMap<String, StoredConfig>,
+    pub endpoints: BTreeMap<String, StoredEndpoint>,
+    pub targets: BTreeMap<Scaled, StoredTarget>,
+    /// How many looks find an endpoint still on its way, in each transition.
+    pub looks: usize,
+    /// Images with which no container comes up, and how an update to one ends.
+    pub broken: BTreeMap<String, Rollback>,
+    /// How many more creations of a model find that its role is not visible yet.
+    pub roles_unseen_by_models: usize,
+    /// How many more deployments find the same when they start their containers.
+    pub roles_unseen_by_endpoints: usize,
+    /// Endpoints that answered calls when they were deleted.
+    pub taken_down: BTreeSet<String>,
+    /// Milliseconds that everything so far took.
+    clock: i64,
+}
+
+/// How a failed update ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollback {
+    Works,
+    #[expect(dead_code, reason = "rollouts of the convergence tests come next")]
+    Fails,
+}
+
+impl SageMaker {
+    /// The time, which is another at each call.
+    pub fn now(&mut self) -> i64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Everything that somebody could hold, with who does.
+    pub fn holders(&self, ours: &str) -> BTreeMap<Key, Owner> {
+        let models = self.models.keys().map(|name| Key { kind: Kind::SageMakerModel, name: name.clone() });
+        let configs = self.configs.keys().map(|name| Key { kind: Kind::SageMakerEndpointConfig, name: name.clone() });
+        let endpoints = self.endpoints.keys().map(|name| Key { kind: Kind::SageMakerEndpoint, name: name.clone() });
+        let scaling = self.targets.iter().flat_map(|(scaled, target)| target.keys(scaled));
+        let keys = models.chain(configs).chain(endpoints).chain(scaling);
+        keys.filter_map(|key| Some((key.clone(), self.holder(&key, ours)?))).collect()
+    }
+
+    /// Who holds it, where it is there. Policies and scheduled actions are those of the endpoint.
+    pub fn holder(&self, key: &Key, ours: &str) -> Option<Owner> {
+        let tags = match key.kind {
+            Kind::ScalableTarget => &self.targets.get(&Scaled::parse(&key.name))?.tags,
+            Kind::ScalingPolicy | Kind::ScheduledAction => {
+                let mut targets = self.targets.iter();
+                let (scaled, _) = targets.find(|(scaled, target)| target.keys(scaled).contains(key))?;
+                &self.endpoints.get(scaled.endpoint())?.tags
+            }
+            _ => self.tags(key)?,
+        };
+        Some(owner(tags, ours))
+    }
+
+    /// What is ours and stands on something that is no longer there, roles aside.
+    pub fn dangling(&self, ours: &str) -> BTreeSet<Key> {
+        let configs = self.configs.iter().filter(|(_, it)| !self.models.contains_key(&it.content.model));
+        let configs = configs.map(|(name, _)| Key { kind: Kind::SageMakerEndpointConfig, name: name.clone() });
+        let endpoints = self.endpoints.iter().filter(|(_, it)| !it.configs().all(|it| self.configs.contains_key(it)));
+        let endpoints = endpoints.map(|(name, _)| Key { kind: Kind::SageMakerEndpoint, name: name.clone() });
+        configs.chain(endpoints).filter(|key| self.holder(key, ours) == Some(Owner::Ours)).collect()
+    }
+
+    /// The tags of a model, a configuration or an endpoint.
+    fn tags(&self, key: &Key) -> Option<&Tags> {
+        match key.kind {
+            Kind::SageMakerModel => self.models.get(&key.name).map(|it| &it.tags),
+            Kind::SageMakerEndpointConfig => self.configs.get(&key.name).map(|it| &it.tags),
+            Kind::SageMakerEndpoint => self.endpoints.get(&key.name).map(|it| &it.tags),
+            other => panic!("SageMaker keeps no tags of a {other}"),
+        }
+    }
+
+    fn tags_mut(&mut self, key: &Key) -> Option<&mut Tags> {
+        match key.kind {
+            Kind::SageMakerModel => self.models.get_mut(&key.name).map(|it| &mut it.tags),
+            Kind::SageMakerEndpointConfig => self.configs.get_mut(&key.name).map(|it| &mut it.tags),
+            Kind::SageMakerEndpoint => self.endpoints.get_mut(&key.name).map(|it| &mut it.tags),
+            other => panic!("SageMaker keeps no tags of a {other}"),
+        }
+    }
+}
+
+impl World {
+    /// Whether SageMaker can work with a role now: what is not visible yet is seen the next time.
+    pub(super) fn sees_role(&self, arn: &str, unseen: &mut usize) -> bool {
+        let hidden = *unseen > 0;
+        *unseen = unseen.saturating_sub(1);
+        !hidden && self.has_role(arn)
+    }
+}
+
+impl Memory {
+    pub(super) async fn list_tags(&self, key: &Key) -> Result<Option<Tags>, Error> {
+        self.call("sagemaker:ListTags", &key.name, |world| Ok(world.sagemaker.tags(key).cloned())).await
+    }
+
+    pub(super) async fn add_tags(&self, place: &Place, key: &Key, tags: Tags) -> Result<(), Error> {
+        self.write(place, "sagemaker:AddTags", key, |world| {
+            world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.extend(tags);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is stale goes first, as with roles.
+    pub(super) async fn retag(&self, place: &Place, key: &Key, observed: &Tags, desired: &Tags) -> Result<(), Error> {
+        let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
+        if !stale.is_empty() {
+            self.write(place, "sagemaker:DeleteTags", key, |world| {
+                world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.retain(|key, _| !stale.contains(&key));
+                Ok(())
+            })
+            .await?;
+        }
+        self.add_tags(place, key, desired.clone()).await
+    }
+
+    /// A deletion of what may be gone already.
+    pub(super) async fn remove<T>(
+        &self,
+        place: &Place,
+        action: &str,
+        key: &Key,
+        effect: impl FnOnce(&mut World) -> Option<T>,
+    ) -> Result<Applied, Error> {
+        match self.write(place, action, key, |world| effect(world).ok_or(Class::NotFound)).await {
+            Ok(_) => Ok(Applied::Gone),
+            Err(error) if error.class == Class::NotFound => Ok(Applied::Gone),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A time of this world as AWS tells it.
+pub(super) fn timestamp(clock: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_700_000_000_000 + clock).expect("the time exists")
+}
+
+/// Whether a model or a configuration is a revision of what an endpoint runs: the hash of where they are is the same.
+pub(super) fn is_revision(name: &str, endpoint: &str) -> bool {
+    let hash = endpoint.rsplit('-').next().unwrap_or_default();
+    name.rsplit('-').nth(1) == Some(hash)
+}

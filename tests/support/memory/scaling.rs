@@ -1,0 +1,232 @@
+//! What Application Auto Scaling holds: scalable targets, and the policies and scheduled actions that vanish with them.
+
+use std::collections::BTreeMap;
+
+use aiplatform::diff::Change;
+use aiplatform::plan::{Action, Step};
+use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::endpoint::Status;
+use aiplatform::resource::scaling::{
+    Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking, field,
+};
+use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
+use aiplatform::tags::{self, Tags};
+
+use super::{Memory, World, held_by, owner};
+
+/// A target as Application Auto Scaling holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTarget {
+    pub bounds: Bounds,
+    pub tags: Tags,
+    /// `None` for a policy that does not track a predefined metric.
+    pub policies: BTreeMap<String, Option<Tracking>>,
+    pub actions: BTreeMap<String, ScheduledAction>,
+}
+
+impl StoredTarget {
+    /// The keys of the target, its policies and its scheduled actions.
+    pub fn keys(&self, scaled: &Scaled) -> Vec<Key> {
+        let policies = self.policies(scaled).into_iter().map(|policy| policy.key());
+        let actions = self.actions.values().map(ScheduledAction::key);
+        [scaled.key()].into_iter().chain(policies).chain(actions).collect()
+    }
+
+    /// What of it is ours, in canonical form.
+    pub fn managed(&self, scaled: &Scaled) -> ScalableTarget {
+        let tags = tags::managed(&self.tags);
+        ScalableTarget { scaled: scaled.clone(), bounds: self.bounds, tags, scheduled: Vec::new() }
+    }
+
+    /// Its policies, in canonical form.
+    pub fn policies(&self, scaled: &Scaled) -> Vec<ScalingPolicy> {
+        let policy = |(name, tracking): (&String, &Option<Tracking>)| ScalingPolicy {
+            name: name.clone(),
+            scaled: scaled.clone(),
+            tracking: tracking.clone(),
+            derivation: None,
+        };
+        self.policies.iter().map(policy).collect()
+    }
+}
+
+impl World {
+    fn register(&mut self, scaled: &Scaled, bounds: Bounds, tags: &Tags) -> Result<(), Class> {
+        let endpoint = self.sagemaker.endpoints.get(scaled.endpoint()).ok_or(Class::NotFound)?;
+        if endpoint.status != Status::InService {
+            return Err(if endpoint.status.is_busy() { Class::Conflict } else { Class::Invalid });
+        }
+        let capacity = endpoint.running.as_ref().expect("what is in service runs").desired;
+        let fresh = || StoredTarget { bounds, tags: tags.clone(), policies: BTreeMap::new(), actions: BTreeMap::new() };
+        self.sagemaker.targets.entry(scaled.clone()).or_insert_with(fresh).bounds = bounds;
+        let within = capacity.clamp(bounds.min_capacity, bounds.max_capacity);
+        if within == capacity { Ok(()) } else { self.scale(scaled.endpoint(), within) }
+    }
+
+    /// The time of a scheduled action comes.
+    #[expect(dead_code, reason = "rollouts of the convergence tests come next")]
+    pub fn fire(&mut self, scaled: &Scaled, action: &str) -> Result<(), Class> {
+        let target = self.sagemaker.targets.get(scaled).ok_or(Class::NotFound)?;
+        let action = target.actions.get(action).ok_or(Class::NotFound)?;
+        let bounds = Bounds {
+            min_capacity: action.min_capacity.unwrap_or(target.bounds.min_capacity),
+            max_capacity: action.max_capacity.unwrap_or(target.bounds.max_capacity),
+        };
+        self.register(scaled, bounds, &Tags::new())
+    }
+
+    fn target_mut(&mut self, scaled: &Scaled) -> Result<&mut StoredTarget, Class> {
+        self.sagemaker.targets.get_mut(scaled).ok_or(Class::NotFound)
+    }
+}
+
+impl Memory {
+    /// The target, and every policy and scheduled action of it.
+    pub(super) async fn observe_target(&self, place: &Place, key: &Key) -> Result<Vec<(Key, Observed)>, Error> {
+        let scaled = Scaled::parse(&key.name);
+        let describe = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).cloned());
+        let found = self.call("application-autoscaling:DescribeScalableTargets", &key.name, describe).await?;
+        let Some(found) = found else { return Ok(vec![(key.clone(), Observed::absent())]) };
+        let list = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()));
+        let tags = self.call("application-autoscaling:ListTagsForResource", &key.name, list).await?.unwrap_or_default();
+        let holder = owner(&tags, &place.owner);
+        let target = Resource::ScalableTarget(StoredTarget { tags, ..found }.managed(&scaled));
+        let resource = (holder == Owner::Ours).then_some(target);
+        let mut all = vec![(key.clone(), Observed { resource, ..held_by(holder) })];
+        for kind in [Kind::ScalingPolicy, Kind::ScheduledAction] {
+            all.extend(self.parts(place, kind, scaled.endpoint(), &[scaled.dimension]).await?);
+        }
+        Ok(all)
+    }
+
+    /// One policy or scheduled action, whose key does not say in which dimension it is.
+    pub(super) async fn observe_part(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+        let endpoint = key.name.split('/').next().unwrap_or_default();
+        let parts = self.parts(place, key.kind, endpoint, &Dimension::ALL).await?;
+        let found = parts.into_iter().find(|(part, _)| part == key);
+        Ok(found.map_or_else(Observed::absent, |(_, observed)| observed))
+    }
+
+    /// Policies or scheduled actions: what scales our endpoint is ours.
+    async fn parts(
+        &self,
+        place: &Place,
+        kind: Kind,
+        endpoint: &str,
+        dimensions: &[Dimension],
+    ) -> Result<Vec<(Key, Observed)>, Error> {
+        let action = if kind == Kind::ScalingPolicy { "DescribeScalingPolicies" } else { "DescribeScheduledActions" };
+        let describe = |world: &mut World| {
+            let holder = world.sagemaker.endpoints.get(endpoint).map(|it| owner(&it.tags, &place.owner));
+            let targets = dimensions
+                .iter()
+                .filter_map(|dimension| world.sagemaker.targets.get_key_value(&Scaled::of(endpoint, *dimension)));
+            let mut found = Vec::new();
+            for (scaled, target) in targets {
+                match kind {
+                    Kind::ScalingPolicy => {
+                        found.extend(target.policies(scaled).into_iter().map(Resource::ScalingPolicy));
+                    }
+                    _ => found.extend(target.actions.values().cloned().map(Resource::ScheduledAction)),
+                }
+            }
+            Ok((holder, found))
+        };
+        let (holder, found) = self.call(&format!("application-autoscaling:{action}"), endpoint, describe).await?;
+        let holder = holder.unwrap_or(Owner::Nobody);
+        let ours = holder == Owner::Ours;
+        let seen = |part: Resource| Observed { resource: ours.then_some(part), ..held_by(holder.clone()) };
+        Ok(found.into_iter().map(|part| (part.key(), seen(part))).collect())
+    }
+
+    pub(super) async fn apply_target(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        let key = &step.key;
+        let scaled = Scaled::parse(&key.name);
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::ScalableTarget(desired)), _) => {
+                self.register_target(place, key, desired).await?;
+            }
+            (
+                Action::Update(changes),
+                Some(Resource::ScalableTarget(desired)),
+                Some(Resource::ScalableTarget(observed)),
+            ) => {
+                if changes.iter().any(|change| change.field() == field::TAGS) {
+                    self.retag_target(place, key, &observed.tags, &desired.tags).await?;
+                }
+                if changes.iter().map(Change::field).any(|field| field != field::TAGS) {
+                    self.register_target(place, key, desired).await?;
+                }
+            }
+            (Action::Delete { .. }, ..) => {
+                let forget = |world: &mut World| world.sagemaker.targets.remove(&scaled);
+                return self.remove(place, "application-autoscaling:DeregisterScalableTarget", key, forget).await;
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+        Ok(Applied::Ready)
+    }
+
+    async fn register_target(&self, place: &Place, key: &Key, desired: &ScalableTarget) -> Result<(), Error> {
+        self.write(place, "application-autoscaling:RegisterScalableTarget", key, |world| {
+            world.register(&desired.scaled, desired.bounds, &desired.tags)
+        })
+        .await
+    }
+
+    async fn retag_target(&self, place: &Place, key: &Key, observed: &Tags, desired: &Tags) -> Result<(), Error> {
+        let scaled = Scaled::parse(&key.name);
+        let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
+        if !stale.is_empty() {
+            self.write(place, "application-autoscaling:UntagResource", key, |world| {
+                world.target_mut(&scaled)?.tags.retain(|key, _| !stale.contains(&key));
+                Ok(())
+            })
+            .await?;
+        }
+        self.write(place, "application-autoscaling:TagResource", key, |world| {
+            world.target_mut(&scaled)?.tags.extend(desired.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn apply_policy(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create | Action::Update(_), Some(Resource::ScalingPolicy(desired)), _) => {
+                self.write(place, "application-autoscaling:PutScalingPolicy", &step.key, |world| {
+                    let target = world.target_mut(&desired.scaled)?;
+                    target.policies.insert(desired.name.clone(), desired.tracking.clone());
+                    Ok(())
+                })
+                .await?;
+                Ok(Applied::Ready)
+            }
+            (Action::Delete { .. }, _, Some(Resource::ScalingPolicy(observed))) => {
+                let forget =
+                    |world: &mut World| world.target_mut(&observed.scaled).ok()?.policies.remove(&observed.name);
+                self.remove(place, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+    }
+
+    pub(super) async fn apply_scheduled_action(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create | Action::Update(_), Some(Resource::ScheduledAction(desired)), _) => {
+                self.write(place, "application-autoscaling:PutScheduledAction", &step.key, |world| {
+                    world.target_mut(&desired.scaled)?.actions.insert(desired.name.clone(), desired.clone());
+                    Ok(())
+                })
+                .await?;
+                Ok(Applied::Ready)
+            }
+            (Action::Delete { .. }, _, Some(Resource::ScheduledAction(observed))) => {
+                let forget =
+                    |world: &mut World| world.target_mut(&observed.scaled).ok()?.actions.remove(&observed.name);
+                self.remove(place, "application-autoscaling:DeleteScheduledAction", &step.key, forget).await
+            }
+            other => panic!("{other:?} is not to be taken"),
+        }
+    }
+}
