@@ -167,6 +167,8 @@ pub struct Intent {
     pub management_policy: ManagementPolicy,
     /// What the spec says of each resource's end, while there is a spec that says so.
     pub removals: BTreeMap<Key, Removal>,
+    /// Moves of endpoints that AWS refused a moment ago.
+    pub refused: BTreeMap<Key, Refusal>,
 }
 
 impl Intent {
@@ -180,7 +182,7 @@ impl Intent {
     #[must_use]
     pub fn delete(management_policy: ManagementPolicy, deletion_policy: DeletionPolicy, desired: &[Desired]) -> Self {
         let removals = desired.iter().map(|desired| (desired.resource.key(), desired.removal)).collect();
-        Self { deleting: true, deletion_policy, management_policy, removals }
+        Self { deleting: true, deletion_policy, management_policy, removals, refused: BTreeMap::new() }
     }
 
     /// Why a deletion of the object takes nothing away, if so. AWS need not even be asked then.
@@ -210,20 +212,19 @@ impl Intent {
 #[must_use]
 pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
     let wanted = if intent.deleting { Vec::new() } else { revisions::widened(desired, observations) };
-    let rollouts = Rollouts::of(&wanted, observations);
+    let rollouts = Rollouts::of(&wanted, observations, &intent.refused);
     let mut steps: Vec<Step> = Vec::new();
     let mut attainable = BTreeSet::new();
     let mut placed = BTreeSet::new();
     for item in &wanted {
-        let key = item.resource.key();
-        for step in rollouts.deregistrations(&key, &wanted, observations) {
-            placed.insert(step.key.clone());
-            steps.push(step);
-        }
-        if !placed.insert(key) {
+        if !placed.insert(item.resource.key()) {
             continue;
         }
         let step = rollouts.direct(towards(item, observations, &attainable), observations);
+        for taken_off in rollouts.deregistrations(&step, &wanted, observations) {
+            placed.insert(taken_off.key.clone());
+            steps.push(taken_off);
+        }
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
             attainable.insert(step.key.clone());
         }

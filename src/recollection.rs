@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::execute::{Outcome, Outcomes};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Refusal};
 use crate::repeats::Repeats;
 use crate::resource::{Key, Kind, Observations, Observed, ObservedState};
 use crate::schedule::Next;
@@ -46,11 +46,13 @@ pub struct Past {
     pub recalled: Observations,
     /// Whether to look for what nobody knows of.
     pub thorough: bool,
+    /// Moves of endpoints that AWS refused in the last pass, for which scaling was taken off: it is put back.
+    pub refused: BTreeMap<Key, Refusal>,
 }
 
 impl Default for Past {
     fn default() -> Self {
-        Self { repeats: Repeats::default(), recalled: Observations::new(), thorough: true }
+        Self { repeats: Repeats::default(), recalled: Observations::new(), thorough: true, refused: BTreeMap::new() }
     }
 }
 

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::api::status::AIPlatformStatus;
 use crate::api::{AIPlatform, ManagementPolicy};
 use crate::desire::desire;
-use crate::execute::{Outcomes, execute};
+use crate::execute::{Outcome, Outcomes, execute};
 use crate::guardrails::{Guardrails, Labels};
-use crate::plan::{Action, Intent, Plan, plan};
+use crate::plan::{Action, Intent, Plan, Refusal, plan};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::{Error, Place, Provider};
 use crate::recollection::Past;
@@ -46,6 +46,8 @@ pub struct Pass {
     pub plan: Plan,
     /// What became of its steps.
     pub outcomes: Outcomes,
+    /// Moves of endpoints that AWS refused, for which scaling was taken off.
+    pub refused: BTreeMap<Key, Refusal>,
 }
 
 /// Why no plan could be made.
@@ -120,7 +122,8 @@ pub async fn reconcile<P: Provider>(
     let ended = |verdict: Verdict| {
         let (status, next) = status(subject, &verdict);
         let (plan, outcomes) = (Plan::default(), Outcomes::new());
-        Pass { status, next, finished: false, observations: Observations::new(), plan, outcomes }
+        let (observations, refused) = (Observations::new(), BTreeMap::new());
+        Pass { status, next, finished: false, observations, plan, outcomes, refused }
     };
     if object.spec.suspend {
         return ended(Verdict::Suspended);
@@ -146,7 +149,20 @@ pub async fn reconcile<P: Provider>(
     let outcomes = execute(provider, &aim.place, &plan, stop).await;
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
     let finished = deleting && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)));
-    Pass { status, next, finished, observations, plan, outcomes }
+    let refused = refused_moves(&plan, &outcomes);
+    let next = if refused.is_empty() { next } else { Next::Now };
+    Pass { status, next, finished, observations, plan, outcomes, refused }
+}
+
+/// Moves that cannot succeed before somebody acts, and for which scaling was taken off.
+fn refused_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
+    let refused = plan.steps.iter().filter_map(|step| match outcomes.get(&step.key) {
+        Some(Outcome::Failed(error)) if error.needs_somebody() && step.attempting.as_ref()?.reshape => {
+            Some((step.key.clone(), Refusal { reason: error.reason(), message: error.to_string() }))
+        }
+        _ => None,
+    });
+    refused.collect()
 }
 
 /// What would be done to a live object, without doing it.
@@ -240,5 +256,6 @@ async fn survey<P: Provider>(
     for (key, observed) in recalled {
         observations.entry(key).or_insert(observed);
     }
-    Ok((plan(&aim.namespace, &aim.name, &aim.desired, &observations, &aim.intent), observations))
+    let intent = Intent { refused: past.refused.clone(), ..aim.intent.clone() };
+    Ok((plan(&aim.namespace, &aim.name, &aim.desired, &observations, &intent), observations))
 }

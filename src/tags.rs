@@ -25,12 +25,15 @@ pub const ATTEMPT: &str = "aiplatform.dev/attempt";
 /// On an endpoint: the revisions it ran before, the newest first, with dots between them.
 pub const HISTORY: &str = "aiplatform.dev/history";
 
+/// On an endpoint: the bounds that a schedule had set when scaling was taken off for a move, as `<fewest>/<most>`.
+pub const BOUNDS: &str = "aiplatform.dev/bounds";
+
 /// On an endpoint configuration: how often an endpoint that failed to come up with it was made again, as
 /// `<what was asked>/<how often>`.
 pub const RECREATED: &str = "aiplatform.dev/recreated";
 
 /// Tags by which resources remember what happened to them. They are not compared.
-const MEMORY: [&str; 3] = [ATTEMPT, HISTORY, RECREATED];
+const MEMORY: [&str; 4] = [ATTEMPT, HISTORY, BOUNDS, RECREATED];
 
 /// Everything under this prefix is ours.
 pub const PREFIX: &str = "aiplatform.dev/";

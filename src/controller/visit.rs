@@ -1,6 +1,6 @@
 //! A visit to one object: passes until there is nothing more to do at once, each with at most one status write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,16 +71,18 @@ pub(super) async fn visit<P: Provider + 'static>(
     let mut object = object.clone();
     let mut own_versions = Vec::new();
     let mut acted = false;
+    let mut refused = BTreeMap::new();
     let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
         let recalled = recollection.recall(occasion, now);
-        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked };
+        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused };
         let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.stop).await;
         let Pass { plan, outcomes, observations, .. } = &pass;
         recollection.record(&Seen { plan, outcomes, observations, recalled: &known.recalled }, pass.next, now);
         repeats = known.repeats;
         repeats.record(plan, outcomes);
+        refused = pass.refused.clone();
         acted |= outcomes.values().any(|outcome| matches!(outcome, Outcome::Done(_)));
         keep(&object, &repeats, &recollection, context);
         if !pass.plan.steps.is_empty() {

@@ -6,6 +6,7 @@ use crate::grants::is_revision_policy;
 use crate::names;
 use crate::resource::endpoint::{Endpoint, Facts, Status};
 use crate::resource::endpoint_config::revision_of;
+use crate::resource::scaling::Bounds;
 use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
 
 /// What is desired, with what has to hold beyond the spec: a role keeps the permissions of every revision that is
@@ -30,16 +31,26 @@ pub(super) fn widened(desired: &[Desired], observations: &Observations) -> Vec<D
                 let still_used: Vec<_> = still_used.map(|(name, policy)| (name.clone(), policy.clone())).collect();
                 role.policies.extend(still_used);
             }
-            (Resource::ScalableTarget(target), Some(Resource::ScalableTarget(found)))
-                if target.scheduled.contains(&found.bounds) =>
-            {
-                target.bounds = found.bounds;
+            (Resource::ScalableTarget(target), found) => {
+                let bounds = match found {
+                    Some(Resource::ScalableTarget(found)) => Some(found.bounds),
+                    _ => remembered(target.scaled.endpoint(), observations),
+                };
+                if let Some(bounds) = bounds.filter(|bounds| target.scheduled.contains(bounds)) {
+                    target.bounds = bounds;
+                }
             }
             _ => {}
         }
         item
     };
     desired.iter().map(widen).collect()
+}
+
+/// The bounds that a schedule had set when scaling was taken off.
+fn remembered(endpoint: &str, observations: &Observations) -> Option<Bounds> {
+    let key = Key { kind: Kind::SageMakerEndpoint, name: endpoint.to_string() };
+    observations.get(&key)?.endpoint.as_ref()?.bounds
 }
 
 /// Why an endpoint configuration that is no longer declared stays: its endpoint runs it or is on its way, or it is one

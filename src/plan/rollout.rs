@@ -38,11 +38,9 @@ enum Course {
     /// It runs what is wanted, and somebody changes how much of it there is, which is not ours to wait for.
     Scale(String),
     /// It is moved to the wanted configuration.
-    Move {
-        attempting: Attempting,
-        /// Whether what is registered for scaling has to be taken off before.
-        reshape: bool,
-    },
+    Move(Attempting),
+    /// It is about to be moved, and first has to remember what would be lost.
+    Note(Attempting),
     /// It runs an older configuration and stays there.
     Hold(Refusal),
     /// It can neither be moved nor left in peace.
@@ -57,7 +55,8 @@ enum Course {
 }
 
 impl Rollouts {
-    pub(super) fn of(wanted: &[Desired], observations: &Observations) -> Self {
+    /// `refused` are moves that AWS refused a moment ago.
+    pub(super) fn of(wanted: &[Desired], observations: &Observations, refused: &BTreeMap<Key, Refusal>) -> Self {
         let (mut courses, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
         for item in wanted {
             let Resource::Endpoint(endpoint) = &item.resource else { continue };
@@ -71,34 +70,47 @@ impl Rollouts {
                 endpoints.insert(Key { kind: Kind::SageMakerModel, name }, key.clone());
                 endpoints.insert(config_key(&config.name), key.clone());
             }
-            courses.insert(key, course(endpoint, config, observations));
+            let course = match (course(endpoint, config, observations), refused.get(&key)) {
+                // What was taken off for the move comes back, and the move is tried again later.
+                (Course::Move(Attempting { reshape: true, .. }), Some(refusal)) => Course::Hold(refusal.clone()),
+                (Course::Move(attempting), _) if attempting.reshape => {
+                    remembering(attempting, &key, wanted, observations)
+                }
+                (course, _) => course,
+            };
+            courses.insert(key, course);
         }
         Self { courses, endpoints }
     }
 
-    /// What has to be taken off before an endpoint is moved, because SageMaker refuses to change the instance type of
-    /// what is registered for scaling. The number of instances stays what it is meanwhile.
-    pub(super) fn deregistrations(&self, key: &Key, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
-        let Some(Course::Move { reshape: true, .. }) = self.courses.get(key) else { return Vec::new() };
-        let registered = registered(&key.name, observations);
-        let ours = registered.filter(|(_, observed)| {
-            observed.owner == Owner::Ours && !matches!(observed.state, ObservedState::Unreadable(_))
-        });
-        ours.map(|(target, observed)| Step {
-            key: target.clone(),
-            action: Action::Delete { with_contents: false },
-            needs: Vec::new(),
-            arn: observed.arn.clone(),
-            id: observed.id.clone(),
-            desired: wanted.iter().map(|item| &item.resource).find(|resource| resource.key() == *target).cloned(),
-            observed: observed.resource.clone(),
-            held: None,
-            withheld: None,
-            remarks: Vec::new(),
-            attempting: None,
-            endpoint: None,
-        })
-        .collect()
+    /// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
+    /// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
+    /// everything else is there that the move needs.
+    pub(super) fn deregistrations(&self, step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
+        let is_reshaped = step.attempting.as_ref().is_some_and(|attempting| attempting.reshape);
+        let is_moved =
+            matches!(&step.action, Action::Update(changes) if changes.iter().any(|it| it.field() == field::CONFIG));
+        if !is_reshaped || !is_moved {
+            return Vec::new();
+        }
+        let desired = |key: &Key| wanted.iter().map(|item| &item.resource).find(|it| it.key() == *key).cloned();
+        let needs: Vec<Key> = step.needs.iter().filter(|need| need.kind != Kind::ScalableTarget).cloned().collect();
+        registered(&step.key.name, observations)
+            .map(|(target, observed)| Step {
+                key: target.clone(),
+                action: Action::Delete { with_contents: false },
+                needs: needs.clone(),
+                arn: observed.arn.clone(),
+                id: observed.id.clone(),
+                desired: desired(target),
+                observed: observed.resource.clone(),
+                held: None,
+                withheld: None,
+                remarks: Vec::new(),
+                attempting: None,
+                endpoint: None,
+            })
+            .collect()
     }
 
     /// The step as the rollout has it, where it is part of one.
@@ -123,7 +135,7 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     let observed = observations.get(&key).filter(|observed| !matches!(observed.state, ObservedState::Absent));
     let Some(observed) = observed else {
         let attempt = attempt(Timestamp::UNIX_EPOCH);
-        return Course::Make(Attempting { attempt, history: Vec::new(), resize: false });
+        return Course::Make(Attempting { attempt, history: Vec::new(), resize: false, reshape: false, bounds: None });
     };
     let (Some(facts), Some(Resource::Endpoint(running)), Owner::Ours) =
         (&observed.endpoint, &observed.resource, &observed.owner)
@@ -138,13 +150,14 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     };
     let before = runs(&running.config);
     let after = config.map(|config| &config.content.capacity);
-    let go = || Course::Move {
-        attempting: Attempting {
+    let go = || {
+        Course::Move(Attempting {
             attempt: attempt(facts.modified),
             history: history(running, facts),
             resize: is_resized(before, after),
-        },
-        reshape: before.map(Capacity::instance_type) != after.map(Capacity::instance_type),
+            reshape: before.map(Capacity::instance_type) != after.map(Capacity::instance_type),
+            bounds: None,
+        })
     };
     match facts.status {
         Status::InService if running.config == wanted.config => {
@@ -153,6 +166,8 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
                 attempt: attempt(facts.modified),
                 history: facts.history.clone(),
                 resize: false,
+                reshape: false,
+                bounds: None,
             }))
         }
         Status::InService
@@ -184,6 +199,23 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
             Course::Wait(facts.status.name().to_string())
         }
     }
+}
+
+/// What is registered goes with its bounds, and those that a schedule has set hold until its next time: they are written
+/// down before, to come back with it.
+fn remembering(attempting: Attempting, key: &Key, wanted: &[Desired], observations: &Observations) -> Course {
+    let registered = registered(&key.name, observations).find_map(|(target, observed)| match &observed.resource {
+        Some(Resource::ScalableTarget(found)) => Some((target, found.bounds)),
+        _ => None,
+    });
+    let Some((target, bounds)) = registered else { return Course::Move(attempting) };
+    let is_scheduled = wanted.iter().any(|item| match &item.resource {
+        Resource::ScalableTarget(wanted) => wanted.scaled.key() == *target && wanted.scheduled.contains(&bounds),
+        _ => false,
+    });
+    let remembered = observations.get(key).and_then(|observed| observed.endpoint.as_ref()?.bounds);
+    let attempting = Attempting { bounds: Some(bounds), ..attempting };
+    if is_scheduled && remembered != Some(bounds) { Course::Note(attempting) } else { Course::Move(attempting) }
 }
 
 /// A rollback leaves the endpoint in service, changed since the attempt, with a reason and still on its old
@@ -288,7 +320,7 @@ fn along(course: &Course, mut step: Step, observations: &Observations) -> Step {
             step.action = Action::Keep;
             step.remarks.push(how.clone());
         }
-        Course::Stay(Some(attempting)) => {
+        Course::Stay(Some(attempting)) | Course::Note(attempting) => {
             let last = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
             let change = Change {
                 path: field::ATTEMPT.into(),
@@ -299,9 +331,9 @@ fn along(course: &Course, mut step: Step, observations: &Observations) -> Step {
             step.action = Action::Update(changes);
             step.attempting = Some(attempting.clone());
         }
-        Course::Move { attempting, reshape } => {
+        Course::Move(attempting) => {
             let registered: Vec<(&Key, &Observed)> =
-                if *reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
+                if attempting.reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
             step.needs.extend(registered.iter().map(|(key, _)| (*key).clone()));
             let in_the_way: Vec<Key> = registered
                 .iter()

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::endpoint_config::revision_of;
+use super::scaling::Bounds;
 use crate::tags::{self, Tags};
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -107,6 +108,8 @@ pub struct Facts {
     pub attempt: Option<Attempt>,
     /// Revisions that it ran before, the newest first, as its tags remember.
     pub history: Vec<String>,
+    /// The bounds that were registered when scaling was taken off last, as its tags remember.
+    pub bounds: Option<Bounds>,
     /// How many instances, or how much provisioned concurrency, its variant has.
     pub capacity: Option<Capacity>,
 }
@@ -218,6 +221,10 @@ pub struct Attempting {
     /// Whether the number of instances is the new configuration's, because the user changed it there, and not what it
     /// is now.
     pub resize: bool,
+    /// Whether what is registered for scaling has to be taken off before.
+    pub reshape: bool,
+    /// The bounds that are registered by then.
+    pub bounds: Option<Bounds>,
 }
 
 impl Attempting {
@@ -227,6 +234,9 @@ impl Attempting {
         let mut tags = Tags::from([(tags::ATTEMPT.to_string(), self.attempt.to_string())]);
         if !self.history.is_empty() {
             tags.insert(tags::HISTORY.into(), self.history.join("."));
+        }
+        if let Some(bounds) = self.bounds {
+            tags.insert(tags::BOUNDS.into(), bounds.to_string());
         }
         tags
     }

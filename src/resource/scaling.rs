@@ -1,5 +1,7 @@
 //! What Application Auto Scaling knows of an endpoint: its bounds, the target to keep, and bounds at certain times.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{Key, Kind};
@@ -104,6 +106,21 @@ pub struct Bounds {
     pub min_capacity: i32,
     /// The most.
     pub max_capacity: i32,
+}
+
+impl Bounds {
+    /// The bounds that a tag's value remembers.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let (fewest, most) = value.split_once('/')?;
+        Some(Self { min_capacity: fewest.parse().ok()?, max_capacity: most.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.min_capacity, self.max_capacity)
+    }
 }
 
 /// A target tracking policy.

@@ -135,6 +135,7 @@ fn in_service() -> Facts {
         modified: at(0),
         attempt: None,
         history: Vec::new(),
+        bounds: None,
         capacity: Some(Capacity { current: 2, desired: 2 }),
     }
 }
@@ -252,8 +253,36 @@ fn what_is_registered_for_scaling_is_taken_off_before_the_instance_type_changes(
         ]
     );
     let plan = world.plan(&after);
-    let target = step(&plan, Kind::ScalableTarget).key.clone();
-    assert!(step(&plan, Kind::SageMakerEndpoint).needs.contains(&target), "it waits for that");
+    let (target, endpoint) = (step(&plan, Kind::ScalableTarget), step(&plan, Kind::SageMakerEndpoint));
+    assert!(endpoint.needs.contains(&target.key), "it waits for that");
+    assert_eq!(target.needs, [step(&plan, Kind::SageMakerEndpointConfig).key.clone()], "and that for all else");
+}
+
+#[test]
+fn bounds_that_a_schedule_has_set_come_back_with_the_target() {
+    let (before, after) = (wanted(json!({})), wanted(other_type("1")));
+    let bounds = Bounds { min_capacity: 4, max_capacity: 8 };
+    let mut world = World::of(&before);
+    for observed in world.0.values_mut() {
+        if let Some(Resource::ScalableTarget(target)) = &mut observed.resource {
+            target.bounds = bounds;
+        }
+    }
+    let told = world.told(&after);
+    assert!(told.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {told:?}");
+    assert!(!told.contains(&"Delete ScalableTarget".to_string()), "{told:?}");
+    world.facts(|facts| facts.bounds = Some(bounds));
+    assert!(world.told(&after).contains(&"Delete ScalableTarget".to_string()));
+
+    let world = World::of(&after).without(Kind::ScalableTarget);
+    let target = |world: &World| match &step(&world.plan(&after), Kind::ScalableTarget).desired {
+        Some(Resource::ScalableTarget(target)) => target.bounds.min_capacity,
+        other => panic!("not a target: {other:?}"),
+    };
+    assert_eq!(target(&world), 2);
+    let mut world = world;
+    world.facts(|facts| facts.bounds = Some(bounds));
+    assert_eq!(target(&world), 4);
 }
 
 #[test]

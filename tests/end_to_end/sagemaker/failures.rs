@@ -115,6 +115,8 @@ async fn a_quota_is_named_and_the_old_revision_serves_on() {
     let message = world.wait_stalled("assistant", "QuotaExceeded").await;
     assert!(message.contains("sagemaker:UpdateEndpoint") && message.contains("ml.c5.xlarge"), "{message}");
     assert_eq!(instances(&world, &name).await, 2);
+    world.wait("it scales again", async || bounds(&world).await == Some((2, 8))).await;
+    world.wait_stalled("assistant", "QuotaExceeded").await;
     world.aws.control("sagemaker/limit", json!({"instanceType": "ml.c5.xlarge", "count": null}));
     world.poke("assistant").await;
     world.wait_ready("assistant").await;
@@ -147,4 +149,23 @@ async fn an_endpoint_of_another_owner_is_left_alone() {
     assert!(message.contains("other/team/x"), "{message}");
     assert_eq!(count(&world, "UpdateEndpoint"), 0);
     assert_eq!(image_in_service(&world, &name).await, "1");
+}
+
+#[tokio::test]
+async fn scaling_stays_on_while_a_rollout_cannot_begin() {
+    let world = world("unready").await;
+    world.apply("assistant", &ranking(json!({}))).await;
+    world.wait_ready("assistant").await;
+    let wanted = ranking(json!({
+        "instance": {"type": "ml.c5.xlarge", "count": 2},
+        "modelData": {"bucket": "artifacts", "key": "models/rank/2/model.tar.gz"},
+    }));
+    world.apply("assistant", &wanted).await;
+    world
+        .wait_for("assistant", "waiting for its artifact", |status| {
+            condition(status, "Ready").is_some_and(|ready| ready.reason == "ProgressingWithRetry")
+        })
+        .await;
+    assert_eq!(bounds(&world).await, Some((2, 8)));
+    assert_eq!(count(&world, "DeregisterScalableTarget"), 0);
 }

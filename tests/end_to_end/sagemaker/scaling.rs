@@ -114,3 +114,15 @@ async fn without_autoscaling_nothing_is_registered_and_the_number_stays() {
     world.wait_ready("assistant").await;
     assert_eq!(instances(&world, &name).await, 5);
 }
+
+#[tokio::test]
+async fn bounds_of_a_schedule_outlive_another_instance_type() {
+    let world = world("window").await;
+    let mut fields = with_schedule();
+    let name = scaled(&world, fields.clone()).await;
+    register(&world, &name, 4, 8).await;
+    fields["instance"] = json!({"type": "ml.c5.xlarge", "count": 2});
+    scaled(&world, fields).await;
+    assert_eq!(count(&world, "DeregisterScalableTarget"), 1);
+    assert_eq!(bounds(&world).await, Some((4, 8)), "until the schedule's next time");
+}

@@ -4,6 +4,7 @@ use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
 use aiplatform::provider::{Applied, Error, Place};
 use aiplatform::resource::endpoint::{Attempt, Capacity, Endpoint, Facts, Status, field, parse_history};
+use aiplatform::resource::scaling::Bounds;
 use aiplatform::resource::{Key, Kind, Observed, ObservedState, Owner, Request, Resource};
 use aiplatform::tags::{self, Tags};
 
@@ -114,6 +115,7 @@ fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> O
         modified: timestamp(found.modified),
         attempt: tags.get(tags::ATTEMPT).and_then(|value| Attempt::parse(value)),
         history: tags.get(tags::HISTORY).map(|value| parse_history(value)).unwrap_or_default(),
+        bounds: tags.get(tags::BOUNDS).and_then(|value| Bounds::parse(value)),
         capacity: found.running.as_ref().map(|it| Capacity { current: it.current, desired: it.desired }),
     };
     Observed {

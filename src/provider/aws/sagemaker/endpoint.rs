@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::time::{timestamp, whole_seconds};
 use crate::resource::ObservedState;
 use crate::resource::endpoint::{Attempt, Capacity, Facts, Status, parse_history};
+use crate::resource::scaling::Bounds;
 use crate::tags::{self, Tags};
 
 /// How an endpoint is, in the words of plans and status.
@@ -34,6 +35,7 @@ pub(super) fn facts(described: &DescribeEndpointOutput, found: &Tags) -> Facts {
         modified: described.last_modified_time().map_or(Timestamp::UNIX_EPOCH, timestamp),
         attempt: found.get(tags::ATTEMPT).and_then(|value| Attempt::parse(value)),
         history: found.get(tags::HISTORY).map(|value| parse_history(value)).unwrap_or_default(),
+        bounds: found.get(tags::BOUNDS).and_then(|value| Bounds::parse(value)),
         capacity: described.production_variants().first().and_then(capacity),
     }
 }

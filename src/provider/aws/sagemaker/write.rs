@@ -120,7 +120,11 @@ impl SageMaker {
         }
         self.tag(&desired.arn, &written).await?;
         if !moves {
-            return Ok(Applied::Ready);
+            return Ok(if desired.config == observed.config {
+                Applied::Ready
+            } else {
+                Applied::Progressing(format!("about to be moved to revision {}", desired.revision()))
+            });
         }
         self.move_endpoint(desired, step.attempting.as_ref().is_some_and(|attempting| attempting.resize)).await?;
         Ok(Applied::Progressing(format!("Updating to revision {}", desired.revision())))
