@@ -13,7 +13,7 @@ use crate::provider::Error;
 use crate::resource::endpoint::{self, Attempting};
 use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource};
 use leaving::leaving;
-use rollout::Rollouts;
+use rollout::{Rollouts, deregistrations};
 use towards::towards;
 
 /// What is to be done with one resource.
@@ -221,7 +221,7 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
             continue;
         }
         let step = rollouts.direct(towards(item, observations, &attainable), observations);
-        for taken_off in rollouts.deregistrations(&step, &wanted, observations) {
+        for taken_off in deregistrations(&step, &wanted, observations) {
             placed.insert(taken_off.key.clone());
             steps.push(taken_off);
         }

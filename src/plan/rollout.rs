@@ -3,17 +3,20 @@
 //! There is no state machine: every phase follows from what is observed, so that a restart anywhere goes on from
 //! there. What cannot be seen in AWS, such as what was tried last, is remembered in the endpoint's tags.
 
+mod handover;
+mod steps;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::{Action, Refusal, Step};
-use crate::diff::Change;
-use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status, field};
-use crate::resource::endpoint_config::{self, Capacity, EndpointConfig};
-use crate::resource::scaling::Scaled;
-use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Resource};
+use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status};
+use crate::resource::endpoint_config::{Capacity, EndpointConfig};
+use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
+pub(super) use handover::deregistrations;
+use handover::remembering;
+use steps::{along, beside};
 
 /// How often an endpoint that failed to come up for a reason that passes is made again.
 const MOST_RECREATIONS: u32 = 3;
@@ -81,36 +84,6 @@ impl Rollouts {
             courses.insert(key, course);
         }
         Self { courses, endpoints }
-    }
-
-    /// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
-    /// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
-    /// everything else is there that the move needs.
-    pub(super) fn deregistrations(&self, step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
-        let is_reshaped = step.attempting.as_ref().is_some_and(|attempting| attempting.reshape);
-        let is_moved =
-            matches!(&step.action, Action::Update(changes) if changes.iter().any(|it| it.field() == field::CONFIG));
-        if !is_reshaped || !is_moved {
-            return Vec::new();
-        }
-        let desired = |key: &Key| wanted.iter().map(|item| &item.resource).find(|it| it.key() == *key).cloned();
-        let needs: Vec<Key> = step.needs.iter().filter(|need| need.kind != Kind::ScalableTarget).cloned().collect();
-        registered(&step.key.name, observations)
-            .map(|(target, observed)| Step {
-                key: target.clone(),
-                action: Action::Delete { with_contents: false },
-                needs: needs.clone(),
-                arn: observed.arn.clone(),
-                id: observed.id.clone(),
-                desired: desired(target),
-                observed: observed.resource.clone(),
-                held: None,
-                withheld: None,
-                remarks: Vec::new(),
-                attempting: None,
-                endpoint: None,
-            })
-            .collect()
     }
 
     /// The step as the rollout has it, where it is part of one.
@@ -201,23 +174,6 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     }
 }
 
-/// What is registered goes with its bounds, and those that a schedule has set hold until its next time: they are written
-/// down before, to come back with it.
-fn remembering(attempting: Attempting, key: &Key, wanted: &[Desired], observations: &Observations) -> Course {
-    let registered = registered(&key.name, observations).find_map(|(target, observed)| match &observed.resource {
-        Some(Resource::ScalableTarget(found)) => Some((target, found.bounds)),
-        _ => None,
-    });
-    let Some((target, bounds)) = registered else { return Course::Move(attempting) };
-    let is_scheduled = wanted.iter().any(|item| match &item.resource {
-        Resource::ScalableTarget(wanted) => wanted.scaled.key() == *target && wanted.scheduled.contains(&bounds),
-        _ => false,
-    });
-    let remembered = observations.get(key).and_then(|observed| observed.endpoint.as_ref()?.bounds);
-    let attempting = Attempting { bounds: Some(bounds), ..attempting };
-    if is_scheduled && remembered != Some(bounds) { Course::Note(attempting) } else { Course::Move(attempting) }
-}
-
 /// A rollback leaves the endpoint in service, changed since the attempt, with a reason and still on its old
 /// configuration. Attempted and unchanged since means that the call was never made.
 fn rolled_back(wanted: &Endpoint, running: &Endpoint, facts: &Facts) -> Option<Refusal> {
@@ -295,117 +251,6 @@ fn is_resized(before: Option<&Capacity>, after: Option<&Capacity>) -> bool {
         (Some(Capacity::Instance(before)), Some(Capacity::Instance(after))) => before.count != after.count,
         _ => false,
     }
-}
-
-fn along(course: &Course, mut step: Step, observations: &Observations) -> Step {
-    let old = |step: &Step| match &step.observed {
-        Some(Resource::Endpoint(endpoint)) => Value::from(endpoint.config.clone()),
-        _ => Value::Null,
-    };
-    let new = |step: &Step| match &step.desired {
-        Some(Resource::Endpoint(endpoint)) => Value::from(endpoint.config.clone()),
-        _ => Value::Null,
-    };
-    let tags = |step: &Step| match (&step.desired, &step.observed) {
-        (Some(desired), Some(observed)) => crate::diff::changes(&observed.comparable(), &desired.comparable())
-            .into_iter()
-            .filter(|change| change.field() == field::TAGS)
-            .collect(),
-        _ => Vec::new(),
-    };
-    match course {
-        Course::Make(attempting) => step.attempting = Some(attempting.clone()),
-        Course::Stay(None) | Course::Other | Course::Wait(_) => {}
-        Course::Scale(how) => {
-            step.action = Action::Keep;
-            step.remarks.push(how.clone());
-        }
-        Course::Stay(Some(attempting)) | Course::Note(attempting) => {
-            let last = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
-            let change = Change {
-                path: field::ATTEMPT.into(),
-                from: json!(last.map(|last| &last.revision)),
-                to: json!(attempting.attempt.revision),
-            };
-            let changes: Vec<Change> = std::iter::once(change).chain(tags(&step)).collect();
-            step.action = Action::Update(changes);
-            step.attempting = Some(attempting.clone());
-        }
-        Course::Move(attempting) => {
-            let registered: Vec<(&Key, &Observed)> =
-                if attempting.reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
-            step.needs.extend(registered.iter().map(|(key, _)| (*key).clone()));
-            let in_the_way: Vec<Key> = registered
-                .iter()
-                .filter(|(_, observed)| {
-                    observed.owner != Owner::Ours || matches!(observed.state, ObservedState::Unreadable(_))
-                })
-                .map(|(key, _)| (*key).clone())
-                .collect();
-            step.attempting = Some(attempting.clone());
-            if !in_the_way.is_empty() {
-                step.action = Action::Blocked(in_the_way);
-            } else if !matches!(step.action, Action::Blocked(_)) {
-                let change = Change { path: field::CONFIG.into(), from: old(&step), to: new(&step) };
-                let changes: Vec<Change> = std::iter::once(change).chain(tags(&step)).collect();
-                step.action = Action::Update(changes);
-            }
-        }
-        Course::Hold(refusal) => {
-            let tags = tags(&step);
-            step.action = if tags.is_empty() { Action::Keep } else { Action::Update(tags) };
-            step.held = Some(refusal.clone());
-        }
-        Course::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
-        Course::Remake(times) => {
-            let config = new(&step).as_str().map(config_key);
-            step.needs = if times.is_some() { config.into_iter().collect() } else { Vec::new() };
-            step.action = Action::Delete { with_contents: false };
-        }
-    }
-    step
-}
-
-/// A model or a configuration for an endpoint on this course.
-fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
-    let is_absent = matches!(step.action, Action::Create | Action::Blocked(_)) && step.observed.is_none();
-    match course {
-        // What a later edit may supersede before the endpoint can take it is not made yet.
-        Course::Wait(status) if is_absent => {
-            step.action = Action::Wait(format!("made when {endpoint}, which is {status}, can take it"));
-        }
-        Course::Hold(_) | Course::Refuse(_) if is_absent => {
-            step.action = Action::Wait(format!("made when {endpoint} can take it"));
-        }
-        Course::Remake(Some((asked, times)))
-            if step.key.kind == Kind::SageMakerEndpointConfig
-                && matches!(step.action, Action::Keep | Action::Update(_)) =>
-        {
-            let change = Change {
-                path: endpoint_config::field::RECREATED.into(),
-                from: Value::Null,
-                to: json!(format!("{asked}/{times}")),
-            };
-            match &mut step.action {
-                Action::Update(changes) => changes.push(change),
-                action => *action = Action::Update(vec![change]),
-            }
-        }
-        _ => {}
-    }
-    step
-}
-
-/// What is registered for scaling of an endpoint.
-fn registered<'a>(
-    endpoint: &'a str,
-    observations: &'a Observations,
-) -> impl Iterator<Item = (&'a Key, &'a Observed)> + 'a {
-    observations.iter().filter(move |(key, observed)| {
-        key.kind == Kind::ScalableTarget
-            && Scaled::parse(&key.name).endpoint() == endpoint
-            && !matches!(observed.state, ObservedState::Absent)
-    })
 }
 
 fn config_key(name: &str) -> Key {

@@ -270,6 +270,8 @@ fn bounds_that_a_schedule_has_set_come_back_with_the_target() {
     }
     let told = world.told(&after);
     assert!(told.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {told:?}");
+    let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).attempting.clone().expect("what is noted");
+    assert_eq!((noted.attempt.revision, noted.bounds), (revision(&before), Some(bounds)), "and nothing is tried yet");
     assert!(!told.contains(&"Delete ScalableTarget".to_string()), "{told:?}");
     world.facts(|facts| facts.bounds = Some(bounds));
     assert!(world.told(&after).contains(&"Delete ScalableTarget".to_string()));

@@ -1,0 +1,77 @@
+//! Scaling steps aside while an endpoint gets another instance type: what is registered is taken off before the move and
+//! comes back after it. The number of instances stays what it is meanwhile.
+
+use super::{Action, Course, Step};
+use crate::resource::endpoint::{Attempting, field};
+use crate::resource::scaling::Scaled;
+use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Resource};
+
+/// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
+/// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
+/// everything else is there that the move needs.
+pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
+    let is_reshaped = step.attempting.as_ref().is_some_and(|attempting| attempting.reshape);
+    let is_moved =
+        matches!(&step.action, Action::Update(changes) if changes.iter().any(|it| it.field() == field::CONFIG));
+    if !is_reshaped || !is_moved {
+        return Vec::new();
+    }
+    let desired = |key: &Key| wanted.iter().map(|item| &item.resource).find(|it| it.key() == *key).cloned();
+    let needs: Vec<Key> = step.needs.iter().filter(|need| need.kind != Kind::ScalableTarget).cloned().collect();
+    registered(&step.key.name, observations)
+        .map(|(target, observed)| Step {
+            key: target.clone(),
+            action: Action::Delete { with_contents: false },
+            needs: needs.clone(),
+            arn: observed.arn.clone(),
+            id: observed.id.clone(),
+            desired: desired(target),
+            observed: observed.resource.clone(),
+            held: None,
+            withheld: None,
+            remarks: Vec::new(),
+            attempting: None,
+            endpoint: None,
+        })
+        .collect()
+}
+
+/// What is registered goes with its bounds, and those that a schedule has set hold until its next time: they are written
+/// down before, to come back with it.
+pub(super) fn remembering(
+    attempting: Attempting,
+    key: &Key,
+    wanted: &[Desired],
+    observations: &Observations,
+) -> Course {
+    let registered = registered(&key.name, observations).find_map(|(target, observed)| match &observed.resource {
+        Some(Resource::ScalableTarget(found)) => Some((target, found.bounds)),
+        _ => None,
+    });
+    let Some((target, bounds)) = registered else { return Course::Move(attempting) };
+    let is_scheduled = wanted.iter().any(|item| match &item.resource {
+        Resource::ScalableTarget(wanted) => wanted.scaled.key() == *target && wanted.scheduled.contains(&bounds),
+        _ => false,
+    });
+    let attempting = Attempting { bounds: Some(bounds), ..attempting };
+    let facts = observations.get(key).and_then(|observed| observed.endpoint.as_ref());
+    match facts.and_then(|facts| Some((facts, facts.attempt.clone()?))) {
+        // The attempt itself is noted when it is made.
+        Some((facts, attempt)) if is_scheduled && facts.bounds != Some(bounds) => {
+            Course::Note(Attempting { attempt, history: facts.history.clone(), ..attempting })
+        }
+        _ => Course::Move(attempting),
+    }
+}
+
+/// What is registered for scaling of an endpoint.
+pub(super) fn registered<'a>(
+    endpoint: &'a str,
+    observations: &'a Observations,
+) -> impl Iterator<Item = (&'a Key, &'a Observed)> + 'a {
+    observations.iter().filter(move |(key, observed)| {
+        key.kind == Kind::ScalableTarget
+            && Scaled::parse(&key.name).endpoint() == endpoint
+            && !matches!(observed.state, ObservedState::Absent)
+    })
+}

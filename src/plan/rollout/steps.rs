@@ -1,0 +1,109 @@
+//! How the course of an endpoint shows in the steps of a plan.
+
+use serde_json::{Value, json};
+
+use super::handover::registered;
+use super::{Action, Course, Step, config_key};
+use crate::diff::{Change, changes};
+use crate::resource::endpoint::field;
+use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner, Resource, endpoint_config};
+
+/// The step of an endpoint on this course.
+pub(super) fn along(course: &Course, mut step: Step, observations: &Observations) -> Step {
+    let old = |step: &Step| match &step.observed {
+        Some(Resource::Endpoint(endpoint)) => Value::from(endpoint.config.clone()),
+        _ => Value::Null,
+    };
+    let new = |step: &Step| match &step.desired {
+        Some(Resource::Endpoint(endpoint)) => Value::from(endpoint.config.clone()),
+        _ => Value::Null,
+    };
+    let tags = |step: &Step| match (&step.desired, &step.observed) {
+        (Some(desired), Some(observed)) => changes(&observed.comparable(), &desired.comparable())
+            .into_iter()
+            .filter(|change| change.field() == field::TAGS)
+            .collect(),
+        _ => Vec::new(),
+    };
+    match course {
+        Course::Make(attempting) => step.attempting = Some(attempting.clone()),
+        Course::Stay(None) | Course::Other | Course::Wait(_) => {}
+        Course::Scale(how) => {
+            step.action = Action::Keep;
+            step.remarks.push(how.clone());
+        }
+        Course::Stay(Some(attempting)) | Course::Note(attempting) => {
+            let last = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
+            let change = Change {
+                path: field::ATTEMPT.into(),
+                from: json!(last.map(|last| &last.revision)),
+                to: json!(attempting.attempt.revision),
+            };
+            let changes: Vec<Change> = std::iter::once(change).chain(tags(&step)).collect();
+            step.action = Action::Update(changes);
+            step.attempting = Some(attempting.clone());
+        }
+        Course::Move(attempting) => {
+            let registered: Vec<(&Key, &Observed)> =
+                if attempting.reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
+            step.needs.extend(registered.iter().map(|(key, _)| (*key).clone()));
+            let in_the_way: Vec<Key> = registered
+                .iter()
+                .filter(|(_, observed)| {
+                    observed.owner != Owner::Ours || matches!(observed.state, ObservedState::Unreadable(_))
+                })
+                .map(|(key, _)| (*key).clone())
+                .collect();
+            step.attempting = Some(attempting.clone());
+            if !in_the_way.is_empty() {
+                step.action = Action::Blocked(in_the_way);
+            } else if !matches!(step.action, Action::Blocked(_)) {
+                let change = Change { path: field::CONFIG.into(), from: old(&step), to: new(&step) };
+                let changes: Vec<Change> = std::iter::once(change).chain(tags(&step)).collect();
+                step.action = Action::Update(changes);
+            }
+        }
+        Course::Hold(refusal) => {
+            let tags = tags(&step);
+            step.action = if tags.is_empty() { Action::Keep } else { Action::Update(tags) };
+            step.held = Some(refusal.clone());
+        }
+        Course::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
+        Course::Remake(times) => {
+            let config = new(&step).as_str().map(config_key);
+            step.needs = if times.is_some() { config.into_iter().collect() } else { Vec::new() };
+            step.action = Action::Delete { with_contents: false };
+        }
+    }
+    step
+}
+
+/// A model or a configuration for an endpoint on this course.
+pub(super) fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
+    let is_absent = matches!(step.action, Action::Create | Action::Blocked(_)) && step.observed.is_none();
+    match course {
+        // What a later edit may supersede before the endpoint can take it is not made yet.
+        Course::Wait(status) if is_absent => {
+            step.action = Action::Wait(format!("made when {endpoint}, which is {status}, can take it"));
+        }
+        Course::Hold(_) | Course::Refuse(_) if is_absent => {
+            step.action = Action::Wait(format!("made when {endpoint} can take it"));
+        }
+        Course::Remake(Some((asked, times)))
+            if step.key.kind == Kind::SageMakerEndpointConfig
+                && matches!(step.action, Action::Keep | Action::Update(_)) =>
+        {
+            let change = Change {
+                path: endpoint_config::field::RECREATED.into(),
+                from: Value::Null,
+                to: json!(format!("{asked}/{times}")),
+            };
+            match &mut step.action {
+                Action::Update(changes) => changes.push(change),
+                action => *action = Action::Update(vec![change]),
+            }
+        }
+        _ => {}
+    }
+    step
+}
