@@ -67,7 +67,7 @@ pub struct Deployment {
 
 /// The way traffic moves to new instances. Percentages are of the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "strategy")]
+#[serde(rename_all_fields = "camelCase", tag = "strategy")]
 pub enum Shift {
     /// To a second fleet, in one step.
     AllAtOnce {
