@@ -172,24 +172,23 @@ fn instances(spec: Option<&Instance>) -> endpoint_config::Instance {
     }
 }
 
-/// SageMaker refuses a volume for instances that have disks of their own.
-///
-/// Source: "Host instance storage volumes", Amazon SageMaker developer guide.
+/// What is said of a volume that is left out: SageMaker refuses one for instances that have disks of their own.
 fn left_out(instance: &Instance) -> Option<String> {
-    const OWN_DISKS: [&str; 13] =
-        ["g4dn", "g5", "g6", "g6e", "gr6", "p4d", "p4de", "p5", "p5e", "p5en", "trn1", "trn1n", "inf2"];
-    let family = instance.kind.split('.').nth(1).unwrap_or_default();
-    let with_disks = |general: &str| {
-        general.strip_suffix('d').is_some_and(|rest| {
-            rest.ends_with(|it: char| it.is_ascii_digit() || it == 'g' || it == 'i' || it == 'a' || it == 'n')
-        })
-    };
-    let own =
-        OWN_DISKS.contains(&family) || (["c", "m", "r"].iter().any(|it| family.starts_with(it)) && with_disks(family));
-    let size = instance.volume_size_gib?;
-    own.then(|| {
-        format!("volumeSizeGiB {size} is left out: {} has disks of its own and SageMaker takes no other", instance.kind)
-    })
+    let size = instance.volume_size_gib.filter(|_| has_own_disks(&instance.kind))?;
+    let kind = &instance.kind;
+    Some(format!("volumeSizeGiB {size} is left out: {kind} has disks of its own and SageMaker takes no other"))
+}
+
+/// Families say so by a `d` behind their generation, or are known for it.
+///
+/// Source: "Host instance storage volumes", Amazon SageMaker developer guide; "Instance type naming conventions", Amazon
+/// EC2 instance types guide.
+fn has_own_disks(instance_type: &str) -> bool {
+    const KNOWN: [&str; 9] = ["g5", "g6", "g6e", "gr6", "p5", "p5e", "p5en", "trn1", "trn1n"];
+    let family = instance_type.split('.').nth(1).unwrap_or_default();
+    let series = family.trim_start_matches(|it: char| it.is_ascii_lowercase());
+    let attributes = series.trim_start_matches(|it: char| it.is_ascii_digit());
+    KNOWN.contains(&family) || attributes.contains('d')
 }
 
 fn deployment(spec: &Rollout) -> Deployment {
@@ -304,4 +303,37 @@ fn bucket_name(platform: &Platform, bucket: &str) -> Option<String> {
 
 fn bucket_key(platform: &Platform, bucket: &str) -> Option<Key> {
     bucket_name(platform, bucket).map(|name| Key { kind: Kind::Bucket, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_with_disks_of_their_own_are_known() {
+        for own in
+            ["ml.g4dn.xlarge", "ml.g5.2xlarge", "ml.c6gd.large", "ml.m5dn.large", "ml.p4de.24xlarge", "ml.p5.48xlarge"]
+        {
+            assert!(has_own_disks(own), "{own}");
+        }
+        for other in ["ml.m5.large", "ml.c6i.large", "ml.inf2.xlarge", "ml.p3.2xlarge", "ml.g5g.xlarge", "ml.t2.medium"]
+        {
+            assert!(!has_own_disks(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn schedules_lead_from_the_declared_bounds_to_others_and_on() {
+        let schedule = |name: &str, min, max| Schedule {
+            name: name.into(),
+            schedule: "rate(1 day)".into(),
+            timezone: None,
+            min_instances: min,
+            max_instances: max,
+        };
+        let bounds = |min_capacity, max_capacity| Bounds { min_capacity, max_capacity };
+        assert!(scheduled_bounds(bounds(2, 8), &[]).is_empty());
+        let reached = scheduled_bounds(bounds(2, 8), &[schedule("a", Some(4), None), schedule("b", None, Some(6))]);
+        assert_eq!(reached, [bounds(4, 8), bounds(2, 6), bounds(4, 6)]);
+    }
 }
