@@ -11,7 +11,7 @@ use crate::api::{DeletionPolicy, ManagementPolicy};
 use crate::diff::Change;
 use crate::provider::Error;
 use crate::resource::endpoint::{self, Attempting};
-use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource};
+use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource, endpoint_config};
 use leaving::leaving;
 use rollout::{Rollouts, deregistrations};
 use towards::towards;
@@ -254,6 +254,15 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
                     reason: "Failed",
                     message: "the endpoint failed and would be deleted and made again, and managementPolicy is NoDelete: delete it yourself, or allow deletion".into(),
                 });
+            }
+            // What is not made again is not counted.
+            ManagementPolicy::NoDelete if step.key.kind == Kind::SageMakerEndpointConfig => {
+                if let Action::Update(changes) = &mut step.action {
+                    changes.retain(|change| change.field() != endpoint_config::field::RECREATED);
+                    if changes.is_empty() {
+                        step.action = Action::Keep;
+                    }
+                }
             }
             _ => {}
         }

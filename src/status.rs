@@ -217,6 +217,12 @@ impl Finding<'_> {
         let name = self.step.key.to_string();
         if message.contains(&self.step.key.name) { message.to_string() } else { format!("{name}: {message}") }
     }
+
+    /// Whether AWS is at work on it, which ends by itself. What is not there and waits is not.
+    fn is_underway(&self) -> bool {
+        let waits_for_another = matches!(self.step.action, Action::Wait(_)) && self.step.observed.is_none();
+        self.reason == Some("Progressing") && !waits_for_another
+    }
 }
 
 fn is(resource: &ResourceStatus, key: &Key) -> bool {
@@ -311,8 +317,17 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
             Summary::stalled(of_weight.first().and_then(|finding| finding.reason).unwrap_or("Failed"), told())
         }
     };
+    let next = soonest(found).filter(|_| heaviest == Weight::Stuck).unwrap_or(summary.next);
     let confirming = found.iter().any(|finding| finding.weight == Weight::Confirming);
-    Summary { next: if confirming { Next::Now } else { summary.next }, ..summary }
+    Summary { next: if confirming { Next::Now } else { next }, ..summary }
+}
+
+/// What somebody has to mend does not hold up what goes on beside it.
+fn soonest(found: &[Finding]) -> Option<Next> {
+    if found.iter().any(|finding| finding.weight == Weight::Failing) {
+        return Some(Next::Retry);
+    }
+    found.iter().any(Finding::is_underway).then_some(Next::Transition)
 }
 
 fn observing(plan: &Plan) -> Summary {

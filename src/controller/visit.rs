@@ -117,7 +117,8 @@ fn remembered<P>(object: &AIPlatform, context: &Context<P>) -> (Repeats, Recolle
     let visit = visits.entry(uid(object)).or_default();
     let asked = Some(asked(object));
     let mut occasion = Occasion::after(visit.last.map(|(next, _)| next));
-    if visit.asked != asked {
+    let is_forgotten = object.status.as_ref().and_then(|status| status.observed_generation).is_none();
+    if visit.asked != asked || is_forgotten {
         visit.repeats.clear();
         visit.asked = asked;
         occasion = Occasion::Asked;

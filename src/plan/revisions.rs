@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::grants::is_revision_policy;
 use crate::names;
 use crate::resource::endpoint::{Endpoint, Facts, Status};
-use crate::resource::endpoint_config::revision_of;
+use crate::resource::endpoint_config::{Capacity, revision_of};
 use crate::resource::scaling::Bounds;
 use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
 
@@ -19,6 +19,11 @@ pub(super) fn widened(desired: &[Desired], observations: &Observations) -> Vec<D
             key.kind == Kind::SageMakerEndpointConfig && !matches!(observed.state, ObservedState::Absent)
         })
         .map(|(key, _)| revision_of(&key.name))
+        // What runs has its needs although somebody deleted the configuration.
+        .chain(observations.values().filter_map(|observed| match &observed.resource {
+            Some(Resource::Endpoint(running)) => Some(running.revision()),
+            _ => None,
+        }))
         .collect();
     let widen = |item: &Desired| {
         let mut item = item.clone();
@@ -53,12 +58,19 @@ fn remembered(endpoint: &str, observations: &Observations) -> Option<Bounds> {
     observations.get(&key)?.endpoint.as_ref()?.bounds
 }
 
-/// Why an endpoint configuration that is no longer declared stays: its endpoint runs it or is on its way, or it is one
-/// of the superseded revisions that the user keeps. Only revisions that once ran are kept.
+/// Why something of an endpoint that is no longer declared stays.
 pub(super) fn kept(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
-    if key.kind != Kind::SageMakerEndpointConfig {
-        return None;
+    match key.kind {
+        Kind::SageMakerEndpointConfig | Kind::SageMakerModel => kept_revision(key, wanted, observations),
+        Kind::ScalableTarget | Kind::ScalingPolicy | Kind::ScheduledAction => kept_scaling(key, wanted, observations),
+        _ => None,
     }
+}
+
+/// Why an endpoint configuration stays: its endpoint runs it or is on its way, or it is one of the superseded revisions
+/// that the user keeps. Only revisions that once ran are kept. A model stays by itself only while nothing tells whether
+/// it runs.
+fn kept_revision(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
     let endpoint = wanted.iter().find_map(|item| match &item.resource {
         Resource::Endpoint(endpoint) if names::is_revision_of(&key.name, &endpoint.name) => Some(endpoint),
         _ => None,
@@ -72,7 +84,42 @@ pub(super) fn kept(key: &Key, wanted: &[Desired], observations: &Observations) -
     else {
         return Some(format!("kept until endpoint {} is seen again", endpoint.name));
     };
-    reason_to_keep(revision_of(&key.name), endpoint, running, facts)
+    if key.kind == Kind::SageMakerEndpointConfig {
+        return reason_to_keep(revision_of(&key.name), endpoint, running, facts);
+    }
+    let is_lost = capacity(&running.config, observations).is_none() && facts.status != Status::Failed;
+    let ours = names::is_revision_of(&running.config, &running.name);
+    (is_lost && ours).then(|| format!("kept because configuration {}, which may name it, is gone", running.config))
+}
+
+/// What scales an endpoint stays while the endpoint runs on what it scales, although it is to run on something else.
+fn kept_scaling(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
+    let scaled = match observations.get(key)?.resource.as_ref()? {
+        Resource::ScalableTarget(target) => &target.scaled,
+        Resource::ScalingPolicy(policy) => &policy.scaled,
+        Resource::ScheduledAction(action) => &action.scaled,
+        _ => return None,
+    };
+    let endpoint = Key { kind: Kind::SageMakerEndpoint, name: scaled.endpoint().to_string() };
+    let Resource::Endpoint(running) = observations.get(&endpoint)?.resource.as_ref()? else { return None };
+    let becomes = wanted.iter().find_map(|item| match &item.resource {
+        Resource::EndpointConfig(config) if names::is_revision_of(&config.name, &running.name) => {
+            Some(config.content.capacity.dimension())
+        }
+        _ => None,
+    })?;
+    let is_still_used = becomes != scaled.dimension
+        && capacity(&running.config, observations).is_some_and(|runs| runs.dimension() == scaled.dimension);
+    is_still_used.then(|| format!("kept while endpoint {} runs revision {}", running.name, running.revision()))
+}
+
+/// What the endpoints with a configuration run on, where that is seen.
+fn capacity<'a>(config: &str, observations: &'a Observations) -> Option<&'a Capacity> {
+    let key = Key { kind: Kind::SageMakerEndpointConfig, name: config.to_string() };
+    match observations.get(&key)?.resource.as_ref()? {
+        Resource::EndpointConfig(config) => Some(&config.content.capacity),
+        _ => None,
+    }
 }
 
 /// Whether a configuration is one of the revisions of an endpoint, which goes before all of them.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Action, Refusal, Step};
+use crate::names::is_revision_of;
 use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status};
 use crate::resource::endpoint_config::{Capacity, EndpointConfig};
 use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
@@ -44,8 +45,8 @@ enum Course {
     Move(Attempting),
     /// It is about to be moved, and first has to remember what would be lost.
     Note(Attempting),
-    /// It runs an older configuration and stays there.
-    Hold(Refusal),
+    /// It runs an older configuration and stays there. Where that is news, it is noted.
+    Hold(Refusal, Option<Attempting>),
     /// It can neither be moved nor left in peace.
     Refuse(Refusal),
     /// It never came up and serves nobody: it goes, and the next pass makes it again. The number is kept for failures
@@ -75,7 +76,7 @@ impl Rollouts {
             }
             let course = match (course(endpoint, config, observations), refused.get(&key)) {
                 // What was taken off for the move comes back, and the move is tried again later.
-                (Course::Move(Attempting { reshape: true, .. }), Some(refusal)) => Course::Hold(refusal.clone()),
+                (Course::Move(Attempting { reshape: true, .. }), Some(refusal)) => Course::Hold(refusal.clone(), None),
                 (Course::Move(attempting), _) if attempting.reshape => {
                     remembering(attempting, &key, wanted, observations)
                 }
@@ -104,6 +105,7 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
         revision: wanted.revision().to_string(),
         modified_before,
         asked: wanted.asked.clone(),
+        rolled_back: false,
     };
     let observed = observations.get(&key).filter(|observed| !matches!(observed.state, ObservedState::Absent));
     let Some(observed) = observed else {
@@ -123,6 +125,13 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     };
     let before = runs(&running.config);
     let after = config.map(|config| &config.content.capacity);
+    let noted = |attempt: Attempt| Attempting {
+        attempt,
+        history: facts.history.clone(),
+        resize: false,
+        reshape: false,
+        bounds: None,
+    };
     let go = || {
         Course::Move(Attempting {
             attempt: attempt(facts.modified),
@@ -134,19 +143,14 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     };
     match facts.status {
         Status::InService if running.config == wanted.config => {
-            let is_other = facts.attempt.as_ref().is_some_and(|last| last.revision != wanted.revision());
-            Course::Stay(is_other.then(|| Attempting {
-                attempt: attempt(facts.modified),
-                history: facts.history.clone(),
-                resize: false,
-                reshape: false,
-                bounds: None,
-            }))
+            let is_over = |last: &Attempt| last.revision != wanted.revision() || last.rolled_back;
+            let is_other = facts.attempt.as_ref().is_some_and(is_over);
+            Course::Stay(is_other.then(|| noted(attempt(facts.modified))))
         }
         Status::InService
             if matches!((before, after), (Some(Capacity::Instance(_)), Some(Capacity::Serverless(_)))) =>
         {
-            Course::Hold(Refusal {
+            Course::Refuse(Refusal {
                 reason: "InvalidSpec",
                 message: format!(
                     "endpoint {} runs on instances, and SageMaker makes no serverless endpoint of such a one: give the \
@@ -156,7 +160,12 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
             })
         }
         Status::InService => match rolled_back(wanted, running, facts) {
-            Some(refusal) if !is_asked_anew => Course::Hold(refusal),
+            // The first look at a rollback answers whatever was asked for by then.
+            Some((last, refusal)) if !last.rolled_back => {
+                let last = Attempt { asked: wanted.asked.clone(), rolled_back: true, ..last.clone() };
+                Course::Hold(refusal, Some(noted(last)))
+            }
+            Some((_, refusal)) if !is_asked_anew => Course::Hold(refusal, None),
             _ => go(),
         },
         Status::UpdateRollbackFailed if is_asked_anew => go(),
@@ -175,11 +184,13 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
 }
 
 /// A rollback leaves the endpoint in service, changed since the attempt, with a reason and still on its old
-/// configuration. Attempted and unchanged since means that the call was never made.
-fn rolled_back(wanted: &Endpoint, running: &Endpoint, facts: &Facts) -> Option<Refusal> {
+/// configuration. Attempted and unchanged since means that the call was never made. The reason may be gone when the
+/// endpoint is scaled later, so that a rollback is noted when it is first seen.
+fn rolled_back<'a>(wanted: &Endpoint, running: &Endpoint, facts: &'a Facts) -> Option<(&'a Attempt, Refusal)> {
     let attempt = facts.attempt.as_ref().filter(|last| last.revision == wanted.revision())?;
-    let why = facts.failure.as_ref()?;
-    (facts.modified > attempt.modified_before).then(|| Refusal {
+    let is_seen_now = facts.failure.is_some() && facts.modified > attempt.modified_before;
+    let why = facts.failure.as_deref().unwrap_or("SageMaker no longer says why");
+    let refusal = || Refusal {
         reason: "RolledBack",
         message: format!(
             "endpoint {} rolled back to revision {} when it was to run revision {}: {why}; it is tried again when the spec \
@@ -189,7 +200,8 @@ fn rolled_back(wanted: &Endpoint, running: &Endpoint, facts: &Facts) -> Option<R
             wanted.revision(),
             crate::api::RECONCILE_AT
         ),
-    })
+    };
+    (is_seen_now || attempt.rolled_back).then(|| (attempt, refusal()))
 }
 
 fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Course {
@@ -228,9 +240,11 @@ fn stuck(wanted: &Endpoint, facts: &Facts) -> Refusal {
 fn history(running: &Endpoint, facts: &Facts) -> Vec<String> {
     /// The most that fit into a tag's value.
     const MOST: usize = 28;
-    let now = running.revision().to_string();
-    let before = facts.history.iter().filter(|revision| **revision != now).cloned();
-    std::iter::once(now.clone()).chain(before).take(MOST).collect()
+    let now = running.revision();
+    let before = facts.history.iter().map(String::as_str).filter(|revision| *revision != now);
+    // A configuration that somebody made by hand is nobody's to keep.
+    let ours = is_revision_of(&running.config, &running.name).then_some(now);
+    ours.into_iter().chain(before).take(MOST).map(ToString::to_string).collect()
 }
 
 /// Whether a busy endpoint is on its way to another revision than it runs.

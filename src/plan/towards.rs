@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Action, Refusal, Step};
 use crate::diff::{Change, changes};
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
+use crate::tags;
 
 pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Key>) -> Step {
     let key = item.resource.key();
@@ -27,7 +28,8 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         (_, Owner::Nobody) if !item.adopt => Action::Refuse(Refusal {
             reason: "NotOwned",
             message: format!(
-                "{key} exists and was not made by this platform: it is left alone; take another name, or set adopt: true to manage it"
+                "{key} exists and was not made by this platform: it is left alone; take another name, or {}",
+                given(&item.resource)
             ),
         }),
         (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
@@ -50,6 +52,15 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         needs,
         held,
         withheld: None,
+    }
+}
+
+/// How something that exists becomes the platform's.
+fn given(resource: &Resource) -> String {
+    match (resource, resource.tags().and_then(|tags| tags.get(tags::OWNER))) {
+        (Resource::Bucket(_), _) => "set adopt: true to manage it".into(),
+        (_, Some(owner)) => format!("tag it {}={owner} to manage it", tags::OWNER),
+        (_, None) => "delete it".into(),
     }
 }
 

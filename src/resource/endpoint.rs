@@ -192,7 +192,12 @@ pub struct Attempt {
     pub modified_before: Timestamp,
     /// What the user had asked for, see [`Endpoint::asked`].
     pub asked: String,
+    /// Whether it was seen to be rolled back.
+    pub rolled_back: bool,
 }
+
+/// What stands at the end of the tag when the attempt was rolled back.
+const ROLLED_BACK: &str = "rolled-back";
 
 impl Attempt {
     /// The attempt that a tag's value remembers.
@@ -201,13 +206,15 @@ impl Attempt {
         let mut parts = value.split('/');
         let revision = parts.next().filter(|revision| !revision.is_empty())?.to_string();
         let modified_before = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
-        Some(Self { revision, modified_before, asked: parts.next()?.to_string() })
+        let asked = parts.next()?.to_string();
+        Some(Self { revision, modified_before, asked, rolled_back: parts.next() == Some(ROLLED_BACK) })
     }
 }
 
 impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}/{}", self.revision, self.modified_before.as_millisecond(), self.asked)
+        write!(formatter, "{}/{}/{}", self.revision, self.modified_before.as_millisecond(), self.asked)?;
+        if self.rolled_back { write!(formatter, "/{ROLLED_BACK}") } else { Ok(()) }
     }
 }
 
@@ -258,8 +265,12 @@ mod tests {
             revision: "9f8e7d6c".into(),
             modified_before: Timestamp::from_millisecond(1_800_000_000_123).unwrap(),
             asked: "01234567".into(),
+            rolled_back: false,
         };
-        assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
+        let rolled_back = Attempt { rolled_back: true, ..attempt.clone() };
+        for attempt in [attempt, rolled_back] {
+            assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
+        }
         for broken in ["", "9f8e7d6c", "9f8e7d6c/x/y", "/1/x"] {
             assert_eq!(Attempt::parse(broken), None, "{broken}");
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Key;
+use super::scaling::Dimension;
 use crate::tags::Tags;
 
 /// The name of an endpoint's only variant.
@@ -81,6 +82,15 @@ impl Capacity {
         match self {
             Self::Instance(instance) => Some(&instance.kind),
             Self::Serverless(_) => None,
+        }
+    }
+
+    /// What of it is scaled.
+    #[must_use]
+    pub fn dimension(&self) -> Dimension {
+        match self {
+            Self::Instance(_) => Dimension::Instances,
+            Self::Serverless(_) => Dimension::ProvisionedConcurrency,
         }
     }
 }

@@ -342,12 +342,26 @@ fn the_heaviest_finding_decides_and_lighter_ones_do_not_hide_it() {
         (moving(settled()), Phase::Progressing, Next::Transition, "Progressing"),
         (failing(moving(settled())), Phase::Degraded, Next::Retry, "ProgressingWithRetry"),
         (moving(failing(settled())), Phase::Degraded, Next::Retry, "ProgressingWithRetry"),
-        (stuck(failing(moving(settled()))), Phase::Stalled, Next::Slow, "AccessDenied"),
-        (failing(moving(stuck(settled()))), Phase::Stalled, Next::Slow, "AccessDenied"),
+        (stuck(moving(settled())), Phase::Stalled, Next::Slow, "AccessDenied"),
+        (stuck(failing(moving(settled()))), Phase::Stalled, Next::Retry, "AccessDenied"),
+        (failing(moving(stuck(settled()))), Phase::Stalled, Next::Retry, "AccessDenied"),
     ] {
         let (status, found) = run.status(SUBJECT);
         assert_eq!((status.phase, found), (Some(phase), next), "{reason}");
         assert_eq!(condition(&status, "Ready").unwrap().reason, reason);
+    }
+}
+
+#[test]
+fn what_somebody_has_to_mend_does_not_hold_up_what_aws_is_at_work_on() {
+    let stuck = || Run::default().failed("stuck", Class::Denied);
+    let begun = Outcome::Done(Applied::Progressing("Creating".into()));
+    let mut observed = step("observed", Action::Wait("Updating".into()), &[]);
+    observed.observed = resources_named(&["observed"]).pop();
+    for run in [stuck().created("begun", begun), stuck().with(observed, Outcome::NotTaken)] {
+        let (status, next) = run.status(SUBJECT);
+        assert_eq!((status.phase, next), (Some(Phase::Stalled), Next::Transition));
+        assert_eq!(condition(&status, "Ready").unwrap().reason, "AccessDenied");
     }
 }
 

@@ -1,12 +1,16 @@
 //! Models on SageMaker: endpoints that come up, are moved from revision to revision, scale and go.
 
+mod by_hand;
 mod calls;
 mod creation;
 mod deletion;
+mod edits;
 mod failures;
+mod memory;
 mod rollback;
 mod rollout;
 mod scaling;
+mod several;
 
 use aiplatform::api::AIPlatform;
 use aiplatform::api::status::ModelStatus;
@@ -124,4 +128,33 @@ fn last(world: &World, operation: &str) -> Value {
     let calls = world.aws.calls();
     let call = calls.iter().rev().find(|call| call["operation"] == operation);
     call.unwrap_or_else(|| panic!("{operation} was never called"))["parameters"].clone()
+}
+
+/// An endpoint with the first image; its name.
+async fn in_service(world: &World) -> String {
+    world.apply("assistant", &ranking(json!({}))).await;
+    endpoint_name(&world.wait_ready("assistant").await)
+}
+
+/// An endpoint with the first image that went back to it from the second; its name.
+async fn rolled_back(world: &World) -> String {
+    let name = in_service(world).await;
+    world.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
+    world.apply("assistant", &ranking(json!({"image": image("2")}))).await;
+    world.wait_stalled("assistant", "RolledBack").await;
+    name
+}
+
+/// Waits until the operator has looked at endpoints so many times more.
+async fn look_again(world: &World, times: usize) {
+    let before = count(world, "DescribeEndpoint");
+    world.wait("further looks", async || count(world, "DescribeEndpoint") >= before + times).await;
+}
+
+/// The names of the inline policies of the model's execution role.
+async fn execution_policies(world: &World) -> Vec<String> {
+    let iam = world.aws.iam();
+    let roles = iam.list_roles().path_prefix("/aiplatform/").send().await.expect("roles").roles;
+    let role = roles.into_iter().find(|role| role.role_name.contains("-rank-execution-")).expect("a role").role_name;
+    iam.list_role_policies().role_name(&role).send().await.expect("policies").policy_names
 }

@@ -29,7 +29,7 @@ pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observa
             observed: observed.resource.clone(),
             held: None,
             withheld: None,
-            remarks: Vec::new(),
+            remarks: vec!["it is registered again when the endpoint is in service".into()],
             attempting: None,
             endpoint: None,
         })

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::handover::registered;
 use super::{Action, Course, Step, config_key};
 use crate::diff::{Change, changes};
-use crate::resource::endpoint::field;
+use crate::resource::endpoint::{Attempt, Attempting, field};
 use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner, Resource, endpoint_config};
 
 /// The step of an endpoint on this course.
@@ -33,20 +33,12 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
             step.remarks.push(how.clone());
         }
         Course::Stay(Some(attempting)) | Course::Note(attempting) => {
-            let last = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
-            let change = Change {
-                path: field::ATTEMPT.into(),
-                from: json!(last.map(|last| &last.revision)),
-                to: json!(attempting.attempt.revision),
-            };
-            let changes: Vec<Change> = std::iter::once(change).chain(tags(&step)).collect();
-            step.action = Action::Update(changes);
+            step.action = Action::Update(std::iter::once(noted(&step, attempting)).chain(tags(&step)).collect());
             step.attempting = Some(attempting.clone());
         }
         Course::Move(attempting) => {
             let registered: Vec<(&Key, &Observed)> =
                 if attempting.reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
-            step.needs.extend(registered.iter().map(|(key, _)| (*key).clone()));
             let in_the_way: Vec<Key> = registered
                 .iter()
                 .filter(|(_, observed)| {
@@ -58,15 +50,18 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
             if !in_the_way.is_empty() {
                 step.action = Action::Blocked(in_the_way);
             } else if !matches!(step.action, Action::Blocked(_)) {
+                step.needs.extend(registered.iter().map(|(key, _)| (*key).clone()));
                 let change = Change { path: field::CONFIG.into(), from: old(&step), to: new(&step) };
                 let changes: Vec<Change> = std::iter::once(change).chain(tags(&step)).collect();
                 step.action = Action::Update(changes);
             }
         }
-        Course::Hold(refusal) => {
-            let tags = tags(&step);
-            step.action = if tags.is_empty() { Action::Keep } else { Action::Update(tags) };
+        Course::Hold(refusal, attempting) => {
+            let note = attempting.as_ref().map(|attempting| noted(&step, attempting));
+            let changes: Vec<Change> = note.into_iter().chain(tags(&step)).collect();
+            step.action = if changes.is_empty() { Action::Keep } else { Action::Update(changes) };
             step.held = Some(refusal.clone());
+            step.attempting.clone_from(attempting);
         }
         Course::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
         Course::Remake(times) => {
@@ -78,6 +73,16 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
     step
 }
 
+/// What changes in the memory of an endpoint.
+fn noted(step: &Step, attempting: &Attempting) -> Change {
+    let told = |attempt: &Attempt| {
+        let outcome = if attempt.rolled_back { " rolled back" } else { "" };
+        Value::from(format!("{}{outcome}", attempt.revision))
+    };
+    let last = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
+    Change { path: field::ATTEMPT.into(), from: last.map(told).unwrap_or_default(), to: told(&attempting.attempt) }
+}
+
 /// A model or a configuration for an endpoint on this course.
 pub(super) fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
     let is_absent = matches!(step.action, Action::Create | Action::Blocked(_)) && step.observed.is_none();
@@ -86,7 +91,7 @@ pub(super) fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
         Course::Wait(status) if is_absent => {
             step.action = Action::Wait(format!("made when {endpoint}, which is {status}, can take it"));
         }
-        Course::Hold(_) | Course::Refuse(_) if is_absent => {
+        Course::Hold(..) | Course::Refuse(_) if is_absent => {
             step.action = Action::Wait(format!("made when {endpoint} can take it"));
         }
         Course::Remake(Some((asked, times)))

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::api::ManagementPolicy::Full;
+use crate::api::ManagementPolicy::{Full, NoDelete};
 use crate::desire::desire;
 use crate::plan::{Action, Intent, Plan, Refusal, Step, plan};
 use crate::platform::validate;
@@ -141,7 +141,7 @@ fn in_service() -> Facts {
 }
 
 fn attempt(revision: &str, modified_before: i64, asked: &str) -> Attempt {
-    Attempt { revision: revision.into(), modified_before: at(modified_before), asked: asked.into() }
+    Attempt { revision: revision.into(), modified_before: at(modified_before), asked: asked.into(), rolled_back: false }
 }
 
 fn tell(step: &Step) -> String {
@@ -226,7 +226,9 @@ fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
         }
     }
     assert_eq!(role(&world), "Keep Role", "while the old one is there");
-    let world = world.without(Kind::SageMakerEndpointConfig);
+    let mut world = world.without(Kind::SageMakerEndpointConfig);
+    assert_eq!(role(&world), "Keep Role", "while it runs, although somebody deleted its configuration");
+    world.endpoint().resource = Some(Resource::Endpoint(endpoint_of(&after).clone()));
     assert_eq!(role(&world), format!("Update Role {}", policy(&before)), "and goes with it");
 }
 
@@ -309,7 +311,7 @@ fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_
         facts.failure = Some("the container did not answer".into());
     });
     let told = world.told(&after);
-    assert!(told.contains(&"Keep SageMakerEndpoint (RolledBack)".to_string()), "{told:?}");
+    assert!(told.contains(&"Update SageMakerEndpoint attempt (RolledBack)".to_string()), "{told:?}");
     assert!(told.contains(&"Create ScalableTarget".to_string()), "the old revision scales again: {told:?}");
 }
 
@@ -325,11 +327,18 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
         facts.failure = Some("the container did not answer".into());
     });
     let told = world.told(&after);
-    assert_eq!(told[0], "Keep SageMakerEndpoint (RolledBack)");
+    assert_eq!(told[0], "Update SageMakerEndpoint attempt (RolledBack)");
     let held = step(&world.plan(&after), Kind::SageMakerEndpoint).held.clone().expect("it is held back");
     for part in ["the container did not answer", &revision(&before), &revision(&after), "reconcile-at"] {
         assert!(held.message.contains(part), "{part} is missing in {}", held.message);
     }
+    // It is noted, and holds also when scaling has taken away SageMaker's reason.
+    world.facts(|facts| {
+        facts.attempt.as_mut().expect("it is noted").rolled_back = true;
+        facts.modified = at(99);
+        facts.failure = None;
+    });
+    assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
 
     for item in &mut after {
         if let Resource::Endpoint(endpoint) = &mut item.resource {
@@ -445,6 +454,19 @@ fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_pass
 }
 
 #[test]
+fn what_may_not_be_deleted_is_not_made_again_and_not_counted() {
+    let desired = wanted(json!({}));
+    let mut world = World::of(&desired);
+    world.facts(|facts| {
+        facts.status = Status::Failed;
+        facts.failure = Some("Could not assume role arn:aws:iam::123456789012:role/x".into());
+    });
+    let plan = plan("support", "assistant", &desired, &world.0, &Intent::keep(NoDelete));
+    assert_eq!(tell(step(&plan, Kind::SageMakerEndpointConfig)), "Keep SageMakerEndpointConfig");
+    assert_eq!(tell(step(&plan, Kind::SageMakerEndpoint)), "Refuse SageMakerEndpoint (Failed)");
+}
+
+#[test]
 fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     let mut world = World::of(&before);
@@ -479,11 +501,62 @@ fn instances_cannot_become_serverless() {
     let after =
         wanted(json!({"autoscaling": null, "instance": null, "serverless": {"memoryMiB": 2048, "maxConcurrency": 5}}));
     let told = World::of(&before).told(&after);
-    assert!(told.contains(&"Keep SageMakerEndpoint (InvalidSpec)".to_string()), "{told:?}");
+    assert!(told.contains(&"Refuse SageMakerEndpoint (InvalidSpec)".to_string()), "{told:?}");
     assert!(
         World::of(&after).told(&before).contains(&"Update SageMakerEndpoint config".to_string()),
         "the other way works"
     );
+}
+
+#[test]
+fn what_scales_instances_stays_while_the_endpoint_cannot_become_serverless() {
+    let before = wanted(json!({}));
+    let after = wanted(json!({
+        "instance": null,
+        "serverless": {"memoryMiB": 2048, "maxConcurrency": 5, "provisionedConcurrency": 2},
+        "autoscaling": {
+            "minInstances": 1, "maxInstances": 5,
+            "target": {"provisionedConcurrencyUtilization": {"value": 0.7}},
+        },
+    }));
+    let told = World::of(&before).told(&after);
+    let count = |action: &str| told.iter().filter(|it| it.starts_with(action) && it.contains("Scal")).count();
+    assert_eq!((count("Retain"), count("Blocked"), count("Delete"), count("Create")), (2, 2, 0, 0), "{told:?}");
+}
+
+#[test]
+fn steps_need_only_what_comes_before_them() {
+    let (before, after) = (wanted(json!({})), wanted(other_type("2")));
+    let mut theirs = World::of(&before);
+    for (key, observed) in &mut theirs.0 {
+        if key.kind == Kind::ScalableTarget {
+            observed.owner = Owner::Theirs("another".into());
+        }
+    }
+    let mut held_up = World::of(&before);
+    let model = after.iter().find(|item| matches!(item.resource, Resource::Model(_))).expect("a model is wanted");
+    let refused = Observed { owner: Owner::Nobody, ..Observed::present(model.resource.clone(), Owner::Ours) };
+    held_up.0.insert(model.resource.key(), refused);
+    for world in [World::of(&before), theirs, held_up] {
+        let plan = world.plan(&after);
+        for (index, step) in plan.steps.iter().enumerate() {
+            let is_later = |need: &&Key| plan.steps[index..].iter().any(|later| later.key == **need);
+            assert_eq!(step.needs.iter().find(is_later), None, "{} in {:?}", step.key, world.told(&after));
+        }
+    }
+}
+
+#[test]
+fn a_configuration_made_by_hand_takes_no_place_among_those_that_are_kept() {
+    let (first, second) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&second);
+    world.make_revision(&first);
+    world.facts(|facts| facts.history = vec![revision(&first)]);
+    if let Some(Resource::Endpoint(endpoint)) = &mut world.endpoint().resource {
+        endpoint.config = "theirs".into();
+    }
+    let attempting = step(&world.plan(&second), Kind::SageMakerEndpoint).attempting.clone().expect("it is moved back");
+    assert_eq!(attempting.history, [revision(&first)]);
 }
 
 #[test]

@@ -26,7 +26,13 @@ async fn a_steady_endpoint_costs_six_calls_at_most() {
     let looks = || count(&world, "DescribeEndpoint");
     let before = looks();
     world.wait("two resyncs", async || looks() >= before + 2).await;
-    let start = world.aws.calls().len();
+    let mut start = 0;
+    let is_quiet = async || {
+        let before = std::mem::replace(&mut start, world.aws.calls().len());
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        before == start && start == world.aws.calls().len()
+    };
+    world.wait("the pass in hand is over", is_quiet).await;
     let before = looks();
     world.wait("three more", async || looks() >= before + 3).await;
     let calls = asked(&world, start);

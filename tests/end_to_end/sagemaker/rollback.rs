@@ -2,11 +2,6 @@
 
 use super::*;
 
-async fn in_service(world: &World) -> String {
-    world.apply("assistant", &ranking(json!({}))).await;
-    endpoint_name(&world.wait_ready("assistant").await)
-}
-
 #[tokio::test]
 async fn a_rollback_is_told_and_not_tried_again_until_the_user_asks() {
     let world = World::with("rollback", &["--transition-poll", "200ms", "--resync", "1s"]).await;
