@@ -9,9 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::execute::{Outcome, Outcomes};
-use crate::plan::{Action, Plan, Refusal};
+use crate::plan::{Action, Plan, Refusal, Step};
+use crate::provider::{Applied, Class};
 use crate::repeats::Repeats;
-use crate::resource::{Key, Kind, Observations, Observed, ObservedState};
+use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner};
 use crate::schedule::Next;
 
 /// Why there is a pass.
@@ -107,6 +108,10 @@ impl Recollection {
         let before = std::mem::take(&mut self.0);
         let touched: BTreeSet<&Key> = plan.steps.iter().filter(|step| step.is_taken()).map(|step| &step.key).collect();
         for step in &plan.steps {
+            if let Some(made) = made(step, outcomes.get(&step.key)).filter(|_| polls) {
+                self.0.insert(step.key.clone(), (now, made));
+                continue;
+            }
             let Some(observed) = observations.get(&step.key) else { continue };
             let is_settled = match step.action {
                 Action::Keep | Action::Retain(_) => step.held.is_none(),
@@ -124,12 +129,23 @@ impl Recollection {
         }
         for step in &plan.steps {
             if matches!(outcomes.get(&step.key), Some(Outcome::Failed(_))) {
-                for doubtful in std::iter::once(&step.key).chain(&step.needs) {
+                self.0.remove(&step.key);
+            }
+            if matches!(outcomes.get(&step.key), Some(Outcome::Failed(error)) if error.class == Class::NotFound) {
+                for doubtful in &step.needs {
                     self.0.remove(doubtful);
                 }
             }
         }
     }
+}
+
+/// What was just made is as it was asked for. Where AWS has chosen something about it, that has to be read.
+fn made(step: &Step, outcome: Option<&Outcome>) -> Option<Observed> {
+    let is_made = matches!((&step.action, outcome), (Action::Create, Some(Outcome::Done(Applied::Ready))));
+    let is_known = !matches!(step.key.kind, Kind::PodIdentityAssociation | Kind::ScalableTarget);
+    let resource = step.desired.clone().filter(|_| is_made && is_known)?;
+    Some(Observed::present(resource, Owner::Ours))
 }
 
 fn is_immutable(kind: Kind) -> bool {

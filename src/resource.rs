@@ -93,7 +93,7 @@ impl Kind {
             (self, other),
             (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role)
                 | (Self::SageMakerModel, Self::Role | Self::Bucket)
-                | (Self::SageMakerEndpointConfig, Self::SageMakerModel | Self::Bucket)
+                | (Self::SageMakerEndpointConfig, Self::SageMakerModel | Self::Role | Self::Bucket)
                 | (Self::SageMakerEndpoint, Self::SageMakerEndpointConfig)
                 | (Self::ScalableTarget, Self::SageMakerEndpoint)
                 | (Self::ScalingPolicy | Self::ScheduledAction, Self::ScalableTarget)
@@ -341,17 +341,36 @@ pub struct Observed {
 pub struct Revision {
     /// When it was made.
     pub created: Timestamp,
-    /// Of an endpoint configuration: what was asked for when an endpoint was last made again with it, and how often it
-    /// was by then. See [`tags::RECREATED`].
-    pub recreated: Option<(String, u32)>,
+    /// Of an endpoint configuration: the last time that an endpoint was made again with it.
+    pub recreated: Option<Recreation>,
 }
 
 impl Revision {
     /// What the value of [`tags::RECREATED`] says.
     #[must_use]
-    pub fn parse_recreated(value: &str) -> Option<(String, u32)> {
-        let (asked, times) = value.split_once('/')?;
-        Some((asked.to_string(), times.parse().ok()?))
+    pub fn parse_recreated(value: &str) -> Option<Recreation> {
+        let mut parts = value.split('/');
+        let (asked, times) = (parts.next()?.to_string(), parts.next()?.parse().ok()?);
+        let failed = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+        Some(Recreation { asked, times, failed })
+    }
+}
+
+/// An endpoint that failed to come up is made again. It is written down before the endpoint goes, see
+/// [`tags::RECREATED`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recreation {
+    /// What was asked for.
+    pub asked: String,
+    /// How often it was made again by then, this time among them.
+    pub times: u32,
+    /// When the endpoint failed that goes: as long as it is there, it is not counted again.
+    pub failed: Timestamp,
+}
+
+impl fmt::Display for Recreation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.asked, self.times, self.failed.as_millisecond())
     }
 }
 

@@ -38,15 +38,12 @@ const SLOW: Duration = Duration::from_mins(5);
 /// sooner than its period.
 #[must_use]
 pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Duration> {
-    let doubled = |least: Duration, most: Duration| {
-        least.saturating_mul(2u32.saturating_pow(repeats.min(16))).min(most.max(least))
-    };
     let base = match next {
         Next::Never => return None,
         Next::Now => return Some(Duration::ZERO),
         Next::Resync => periods.resync,
-        Next::Transition => proportionate(periods.transition, repeats),
-        Next::Retry => doubled(RETRY_LEAST, RETRY_MOST),
+        Next::Transition => proportionate(periods.transition, TRANSITION_MOST, repeats),
+        Next::Retry => proportionate(RETRY_LEAST, RETRY_MOST, repeats),
         Next::Slow => SLOW.min(periods.resync.max(RETRY_LEAST)),
     };
     let spread = match next {
@@ -56,10 +53,10 @@ pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Du
     Some(base.mul_f64(spread))
 }
 
-/// A sixth of the time that the transition has taken so far, so that its end is seen not much later than it comes.
-fn proportionate(least: Duration, repeats: u32) -> Duration {
+/// A sixth of the time that it has taken so far, so that its end is seen not much later than it comes.
+fn proportionate(least: Duration, most: Duration, repeats: u32) -> Duration {
     const PART: u32 = 6;
-    let most = TRANSITION_MOST.max(least);
+    let most = most.max(least);
     let mut taken = Duration::ZERO;
     let mut period = least;
     // It has reached the most long before the bound.
@@ -99,7 +96,8 @@ mod tests {
     #[test]
     fn retries_slow_down_and_stay_bounded() {
         assert!((seconds(Next::Retry, 0) - 1.0).abs() < 1e-9);
-        assert!((seconds(Next::Retry, 3) - 8.0).abs() < 1e-9);
+        assert!((seconds(Next::Retry, 5) - 1.0).abs() < 1e-9, "what passes in seconds is seen in seconds");
+        assert!((10.0..120.0).contains(&seconds(Next::Retry, 24)), "{}", seconds(Next::Retry, 24));
         assert!((seconds(Next::Retry, 60) - 120.0).abs() < 1e-9);
     }
 

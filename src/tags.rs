@@ -29,7 +29,7 @@ pub const HISTORY: &str = "aiplatform.dev/history";
 pub const BOUNDS: &str = "aiplatform.dev/bounds";
 
 /// On an endpoint configuration: how often an endpoint that failed to come up with it was made again, as
-/// `<what was asked>/<how often>`.
+/// `<what was asked>/<how often>/<when the last one failed>`.
 pub const RECREATED: &str = "aiplatform.dev/recreated";
 
 /// Tags by which resources remember what happened to them. They are not compared.

@@ -4,6 +4,8 @@ mod access;
 mod bindings;
 mod guarded;
 mod passes;
+mod process;
+mod rollout;
 mod scenario;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,14 +24,25 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::memory::{Fault, Memory, StoredAccount, World, Write};
+use process::Process;
 use scenario::{ACCOUNT, CLUSTER, End, OURS, Scenario, assert_ended, crash, fault, scenario, wanted};
 
 /// At most: announced, done, seen to be done, broken off while looking once more, mended, and found as before.
 const PASSES: usize = 6;
 
 /// The calls that make something.
-const MAKES: [&str; 4] =
-    ["s3:CreateBucket", "iam:CreateRole", "eks:CreatePodIdentityAssociation", "patch serviceaccounts"];
+const MAKES: [&str; 10] = [
+    "s3:CreateBucket",
+    "iam:CreateRole",
+    "eks:CreatePodIdentityAssociation",
+    "patch serviceaccounts",
+    "sagemaker:CreateModel",
+    "sagemaker:CreateEndpointConfig",
+    "sagemaker:CreateEndpoint",
+    "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:PutScheduledAction",
+];
 
 /// Draws cases and checks each; proptest makes a failing one as small as it can.
 fn check<S: Strategy>(strategy: &S, property: impl Fn(S::Value)) {
@@ -54,11 +67,13 @@ struct Run {
     object: AIPlatform,
     guardrails: Guardrails,
     passes: i64,
+    /// The process, where what it remembers from pass to pass matters.
+    process: Option<Process>,
 }
 
 impl Run {
     fn new(memory: Memory, object: AIPlatform) -> Self {
-        Self { memory, object, guardrails: Guardrails::Unbounded, passes: 0 }
+        Self { memory, object, guardrails: Guardrails::Unbounded, passes: 0, process: None }
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
@@ -88,7 +103,12 @@ impl Run {
         self.passes += 1;
         let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
         let stop = CancellationToken::new();
-        wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &Past::default(), now, &stop))
+        let known = self.process.as_mut().map_or_else(Past::default, |process| process.past(&self.object, now));
+        let pass = wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &known, now, &stop));
+        if let Some(process) = &mut self.process {
+            process.record(&pass, &known.recalled, now);
+        }
+        pass
     }
 
     /// Passes until one has nothing more to do and says what the one before said, or the object is gone.
@@ -128,7 +148,7 @@ impl Run {
     }
 
     /// Nothing was written that is somebody else's, or nobody's and not to be adopted; and nothing of ours was made or
-    /// left to give pods a role that is not there.
+    /// left to stand on something that is not there.
     fn assert_only_ours_was_written(&self, adopted: &BTreeSet<Key>) {
         for Write { action, key, holder, left_dangling } in self.memory.writes() {
             let allowed = match holder {
@@ -138,7 +158,10 @@ impl Run {
                 Some(Owner::Theirs(_)) => false,
             };
             assert!(allowed, "{action} on {key}, held by {holder:?}");
-            assert!(left_dangling.is_empty(), "{action} on {key} leaves a role missing that {left_dangling:?} gives");
+            assert!(
+                left_dangling.is_empty(),
+                "{action} on {key} leaves something missing that {left_dangling:?} needs"
+            );
         }
     }
 

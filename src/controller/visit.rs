@@ -13,6 +13,7 @@ use super::{Context, Error, FIELD_MANAGER, events};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::execute::Outcome;
 use crate::guardrails::Labels;
+use crate::plan::Action;
 use crate::provider::Provider;
 use crate::provider::kubernetes::namespace_labels;
 use crate::recollection::{Occasion, Past, Recollection, Seen};
@@ -70,7 +71,7 @@ pub(super) async fn visit<P: Provider + 'static>(
     let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
     let mut object = object.clone();
     let mut own_versions = Vec::new();
-    let mut acted = false;
+    let mut acted = Progress::None;
     let mut refused = BTreeMap::new();
     let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
     for _ in 0..PASSES_AT_ONCE {
@@ -83,7 +84,7 @@ pub(super) async fn visit<P: Provider + 'static>(
         repeats = known.repeats;
         repeats.record(plan, outcomes);
         refused = pass.refused.clone();
-        acted |= outcomes.values().any(|outcome| matches!(outcome, Outcome::Done(_)));
+        acted = acted.max(progress(&pass));
         keep(&object, &repeats, &recollection, context);
         if !pass.plan.steps.is_empty() {
             occasion = Occasion::Poll;
@@ -157,17 +158,41 @@ fn no_news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
     (own && !left.is_zero()).then_some(left)
 }
 
-/// Takes note of how a visit ended. Where something was done, a new transition has begun, which is looked at soon.
+/// What a visit has brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Progress {
+    /// Nothing.
+    None,
+    /// Something was changed or taken away.
+    Changed,
+    /// Something was made.
+    Made,
+}
+
+fn progress(pass: &Pass) -> Progress {
+    let done = pass.plan.steps.iter().filter(|step| matches!(pass.outcomes.get(&step.key), Some(Outcome::Done(_))));
+    done.map(|step| if matches!(step.action, Action::Create) { Progress::Made } else { Progress::Changed })
+        .max()
+        .unwrap_or(Progress::None)
+}
+
+/// Takes note of how a visit ended. Where something was done, a new transition has begun, which is looked at soon; where
+/// something was made, a failure is another one than before.
 fn settle<P>(
     object: &AIPlatform,
     own_versions: Vec<String>,
     next: Next,
-    acted: bool,
+    acted: Progress,
     context: &Context<P>,
 ) -> Option<Duration> {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
-    let repeats = if acted && next == Next::Transition { 0 } else { visit.repeats(next) };
+    let is_new = match next {
+        Next::Transition => acted > Progress::None,
+        Next::Retry => acted == Progress::Made,
+        _ => false,
+    };
+    let repeats = if is_new { 0 } else { visit.repeats(next) };
     let wait = delay(next, context.settings.periods, repeats, fastrand::f64());
     visit.last = Some((next, repeats));
     visit.failures = 0;

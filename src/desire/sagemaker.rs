@@ -78,6 +78,8 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
     let variant = config_content(platform, &model.name, spec);
     let config_name = named(&revised, &variant);
     let mut config_needs = vec![Key { kind: Kind::SageMakerModel, name: model.name.clone() }];
+    // The role must be able to do what this revision needs before an endpoint moves to it.
+    config_needs.extend(model.needs.iter().filter(|need| need.kind == Kind::Role).cloned());
     let written =
         [spec.asynchronous.as_ref().map(|it| &it.output), spec.data_capture.as_ref().map(|it| &it.destination)];
     config_needs.extend(written.into_iter().flatten().filter_map(|it| bucket_key(platform, &it.bucket)));

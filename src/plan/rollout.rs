@@ -14,7 +14,8 @@ use super::{Action, Refusal, Step};
 use crate::names::is_revision_of;
 use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status};
 use crate::resource::endpoint_config::{Capacity, EndpointConfig};
-use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
+use crate::resource::scaling::Bounds;
+use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource};
 pub(super) use handover::deregistrations;
 use handover::remembering;
 use steps::{along, beside};
@@ -51,7 +52,7 @@ enum Course {
     Refuse(Refusal),
     /// It never came up and serves nobody: it goes, and the next pass makes it again. The number is kept for failures
     /// that are tried again without being asked.
-    Remake(Option<(String, u32)>),
+    Remake(Option<Recreation>),
     /// It cannot be moved now.
     Wait(String),
     /// It is not for us to say.
@@ -74,7 +75,11 @@ impl Rollouts {
                 endpoints.insert(Key { kind: Kind::SageMakerModel, name }, key.clone());
                 endpoints.insert(config_key(&config.name), key.clone());
             }
-            let course = match (course(endpoint, config, observations), refused.get(&key)) {
+            let bounds = wanted.iter().find_map(|item| match &item.resource {
+                Resource::ScalableTarget(target) if target.scaled.endpoint() == endpoint.name => Some(target.bounds),
+                _ => None,
+            });
+            let course = match (course(endpoint, config, bounds, observations), refused.get(&key)) {
                 // What was taken off for the move comes back, and the move is tried again later.
                 (Course::Move(Attempting { reshape: true, .. }), Some(refusal)) => Course::Hold(refusal.clone(), None),
                 (Course::Move(attempting), _) if attempting.reshape => {
@@ -99,17 +104,24 @@ impl Rollouts {
     }
 }
 
-fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Observations) -> Course {
+/// `bounds` are those that Application Auto Scaling keeps the number of instances in, where it does.
+fn course(
+    wanted: &Endpoint,
+    config: Option<&EndpointConfig>,
+    bounds: Option<Bounds>,
+    observations: &Observations,
+) -> Course {
     let key = Key { kind: Kind::SageMakerEndpoint, name: wanted.name.clone() };
-    let attempt = |modified_before: Timestamp| Attempt {
+    let attempt = |modified_before: Timestamp, unconfirmed: bool| Attempt {
         revision: wanted.revision().to_string(),
         modified_before,
         asked: wanted.asked.clone(),
         rolled_back: false,
+        unconfirmed,
     };
     let observed = observations.get(&key).filter(|observed| !matches!(observed.state, ObservedState::Absent));
     let Some(observed) = observed else {
-        let attempt = attempt(Timestamp::UNIX_EPOCH);
+        let attempt = attempt(Timestamp::UNIX_EPOCH, false);
         return Course::Make(Attempting { attempt, history: Vec::new(), resize: false, reshape: false, bounds: None });
     };
     let (Some(facts), Some(Resource::Endpoint(running)), Owner::Ours) =
@@ -123,6 +135,11 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
         Some(Resource::EndpointConfig(config)) => Some(&config.content.capacity),
         _ => None,
     };
+    let is_unreadable =
+        |seen: &Observed| matches!(seen.state, ObservedState::Unreadable(_)) && running.config != wanted.config;
+    if observations.get(&config_key(&running.config)).is_some_and(is_unreadable) && !facts.status.is_busy() {
+        return Course::Wait(format!("on configuration {}, which cannot be read", running.config));
+    }
     let before = runs(&running.config);
     let after = config.map(|config| &config.content.capacity);
     let noted = |attempt: Attempt| Attempting {
@@ -134,9 +151,9 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     };
     let go = || {
         Course::Move(Attempting {
-            attempt: attempt(facts.modified),
+            attempt: attempt(facts.modified, facts.failure.is_some()),
             history: history(running, facts),
-            resize: is_resized(before, after),
+            resize: is_resized(before, after, bounds),
             reshape: before.map(Capacity::instance_type) != after.map(Capacity::instance_type),
             bounds: None,
         })
@@ -145,7 +162,7 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
         Status::InService if running.config == wanted.config => {
             let is_over = |last: &Attempt| last.revision != wanted.revision() || last.rolled_back;
             let is_other = facts.attempt.as_ref().is_some_and(is_over);
-            Course::Stay(is_other.then(|| noted(attempt(facts.modified))))
+            Course::Stay(is_other.then(|| noted(attempt(facts.modified, false))))
         }
         Status::InService
             if matches!((before, after), (Some(Capacity::Instance(_)), Some(Capacity::Serverless(_)))) =>
@@ -168,7 +185,7 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
             Some((_, refusal)) if !is_asked_anew => Course::Hold(refusal, None),
             _ => go(),
         },
-        Status::UpdateRollbackFailed if is_asked_anew => go(),
+        Status::UpdateRollbackFailed if is_asked_anew || was_never_made(facts) => go(),
         Status::Failed if is_asked_anew => Course::Remake(None),
         Status::Failed => failed(wanted, facts, observations),
         Status::UpdateRollbackFailed | Status::OutOfService => Course::Refuse(stuck(wanted, facts)),
@@ -183,12 +200,19 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, observations: &Obs
     }
 }
 
+/// What is written down before the call is there without it, where the call failed or a crash came between.
+fn was_never_made(facts: &Facts) -> bool {
+    facts.attempt.as_ref().is_some_and(|last| last.modified_before == facts.modified)
+}
+
 /// A rollback leaves the endpoint in service, changed since the attempt, with a reason and still on its old
-/// configuration. Attempted and unchanged since means that the call was never made. The reason may be gone when the
-/// endpoint is scaled later, so that a rollback is noted when it is first seen.
+/// configuration. Attempted and unchanged since means that the call was never made; so does a change since, of the
+/// capacity perhaps, where the reason may be an older one and the call was not confirmed. The reason may be gone when
+/// the endpoint is scaled later, so that a rollback is noted when it is first seen.
 fn rolled_back<'a>(wanted: &Endpoint, running: &Endpoint, facts: &'a Facts) -> Option<(&'a Attempt, Refusal)> {
     let attempt = facts.attempt.as_ref().filter(|last| last.revision == wanted.revision())?;
-    let is_seen_now = facts.failure.is_some() && facts.modified > attempt.modified_before;
+    let is_its_own = facts.modified > attempt.modified_before && !attempt.unconfirmed;
+    let is_seen_now = facts.failure.is_some() && is_its_own;
     let why = facts.failure.as_deref().unwrap_or("SageMaker no longer says why");
     let refusal = || Refusal {
         reason: "RolledBack",
@@ -210,10 +234,13 @@ fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Cour
         .get(&config_key(&wanted.config))
         .and_then(|observed| observed.revision.as_ref())
         .and_then(|revision| revision.recreated.as_ref())
-        .filter(|(asked, _)| *asked == wanted.asked)
-        .map_or(0, |(_, times)| *times);
-    if PASSING.iter().any(|sign| why.contains(sign)) && remembered < MOST_RECREATIONS {
-        Course::Remake(Some((wanted.asked.clone(), remembered + 1)))
+        .filter(|last| last.asked == wanted.asked);
+    if remembered.is_some_and(|last| last.failed == facts.modified) {
+        return Course::Remake(None);
+    }
+    let times = remembered.map_or(0, |last| last.times) + 1;
+    if PASSING.iter().any(|sign| why.contains(sign)) && times <= MOST_RECREATIONS {
+        Course::Remake(Some(Recreation { asked: wanted.asked.clone(), times, failed: facts.modified }))
     } else {
         Course::Refuse(stuck(wanted, facts))
     }
@@ -259,10 +286,14 @@ fn scaling(facts: &Facts) -> String {
     }
 }
 
-/// Whether the user changed the number of instances. Otherwise it belongs to whoever scales the endpoint.
-fn is_resized(before: Option<&Capacity>, after: Option<&Capacity>) -> bool {
+/// Whether the user changed the number of instances, to one that Application Auto Scaling would let stand. Otherwise it
+/// belongs to whoever scales the endpoint.
+fn is_resized(before: Option<&Capacity>, after: Option<&Capacity>, bounds: Option<Bounds>) -> bool {
     match (before, after) {
-        (Some(Capacity::Instance(before)), Some(Capacity::Instance(after))) => before.count != after.count,
+        (Some(Capacity::Instance(before)), Some(Capacity::Instance(after))) => {
+            let stands = |bounds: Bounds| (bounds.min_capacity..=bounds.max_capacity).contains(&after.count);
+            before.count != after.count && bounds.is_none_or(stands)
+        }
         _ => false,
     }
 }

@@ -194,10 +194,16 @@ pub struct Attempt {
     pub asked: String,
     /// Whether it was seen to be rolled back.
     pub rolled_back: bool,
+    /// Whether the reason of an earlier failure stood there, so that a reason proves nothing about this attempt until
+    /// the call is known to have been made.
+    pub unconfirmed: bool,
 }
 
 /// What stands at the end of the tag when the attempt was rolled back.
 const ROLLED_BACK: &str = "rolled-back";
+
+/// What stands there instead until the attempt is confirmed.
+const UNCONFIRMED: &str = "unconfirmed";
 
 impl Attempt {
     /// The attempt that a tag's value remembers.
@@ -207,14 +213,20 @@ impl Attempt {
         let revision = parts.next().filter(|revision| !revision.is_empty())?.to_string();
         let modified_before = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
         let asked = parts.next()?.to_string();
-        Some(Self { revision, modified_before, asked, rolled_back: parts.next() == Some(ROLLED_BACK) })
+        let state = parts.next();
+        let (rolled_back, unconfirmed) = (state == Some(ROLLED_BACK), state == Some(UNCONFIRMED));
+        Some(Self { revision, modified_before, asked, rolled_back, unconfirmed })
     }
 }
 
 impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}/{}", self.revision, self.modified_before.as_millisecond(), self.asked)?;
-        if self.rolled_back { write!(formatter, "/{ROLLED_BACK}") } else { Ok(()) }
+        match (self.rolled_back, self.unconfirmed) {
+            (true, _) => write!(formatter, "/{ROLLED_BACK}"),
+            (false, true) => write!(formatter, "/{UNCONFIRMED}"),
+            (false, false) => Ok(()),
+        }
     }
 }
 
@@ -235,6 +247,13 @@ pub struct Attempting {
 }
 
 impl Attempting {
+    /// What the endpoint is to remember once the call has been made, where that is not what it remembers already.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<Tags> {
+        let attempt = Attempt { unconfirmed: false, ..self.attempt.clone() };
+        self.attempt.unconfirmed.then(|| Tags::from([(tags::ATTEMPT.to_string(), attempt.to_string())]))
+    }
+
     /// The tags by which the endpoint remembers.
     #[must_use]
     pub fn tags(&self) -> Tags {
@@ -266,9 +285,11 @@ mod tests {
             modified_before: Timestamp::from_millisecond(1_800_000_000_123).unwrap(),
             asked: "01234567".into(),
             rolled_back: false,
+            unconfirmed: false,
         };
         let rolled_back = Attempt { rolled_back: true, ..attempt.clone() };
-        for attempt in [attempt, rolled_back] {
+        let unconfirmed = Attempt { unconfirmed: true, ..attempt.clone() };
+        for attempt in [attempt, rolled_back, unconfirmed] {
             assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
         }
         for broken in ["", "9f8e7d6c", "9f8e7d6c/x/y", "/1/x"] {

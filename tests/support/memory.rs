@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use aiplatform::plan::Step;
 use aiplatform::provider::{Applied, Class, Error, Place, Provider};
-use aiplatform::resource::{Key, Kind, Observations, Observed, ObservedState, Owner, Request};
+use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request};
 use aiplatform::tags::{self, Tags};
 
 pub use association::StoredAssociation;
@@ -29,7 +29,7 @@ pub use endpoint::StoredEndpoint;
 pub use endpoint_config::StoredConfig;
 pub use model::StoredModel;
 pub use role::StoredRole;
-pub use sagemaker::SageMaker;
+pub use sagemaker::{Rollback, SageMaker};
 pub use scaling::StoredTarget;
 pub use service_account::{CREATED, StoredAccount};
 
@@ -72,14 +72,8 @@ impl World {
             .filter(|(_, it)| it.role_arn().is_some_and(|arn| !self.has_role(arn)) && ours(it.owner(platform)));
         let associations = associations.map(|(name, _)| key(Kind::PodIdentityAssociation, name));
         let accounts = accounts.map(|(name, _)| key(Kind::ServiceAccount, name));
-        let models = self
-            .sagemaker
-            .models
-            .iter()
-            .filter(|(_, it)| !self.has_role(&it.content.execution_role_arn) && ours(owner(&it.tags, platform)));
-        let models = models.map(|(name, _)| key(Kind::SageMakerModel, name));
-        let serving = self.sagemaker.dangling(platform);
-        associations.chain(accounts).chain(models).chain(serving).collect()
+        let serving = self.dangling_in_sagemaker(platform);
+        associations.chain(accounts).chain(serving).collect()
     }
 
     fn holder(&self, key: &Key, ours: &str) -> Option<Owner> {
@@ -121,12 +115,26 @@ pub struct Write {
     pub left_dangling: BTreeSet<Key>,
 }
 
+/// A call, as far as it matters to what comes of its failure.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    pub action: String,
+    pub subject: String,
+    pub writes: bool,
+    /// How many writes had an effect before.
+    after: usize,
+    /// How every endpoint is.
+    endpoints: Vec<&'static str>,
+}
+
 #[derive(Default)]
 struct State {
     account: String,
     world: World,
     fault: Option<Fault>,
-    calls: usize,
+    /// An action, and what it is denied on: everything, where nothing is named.
+    denied: Option<(String, Option<String>)>,
+    calls: Vec<Call>,
     struck: bool,
     writes: Vec<Write>,
 }
@@ -155,17 +163,27 @@ impl Memory {
         self.lock().writes.clone()
     }
 
-    /// Calls so far, since the last fault was set.
+    /// How many calls there were since the last fault was set.
     pub fn calls(&self) -> usize {
-        self.lock().calls
+        self.lock().calls.len()
+    }
+
+    /// The calls since the last fault was set.
+    pub fn trace(&self) -> Vec<Call> {
+        self.lock().calls.clone()
     }
 
     /// Sets a fault, and counts calls from here.
     pub fn fail(&self, fault: Fault) {
         let mut state = self.lock();
         state.fault = Some(fault);
-        state.calls = 0;
+        state.calls.clear();
         state.struck = false;
+    }
+
+    /// Denies an action on one subject or on all, or nothing.
+    pub fn deny(&self, denied: Option<(&str, Option<&str>)>) {
+        self.lock().denied = denied.map(|(action, subject)| (action.into(), subject.map(Into::into)));
     }
 
     /// Whether the fault came.
@@ -182,17 +200,30 @@ impl Memory {
         self.state.lock().expect("no test panics while it holds the world")
     }
 
-    /// One call: counted, and failed where the fault says so. Others get their turn before it, as over a network.
+    /// A call that only reads.
     async fn call<T>(
         &self,
         action: &str,
         subject: &str,
         effect: impl FnOnce(&mut World) -> Result<T, Class>,
     ) -> Result<T, Error> {
+        self.any_call(action, subject, false, effect).await
+    }
+
+    /// One call: counted, and failed where the fault says so. Others get their turn before it, as over a network.
+    async fn any_call<T>(
+        &self,
+        action: &str,
+        subject: &str,
+        writes: bool,
+        effect: impl FnOnce(&mut World) -> Result<T, Class>,
+    ) -> Result<T, Error> {
         tokio::task::yield_now().await;
         let mut state = self.lock();
-        let number = state.calls;
-        state.calls += 1;
+        let number = state.calls.len();
+        let endpoints = state.world.sagemaker.endpoints.values().map(|endpoint| endpoint.status.name()).collect();
+        let after = state.writes.len();
+        state.calls.push(Call { action: action.into(), subject: subject.into(), writes, after, endpoints });
         let fault = state.fault.filter(|fault| number == fault.call || (fault.for_good && number > fault.call));
         let failed = |class, code: &str| Error {
             class,
@@ -209,6 +240,11 @@ impl Memory {
             }
             return Err(failed(fault.class, "Injected"));
         }
+        let is_denied =
+            |(denied, on): &(String, Option<String>)| denied == action && on.as_ref().is_none_or(|on| on == subject);
+        if state.denied.as_ref().is_some_and(is_denied) {
+            return Err(failed(Class::Denied, "AccessDeniedException"));
+        }
         effect(&mut state.world).map_err(|class| failed(class, "Refused"))
     }
 
@@ -222,7 +258,7 @@ impl Memory {
     ) -> Result<T, Error> {
         let mut entry = None;
         let answer = self
-            .call(action, &key.name, |world| {
+            .any_call(action, &key.name, true, |world| {
                 let holder = world.holder(key, &place.owner);
                 let dangled = world.dangling(&place.owner);
                 let answer = effect(world);
@@ -237,7 +273,13 @@ impl Memory {
         answer
     }
 
-    async fn observe_one(&self, place: &Place, request: &Request) -> Result<Vec<(Key, Observed)>, Error> {
+    /// What is asked about and, around it, what is not `asked` about on its own.
+    async fn observe_one(
+        &self,
+        place: &Place,
+        request: &Request,
+        asked: &BTreeSet<&Key>,
+    ) -> Result<Vec<(Key, Observed)>, Error> {
         let key = &request.key;
         let seen = match key.kind {
             Kind::Bucket => self.observe_bucket(place, request).await?,
@@ -246,7 +288,7 @@ impl Memory {
             Kind::ServiceAccount => self.observe_service_account(place, request).await?,
             Kind::SageMakerModel => self.observe_model(place, key).await?,
             Kind::SageMakerEndpointConfig => self.observe_config(place, key).await?,
-            Kind::SageMakerEndpoint => return self.observe_endpoint(place, request).await,
+            Kind::SageMakerEndpoint => return self.observe_endpoint(place, request, asked).await,
             Kind::ScalableTarget => return self.observe_target(place, key).await,
             Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(place, key).await?,
         };
@@ -278,11 +320,6 @@ fn owner(tags: &Tags, ours: &str) -> Owner {
     }
 }
 
-/// Something that is there, and no more than that.
-fn held_by(owner: Owner) -> Observed {
-    Observed { state: ObservedState::Ready, owner, ..Observed::absent() }
-}
-
 impl Provider for Memory {
     async fn account(&self, place: &Place) -> Result<String, Error> {
         let account = self.lock().account.clone();
@@ -291,8 +328,9 @@ impl Provider for Memory {
 
     async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
         let mut observations = Observations::new();
+        let asked: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
         for request in requests {
-            match self.observe_one(place, request).await {
+            match self.observe_one(place, request, &asked).await {
                 Ok(observed) => observations.extend(observed),
                 Err(error) => {
                     observations.insert(request.key.clone(), Observed::unreadable(error));

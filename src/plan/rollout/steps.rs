@@ -27,7 +27,12 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
     };
     match course {
         Course::Make(attempting) => step.attempting = Some(attempting.clone()),
-        Course::Stay(None) | Course::Other | Course::Wait(_) => {}
+        Course::Stay(None) | Course::Other => {}
+        Course::Wait(why) => {
+            if step.action.writes() {
+                step.action = Action::Wait(why.clone());
+            }
+        }
         Course::Scale(how) => {
             step.action = Action::Keep;
             step.remarks.push(how.clone());
@@ -64,9 +69,9 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
             step.attempting.clone_from(attempting);
         }
         Course::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
-        Course::Remake(times) => {
+        Course::Remake(counted) => {
             let config = new(&step).as_str().map(config_key);
-            step.needs = if times.is_some() { config.into_iter().collect() } else { Vec::new() };
+            step.needs = if counted.is_some() { config.into_iter().collect() } else { Vec::new() };
             step.action = Action::Delete { with_contents: false };
         }
     }
@@ -94,14 +99,14 @@ pub(super) fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
         Course::Hold(..) | Course::Refuse(_) if is_absent => {
             step.action = Action::Wait(format!("made when {endpoint} can take it"));
         }
-        Course::Remake(Some((asked, times)))
+        Course::Remake(Some(recreation))
             if step.key.kind == Kind::SageMakerEndpointConfig
                 && matches!(step.action, Action::Keep | Action::Update(_)) =>
         {
             let change = Change {
                 path: endpoint_config::field::RECREATED.into(),
                 from: Value::Null,
-                to: json!(format!("{asked}/{times}")),
+                to: json!(recreation.to_string()),
             };
             match &mut step.action {
                 Action::Update(changes) => changes.push(change),

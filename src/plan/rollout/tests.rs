@@ -10,7 +10,9 @@ use crate::platform::validate;
 use crate::resource::endpoint::{Attempt, Capacity, Endpoint, Facts, Status};
 use crate::resource::endpoint_config::revision_of;
 use crate::resource::scaling::Bounds;
-use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Resource, Revision};
+use crate::resource::{
+    Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource, Revision,
+};
 use crate::testing::{CLUSTER, at, object};
 
 /// What a platform wants whose only model has these fields beside or in place of the usual ones.
@@ -141,7 +143,13 @@ fn in_service() -> Facts {
 }
 
 fn attempt(revision: &str, modified_before: i64, asked: &str) -> Attempt {
-    Attempt { revision: revision.into(), modified_before: at(modified_before), asked: asked.into(), rolled_back: false }
+    Attempt {
+        revision: revision.into(),
+        modified_before: at(modified_before),
+        asked: asked.into(),
+        rolled_back: false,
+        unconfirmed: false,
+    }
 }
 
 fn tell(step: &Step) -> String {
@@ -233,11 +241,29 @@ fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
 }
 
 #[test]
-fn a_number_of_instances_that_the_user_changed_is_taken() {
-    let before = wanted(json!({}));
-    let after = wanted(json!({"instance": {"type": "ml.m5.large", "count": 5}}));
-    let plan = World::of(&before).plan(&after);
-    assert!(step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().is_some_and(|attempting| attempting.resize));
+fn a_number_of_instances_that_the_user_changed_is_taken_where_scaling_lets_it_stand() {
+    for (scaling, count, expected) in
+        [(json!({"autoscaling": null}), 9, true), (json!({}), 5, true), (json!({}), 9, false), (json!({}), 1, false)]
+    {
+        let before = wanted(scaling.clone());
+        let mut fields = scaling;
+        fields["instance"] = json!({"type": "ml.m5.large", "count": count});
+        let plan = World::of(&before).plan(&wanted(fields));
+        let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("it moves");
+        assert_eq!(attempting.resize, expected, "{count}");
+    }
+}
+
+#[test]
+fn an_endpoint_does_not_move_from_a_configuration_that_cannot_be_read() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let running = Key { kind: Kind::SageMakerEndpointConfig, name: endpoint_of(&before).config.clone() };
+    let denied = crate::testing::failure(crate::provider::Class::Denied);
+    world.0.insert(running, Observed::unreadable(denied));
+    let told = world.told(&after);
+    assert!(told.contains(&"Wait SageMakerEndpoint".to_string()), "{told:?}");
 }
 
 #[test]
@@ -433,24 +459,26 @@ fn as_many_superseded_revisions_stay_as_the_user_keeps() {
 fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_passes() {
     let desired = wanted(json!({}));
     let asked = endpoint_of(&desired).asked.clone();
-    let failed = |why: &str, times: Option<u32>| {
+    let failed = |why: &str, times: Option<u32>, counted: bool| {
         let mut world = World::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
         world.facts(|facts| {
             facts.status = Status::Failed;
             facts.failure = Some(why.into());
         });
+        let since = at(if counted { 0 } else { -60 });
+        let recreation = |times| Recreation { asked: asked.clone(), times, failed: since };
         let config =
             world.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
-        config.revision =
-            Some(Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(|it| (asked.clone(), it)) });
+        config.revision = Some(Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) });
         world.told(&desired)
     };
     let not_visible = "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists";
     let again = ["Update SageMakerEndpointConfig recreated", "Delete SageMakerEndpoint"];
-    assert_eq!(failed(not_visible, None)[..2], again);
-    assert_eq!(failed(not_visible, Some(2))[..2], again);
-    assert_eq!(failed(not_visible, Some(3))[0], "Refuse SageMakerEndpoint (Failed)", "not for ever");
-    assert_eq!(failed("the container did not answer", None)[0], "Refuse SageMakerEndpoint (Failed)");
+    assert_eq!(failed(not_visible, None, false)[..2], again);
+    assert_eq!(failed(not_visible, Some(2), false)[..2], again);
+    assert_eq!(failed(not_visible, Some(3), false)[0], "Refuse SageMakerEndpoint (Failed)", "not for ever");
+    assert_eq!(failed(not_visible, Some(3), true)[0], "Delete SageMakerEndpoint", "it was counted and is still there");
+    assert_eq!(failed("the container did not answer", None, false)[0], "Refuse SageMakerEndpoint (Failed)");
 }
 
 #[test]
@@ -485,7 +513,7 @@ fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
     world.make_revision(&after);
     world.facts(|facts| {
         facts.status = Status::UpdateRollbackFailed;
-        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+        facts.attempt = Some(attempt(&revision(&after), -60, &asked));
         facts.failure = Some("no capacity".into());
     });
     let told = world.told(&after);
@@ -493,6 +521,10 @@ fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
     assert!(!told.iter().any(|it| it.starts_with("Delete")), "{told:?}");
     let told = world.told(&before);
     assert!(told.contains(&"Update SageMakerEndpoint config".to_string()), "either revision is a way out: {told:?}");
+
+    world.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &asked)));
+    let told = world.told(&after);
+    assert!(told.iter().any(|it| it.starts_with("Update SageMakerEndpoint ")), "the call was never made: {told:?}");
 }
 
 #[test]

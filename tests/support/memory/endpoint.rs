@@ -33,6 +33,7 @@ pub struct StoredEndpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fleet {
     pub config: String,
+    pub model: String,
     pub instance_type: Option<String>,
     pub current: i32,
     pub desired: i32,
@@ -45,14 +46,14 @@ impl Fleet {
             Capacity::Serverless(serverless) => serverless.provisioned_concurrency.unwrap_or_default(),
         };
         let instance_type = content.capacity.instance_type().map(ToString::to_string);
-        Self { config: config.into(), instance_type, current: 0, desired }
+        Self { config: config.into(), model: content.model.clone(), instance_type, current: 0, desired }
     }
 }
 
 impl StoredEndpoint {
-    /// The configurations it runs or is to run.
-    pub fn configs(&self) -> impl Iterator<Item = &String> {
-        self.running.iter().chain(&self.pending).map(|fleet| &fleet.config)
+    /// What it runs and what it is to run.
+    pub fn fleets(&self) -> impl Iterator<Item = &Fleet> {
+        self.running.iter().chain(&self.pending)
     }
 
     /// The configuration that `DescribeEndpoint` names.
@@ -112,7 +113,10 @@ impl World {
                 return Some(endpoint.clone());
             }
             (endpoint.left, endpoint.modified) = (looks, now);
-            if !endpoint.advance() {
+            let stays = endpoint.advance();
+            let running = endpoint.running.as_ref().map(|fleet| fleet.config.clone());
+            self.sagemaker.ran.extend(running);
+            if !stays {
                 self.sagemaker.endpoints.remove(name);
             }
         }
@@ -149,12 +153,12 @@ impl World {
         }
         let running = endpoint.running.clone().ok_or(Class::Invalid)?;
         if running.config == config && endpoint.status != Status::UpdateRollbackFailed {
-            return Err(Class::Invalid);
+            return Err(Class::Conflict);
         }
-        let content = &self.sagemaker.configs.get(config).ok_or(Class::NotFound)?.content;
+        let content = &self.sagemaker.configs.get(config).ok_or(Class::Conflict)?.content;
         let other_type = running.instance_type.as_deref() != content.capacity.instance_type();
         if other_type && self.sagemaker.targets.keys().any(|scaled| scaled.endpoint() == name) {
-            return Err(Class::Invalid);
+            return Err(Class::Conflict);
         }
         let (mut pending, doom) = self.deployment(config)?;
         if pending.instance_type.is_some() && running.instance_type.is_some() && !resize {
@@ -199,8 +203,8 @@ impl World {
 
     /// What is to run with a configuration, and why it will not come up.
     fn deployment(&mut self, config: &str) -> Result<(Fleet, Option<(String, Rollback)>), Class> {
-        let content = &self.sagemaker.configs.get(config).ok_or(Class::NotFound)?.content;
-        let model = self.sagemaker.models.get(&content.model).ok_or(Class::NotFound)?.content.clone();
+        let content = &self.sagemaker.configs.get(config).ok_or(Class::Conflict)?.content;
+        let model = self.sagemaker.models.get(&content.model).ok_or(Class::Conflict)?.content.clone();
         let fleet = Fleet::new(config, content);
         let mut unseen = self.sagemaker.roles_unseen_by_endpoints;
         let visible = self.sees_role(&model.execution_role_arn, &mut unseen);

@@ -1,15 +1,17 @@
 //! The calls by which endpoints are read, made, moved and deleted.
 
+use std::collections::BTreeSet;
+
 use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
 use aiplatform::provider::{Applied, Error, Place};
-use aiplatform::resource::endpoint::{Attempt, Capacity, Endpoint, Facts, Status, field, parse_history};
+use aiplatform::resource::endpoint::{Attempt, Attempting, Capacity, Endpoint, Facts, Status, field, parse_history};
 use aiplatform::resource::scaling::Bounds;
-use aiplatform::resource::{Key, Kind, Observed, ObservedState, Owner, Request, Resource};
+use aiplatform::resource::{Key, Kind, Observed, ObservedState, Request, Resource};
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::{is_revision, timestamp};
-use super::{Memory, StoredEndpoint, World, held_by, owner};
+use super::{Memory, StoredEndpoint, World, owner};
 
 impl Memory {
     /// The endpoint and, where that was asked for, every revision of what it runs.
@@ -17,6 +19,7 @@ impl Memory {
         &self,
         place: &Place,
         request: &Request,
+        asked: &BTreeSet<&Key>,
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let name = &request.key.name;
         let found = self.call("sagemaker:DescribeEndpoint", name, |it| Ok(it.look_at_endpoint(name))).await?;
@@ -27,12 +30,13 @@ impl Memory {
         let seen = found.zip(tags).map_or_else(Observed::absent, |(found, tags)| observed(place, name, &found, &tags));
         let mut all = vec![(request.key.clone(), seen)];
         if request.thorough {
-            for key in self.revisions(name).await? {
+            let others = self.revisions(name).await?.into_iter().filter(|key| !asked.contains(key));
+            for key in others.collect::<Vec<_>>() {
                 let observed = match key.kind {
-                    Kind::SageMakerModel => self.observe_model(place, &key).await?,
-                    _ => self.observe_config(place, &key).await?,
+                    Kind::SageMakerModel => self.observe_model(place, &key).await,
+                    _ => self.observe_config(place, &key).await,
                 };
-                all.push((key, observed));
+                all.push((key, observed.unwrap_or_else(Observed::unreadable)));
             }
         }
         Ok(all)
@@ -55,8 +59,7 @@ impl Memory {
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::Endpoint(desired)), _) => {
-                let memory =
-                    step.attempting.as_ref().map(aiplatform::resource::endpoint::Attempting::tags).unwrap_or_default();
+                let memory = step.attempting.as_ref().map(Attempting::tags).unwrap_or_default();
                 let tags = desired.tags.clone().into_iter().chain(memory).collect();
                 self.write(place, "sagemaker:CreateEndpoint", key, |world| {
                     world.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
@@ -66,22 +69,31 @@ impl Memory {
             }
             (Action::Update(changes), Some(Resource::Endpoint(desired)), Some(Resource::Endpoint(observed))) => {
                 let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
+                let attempting = step.attempting.as_ref().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG));
+                let memory = attempting.map(Attempting::tags).unwrap_or_default();
                 if differs(field::TAGS) {
-                    self.retag(place, key, &observed.tags, &desired.tags).await?;
-                }
-                if let Some(attempting) =
-                    step.attempting.as_ref().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG))
-                {
-                    self.add_tags(place, key, attempting.tags()).await?;
+                    let written = desired.tags.clone().into_iter().chain(memory).collect();
+                    self.retag(place, key, &observed.tags, written).await?;
+                } else {
+                    self.add_tags(place, key, memory).await?;
                 }
                 if !differs(field::CONFIG) {
-                    return Ok(Applied::Ready);
+                    let stays = desired.config == observed.config || step.held.is_some();
+                    return Ok(if stays { Applied::Ready } else { Applied::Progressing("about to be moved".into()) });
                 }
-                let resize = step.attempting.as_ref().is_some_and(|attempting| attempting.resize);
-                self.write(place, "sagemaker:UpdateEndpoint", key, |world| {
+                let resize = attempting.is_some_and(|attempting| attempting.resize);
+                let moved = self.write(place, "sagemaker:UpdateEndpoint", key, |world| {
                     world.update_endpoint(&key.name, &desired.config, resize)
-                })
-                .await?;
+                });
+                if let Err(error) = moved.await {
+                    if error.needs_somebody() {
+                        let _ = self.forget_attempt(place, step).await;
+                    }
+                    return Err(error);
+                }
+                if let Some(tags) = attempting.and_then(Attempting::confirmation) {
+                    self.add_tags(place, key, tags).await?;
+                }
                 Ok(Applied::Progressing("Updating".into()))
             }
             (Action::Delete { .. }, ..) => {
@@ -98,8 +110,17 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// What was refused was never tried: the endpoint remembers again what it remembered before.
+    async fn forget_attempt(&self, place: &Place, step: &Step) -> Result<(), Error> {
+        let noted = |attempt: &Attempt| Tags::from([(tags::ATTEMPT.to_string(), attempt.to_string())]);
+        let before = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref()).map(noted).unwrap_or_default();
+        let now = step.attempting.as_ref().map(|attempting| noted(&attempting.attempt)).unwrap_or_default();
+        self.retag(place, &step.key, &now, before).await
+    }
+}
+
 fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> Observed {
-    let holder = owner(tags, &place.owner);
     let endpoint = Endpoint {
         name: name.into(),
         arn: found.arn.clone(),
@@ -119,10 +140,9 @@ fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> O
         capacity: found.running.as_ref().map(|it| Capacity { current: it.current, desired: it.desired }),
     };
     Observed {
-        resource: (holder == Owner::Ours).then_some(Resource::Endpoint(endpoint)),
         state: state(found),
         endpoint: Some(Box::new(facts)),
-        ..held_by(holder)
+        ..Observed::present(Resource::Endpoint(endpoint), owner(tags, &place.owner))
     }
 }
 

@@ -4,11 +4,11 @@ use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
 use aiplatform::provider::{Applied, Class, Error, Place};
 use aiplatform::resource::endpoint_config::{Content, EndpointConfig, field};
-use aiplatform::resource::{Key, Kind, Observed, Owner, Resource, Revision};
+use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::timestamp;
-use super::{Memory, held_by, owner};
+use super::{Memory, owner};
 
 /// A configuration as SageMaker holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,6 @@ impl Memory {
             self.call("sagemaker:DescribeEndpointConfig", name, |world| Ok(world.sagemaker.configs.get(name).cloned()));
         let Some(found) = described.await? else { return Ok(Observed::absent()) };
         let Some(tags) = self.list_tags(key).await? else { return Ok(Observed::absent()) };
-        let holder = owner(&tags, &place.owner);
         let config = EndpointConfig {
             name: name.clone(),
             arn: found.arn,
@@ -34,10 +33,10 @@ impl Memory {
             needs: vec![Key { kind: Kind::SageMakerModel, name: found.content.model.clone() }],
             content: found.content,
         };
-        let resource = (holder == Owner::Ours).then_some(Resource::EndpointConfig(config));
+        let seen = Observed::present(Resource::EndpointConfig(config), owner(&tags, &place.owner));
         let recreated = tags.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value));
         let revision = Revision { created: timestamp(found.created), recreated };
-        Ok(Observed { resource, revision: Some(revision), ..held_by(holder) })
+        Ok(Observed { revision: Some(revision), ..seen })
     }
 
     pub(super) async fn apply_config(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
@@ -49,7 +48,7 @@ impl Memory {
             }
             (Action::Update(changes), Some(Config(desired)), Some(Config(observed))) => {
                 if changes.iter().any(|change| change.field() == field::TAGS) {
-                    self.retag(place, key, &observed.tags, &desired.tags).await?;
+                    self.retag(place, key, &observed.tags, desired.tags.clone()).await?;
                 }
                 if let Some(Change { to, .. }) = changes.iter().find(|change| change.field() == field::RECREATED) {
                     let value = to.as_str().expect("what is remembered is text").to_string();
@@ -72,7 +71,7 @@ impl Memory {
                 return Err(Class::Conflict);
             }
             if !sagemaker.models.contains_key(&desired.content.model) {
-                return Err(Class::NotFound);
+                return Err(Class::Conflict);
             }
             let (arn, tags, content) = (desired.arn.clone(), desired.tags.clone(), desired.content.clone());
             let created = sagemaker.now();

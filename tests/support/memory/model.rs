@@ -3,11 +3,11 @@
 use aiplatform::plan::{Action, Step};
 use aiplatform::provider::{Applied, Class, Error, Place};
 use aiplatform::resource::model::{Content, Model};
-use aiplatform::resource::{Key, Kind, Observed, Owner, Resource, Revision};
+use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::timestamp;
-use super::{Memory, held_by, owner};
+use super::{Memory, owner};
 
 /// A model as SageMaker holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,6 @@ impl Memory {
             self.call("sagemaker:DescribeModel", name, |world| Ok(world.sagemaker.models.get(name).cloned()));
         let Some(found) = described.await? else { return Ok(Observed::absent()) };
         let Some(tags) = self.list_tags(key).await? else { return Ok(Observed::absent()) };
-        let holder = owner(&tags, &place.owner);
         let role = found.content.execution_role_arn.rsplit('/').next().unwrap_or_default();
         let model = Model {
             name: name.clone(),
@@ -34,9 +33,9 @@ impl Memory {
             needs: vec![Key { kind: Kind::Role, name: role.into() }],
             content: found.content,
         };
-        let resource = (holder == Owner::Ours).then_some(Resource::Model(model));
+        let seen = Observed::present(Resource::Model(model), owner(&tags, &place.owner));
         let revision = Revision { created: timestamp(found.created), recreated: None };
-        Ok(Observed { resource, revision: Some(revision), ..held_by(holder) })
+        Ok(Observed { revision: Some(revision), ..seen })
     }
 
     pub(super) async fn apply_model(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
@@ -46,7 +45,7 @@ impl Memory {
                 self.create_model(place, key, desired).await?;
             }
             (Action::Update(_), Some(Resource::Model(desired)), Some(Resource::Model(observed))) => {
-                self.retag(place, key, &observed.tags, &desired.tags).await?;
+                self.retag(place, key, &observed.tags, desired.tags.clone()).await?;
             }
             (Action::Delete { .. }, ..) => {
                 let delete =

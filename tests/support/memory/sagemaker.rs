@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aiplatform::grants::revision_policy_name;
 use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::resource::endpoint_config::revision_of;
 use aiplatform::resource::scaling::Scaled;
 use aiplatform::resource::{Key, Kind, Owner};
-use aiplatform::tags::Tags;
+use aiplatform::tags::{OWNER, Tags};
 use jiff::Timestamp;
 
+use super::endpoint::Fleet;
 use super::{Memory, StoredConfig, StoredEndpoint, StoredModel, StoredTarget, World, owner};
 
 /// Endpoints, what they run and what scales them, all by name.
@@ -27,6 +30,8 @@ pub struct SageMaker {
     pub roles_unseen_by_models: usize,
     /// How many more deployments find the same when they start their containers.
     pub roles_unseen_by_endpoints: usize,
+    /// Every configuration that ever answered calls.
+    pub ran: BTreeSet<String>,
     /// Endpoints that answered calls when they were deleted.
     pub taken_down: BTreeSet<String>,
     /// Milliseconds that everything so far took.
@@ -37,7 +42,6 @@ pub struct SageMaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rollback {
     Works,
-    #[expect(dead_code, reason = "rollouts of the convergence tests come next")]
     Fails,
 }
 
@@ -58,27 +62,22 @@ impl SageMaker {
         keys.filter_map(|key| Some((key.clone(), self.holder(&key, ours)?))).collect()
     }
 
-    /// Who holds it, where it is there. Policies and scheduled actions are those of the endpoint.
+    /// Who holds it, where it is there. Whatever scales an endpoint of ours is ours, unless somebody else of our kind
+    /// has tagged it.
     pub fn holder(&self, key: &Key, ours: &str) -> Option<Owner> {
         let tags = match key.kind {
-            Kind::ScalableTarget => &self.targets.get(&Scaled::parse(&key.name))?.tags,
-            Kind::ScalingPolicy | Kind::ScheduledAction => {
+            Kind::ScalableTarget | Kind::ScalingPolicy | Kind::ScheduledAction => {
                 let mut targets = self.targets.iter();
-                let (scaled, _) = targets.find(|(scaled, target)| target.keys(scaled).contains(key))?;
-                &self.endpoints.get(scaled.endpoint())?.tags
+                let (scaled, target) = targets.find(|(scaled, target)| target.keys(scaled).contains(key))?;
+                if target.tags.contains_key(OWNER) {
+                    &target.tags
+                } else {
+                    &self.endpoints.get(scaled.endpoint())?.tags
+                }
             }
             _ => self.tags(key)?,
         };
         Some(owner(tags, ours))
-    }
-
-    /// What is ours and stands on something that is no longer there, roles aside.
-    pub fn dangling(&self, ours: &str) -> BTreeSet<Key> {
-        let configs = self.configs.iter().filter(|(_, it)| !self.models.contains_key(&it.content.model));
-        let configs = configs.map(|(name, _)| Key { kind: Kind::SageMakerEndpointConfig, name: name.clone() });
-        let endpoints = self.endpoints.iter().filter(|(_, it)| !it.configs().all(|it| self.configs.contains_key(it)));
-        let endpoints = endpoints.map(|(name, _)| Key { kind: Kind::SageMakerEndpoint, name: name.clone() });
-        configs.chain(endpoints).filter(|key| self.holder(key, ours) == Some(Owner::Ours)).collect()
     }
 
     /// The tags of a model, a configuration or an endpoint.
@@ -102,6 +101,30 @@ impl SageMaker {
 }
 
 impl World {
+    /// What is ours of SageMaker's and stands on something that is not there, or may not do what it must be able to do
+    /// at any time: start another instance of what it runs.
+    pub(super) fn dangling_in_sagemaker(&self, ours: &str) -> BTreeSet<Key> {
+        let SageMaker { models, configs, endpoints, .. } = &self.sagemaker;
+        let is_whole = |fleet: &Fleet| configs.contains_key(&fleet.config) && self.may_run(fleet);
+        let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
+        let without_role = models.iter().filter(|(_, it)| !self.has_role(&it.content.execution_role_arn));
+        let without_model = configs.iter().filter(|(_, it)| !models.contains_key(&it.content.model));
+        let in_parts = endpoints.iter().filter(|(_, it)| !it.fleets().all(is_whole));
+        without_role
+            .map(|(name, _)| key(Kind::SageMakerModel, name))
+            .chain(without_model.map(|(name, _)| key(Kind::SageMakerEndpointConfig, name)))
+            .chain(in_parts.map(|(name, _)| key(Kind::SageMakerEndpoint, name)))
+            .filter(|key| self.sagemaker.holder(key, ours) == Some(Owner::Ours))
+            .collect()
+    }
+
+    /// Whether the role of what runs can do what that revision needs, where it is a role that we made for it.
+    fn may_run(&self, fleet: &Fleet) -> bool {
+        let model = self.sagemaker.models.get(&fleet.model);
+        let role = model.and_then(|model| self.roles.get(model.content.execution_role_arn.rsplit('/').next()?));
+        role.is_none_or(|role| role.policies.contains_key(&revision_policy_name(revision_of(&fleet.config))))
+    }
+
     /// Whether SageMaker can work with a role now: what is not visible yet is seen the next time.
     pub(super) fn sees_role(&self, arn: &str, unseen: &mut usize) -> bool {
         let hidden = *unseen > 0;
@@ -116,6 +139,9 @@ impl Memory {
     }
 
     pub(super) async fn add_tags(&self, place: &Place, key: &Key, tags: Tags) -> Result<(), Error> {
+        if tags.is_empty() {
+            return Ok(());
+        }
         self.write(place, "sagemaker:AddTags", key, |world| {
             world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.extend(tags);
             Ok(())
@@ -124,7 +150,7 @@ impl Memory {
     }
 
     /// What is stale goes first, as with roles.
-    pub(super) async fn retag(&self, place: &Place, key: &Key, observed: &Tags, desired: &Tags) -> Result<(), Error> {
+    pub(super) async fn retag(&self, place: &Place, key: &Key, observed: &Tags, desired: Tags) -> Result<(), Error> {
         let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
         if !stale.is_empty() {
             self.write(place, "sagemaker:DeleteTags", key, |world| {
@@ -133,7 +159,7 @@ impl Memory {
             })
             .await?;
         }
-        self.add_tags(place, key, desired.clone()).await
+        self.add_tags(place, key, desired).await
     }
 
     /// A deletion of what may be gone already.

@@ -12,7 +12,7 @@ use aiplatform::resource::scaling::{
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
 use aiplatform::tags::{self, Tags};
 
-use super::{Memory, World, held_by, owner};
+use super::{Memory, World, owner};
 
 /// A target as Application Auto Scaling holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,11 +50,19 @@ impl StoredTarget {
     }
 }
 
+/// A target that nobody tagged is its endpoint's.
+fn holder(tags: &Tags, ours: &str) -> Owner {
+    match owner(tags, ours) {
+        Owner::Nobody => Owner::Ours,
+        known => known,
+    }
+}
+
 impl World {
     fn register(&mut self, scaled: &Scaled, bounds: Bounds, tags: &Tags) -> Result<(), Class> {
-        let endpoint = self.sagemaker.endpoints.get(scaled.endpoint()).ok_or(Class::NotFound)?;
+        let endpoint = self.sagemaker.endpoints.get(scaled.endpoint()).ok_or(Class::Conflict)?;
         if endpoint.status != Status::InService {
-            return Err(if endpoint.status.is_busy() { Class::Conflict } else { Class::Invalid });
+            return Err(Class::Conflict);
         }
         let capacity = endpoint.running.as_ref().expect("what is in service runs").desired;
         let fresh = || StoredTarget { bounds, tags: tags.clone(), policies: BTreeMap::new(), actions: BTreeMap::new() };
@@ -64,7 +72,6 @@ impl World {
     }
 
     /// The time of a scheduled action comes.
-    #[expect(dead_code, reason = "rollouts of the convergence tests come next")]
     pub fn fire(&mut self, scaled: &Scaled, action: &str) -> Result<(), Class> {
         let target = self.sagemaker.targets.get(scaled).ok_or(Class::NotFound)?;
         let action = target.actions.get(action).ok_or(Class::NotFound)?;
@@ -89,10 +96,9 @@ impl Memory {
         let Some(found) = found else { return Ok(vec![(key.clone(), Observed::absent())]) };
         let list = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()));
         let tags = self.call("application-autoscaling:ListTagsForResource", &key.name, list).await?.unwrap_or_default();
-        let holder = owner(&tags, &place.owner);
+        let holder = holder(&tags, &place.owner);
         let target = Resource::ScalableTarget(StoredTarget { tags, ..found }.managed(&scaled));
-        let resource = (holder == Owner::Ours).then_some(target);
-        let mut all = vec![(key.clone(), Observed { resource, ..held_by(holder) })];
+        let mut all = vec![(key.clone(), Observed::present(target, holder))];
         for kind in [Kind::ScalingPolicy, Kind::ScheduledAction] {
             all.extend(self.parts(place, kind, scaled.endpoint(), &[scaled.dimension]).await?);
         }
@@ -107,7 +113,7 @@ impl Memory {
         Ok(found.map_or_else(Observed::absent, |(_, observed)| observed))
     }
 
-    /// Policies or scheduled actions: what scales our endpoint is ours.
+    /// Policies or scheduled actions, which are whose the target is.
     async fn parts(
         &self,
         place: &Place,
@@ -117,26 +123,20 @@ impl Memory {
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let action = if kind == Kind::ScalingPolicy { "DescribeScalingPolicies" } else { "DescribeScheduledActions" };
         let describe = |world: &mut World| {
-            let holder = world.sagemaker.endpoints.get(endpoint).map(|it| owner(&it.tags, &place.owner));
             let targets = dimensions
                 .iter()
                 .filter_map(|dimension| world.sagemaker.targets.get_key_value(&Scaled::of(endpoint, *dimension)));
-            let mut found = Vec::new();
-            for (scaled, target) in targets {
-                match kind {
-                    Kind::ScalingPolicy => {
-                        found.extend(target.policies(scaled).into_iter().map(Resource::ScalingPolicy));
-                    }
-                    _ => found.extend(target.actions.values().cloned().map(Resource::ScheduledAction)),
-                }
-            }
-            Ok((holder, found))
+            let parts = |(scaled, target): (&Scaled, &StoredTarget)| -> Vec<(Key, Observed)> {
+                let parts: Vec<Resource> = match kind {
+                    Kind::ScalingPolicy => target.policies(scaled).into_iter().map(Resource::ScalingPolicy).collect(),
+                    _ => target.actions.values().cloned().map(Resource::ScheduledAction).collect(),
+                };
+                let holder = holder(&target.tags, &place.owner);
+                parts.into_iter().map(|part| (part.key(), Observed::present(part, holder.clone()))).collect()
+            };
+            Ok(targets.flat_map(parts).collect())
         };
-        let (holder, found) = self.call(&format!("application-autoscaling:{action}"), endpoint, describe).await?;
-        let holder = holder.unwrap_or(Owner::Nobody);
-        let ours = holder == Owner::Ours;
-        let seen = |part: Resource| Observed { resource: ours.then_some(part), ..held_by(holder.clone()) };
-        Ok(found.into_iter().map(|part| (part.key(), seen(part))).collect())
+        self.call(&format!("application-autoscaling:{action}"), endpoint, describe).await
     }
 
     pub(super) async fn apply_target(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
@@ -193,9 +193,15 @@ impl Memory {
 
     pub(super) async fn apply_policy(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create | Action::Update(_), Some(Resource::ScalingPolicy(desired)), _) => {
+            (Action::Create | Action::Update(_), Some(Resource::ScalingPolicy(desired)), observed) => {
+                // A policy of another type cannot become one that tracks a target.
+                if let Some(Resource::ScalingPolicy(ScalingPolicy { tracking: None, .. })) = observed {
+                    let forget =
+                        |world: &mut World| world.target_mut(&desired.scaled).ok()?.policies.remove(&desired.name);
+                    self.remove(place, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await?;
+                }
                 self.write(place, "application-autoscaling:PutScalingPolicy", &step.key, |world| {
-                    let target = world.target_mut(&desired.scaled)?;
+                    let target = world.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
                     target.policies.insert(desired.name.clone(), desired.tracking.clone());
                     Ok(())
                 })
@@ -215,7 +221,8 @@ impl Memory {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create | Action::Update(_), Some(Resource::ScheduledAction(desired)), _) => {
                 self.write(place, "application-autoscaling:PutScheduledAction", &step.key, |world| {
-                    world.target_mut(&desired.scaled)?.actions.insert(desired.name.clone(), desired.clone());
+                    let target = world.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
+                    target.actions.insert(desired.name.clone(), desired.clone());
                     Ok(())
                 })
                 .await?;

@@ -1,6 +1,6 @@
 //! Reading what scales endpoints: all targets in one call, the policies and scheduled actions of each endpoint in one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_applicationautoscaling::types::{self, PolicyType, ServiceNamespace};
 use futures::future::join_all;
@@ -44,13 +44,18 @@ impl Autoscaling {
     pub(in super::super) async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let variants = by_variant(requests);
         let resource_ids: Vec<&String> = variants.keys().collect();
-        let targets = join_all(resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(place, chunk)));
-        let below = join_all(variants.iter().map(|(resource_id, asked)| self.below(resource_id, asked)));
-        let (targets, below) = futures::join!(targets, below);
+        let chunks = resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(place, chunk));
+        let targets: Vec<_> = join_all(chunks).await.into_iter().flatten().collect();
+        // What has no target has nothing below it.
+        let registered: BTreeSet<&String> = targets.iter().map(|(scaled, _)| &scaled.resource_id).collect();
+        let looked_below = variants.iter().filter(|(resource_id, _)| registered.contains(resource_id));
+        let below =
+            looked_below.map(|(resource_id, asked)| async move { (asked, self.below(resource_id, asked).await) });
+        let below = join_all(below).await;
         let mut seen: BTreeMap<Key, Observed> =
             requests.iter().map(|request| (request.key.clone(), Observed::absent())).collect();
         let mut owners = BTreeMap::new();
-        for (scaled, target) in targets.into_iter().flatten() {
+        for (scaled, target) in targets {
             let key = scaled.key();
             owners.insert(scaled, target.as_ref().map(|target| target.owner.clone()).map_err(Clone::clone));
             match target {
@@ -58,7 +63,7 @@ impl Autoscaling {
                 Err(error) => unreadable(&mut seen, &[key], &error),
             }
         }
-        for (asked, (policies, actions)) in variants.values().zip(below) {
+        for (asked, (policies, actions)) in below {
             tell(&mut seen, &owners, policies, asked.about_policies());
             tell(&mut seen, &owners, actions, asked.about_actions());
         }

@@ -1,4 +1,4 @@
-//! Reading models, configurations and endpoints: what each is, its tags side by side.
+//! Reading models, configurations and endpoints: what each is, then its tags.
 
 use std::collections::BTreeSet;
 
@@ -48,15 +48,14 @@ impl SageMaker {
         }
     }
 
-    // Whether something is there is for the description to say: its tags are asked for at the same time, and asking for
-    // the tags of nothing may fail in any words.
+    // Whether something is there is for the description to say: asking for the tags of nothing may fail in any words.
 
     async fn model(&self, place: &Place, name: &str) -> Result<Observed, Error> {
         let arn = arn_of(place, Kind::SageMakerModel, name);
-        let (described, found) = futures::join!(self.client.describe_model().model_name(name).send(), self.tags(&arn));
+        let described = self.client.describe_model().model_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_MODEL, &arn, &error));
         let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
-        let found = found?;
+        let found = self.tags(&arn).await?;
         let content = model::content(&described);
         let needs = model::needs(&content);
         let model = Model { name: name.into(), arn, tags: tags::managed(&found), content, needs };
@@ -67,11 +66,10 @@ impl SageMaker {
 
     async fn config(&self, place: &Place, name: &str) -> Result<Observed, Error> {
         let arn = arn_of(place, Kind::SageMakerEndpointConfig, name);
-        let call = self.client.describe_endpoint_config().endpoint_config_name(name);
-        let (described, found) = futures::join!(call.send(), self.tags(&arn));
+        let described = self.client.describe_endpoint_config().endpoint_config_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_CONFIG, &arn, &error));
         let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
-        let found = found?;
+        let found = self.tags(&arn).await?;
         let content = config::content(&described);
         let needs = config::needs(&content);
         let config = EndpointConfig { name: name.into(), arn, tags: tags::managed(&found), content, needs };
@@ -85,11 +83,10 @@ impl SageMaker {
 
     async fn endpoint(&self, place: &Place, name: &str) -> Result<Observed, Error> {
         let arn = arn_of(place, Kind::SageMakerEndpoint, name);
-        let call = self.client.describe_endpoint().endpoint_name(name);
-        let (described, found) = futures::join!(call.send(), self.tags(&arn));
+        let described = self.client.describe_endpoint().endpoint_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, &arn, &error));
         let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
-        let found = found?;
+        let found = self.tags(&arn).await?;
         let endpoint = Endpoint {
             name: name.into(),
             arn,

@@ -127,24 +127,10 @@ impl SageMaker {
             });
         }
         let resize = step.attempting.as_ref().is_some_and(|attempting| attempting.resize);
-        if let Err(error) = self.move_endpoint(desired, resize).await {
-            if error.needs_somebody() {
-                // What was refused was never tried: the reason that an earlier rollback left is not about it. That it
-                // stays noted where this fails too costs no more than a wait for the user.
-                let _ = self.forget_attempt(step, &desired.arn).await;
-            }
-            return Err(error);
-        }
+        self.move_endpoint(desired, resize).await?;
+        let confirmation = step.attempting.as_ref().and_then(Attempting::confirmation).unwrap_or_default();
+        self.tag(&desired.arn, &confirmation).await?;
         Ok(Applied::Progressing(format!("Updating to revision {}", desired.revision())))
-    }
-
-    /// Notes again what was noted before.
-    async fn forget_attempt(&self, step: &Step, arn: &str) -> Result<(), Error> {
-        let before = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
-        let noted = |attempt: &endpoint::Attempt| Tags::from([(tags::ATTEMPT.to_string(), attempt.to_string())]);
-        let (before, now) = (before.map(noted).unwrap_or_default(), remembered(step));
-        let now = now.into_iter().filter(|(key, _)| key == tags::ATTEMPT).collect();
-        self.put_tags(arn, &before, &now).await
     }
 
     /// Whatever scaled the endpoint meanwhile keeps its say, unless the user has changed the number.

@@ -1,0 +1,188 @@
+//! An endpoint gets to what is wanted whatever happens on the way, and loses nothing.
+
+mod crashes;
+mod mixed;
+mod spec;
+mod ways;
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use aiplatform::api::AIPlatform;
+use aiplatform::reconcile::Pass;
+use aiplatform::resource::{Key, Kind, Owner};
+use aiplatform::schedule::Next;
+use aiplatform::tags;
+
+use super::scenario::{ACCOUNT, OURS, THEIRS};
+use super::{Process, Run};
+use crate::support::memory::{Fault, Memory, StoredConfig, StoredModel, World};
+use spec::{Served, assert_serves, endpoint_name, platform, served};
+
+/// More than any rollout here takes.
+const PASSES: usize = 60;
+
+/// What others have, some of it under names that could be ours.
+fn bystanders() -> World {
+    static BYSTANDERS: OnceLock<World> = OnceLock::new();
+    BYSTANDERS.get_or_init(made_by_others).clone()
+}
+
+fn made_by_others() -> World {
+    let mut run = Run::new(Memory::new(ACCOUNT, World::default()), platform(Some(&served())));
+    settle(&mut run);
+    let ours = run.memory.world().sagemaker;
+    let mut world = World::default();
+    let with = |owner: Option<&str>| owner.map(|owner| (tags::OWNER.to_string(), owner.to_string()));
+    for (suffix, owner) in [("0badc0de", Some(THEIRS)), ("0ddba115", None)] {
+        for (name, model) in &ours.models {
+            let tags = with(owner).into_iter().collect();
+            world.sagemaker.models.insert(renamed(name, suffix), StoredModel { tags, ..model.clone() });
+        }
+        for (name, config) in &ours.configs {
+            let mut config = StoredConfig { tags: with(owner).into_iter().collect(), ..config.clone() };
+            config.content.model = renamed(&config.content.model, suffix);
+            world.sagemaker.configs.insert(renamed(name, suffix), config);
+        }
+    }
+    world
+}
+
+/// The same name with another hash of the content.
+fn renamed(name: &str, hash: &str) -> String {
+    let (revised, _) = name.rsplit_once('-').expect("a revision's name ends in a hash");
+    format!("{revised}-{hash}")
+}
+
+fn in_a_world_of_others(served: Option<&Served>) -> Run {
+    Run::new(Memory::new(ACCOUNT, bystanders()), platform(served))
+}
+
+/// An endpoint that is as wanted, and that load has given so many instances.
+fn at_rest(served: &Served, instances: i32) -> Run {
+    let mut run = in_a_world_of_others(Some(served));
+    settle(&mut run);
+    scale(&run, instances);
+    settle(&mut run);
+    forget_the_past(&run);
+    run
+}
+
+/// Whatever scales the endpoint gives it so many instances, unless SageMaker is at work on it.
+fn scale(run: &Run, instances: i32) {
+    run.memory.change(|world| {
+        let _ = world.scale(&endpoint_name(), instances);
+    });
+}
+
+/// From here on counts what is the fewest instances that ever ran.
+fn forget_the_past(run: &Run) {
+    run.memory.change(|world| {
+        for endpoint in world.sagemaker.endpoints.values_mut() {
+            endpoint.fewest = None;
+        }
+    });
+}
+
+/// The user writes another spec.
+fn edit(run: &mut Run, served: Option<&Served>) {
+    let AIPlatform { metadata, status, .. } = std::mem::replace(&mut run.object, platform(served));
+    let generation = metadata.generation.map(|generation| generation + 1);
+    run.object.metadata = metadata;
+    run.object.metadata.generation = generation;
+    run.object.status = status;
+}
+
+/// Passes until nothing is left to do and SageMaker is at work on nothing.
+fn settle(run: &mut Run) -> Pass {
+    for _ in 0..PASSES {
+        let (status, writes) = (run.object.status.clone(), run.memory.writes().len());
+        let pass = run.pass();
+        let idle = Some(&pass.status) == status.as_ref() && run.memory.writes().len() == writes;
+        if pass.finished || (idle && is_for_later(pass.next) && !is_busy(run)) {
+            return pass;
+        }
+    }
+    panic!("{PASSES} passes were not enough: {:#?}", run.object.status)
+}
+
+/// Whether nothing is on its way or to be tried again.
+fn is_for_later(next: Next) -> bool {
+    matches!(next, Next::Resync | Next::Slow | Next::Never)
+}
+
+fn is_busy(run: &Run) -> bool {
+    run.memory.world().sagemaker.endpoints.values().any(|endpoint| endpoint.status.is_busy())
+}
+
+/// Passes with a failure on the way: of a failure for good, the status of the pass in which it comes is lost. Whether
+/// it came at all.
+fn strike(run: &mut Run, fault: Fault) -> bool {
+    run.memory.fail(fault);
+    for _ in 0..PASSES {
+        let (status, writes) = (run.object.status.clone(), run.memory.writes().len());
+        let pass = run.lost_pass();
+        let struck = run.memory.has_failed();
+        if struck && fault.for_good {
+            run.process = run.process.take().map(|_| Process::default());
+            break;
+        }
+        if pass.finished {
+            break;
+        }
+        let idle = Some(&pass.status) == status.as_ref() && run.memory.writes().len() == writes;
+        run.object.status = Some(pass.status);
+        if struck || (idle && is_for_later(pass.next) && !is_busy(run)) {
+            break;
+        }
+    }
+    run.memory.recover();
+    run.memory.has_failed()
+}
+
+/// What the spec wants is there, nothing is left over, nothing of others was touched, and all of that stays so.
+fn assert_arrived(run: &mut Run) {
+    let world = run.memory.world();
+    assert_serves(&world, &run.object);
+    assert_at_peace(run);
+}
+
+/// Nothing of others was touched, nothing is forgotten, and another pass has nothing to do.
+fn assert_at_peace(run: &mut Run) {
+    let world = run.memory.world();
+    let theirs = |world: &World| {
+        let models = world.sagemaker.models.clone().into_iter().filter(|(name, _)| is_theirs(world, name));
+        let configs = world.sagemaker.configs.clone().into_iter().filter(|(name, _)| is_theirs(world, name));
+        (models.collect::<Vec<_>>(), configs.collect::<Vec<_>>())
+    };
+    assert_eq!(theirs(&world), theirs(&bystanders()));
+    run.assert_at_rest();
+    run.assert_only_ours_was_written(&BTreeSet::new());
+    run.assert_nothing_is_forgotten();
+}
+
+fn is_theirs(world: &World, name: &str) -> bool {
+    let held = |kind: Kind| world.sagemaker.holder(&Key { kind, name: name.into() }, OURS);
+    [Kind::SageMakerModel, Kind::SageMakerEndpointConfig]
+        .into_iter()
+        .filter_map(held)
+        .any(|holder| holder != Owner::Ours)
+}
+
+/// So many instances ran at all times.
+fn assert_never_below(run: &Run, instances: i32) {
+    let world = run.memory.world();
+    let fewest = world.sagemaker.endpoints.get(&endpoint_name()).and_then(|endpoint| endpoint.fewest);
+    assert!(fewest.is_none_or(|fewest| fewest >= instances), "{fewest:?} ran, and it should have been {instances}");
+}
+
+/// How often a call was made that had an effect.
+fn count(run: &Run, action: &str) -> usize {
+    run.memory.writes().iter().filter(|write| write.action == action).count()
+}
+
+fn instances(run: &Run) -> i32 {
+    let world = run.memory.world();
+    let endpoint = world.sagemaker.endpoints.get(&endpoint_name()).expect("the endpoint is there");
+    endpoint.running.as_ref().expect("it runs").current
+}

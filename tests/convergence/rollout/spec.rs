@@ -1,0 +1,185 @@
+//! Specs of one model on SageMaker, and what has to be there for each.
+
+use std::collections::BTreeSet;
+
+use aiplatform::api::AIPlatform;
+use aiplatform::desire::desire;
+use aiplatform::grants::revision_policy_name;
+use aiplatform::platform::validate;
+use aiplatform::resource::endpoint::Status;
+use aiplatform::resource::endpoint_config::revision_of;
+use aiplatform::resource::scaling::{Bounds, Dimension, Scaled};
+use aiplatform::resource::{Endpoint, Owner, Resource, Role};
+use serde_json::json;
+
+use super::super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, object};
+use crate::support::memory::{StoredTarget, World};
+
+/// What a spec says of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    pub image: char,
+    pub instance: &'static str,
+    pub count: i32,
+    pub bounds: Option<(i32, i32)>,
+    /// The fewest from a certain time on.
+    pub schedule: Option<i32>,
+    pub keep: u8,
+}
+
+/// Two instances, which load makes up to eight.
+pub fn served() -> Served {
+    Served { image: 'a', instance: "ml.m5.large", count: 2, bounds: Some((2, 8)), schedule: Some(4), keep: 1 }
+}
+
+/// The name of the scheduled action.
+pub const MORNING: &str = "morning";
+
+pub fn image(tag: char) -> String {
+    format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/rank:{tag}")
+}
+
+/// The object with this model, or with none.
+pub fn platform(served: Option<&Served>) -> AIPlatform {
+    let model = |served: &Served| {
+        let mut model = json!({
+            "image": image(served.image),
+            "instance": {"type": served.instance, "count": served.count},
+            "keepRevisions": served.keep,
+        });
+        if let Some((least, most)) = served.bounds {
+            let schedule = |least| json!({"name": MORNING, "schedule": "cron(0 7 ? * MON-FRI *)", "minInstances": least, "maxInstances": most});
+            model["autoscaling"] = json!({
+                "minInstances": least,
+                "maxInstances": most,
+                "target": {"invocationsPerInstance": {"value": 600}},
+                "schedules": served.schedule.map(schedule).into_iter().collect::<Vec<_>>(),
+            });
+        }
+        json!({"name": "rank", "sagemaker": model})
+    };
+    object(json!({"models": served.map(model).into_iter().collect::<Vec<_>>()}))
+}
+
+/// Everything that an object wants.
+pub fn wanted(object: &AIPlatform) -> Vec<Resource> {
+    let platform = validate(object).expect("the spec is valid");
+    desire(&platform, CLUSTER).into_iter().map(|desired| desired.resource).collect()
+}
+
+/// The endpoint that an object wants.
+pub fn wanted_endpoint(object: &AIPlatform) -> Option<Endpoint> {
+    wanted(object).into_iter().find_map(|resource| match resource {
+        Resource::Endpoint(endpoint) => Some(endpoint),
+        _ => None,
+    })
+}
+
+/// The name of the only endpoint there ever is.
+pub fn endpoint_name() -> String {
+    wanted_endpoint(&platform(Some(&served()))).expect("a model wants an endpoint").name
+}
+
+/// What of the only endpoint is scaled.
+pub fn scaled() -> Scaled {
+    Scaled::of(&endpoint_name(), Dimension::Instances)
+}
+
+/// The world has what the object wants, and beyond it only what is to be kept.
+pub fn assert_serves(world: &World, object: &AIPlatform) {
+    let wanted = wanted(object);
+    for resource in &wanted {
+        assert_is_there(world, resource);
+    }
+    let ours: BTreeSet<String> = world
+        .holders(OURS)
+        .into_iter()
+        .filter(|(_, holder)| *holder == Owner::Ours)
+        .map(|(key, _)| key.to_string())
+        .collect();
+    let kept = kept(world, object);
+    let mut expected: BTreeSet<String> = wanted.iter().map(|resource| resource.key().to_string()).collect();
+    for config in &kept {
+        expected.insert(format!("SageMakerEndpointConfig {config}"));
+        let model = &world.sagemaker.configs[config].content.model;
+        // One that somebody took away comes back when its revision is wanted again.
+        if world.sagemaker.models.contains_key(model) {
+            expected.insert(format!("SageMakerModel {model}"));
+        }
+    }
+    assert_eq!(ours, expected, "beyond what is wanted, {kept:?} may be kept");
+    assert_eq!(world.sagemaker.taken_down, BTreeSet::new(), "an endpoint that answered calls was deleted");
+}
+
+pub fn assert_is_there(world: &World, resource: &Resource) {
+    let key = resource.key();
+    match resource {
+        Resource::Endpoint(endpoint) => {
+            let found = world.sagemaker.endpoints.get(&key.name).unwrap_or_else(|| panic!("{key} is missing"));
+            assert_eq!((found.status, found.config()), (Status::InService, endpoint.config.as_str()));
+            let running = found.running.as_ref().expect("what is in service runs");
+            assert_eq!(running.current, running.desired);
+            for (scaled, target) in &world.sagemaker.targets {
+                let Bounds { min_capacity, max_capacity } = target.bounds;
+                let is_within = (min_capacity..=max_capacity).contains(&running.current);
+                assert!(scaled.endpoint() != key.name || is_within, "{} run of {:?}", running.current, target.bounds);
+            }
+        }
+        Resource::ScalableTarget(wanted) => {
+            let found = target(world, &wanted.scaled);
+            let mut managed = found.managed(&wanted.scaled);
+            let by_schedule = wanted.scheduled.contains(&managed.bounds);
+            assert!(managed.bounds == wanted.bounds || by_schedule, "{:?} of {key}", managed.bounds);
+            (managed.bounds, managed.scheduled) = (wanted.bounds, wanted.scheduled.clone());
+            assert_eq!(&managed, wanted);
+        }
+        Resource::ScalingPolicy(wanted) => {
+            let policies = target(world, &wanted.scaled).policies;
+            assert_eq!(policies.get(&wanted.name), Some(&wanted.tracking), "{key}");
+        }
+        Resource::ScheduledAction(wanted) => {
+            assert_eq!(target(world, &wanted.scaled).actions.get(&wanted.name), Some(wanted), "{key}");
+        }
+        Resource::Role(wanted) => assert_can(world, wanted),
+        _ => {
+            let there = world.holders(OURS).get(&key) == Some(&Owner::Ours);
+            assert!(there, "{key} is missing");
+        }
+    }
+}
+
+fn target(world: &World, scaled: &Scaled) -> StoredTarget {
+    world.sagemaker.targets.get(scaled).cloned().unwrap_or_else(|| panic!("{} is missing", scaled.key()))
+}
+
+/// The role can do what is wanted, and beyond it only what a revision needs that is still there.
+fn assert_can(world: &World, wanted: &Role) {
+    let found = world.roles.get(&wanted.name).unwrap_or_else(|| panic!("role {} is missing", wanted.name));
+    let mut managed = found.managed(&wanted.name);
+    managed.policies.retain(|name, _| {
+        let still_there = |config: &String| *name == revision_policy_name(revision_of(config));
+        wanted.policies.contains_key(name) || !world.sagemaker.configs.keys().any(still_there)
+    });
+    assert_eq!(&managed, wanted);
+}
+
+/// The configurations that are there beyond the wanted one: they ran once, and are not more than is wanted.
+pub fn kept(world: &World, object: &AIPlatform) -> BTreeSet<String> {
+    let endpoint = wanted_endpoint(object);
+    let keep = endpoint.as_ref().map_or(0, |endpoint| endpoint.keep_revisions);
+    let ours = |name: &&String| {
+        let key = aiplatform::resource::Key {
+            kind: aiplatform::resource::Kind::SageMakerEndpointConfig,
+            name: (*name).clone(),
+        };
+        world.sagemaker.holder(&key, OURS) == Some(Owner::Ours)
+    };
+    let is_wanted = |name: &&String| endpoint.as_ref().is_some_and(|endpoint| endpoint.config == **name);
+    let kept: BTreeSet<String> =
+        world.sagemaker.configs.keys().filter(ours).filter(|name| !is_wanted(name)).cloned().collect();
+    assert!(kept.len() <= keep, "{kept:?} are kept, and not more than {keep} should be");
+    for config in &kept {
+        assert!(world.sagemaker.ran.contains(config), "{config} is kept and never ran");
+    }
+    kept
+}

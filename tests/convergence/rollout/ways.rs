@@ -1,0 +1,363 @@
+//! The ways a rollout goes when nothing goes wrong that is not part of the story.
+
+use aiplatform::api::ManagementPolicy;
+use aiplatform::resource::endpoint::Status;
+use aiplatform::status::inventory;
+use aiplatform::tags::Tags;
+
+use super::spec::{self, Served, endpoint_name, image, kept, scaled, served};
+use super::*;
+use crate::support::memory::Rollback;
+
+fn reason(run: &Run) -> String {
+    let status = run.object.status.as_ref().expect("there is a status");
+    status.conditions.iter().find(|it| it.type_ == "Ready").expect("Ready is told").reason.clone()
+}
+
+fn position(run: &Run, action: &str) -> usize {
+    let writes = run.memory.writes();
+    writes.iter().position(|write| write.action == action).unwrap_or_else(|| panic!("{action} was not called"))
+}
+
+#[test]
+fn an_endpoint_is_made_after_what_it_needs_and_scaled_when_it_serves() {
+    let mut run = in_a_world_of_others(Some(&served()));
+    run.memory.change(|world| world.sagemaker.looks = 2);
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!((reason(&run).as_str(), instances(&run)), ("Ready", 2));
+    let order = ["iam:CreateRole", "sagemaker:CreateModel", "sagemaker:CreateEndpointConfig"];
+    let rest = ["sagemaker:CreateEndpoint", "application-autoscaling:RegisterScalableTarget"];
+    let last = ["application-autoscaling:PutScalingPolicy", "application-autoscaling:PutScheduledAction"];
+    let calls: Vec<usize> = order.iter().chain(&rest).chain(&last[..1]).map(|call| position(&run, call)).collect();
+    assert!(calls.is_sorted(), "{calls:?}");
+    for call in order.iter().chain(&rest).chain(&last) {
+        assert_eq!(count(&run, call), 1, "{call}");
+    }
+}
+
+#[test]
+fn another_image_is_one_update_that_leaves_the_scaling_alone() {
+    let mut run = at_rest(&served(), 5);
+    let before = run.memory.writes().len();
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_never_below(&run, 5);
+    assert_eq!(instances(&run), 5);
+    let mut calls: Vec<String> = run.memory.writes().split_off(before).into_iter().map(|it| it.action).collect();
+    calls.retain(|call| !call.starts_with("iam:"));
+    let expected =
+        ["CreateModel", "CreateEndpointConfig", "AddTags", "UpdateEndpoint"].map(|call| format!("sagemaker:{call}"));
+    assert_eq!(calls, expected);
+}
+
+#[test]
+fn another_instance_type_takes_the_scaling_off_and_puts_it_back() {
+    let mut run = at_rest(&served(), 5);
+    edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_never_below(&run, 5);
+    assert_eq!(instances(&run), 5);
+    assert_eq!(count(&run, "application-autoscaling:DeregisterScalableTarget"), 1);
+    assert_eq!(count(&run, "application-autoscaling:RegisterScalableTarget"), 2);
+}
+
+#[test]
+fn scaling_goes_on_while_a_move_to_another_instance_type_is_refused() {
+    let mut run = at_rest(&served(), 5);
+    run.process = Some(Process::default());
+    run.memory.change(|world| world.fire(&scaled(), spec::MORNING).expect("the time comes"));
+    run.memory.deny(Some(("sagemaker:UpdateEndpoint", None)));
+    edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
+    for _ in 0..PASSES {
+        let pass = run.pass();
+        let world = run.memory.world();
+        if pass.next != Next::Now {
+            let target = world.sagemaker.targets.get(&scaled()).expect("the endpoint is scaled between visits");
+            assert_eq!((target.bounds.min_capacity, target.policies.len(), target.actions.len()), (4, 1, 1));
+        }
+    }
+    assert_eq!((reason(&run).as_str(), instances(&run)), ("AccessDenied", 5));
+    run.memory.deny(None);
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_never_below(&run, 5);
+}
+
+#[test]
+fn another_count_is_taken_over_and_no_other_change_touches_the_count() {
+    let fixed = Served { bounds: None, ..served() };
+    let mut run = at_rest(&fixed, 5);
+    edit(&mut run, Some(&Served { image: 'b', ..fixed.clone() }));
+    settle(&mut run);
+    assert_eq!(instances(&run), 5);
+    edit(&mut run, Some(&Served { image: 'c', count: 3, ..fixed }));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!(instances(&run), 3);
+}
+
+#[test]
+fn superseded_revisions_stay_as_many_as_are_wanted_and_the_newest() {
+    for keep in [0, 1, 2] {
+        let mut run = at_rest(&Served { keep, ..served() }, 2);
+        let mut configs = Vec::new();
+        for image in ['a', 'b', 'c', 'd'] {
+            edit(&mut run, Some(&Served { image, keep, ..served() }));
+            settle(&mut run);
+            assert_arrived(&mut run);
+            configs.push(spec::wanted_endpoint(&run.object).expect("an endpoint").config);
+        }
+        configs.pop();
+        let newest = configs.split_off(configs.len() - usize::from(keep));
+        assert_eq!(kept(&run.memory.world(), &run.object), newest.into_iter().collect());
+    }
+}
+
+#[test]
+fn going_back_to_a_revision_that_was_kept_makes_nothing_new() {
+    let mut run = at_rest(&served(), 5);
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    let made = count(&run, "sagemaker:CreateModel");
+    edit(&mut run, Some(&served()));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!((count(&run, "sagemaker:CreateModel"), instances(&run)), (made, 5));
+}
+
+#[test]
+fn what_rolled_back_is_told_and_not_tried_again_until_the_user_asks() {
+    let mut run = at_rest(&served(), 5);
+    run.memory.change(|world| {
+        world.sagemaker.looks = 2;
+        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    });
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    assert_eq!(reason(&run), "RolledBack");
+    assert_at_peace(&mut run);
+    assert_eq!((count(&run, "sagemaker:UpdateEndpoint"), instances(&run)), (1, 5));
+    scale(&run, 7);
+    settle(&mut run);
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 1));
+    // The image is mended under the same name.
+    run.memory.change(|world| world.sagemaker.broken.clear());
+    run.object.metadata.annotations.get_or_insert_default().insert("aiplatform.dev/reconcile-at".into(), "now".into());
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_never_below(&run, 5);
+    assert_eq!((count(&run, "sagemaker:UpdateEndpoint"), instances(&run)), (2, 7));
+}
+
+#[test]
+fn going_back_after_a_rollback_needs_no_update() {
+    let mut run = at_rest(&served(), 5);
+    run.memory.change(|world| {
+        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    });
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    edit(&mut run, Some(&served()));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!(count(&run, "sagemaker:UpdateEndpoint"), 1);
+    // The same mistake is made again, and seen again.
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 2));
+}
+
+#[test]
+fn an_endpoint_that_could_not_even_roll_back_is_updated_when_the_user_asks() {
+    let mut run = at_rest(&served(), 5);
+    run.memory.change(|world| {
+        world.sagemaker.broken.insert(image('b'), Rollback::Fails);
+    });
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    assert_eq!(reason(&run), "UpdateRollbackFailed");
+    assert_at_peace(&mut run);
+    for image in ['a', 'c'] {
+        let mut run = Run::new(Memory::new(ACCOUNT, run.memory.world()), run.object.clone());
+        edit(&mut run, Some(&Served { image, ..served() }));
+        settle(&mut run);
+        assert_arrived(&mut run);
+        assert_never_below(&run, 5);
+    }
+}
+
+#[test]
+fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
+    let mut run = in_a_world_of_others(Some(&served()));
+    run.memory.change(|world| {
+        world.sagemaker.roles_unseen_by_models = 2;
+        world.sagemaker.roles_unseen_by_endpoints = 2;
+    });
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!(count(&run, "sagemaker:CreateEndpoint"), 3);
+}
+
+#[test]
+fn a_failed_first_creation_is_not_made_again_for_ever() {
+    let mut run = in_a_world_of_others(Some(&served()));
+    run.memory.change(|world| world.sagemaker.roles_unseen_by_endpoints = 100);
+    settle(&mut run);
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 4));
+    assert_at_peace(&mut run);
+    run.memory.change(|world| world.sagemaker.roles_unseen_by_endpoints = 1);
+    edit(&mut run, Some(&Served { keep: 2, ..served() }));
+    settle(&mut run);
+    assert_arrived(&mut run);
+}
+
+#[test]
+fn a_first_creation_that_fails_for_good_waits_for_the_user() {
+    let mut run = in_a_world_of_others(Some(&served()));
+    run.memory.change(|world| {
+        world.sagemaker.broken.insert(image('a'), Rollback::Works);
+    });
+    settle(&mut run);
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 1));
+    assert_at_peace(&mut run);
+    edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!(kept(&run.memory.world(), &run.object), BTreeSet::new());
+}
+
+#[test]
+fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
+    let mut run = at_rest(&served(), 2);
+    let writes = run.memory.writes().len();
+    run.memory.change(|world| world.fire(&scaled(), spec::MORNING).expect("the time comes"));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!((run.memory.writes().len(), instances(&run)), (writes, 4));
+    let bounds = |run: &Run| run.memory.world().sagemaker.targets[&scaled()].bounds.min_capacity;
+    assert_eq!(bounds(&run), 4);
+    run.memory.change(|world| {
+        world.sagemaker.targets.get_mut(&scaled()).expect("a target").bounds.min_capacity = 1;
+    });
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!(bounds(&run), 2);
+}
+
+/// What somebody may take away by hand.
+pub(super) const LOSSES: [fn(&mut World); 6] = [
+    |world| drop(world.sagemaker.targets.remove(&scaled())),
+    |world| world.sagemaker.targets.values_mut().for_each(|target| target.policies.clear()),
+    |world| world.sagemaker.targets.values_mut().for_each(|target| target.actions.clear()),
+    |world| world.sagemaker.configs.retain(|_, config| !is_ours(&config.tags)),
+    |world| world.sagemaker.models.retain(|_, model| !is_ours(&model.tags)),
+    |world| {
+        world.sagemaker.targets.clear();
+        world.sagemaker.endpoints.remove(&endpoint_name());
+    },
+];
+
+fn is_ours(tags: &Tags) -> bool {
+    tags.get(tags::OWNER).is_some_and(|owner| owner == OURS)
+}
+
+#[test]
+fn what_somebody_takes_away_comes_back() {
+    for loss in LOSSES {
+        let mut run = at_rest(&served(), 5);
+        run.memory.change(loss);
+        settle(&mut run);
+        assert_arrived(&mut run);
+    }
+}
+
+#[test]
+fn a_policy_that_nobody_declared_goes_from_an_endpoint_of_ours() {
+    let mut run = at_rest(&served(), 5);
+    run.memory.change(|world| {
+        let target = world.sagemaker.targets.get_mut(&scaled()).expect("a target");
+        target.policies.insert("by-hand".into(), None);
+    });
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert!(!run.memory.world().sagemaker.targets[&scaled()].policies.contains_key("by-hand"));
+}
+
+#[test]
+fn where_nothing_may_be_deleted_an_endpoint_moves_all_the_same() {
+    let no_delete = |run: &mut Run| run.object.spec.management_policy = ManagementPolicy::NoDelete;
+    let mut run = at_rest(&Served { keep: 0, ..served() }, 5);
+    edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", keep: 0, ..served() }));
+    no_delete(&mut run);
+    settle(&mut run);
+    for resource in spec::wanted(&run.object) {
+        spec::assert_is_there(&run.memory.world(), &resource);
+    }
+    assert_at_peace(&mut run);
+    assert_eq!((reason(&run).as_str(), instances(&run)), ("Ready", 5));
+    let deletions = run.memory.writes().into_iter().filter(|write| write.action.contains("sagemaker:Delete"));
+    assert_eq!(deletions.count(), 0);
+}
+
+#[test]
+fn an_operator_that_only_observes_says_what_it_would_do_and_moves_nothing() {
+    let mut run = at_rest(&served(), 5);
+    edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
+    run.object.spec.management_policy = ManagementPolicy::Observe;
+    let writes = run.memory.writes();
+    settle(&mut run);
+    assert_eq!((reason(&run).as_str(), run.memory.writes()), ("Observing", writes));
+}
+
+#[test]
+fn nothing_serves_after_a_deletion_whatever_the_endpoint_was_doing() {
+    for status in [None, Some(Status::Creating), Some(Status::Updating), Some(Status::RollingBack)] {
+        for whole in [true, false] {
+            let mut run = in_the_midst(status);
+            let known = inventory(run.object.status.as_ref()).len();
+            assert!(known > 5 || status == Some(Status::Creating));
+            if whole {
+                run = run.ending();
+            } else {
+                edit(&mut run, None);
+            }
+            let pass = settle(&mut run);
+            assert_eq!(pass.finished, whole);
+            assert_gone(&run);
+            if !whole {
+                assert_at_peace(&mut run);
+            }
+        }
+    }
+}
+
+/// An endpoint in this state, or in service.
+pub(super) fn in_the_midst(status: Option<Status>) -> Run {
+    let mut run = match status {
+        Some(Status::Creating) => in_a_world_of_others(Some(&served())),
+        _ => at_rest(&served(), 5),
+    };
+    let Some(status) = status else { return run };
+    run.memory.change(|world| {
+        world.sagemaker.looks = 3;
+        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    });
+    if status != Status::Creating {
+        edit(&mut run, Some(&Served { image: 'b', ..served() }));
+    }
+    let is = |run: &Run| run.memory.world().sagemaker.endpoints.get(&endpoint_name()).map(|it| it.status);
+    while is(&run) != Some(status) {
+        run.pass();
+    }
+    run
+}
+
+/// Nothing of ours is left.
+pub(super) fn assert_gone(run: &Run) {
+    let left: Vec<_> = run.memory.world().holders(OURS).into_iter().filter(|(_, it)| *it == Owner::Ours).collect();
+    assert!(left.is_empty(), "{left:?}");
+    run.assert_only_ours_was_written(&BTreeSet::new());
+}
