@@ -30,6 +30,7 @@ LATENCY_MS = 150
 DEADLINE_S = 90.0
 NAMESPACE, NAME = "support", "assistant"
 MANIFEST = "examples/storage.yaml"
+CRD = "aiplatforms.aiplatform.dev"
 
 
 class Demo:
@@ -101,7 +102,10 @@ class Demo:
         say((f"  {'AWS':<23}{stage.aws_url:<28}simulated, {LATENCY_MS} ms for each call", ""))
         say()
         self.type("aiplatform crd | kubectl apply -f -")
-        self.type("kubectl wait --for=condition=Established crd/aiplatforms.aiplatform.dev")
+        # kubectl cannot wait for a condition where there are none at all yet.
+        of_crd = ("get", f"crd/{CRD}", "-o", "jsonpath={.status.conditions}")
+        stage.wait("the definition to be looked at", lambda: stage.kubectl(*of_crd))
+        self.type(f"kubectl wait --for=condition=Established crd/{CRD}")
         self.type(f"kubectl create namespace {NAMESPACE}")
         # Five seconds between looks are right in life, and long in a story.
         self.terminal.command("aiplatform run --transition-poll 1s &")

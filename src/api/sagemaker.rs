@@ -22,7 +22,7 @@ use super::autoscaling::Autoscaling;
 #[x_kube(validation = ("!has(self.serverless) || !has(self.autoscaling) || (self.autoscaling.maxInstances <= self.serverless.maxConcurrency && (!has(self.autoscaling.schedules) || self.autoscaling.schedules.all(s, (!has(s.minInstances) || s.minInstances <= self.serverless.maxConcurrency) && (!has(s.maxInstances) || s.maxInstances <= self.serverless.maxConcurrency))))", "provisioned concurrency scales up to serverless.maxConcurrency at most"))]
 #[x_kube(validation = ("!has(self.instance) || !has(self.autoscaling) || !self.instance.type.matches('^ml[.]t[0-9]')", "Application Auto Scaling scales no burstable instances (ml.t2, ml.t3): take another type, or leave autoscaling out"))]
 pub struct SageMaker {
-    /// The container image, in Amazon ECR, of the platform's region.
+    /// The container image, in Amazon ECR of the platform's region: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG`.
     #[schemars(length(min = 1, max = 255), regex(pattern = IMAGE))]
     pub image: String,
     /// Where the model's artifact is. Without it, everything is in the image.

@@ -179,7 +179,7 @@ impl Walk<'_> {
         if regex.as_ref()?.is_match(text) {
             return None;
         }
-        let about = schema.description.as_deref().and_then(|text| text.split(['.', '\n']).next());
+        let about = schema.description.as_deref().map(first_sentence);
         let about = about.map(|about| format!(" ({about})")).unwrap_or_default();
         Some(format!("{:?} does not match {pattern}{about}", cut(text)))
     }
@@ -292,4 +292,10 @@ fn count(limit: i64) -> usize {
 
 fn plural(number: i64, one: &'static str, many: &'static str) -> &'static str {
     if number == 1 { one } else { many }
+}
+
+/// What a description begins with, up to the first full stop that ends a sentence.
+fn first_sentence(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.split_once(". ").map_or(line, |(sentence, _)| sentence).trim_end_matches('.')
 }

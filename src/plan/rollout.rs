@@ -185,7 +185,7 @@ fn course(
             Some((_, refusal)) if !is_asked_anew => Course::Hold(refusal, None),
             _ => go(),
         },
-        Status::UpdateRollbackFailed if is_asked_anew || was_never_made(facts) => go(),
+        Status::UpdateRollbackFailed | Status::OutOfService if is_asked_anew || was_never_made(facts) => go(),
         Status::Failed if is_asked_anew => Course::Remake(None),
         Status::Failed => failed(wanted, facts, observations),
         Status::UpdateRollbackFailed | Status::OutOfService => Course::Refuse(stuck(wanted, facts)),
@@ -255,7 +255,9 @@ fn stuck(wanted: &Endpoint, facts: &Facts) -> Refusal {
             "endpoint {name} could neither be updated nor brought back, and some of its instances run the old \
              configuration and some the new: {why}; it is updated again {again}"
         ),
-        Status::OutOfService => format!("endpoint {name} is out of service: {why}"),
+        Status::OutOfService => {
+            format!("endpoint {name} answers no calls (OutOfService): {why}; it is updated again {again}")
+        }
         _ => format!(
             "endpoint {name} did not come up: {why}; SageMaker can only delete it, so it is deleted and made again {again}"
         ),
