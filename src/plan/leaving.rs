@@ -39,7 +39,7 @@ pub(super) fn leaving(
         }
         for (key, observed) in ready {
             placed.insert(key.clone());
-            let needs = dependants(key);
+            let needs: Vec<Key> = dependants(key).into_iter().chain(successors(observed, wanted)).collect();
             let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
             let Some(mut step) = away(key, observed, needs, intent) else { continue };
             if matches!(step.action, Action::Delete { .. } | Action::Refuse(_)) {
@@ -64,6 +64,16 @@ pub(super) fn leaving(
         rest = later;
     }
     steps
+}
+
+/// What comes in place of something that goes, and is there before: an endpoint is never without a policy.
+fn successors(observed: &Observed, wanted: &[Desired]) -> Vec<Key> {
+    let Some(Resource::ScalingPolicy(leaving)) = &observed.resource else { return Vec::new() };
+    let replaces = |item: &Desired| match &item.resource {
+        Resource::ScalingPolicy(policy) if policy.scaled == leaving.scaled => Some(policy.key()),
+        _ => None,
+    };
+    wanted.iter().filter_map(replaces).collect()
 }
 
 fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {

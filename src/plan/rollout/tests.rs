@@ -557,6 +557,18 @@ fn what_scales_instances_stays_while_the_endpoint_cannot_become_serverless() {
 }
 
 #[test]
+fn a_policy_for_another_metric_is_there_before_the_old_one_goes() {
+    let before = wanted(json!({}));
+    let target = json!({"invocationsPerInstance": {"value": 600}});
+    let after = wanted(json!({"autoscaling": {"minInstances": 2, "maxInstances": 8, "target": target}}));
+    let plan = World::of(&before).plan(&after);
+    let policies = plan.steps.iter().filter(|step| step.key.kind == Kind::ScalingPolicy);
+    let [new, old] = policies.collect::<Vec<_>>()[..] else { panic!("two policies: {plan}") };
+    assert_eq!((tell(new), tell(old)), ("Create ScalingPolicy".into(), "Delete ScalingPolicy".into()));
+    assert!(old.needs.contains(&new.key));
+}
+
+#[test]
 fn steps_need_only_what_comes_before_them() {
     let (before, after) = (wanted(json!({})), wanted(other_type("2")));
     let mut theirs = World::of(&before);
