@@ -5,6 +5,7 @@
 mod bedrock;
 mod bucket_policy;
 mod execution;
+pub(crate) mod model_buckets;
 mod sagemaker;
 mod storage;
 mod trust;

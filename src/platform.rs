@@ -65,6 +65,12 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// The bucket of this name in the spec.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Option<&Bucket> {
+        self.buckets.iter().find(|bucket| bucket.name == name)
+    }
+
     /// `<namespace>/<name>`.
     #[must_use]
     pub fn id(&self) -> String {

@@ -431,6 +431,18 @@ pub enum Owner {
     Nobody,
 }
 
+impl Owner {
+    /// Who holds what carries these tags, as a platform sees it that owns things as `ours`.
+    #[must_use]
+    pub fn of(found: &Tags, ours: &str) -> Self {
+        match found.get(tags::OWNER) {
+            Some(owner) if owner == ours => Self::Ours,
+            Some(owner) => Self::Theirs(owner.clone()),
+            None => Self::Nobody,
+        }
+    }
+}
+
 /// What is in a container that is on its way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -95,6 +95,20 @@ pub fn merged(found: &Tags, desired: &Tags) -> Tags {
     tags
 }
 
+/// Keys of observed tags that are no longer desired. They go before anything is written: the tag that says which keys
+/// are ours says so only until it is written anew.
+#[must_use]
+pub fn stale(desired: &Tags, observed: &Tags) -> Vec<String> {
+    observed.keys().filter(|key| !desired.contains_key(*key)).cloned().collect()
+}
+
+/// The desired tags that are not there, or say something else.
+#[must_use]
+pub fn changed(desired: &Tags, observed: &Tags) -> Tags {
+    let differs = |(key, value): &(&String, &String)| observed.get(*key) != Some(*value);
+    desired.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 fn key_hash(key: &str) -> String {
     hex_digest(key, 6)
 }

@@ -1,10 +1,8 @@
 //! Which statements of a role are about which model or bucket: what stands in which cell of the matrix.
 
 use super::Audit;
-use crate::api::sagemaker::SageMaker;
-use crate::desire::sagemaker::data_uri;
+use crate::grants::model_buckets::used;
 use crate::grants::{Grant, Purpose};
-use crate::platform::{Bucket, Platform};
 use crate::policy::Statement;
 
 /// Something roles are about: what stands above a column of the matrix.
@@ -14,40 +12,6 @@ pub enum Target<'a> {
     Model(&'a str),
     /// A bucket, by its name in the spec.
     Bucket(&'a str),
-}
-
-/// What a model does with a bucket, named as the field of the spec that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    ModelData,
-    Async,
-    DataCapture,
-}
-
-impl Use {
-    fn field(self) -> &'static str {
-        match self {
-            Self::ModelData => "modelData",
-            Self::Async => "async",
-            Self::DataCapture => "dataCapture",
-        }
-    }
-}
-
-/// One use of one of the platform's buckets by a model: how, which, and the key or the prefix in it.
-pub(super) type Used<'a> = (Use, &'a Bucket, String);
-
-/// The buckets of the platform that a model works with.
-pub(super) fn used<'a>(platform: &'a Platform, model: &SageMaker) -> Vec<Used<'a>> {
-    let named = |name: &str| platform.buckets.iter().find(|bucket| bucket.name == name);
-    let uri = model.model_data.as_ref().and_then(|data| data_uri(platform, data)).unwrap_or_default();
-    let (place, key) = uri.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
-    let data = platform.buckets.iter().find(|bucket| bucket.bucket_name == place);
-    let answers = model.asynchronous.as_ref().map(|it| (Use::Async, &it.output));
-    let captured = model.data_capture.as_ref().map(|it| (Use::DataCapture, &it.destination));
-    let written = answers.into_iter().chain(captured);
-    let written = written.filter_map(|(how, it)| Some((how, named(&it.bucket)?, it.prefix.clone())));
-    data.map(|bucket| (Use::ModelData, bucket, key.to_string())).into_iter().chain(written).collect()
 }
 
 impl Audit {

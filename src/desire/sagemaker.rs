@@ -300,7 +300,7 @@ fn named<C: Serialize>(revised: &str, content: &C) -> String {
 }
 
 fn bucket_name(platform: &Platform, bucket: &str) -> Option<String> {
-    platform.buckets.iter().find(|it| it.name == bucket).map(|it| it.bucket_name.clone())
+    platform.bucket(bucket).map(|it| it.bucket_name.clone())
 }
 
 fn bucket_key(platform: &Platform, bucket: &str) -> Option<Key> {

@@ -2,16 +2,18 @@
 //!
 //! Source: "How to use SageMaker AI execution roles", `CreateModel`, Amazon SageMaker developer guide.
 
+use super::model_buckets::{Use, used};
 use super::storage::key_statement;
 use super::{
     Grant, InlinePolicy, Purpose, ROLE_PATH, Subject, execution_role_name, policies, revision_policy_name, tell_apart,
 };
-use crate::api::sagemaker::{Destination, SageMaker};
+use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::desire::sagemaker::{config_name, data_uri, destination_uri, endpoint_name};
 use crate::platform::{Bucket, Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Statement, document, size};
 use crate::resource::endpoint_config::revision_of;
+use crate::resource::model::bucket_and_key;
 
 const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
@@ -193,32 +195,20 @@ impl Served<'_> {
 
     /// Every key that buckets of the platform which are read or written are encrypted with, once.
     fn keys(&self) -> Vec<Statement> {
-        let declared = |name: &str| self.platform.buckets.iter().find(|bucket| bucket.name == name);
-        let written = |destination: &Destination| declared(&destination.bucket);
-        let uri = self.spec.model_data.as_ref().and_then(|data| data_uri(self.platform, data));
-        let artifact = uri
-            .as_deref()
-            .and_then(|uri| self.platform.buckets.iter().find(|bucket| bucket.bucket_name == bucket_and_key(uri).0));
-        let used = [
-            ("modelData", artifact, false),
-            ("async", self.spec.asynchronous.as_ref().and_then(|it| written(&it.output)), true),
-            ("dataCapture", self.spec.data_capture.as_ref().and_then(|it| written(&it.destination)), true),
-        ];
-        let mut keys: Vec<(&str, &Bucket, bool)> = Vec::new();
-        for (field, bucket, writes) in used {
-            let Some(bucket) = bucket else { continue };
+        let mut keys: Vec<(Use, &Bucket, bool)> = Vec::new();
+        for (how, bucket, _) in used(self.platform, self.spec) {
             match keys.iter_mut().find(|(_, known, _)| known.kms_key_arn == bucket.kms_key_arn) {
-                Some((_, _, known_writes)) => *known_writes |= writes,
-                None => keys.push((field, bucket, writes)),
+                Some((_, _, writes)) => *writes |= how.writes(),
+                None => keys.push((how, bucket, how.writes())),
             }
         }
         let statement =
-            |(field, bucket, writes): (&str, &Bucket, bool)| Some(key_of(bucket, writes)?.since(&self.field(field)));
+            |(how, bucket, writes): (Use, &Bucket, bool)| Some(key_of(bucket, writes)?.since(&self.field(how.field())));
         keys.into_iter().filter_map(statement).collect()
     }
 
     fn list(&self, sid: &str, uri: &str, because: String) -> Statement {
-        let (bucket, prefix) = bucket_and_key(uri);
+        let (bucket, prefix) = bucket_and_key(uri).unwrap_or_default();
         let bucket = arn::bucket(&self.platform.region, bucket);
         Statement::allow(sid, &["s3:ListBucket"], vec![bucket], because).when(
             "StringLike",
@@ -228,7 +218,7 @@ impl Served<'_> {
     }
 
     fn object(&self, uri: &str) -> String {
-        let (bucket, key) = bucket_and_key(uri);
+        let (bucket, key) = bucket_and_key(uri).unwrap_or_default();
         format!("{}/{key}", arn::bucket(&self.platform.region, bucket))
     }
 
@@ -258,10 +248,6 @@ impl Served<'_> {
 
 fn key_of(bucket: &Bucket, writes: bool) -> Option<Statement> {
     Some(key_statement(bucket, bucket.kms_key_arn.as_deref()?, writes))
-}
-
-fn bucket_and_key(uri: &str) -> (&str, &str) {
-    uri.strip_prefix("s3://").unwrap_or(uri).split_once('/').unwrap_or_default()
 }
 
 /// The ARN of the repository of an image `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.

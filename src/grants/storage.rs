@@ -11,7 +11,7 @@ const WRITE: [&str; 4] = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3
 
 pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.buckets.iter().enumerate().filter_map(|(index, access)| {
-        let bucket = platform.buckets.iter().find(|bucket| bucket.name == access.name)?;
+        let bucket = platform.bucket(&access.name)?;
         let again = consumer.buckets[..index].iter().filter(|earlier| earlier.name == access.name).count();
         let statements = bucket_statements(platform, consumer, bucket, access, again);
         Some(statements.into_iter().map(move |statement| statement.since(&format!("{path}.buckets[{index}]"))))

@@ -9,6 +9,17 @@ use super::child::Server;
 /// Operations that change nothing begin with one of these.
 const READS: [&str; 3] = ["Get", "List", "Head"];
 
+/// The settings of a client of one service, with credentials that are not the operator's.
+macro_rules! config {
+    ($sdk:ident, $simulator:expr, $region:expr) => {
+        $sdk::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new($region.to_string()))
+            .endpoint_url($simulator.url())
+            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
+    };
+}
+
 /// A running simulator.
 pub struct Simulator {
     server: Server,
@@ -65,46 +76,24 @@ impl Simulator {
 
     /// IAM, with credentials that are not the operator's.
     pub fn iam(&self) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(self.url())
-            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
-            .build();
-        aws_sdk_iam::Client::from_conf(config)
+        aws_sdk_iam::Client::from_conf(config!(aws_sdk_iam, self, "eu-west-1").build())
     }
 
     /// EKS, with credentials that are not the operator's.
     pub fn eks(&self) -> aws_sdk_eks::Client {
-        let config = aws_sdk_eks::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(self.url())
-            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
-            .build();
-        aws_sdk_eks::Client::from_conf(config)
+        aws_sdk_eks::Client::from_conf(config!(aws_sdk_eks, self, "eu-west-1").build())
     }
 
     /// SageMaker, with credentials that are not the operator's.
     pub fn sagemaker(&self) -> aws_sdk_sagemaker::Client {
-        let config = aws_sdk_sagemaker::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(self.url())
-            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
-            .build();
-        aws_sdk_sagemaker::Client::from_conf(config)
+        aws_sdk_sagemaker::Client::from_conf(config!(aws_sdk_sagemaker, self, "eu-west-1").build())
     }
 
     /// Application Auto Scaling, with credentials that are not the operator's.
     pub fn autoscaling(&self) -> aws_sdk_applicationautoscaling::Client {
-        let config = aws_sdk_applicationautoscaling::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("eu-west-1"))
-            .endpoint_url(self.url())
-            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
-            .build();
-        aws_sdk_applicationautoscaling::Client::from_conf(config)
+        aws_sdk_applicationautoscaling::Client::from_conf(
+            config!(aws_sdk_applicationautoscaling, self, "eu-west-1").build(),
+        )
     }
 
     /// S3 in the region of the tests, with credentials that are not the operator's.
@@ -114,13 +103,6 @@ impl Simulator {
 
     /// S3 in another region.
     pub fn s3_in(&self, region: &str) -> Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region.to_string()))
-            .endpoint_url(self.url())
-            .credentials_provider(Credentials::new("somebody", "else", None, None, "tests"))
-            .force_path_style(true)
-            .build();
-        Client::from_conf(config)
+        Client::from_conf(config!(aws_sdk_s3, self, region).force_path_style(true).build())
     }
 }

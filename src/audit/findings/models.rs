@@ -4,8 +4,8 @@ use super::{Context, Hit, hit};
 use crate::api::access::Mode;
 use crate::api::models::Bedrock;
 use crate::api::sagemaker::SageMaker;
-use crate::audit::cells::{Use, used};
 use crate::desire::sagemaker::data_uri;
+use crate::grants::model_buckets::{Use, used};
 
 /// Models of Bedrock, by name.
 fn bedrock<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Bedrock)> {

@@ -2,7 +2,7 @@
 
 use super::{Context, Hit, hit};
 use crate::api::storage::BucketDeletionPolicy;
-use crate::audit::cells::used;
+use crate::grants::model_buckets::used;
 use crate::platform::Bucket;
 
 /// A hit for each bucket that `is_so`, with the same message.

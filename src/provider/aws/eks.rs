@@ -198,9 +198,7 @@ impl Eks {
                 .map_err(|error| failed(action::UPDATE, account, &error))?;
         }
         if differs(field::TAGS) {
-            // What is stale goes first: the tag that says which keys are ours says so only until it is written anew.
-            let stale: Vec<String> =
-                observed.tags.keys().filter(|key| !desired.tags.contains_key(*key)).cloned().collect();
+            let stale = tags::stale(&desired.tags, &observed.tags);
             if !stale.is_empty() {
                 let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
                 call.send().await.map_err(|error| failed(action::UNTAG, account, &error))?;

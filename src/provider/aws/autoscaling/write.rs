@@ -14,7 +14,7 @@ use crate::plan::Step;
 use crate::provider::{Applied, Error};
 use crate::resource::scaling::{Dimension, Scaled, Tracking, field};
 use crate::resource::{Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 impl Autoscaling {
     /// Makes a target or sets the bounds of one that is there. Tags are taken only where it is made.
@@ -51,10 +51,9 @@ impl Autoscaling {
         Ok(Applied::Ready)
     }
 
-    /// What is stale goes first: the tag that says which keys are ours says so only until it is written anew.
     async fn put_tags(&self, step: &Step, desired: &ScalableTarget, observed: &Tags) -> Result<(), Error> {
         let resource_id = &desired.scaled.resource_id;
-        let stale: Vec<String> = observed.keys().filter(|key| !desired.tags.contains_key(*key)).cloned().collect();
+        let stale = tags::stale(&desired.tags, observed);
         if !stale.is_empty() {
             let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
             call.send().await.map_err(|error| refused(action::UNTAG, resource_id, &error))?;

@@ -24,10 +24,9 @@ impl Iam {
         };
         let found: Tags = role.tags().iter().map(|tag| (tag.key().to_string(), tag.value().to_string())).collect();
         // Role names are unique in an account whatever their path, and only roles of our path are ours.
-        let owner = match found.get(tags::OWNER) {
-            Some(owner) if *owner == place.owner && role.path() == ROLE_PATH => Owner::Ours,
-            Some(owner) => Owner::Theirs(owner.clone()),
-            None => Owner::Nobody,
+        let owner = match Owner::of(&found, &place.owner) {
+            Owner::Ours if role.path() != ROLE_PATH => Owner::Theirs(place.owner.clone()),
+            owner => owner,
         };
         if owner != Owner::Ours {
             return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });

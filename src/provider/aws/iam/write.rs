@@ -8,7 +8,7 @@ use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
 use crate::provider::{Applied, Class, Error};
 use crate::resource::role::{Role, field};
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 impl Iam {
     pub(super) async fn create(&self, target: &Target<'_>, desired: &Role) -> Result<Applied, Error> {
@@ -99,18 +99,13 @@ impl Iam {
         Ok(())
     }
 
-    /// What is stale goes first: the tag that says which keys are ours says so only until it is written anew.
     async fn put_tags(&self, target: &Target<'_>, desired: &Tags, observed: &Tags) -> Result<(), Error> {
-        let stale: Vec<String> = observed.keys().filter(|key| !desired.contains_key(*key)).cloned().collect();
+        let stale = tags::stale(desired, observed);
         if !stale.is_empty() {
             let call = self.client.untag_role().role_name(target.role).set_tag_keys(Some(stale));
             call.send().await.map_err(|error| target.failure(action::UNTAG, &error))?;
         }
-        let changed: Tags = desired
-            .iter()
-            .filter(|(key, value)| observed.get(*key) != Some(value))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
+        let changed = tags::changed(desired, observed);
         if !changed.is_empty() {
             let list = tag_list(target, action::TAG, &changed)?;
             let call = self.client.tag_role().role_name(target.role).set_tags(Some(list));

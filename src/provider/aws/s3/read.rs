@@ -23,11 +23,7 @@ impl S3 {
             Tagged::Elsewhere(region) => return Ok(elsewhere(&target, region.as_deref())),
             Tagged::Here(tags) => tags,
         };
-        let owner = match found.get(tags::OWNER) {
-            Some(owner) if *owner == place.owner => Owner::Ours,
-            Some(owner) => Owner::Theirs(owner.clone()),
-            None => Owner::Nobody,
-        };
+        let owner = Owner::of(&found, &place.owner);
         let bucket = Bucket::bare(target.bucket, &place.region, tags::managed(&found));
         if request.leaving {
             let mut observed = Observed::present(Resource::Bucket(bucket), owner);

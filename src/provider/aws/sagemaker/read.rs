@@ -12,7 +12,7 @@ use super::{SageMaker, action, config, endpoint, model};
 use crate::arn;
 use crate::provider::{Error, Place};
 use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, Owner, Request, Resource, Revision};
-use crate::tags::{self, Tags};
+use crate::tags;
 
 impl SageMaker {
     /// Looks at what is asked about and, around an endpoint that is looked at thoroughly, at all other revisions.
@@ -60,7 +60,7 @@ impl SageMaker {
         let needs = model::needs(&content);
         let model = Model { name: name.into(), arn, tags: tags::managed(&found), content, needs };
         let revision = Revision { created: created(described.creation_time()), recreated: None };
-        let seen = Observed::present(Resource::Model(model), owner(place, &found));
+        let seen = Observed::present(Resource::Model(model), Owner::of(&found, &place.owner));
         Ok(Observed { revision: Some(revision), ..seen })
     }
 
@@ -77,7 +77,7 @@ impl SageMaker {
             created: created(described.creation_time()),
             recreated: found.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value)),
         };
-        let seen = Observed::present(Resource::EndpointConfig(config), owner(place, &found));
+        let seen = Observed::present(Resource::EndpointConfig(config), Owner::of(&found, &place.owner));
         Ok(Observed { revision: Some(revision), ..seen })
     }
 
@@ -99,7 +99,7 @@ impl SageMaker {
         Ok(Observed {
             state: endpoint::state(&described),
             endpoint: Some(Box::new(endpoint::facts(&described, &found))),
-            ..Observed::present(Resource::Endpoint(endpoint), owner(place, &found))
+            ..Observed::present(Resource::Endpoint(endpoint), Owner::of(&found, &place.owner))
         })
     }
 }
@@ -112,14 +112,6 @@ pub(super) fn arn_of(place: &Place, kind: Kind, name: &str) -> String {
         _ => "endpoint",
     };
     arn::sagemaker(&place.region, &place.account_id, written, name)
-}
-
-fn owner(place: &Place, found: &Tags) -> Owner {
-    match found.get(tags::OWNER) {
-        Some(owner) if *owner == place.owner => Owner::Ours,
-        Some(owner) => Owner::Theirs(owner.clone()),
-        None => Owner::Nobody,
-    }
 }
 
 fn created(told: Option<&DateTime>) -> Timestamp {

@@ -5,7 +5,7 @@ use aws_sdk_sagemaker::types::Tag;
 use super::refusal::refused;
 use super::{SageMaker, action};
 use crate::provider::Error;
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 impl SageMaker {
     /// All tags of something.
@@ -16,16 +16,15 @@ impl SageMaker {
         Ok(found.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
     }
 
-    /// Makes the observed tags the desired ones. What is stale goes first: the tag that says which keys are ours says
-    /// so only until it is written anew.
+    /// Makes the observed tags the desired ones.
     pub(super) async fn put_tags(&self, arn: &str, desired: &Tags, observed: &Tags) -> Result<(), Error> {
         self.untag(arn, desired, observed).await?;
-        self.tag(arn, &changed(desired, observed)).await
+        self.tag(arn, &tags::changed(desired, observed)).await
     }
 
     /// Takes away what is no longer desired.
     pub(super) async fn untag(&self, arn: &str, desired: &Tags, observed: &Tags) -> Result<(), Error> {
-        let stale: Vec<String> = observed.keys().filter(|key| !desired.contains_key(*key)).cloned().collect();
+        let stale = tags::stale(desired, observed);
         if !stale.is_empty() {
             let call = self.client.delete_tags().resource_arn(arn).set_tag_keys(Some(stale));
             call.send().await.map_err(|error| refused(action::UNTAG, arn, &error))?;
@@ -41,12 +40,6 @@ impl SageMaker {
         }
         Ok(())
     }
-}
-
-/// The desired tags that are not there, or say something else.
-pub(super) fn changed(desired: &Tags, observed: &Tags) -> Tags {
-    let differs = |(key, value): &(&String, &String)| observed.get(*key) != Some(*value);
-    desired.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// Tags as SageMaker takes them.

@@ -5,7 +5,7 @@ use aws_sdk_sagemaker::types::{VariantProperty, VariantPropertyType};
 use super::deployment::deployment_config;
 use super::read::arn_of;
 use super::refusal::{if_there, refused};
-use super::tagging::{changed, tag_list};
+use super::tagging::tag_list;
 use super::{SageMaker, action, config, model};
 use crate::diff::Change;
 use crate::plan::Step;
@@ -113,7 +113,7 @@ impl SageMaker {
         let mut written = Tags::new();
         if differs(changes, endpoint::field::TAGS) {
             self.untag(&desired.arn, &desired.tags, &observed.tags).await?;
-            written = changed(&desired.tags, &observed.tags);
+            written = tags::changed(&desired.tags, &observed.tags);
         }
         if moves || differs(changes, endpoint::field::ATTEMPT) {
             written.extend(remembered(step));
