@@ -60,6 +60,22 @@ def test_bad_parameters(parameters: dict[str, Any], problem: str) -> None:
     assert answer[0].startswith(problem)
 
 
+@pytest.mark.parametrize(
+    ("key", "is_valid"),
+    [
+        ("team", True),
+        ("aip/team:1 @x+y=z", True),
+        ("équipe 漢字", True),
+        ("a*b", False),
+        ("", False),
+    ],
+)
+def test_characters_by_unicode_category(key: str, is_valid: bool) -> None:
+    tags = [{"Key": key, "Value": "v"}]
+    given = {"RoleName": "r", "AssumeRolePolicyDocument": "{}", "Tags": tags}
+    assert (found("iam", "CreateRole", given) == []) == is_valid
+
+
 def test_every_problem_is_told() -> None:
     given = {"RoleName": "a b", "AssumeRolePolicyDocument": "{}", "Path": "no-slash"}
     assert len(found("iam", "CreateRole", given)) == 2

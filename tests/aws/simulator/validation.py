@@ -5,12 +5,18 @@ also checks patterns, enums and upper bounds, and says which constraint failed.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from simulator.call import Call
 from simulator.errors import AwsError
+
+# Only between brackets, where the models have it.
+CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")
+# No plane after this one holds letters, and to look at all of them takes four times as long.
+LAST_LETTER = 0x3FFFF
 
 
 def check_parameters(call: Call, code: str) -> None:
@@ -93,7 +99,32 @@ def _failed(value: Any, path: str, constraint: str) -> str:
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
         # \w and its like are ASCII in AWS's language.
-        return re.compile(pattern, re.ASCII)
+        return re.compile(CATEGORY.sub(_characters, pattern), re.ASCII)
     except re.error:
-        # Java's character classes (\p{L}) have no counterpart in this language's library.
         return None
+
+
+def _characters(match: re.Match[str]) -> str:
+    return _ranges().get(match[1], match[0])
+
+
+@cache
+def _ranges() -> dict[str, str]:
+    """The characters of each Unicode category, as they stand between brackets.
+
+    Java's classes (`\\p{L}`), which tags are checked by, have no counterpart in this language's
+    library.
+    """
+    found: dict[str, list[list[int]]] = {}
+    for code in range(LAST_LETTER + 1):
+        category = unicodedata.category(chr(code))
+        for name in (category, category[0]):
+            ranges = found.setdefault(name, [])
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return {
+        name: "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in ranges)
+        for name, ranges in found.items()
+    }

@@ -13,6 +13,7 @@ from simulator.sagemaker.endpoint_view import description, summary
 from simulator.sagemaker.failures import take_creation_failure
 from simulator.sagemaker.listing import list_page
 from simulator.sagemaker.model_access import model_problem
+from simulator.sagemaker.printing import note_start, note_stop
 from simulator.sagemaker.quota import check_quota
 from simulator.sagemaker.service import ENDPOINT, MODEL, arn_of, invalid, service
 from simulator.sagemaker.tags import tags_of
@@ -44,7 +45,10 @@ def create_endpoint(call: Call) -> dict[str, Any]:
     )
     resources.add(endpoint)
     failure = take_creation_failure(endpoint.name)
-    reason = failure.reason if failure else deployment_problem(call, deployment)
+    problem = deployment_problem(call, deployment)
+    reason = failure.reason if failure else problem
+    if problem is None:
+        note_start(endpoint)
 
     def done() -> None:
         if reason is None:
@@ -96,6 +100,8 @@ def delete_endpoint(call: Call) -> dict[str, Any]:
     check_not_busy(endpoint)
     for target in targets_of_endpoint(*endpoint.place, endpoint.name):
         remove_target(target)
+
+    note_stop(endpoint)
 
     def done() -> None:
         endpoint.gone = True

@@ -4,11 +4,11 @@ from collections import Counter
 from typing import Any
 
 from simulator.call import Call
-from simulator.sagemaker import resources
 from simulator.sagemaker.endpoint import IN_SERVICE, Endpoint
 from simulator.sagemaker.endpoints import check_not_busy, endpoint_of
+from simulator.sagemaker.naming import endpoint_named_in
 from simulator.sagemaker.quota import check_quota
-from simulator.sagemaker.service import ENDPOINT, invalid, service
+from simulator.sagemaker.service import invalid, service
 from simulator.sagemaker.variants import Variant
 
 
@@ -81,27 +81,13 @@ def scale_from_outside(body: dict[str, Any]) -> None:
     count = body["count"]
     if not isinstance(count, int) or count < 0:
         raise ValueError("count: a number")
-    endpoint = _planted(body)
+    endpoint = endpoint_named_in(body)
     variant = endpoint.find_variant(body["variant"])
     if variant is None:
         raise ValueError(f"variant: {endpoint.name} has no {body['variant']}")
     if endpoint.status != IN_SERVICE:
         raise ValueError(f"endpoint: {endpoint.name} is {endpoint.status}")
     set_capacity(endpoint, variant, count)
-
-
-def _planted(body: dict[str, Any]) -> Endpoint:
-    # Names are unique only within an account and region.
-    found = [
-        each
-        for each in resources.everything(part=f":{ENDPOINT}/")
-        if each.name == body["endpoint"]
-        and body.get("account", each.place[0]) == each.place[0]
-        and body.get("region", each.place[1]) == each.place[1]
-    ]
-    if len(found) != 1:
-        raise ValueError(f"endpoint: {len(found)} are called {body['endpoint']}")
-    return found[0]
 
 
 def capacity_of(variant: Variant) -> int:

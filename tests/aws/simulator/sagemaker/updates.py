@@ -23,6 +23,7 @@ from simulator.sagemaker.endpoints import (
     new_deployment,
 )
 from simulator.sagemaker.failures import Failure, take_update_failure
+from simulator.sagemaker.printing import note_start
 from simulator.sagemaker.quota import check_quota
 from simulator.sagemaker.service import invalid, service
 from simulator.scalable_targets import targets_of_endpoint
@@ -51,7 +52,10 @@ def update_endpoint(call: Call) -> dict[str, Any]:
     check_deployment(how, deployment.variants)
     _check_quota(call, how, deployment)
     failure = take_update_failure(endpoint.name)
-    if failure is None and (problem := deployment_problem(call, deployment)):
+    problem = deployment_problem(call, deployment)
+    if problem is None:
+        note_start(endpoint)
+    elif failure is None:
         failure = Failure(problem)
     endpoint.last_deployment = copy.deepcopy(how)
     endpoint.pending = deployment

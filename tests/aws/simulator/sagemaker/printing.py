@@ -1,0 +1,73 @@
+"""The log groups of endpoints, which SageMaker makes when a container first prints."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.log_groups import ensure_group
+from simulator.sagemaker.endpoint import Endpoint
+from simulator.sagemaker.naming import endpoint_named_in
+from simulator.sagemaker.service import service
+from simulator.settings import timing
+
+PRINT = "sagemaker.endpoint.print"
+GROUP = "/aws/sagemaker/Endpoints/"
+
+
+@dataclass
+class Start:
+    """Containers that started, and have printed nothing so far.
+
+    A timing that is changed meanwhile can only make them print sooner, as with the states of an
+    endpoint.
+    """
+
+    endpoint: Endpoint
+    began: float = field(default_factory=time.monotonic)
+    longest: float = field(default_factory=lambda: timing(PRINT))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether they have printed by now."""
+        return time.monotonic() - self.began >= min(self.longest, timing(PRINT))
+
+
+_starts: list[Start] = []
+
+
+@service.on_reset
+def forget_starts() -> None:
+    """Drop what would print later."""
+    _starts.clear()
+
+
+def note_start(endpoint: Endpoint) -> None:
+    """Begin the time after which containers of an endpoint print."""
+    _starts.append(Start(endpoint))
+
+
+def note_stop(endpoint: Endpoint) -> None:
+    """Let print what is due before an endpoint's containers stop, and nothing after that."""
+    print_what_is_due()
+    _starts[:] = [start for start in _starts if start.endpoint is not endpoint]
+
+
+def print_what_is_due() -> None:
+    """Make the log groups of endpoints whose containers printed by now."""
+    due = [start for start in _starts if start.is_due]
+    for start in due:
+        _starts.remove(start)
+        print_something(start.endpoint)
+
+
+def print_something(endpoint: Endpoint) -> None:
+    """Make the log group of an endpoint, without retention, unless it is there."""
+    ensure_group(*endpoint.place, f"{GROUP}{endpoint.name}")
+
+
+@service.control("sagemaker/print")
+def print_from_outside(body: dict[str, Any]) -> None:
+    """Let a container of an endpoint print now."""
+    print_something(endpoint_named_in(body))
