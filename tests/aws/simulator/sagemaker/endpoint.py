@@ -1,8 +1,4 @@
-"""What an endpoint is, and which states it goes through.
-
-States follow from the clock: nothing happens until somebody looks, and then everything happens
-that was due by then.
-"""
+"""What an endpoint is, and which states it goes through."""
 
 from __future__ import annotations
 
@@ -12,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from simulator.phases import Phase, Phases
 from simulator.sagemaker.resources import Resource
 from simulator.sagemaker.variants import Variant
-from simulator.settings import timing
 
 CREATE = "sagemaker.endpoint.create"
 UPDATE = "sagemaker.endpoint.update"
@@ -27,26 +23,6 @@ FAILED = "Failed"
 ROLLBACK_FAILED = "UpdateRollbackFailed"
 # The times on the wire have milliseconds, and a change must show in them.
 TICK = timedelta(milliseconds=1)
-
-
-@dataclass
-class Phase:
-    """A state that ends by itself: how long it takes (a timing's name), and what follows."""
-
-    status: str
-    timing: str
-    done: Callable[[], None]
-    # In seconds. A timing that is changed meanwhile can only make it end sooner: what was over
-    # although nobody had looked would begin again otherwise.
-    longest: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Note how long it takes by what is asked for now."""
-        self.longest = timing(self.timing)
-
-    def seconds(self) -> float:
-        """How long it takes."""
-        return min(self.longest, timing(self.timing))
 
 
 @dataclass
@@ -77,8 +53,11 @@ class Endpoint(Resource):
     gone: bool = False
     # What waits for the endpoint to be in service.
     waiting: list[Callable[[], None]] = field(default_factory=list)
-    phases: list[Phase] = field(default_factory=list)
-    began: float = 0.0
+    phases: Phases = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing under way."""
+        self.phases = Phases(self._enter)
 
     def is_there(self) -> bool:
         """Whether it exists now."""
@@ -98,29 +77,19 @@ class Endpoint(Resource):
 
     def begin(self, *phases: Phase) -> None:
         """Enter the first of some states, which lead to each other."""
-        self.phases = list(phases)
-        self.began = time.monotonic()
-        self._enter(self.began)
+        self.phases.begin(*phases)
 
     def settle(self) -> None:
         """Let happen what was due by now."""
         while True:
-            while self.phases:
-                phase = self.phases[0]
-                end = self.began + phase.seconds()
-                if time.monotonic() < end:
-                    return
-                self.began = end
-                del self.phases[0]
-                phase.done()
-                self._enter(end)
-            if self.status != IN_SERVICE or not self.waiting:
+            self.phases.settle()
+            if self.phases or self.status != IN_SERVICE or not self.waiting:
                 return
             self.waiting.pop(0)()
 
-    def _enter(self, at: float) -> None:
-        if self.phases:
-            self.status = self.phases[0].status
+    def _enter(self, phase: Phase | None, at: float) -> None:
+        if phase is not None:
+            self.status = phase.status
         when = datetime.now(UTC) - timedelta(seconds=time.monotonic() - at)
         self.modified = max(self.modified + TICK, when)
 

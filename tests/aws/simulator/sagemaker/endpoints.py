@@ -5,10 +5,11 @@ from collections import Counter
 from typing import Any
 
 from simulator.call import Call
+from simulator.phases import Phase
 from simulator.sagemaker import resources
 from simulator.sagemaker.configs import usable_config
 from simulator.sagemaker.deployment import check_deployment
-from simulator.sagemaker.endpoint import CREATE, DELETE, FAILED, Deployment, Endpoint, Phase
+from simulator.sagemaker.endpoint import CREATE, DELETE, FAILED, Deployment, Endpoint
 from simulator.sagemaker.endpoint_view import description, summary
 from simulator.sagemaker.failures import take_creation_failure
 from simulator.sagemaker.listing import list_page

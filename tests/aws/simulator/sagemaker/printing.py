@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.log_groups import ensure_group
+from simulator.phases import Delay
 from simulator.sagemaker.endpoint import Endpoint
 from simulator.sagemaker.naming import endpoint_named_in
 from simulator.sagemaker.service import service
-from simulator.settings import timing
 
 PRINT = "sagemaker.endpoint.print"
 GROUP = "/aws/sagemaker/Endpoints/"
@@ -18,20 +17,10 @@ GROUP = "/aws/sagemaker/Endpoints/"
 
 @dataclass
 class Start:
-    """Containers that started, and have printed nothing so far.
-
-    A timing that is changed meanwhile can only make them print sooner, as with the states of an
-    endpoint.
-    """
+    """Containers that started, and have printed nothing so far."""
 
     endpoint: Endpoint
-    began: float = field(default_factory=time.monotonic)
-    longest: float = field(default_factory=lambda: timing(PRINT))
-
-    @property
-    def is_due(self) -> bool:
-        """Whether they have printed by now."""
-        return time.monotonic() - self.began >= min(self.longest, timing(PRINT))
+    silence: Delay = field(default_factory=lambda: Delay(PRINT))
 
 
 _starts: list[Start] = []
@@ -56,7 +45,7 @@ def note_stop(endpoint: Endpoint) -> None:
 
 def print_what_is_due() -> None:
     """Make the log groups of endpoints whose containers printed by now."""
-    due = [start for start in _starts if start.is_due]
+    due = [start for start in _starts if start.silence.is_over]
     for start in due:
         _starts.remove(start)
         print_something(start.endpoint)

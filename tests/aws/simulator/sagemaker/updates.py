@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from simulator.call import Call
+from simulator.phases import Phase
 from simulator.sagemaker.deployment import check_deployment, extra_instances
 from simulator.sagemaker.endpoint import (
     FAILED,
@@ -14,7 +15,6 @@ from simulator.sagemaker.endpoint import (
     UPDATE,
     Deployment,
     Endpoint,
-    Phase,
 )
 from simulator.sagemaker.endpoints import (
     check_not_busy,
