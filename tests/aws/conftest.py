@@ -15,6 +15,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from networking import Network
 from serving import Serving
 
 SERVE = Path(__file__).parent / "serve.py"
@@ -138,3 +139,9 @@ def bucket(s3: Any) -> str:
 def serving(simulator: Simulator) -> Serving:
     """What endpoints need."""
     return Serving(simulator)
+
+
+@pytest.fixture
+def network(simulator: Simulator) -> Network:
+    """A VPC to put endpoints into."""
+    return Network(simulator)

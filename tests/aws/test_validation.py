@@ -12,7 +12,7 @@ NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 
 def found(service: str, operation: str, parameters: dict[str, Any]) -> list[str]:
     shape = get_service_model(service).operation_model(operation).input_shape
-    return list(problems(shape, parameters))
+    return [str(problem) for problem in problems(shape, parameters)]
 
 
 def variant(**changes: Any) -> dict[str, Any]:

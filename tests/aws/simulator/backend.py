@@ -34,14 +34,18 @@ def call_moto(call: Call) -> Response:
     return response
 
 
-def serialize(call: Call, output: dict[str, Any]) -> Response:
-    """An operation's output as its protocol writes it."""
+def serialize(call: Call, output: dict[str, Any], picker: Any = None) -> Response:
+    """An operation's output as its protocol writes it.
+
+    `picker` finds the members of what is no dictionary (moto has one for its own objects).
+    """
     assert call.model is not None
     assert call.service is not None
     assert call.protocol is not None
     number = request_id()
     serializer = get_serializer_class(call.service, call.protocol)
-    result = serializer(call.model, context=SerializationContext(number)).serialize(output)
+    context = SerializationContext(number)
+    result = serializer(call.model, context=context, value_picker=picker).serialize(output)
     body = result["body"]
     headers = {name: str(value) for name, value in result["headers"].items()}
     headers["x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"] = number

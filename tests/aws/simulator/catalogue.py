@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import botocore
 
@@ -73,19 +74,44 @@ def with_version(api_version: str) -> ServiceHead | None:
 
 
 @cache
+def _partitions() -> list[dict[str, Any]]:
+    file = Path(botocore.__file__).parent / "data" / "partitions.json"
+    return json.loads(file.read_text())["partitions"]
+
+
+@cache
 def regions() -> frozenset[str]:
     """Every region of every partition, without the pseudo-regions of global services."""
-    file = Path(botocore.__file__).parent / "data" / "partitions.json"
-    partitions = json.loads(file.read_text())["partitions"]
-    names = {name for partition in partitions for name in partition["regions"]}
+    names = {name for partition in _partitions() for name in partition["regions"]}
     return frozenset(name for name in names if not name.endswith("-global"))
 
 
 @cache
 def partition_of(region: str) -> str:
     """The partition (aws, aws-cn, ...) that a region belongs to."""
-    file = Path(botocore.__file__).parent / "data" / "partitions.json"
-    for partition in json.loads(file.read_text())["partitions"]:
+    for partition in _partitions():
         if region in partition["regions"]:
             return partition["id"]
     return "aws"
+
+
+@cache
+def dns_suffix_of(region: str) -> str:
+    """What the names of a region's services end in, such as `amazonaws.com`."""
+    for partition in _partitions():
+        if region in partition["regions"]:
+            return partition["outputs"]["dnsSuffix"]
+    return "amazonaws.com"
+
+
+@cache
+def endpoints_of(prefix: str, partition: str) -> frozenset[str]:
+    """The keys under which botocore lists the endpoints of a service in a partition.
+
+    They are regions and, for some services, variants such as `bedrock-fips-us-east-1`.
+    """
+    file = Path(botocore.__file__).parent / "data" / "endpoints.json"
+    for listed in json.loads(file.read_text())["partitions"]:
+        if listed["partition"] == partition:
+            return frozenset(listed["services"].get(prefix, {}).get("endpoints", {}))
+    return frozenset()

@@ -13,7 +13,7 @@ from simulator.errors import AwsError, render
 from simulator.faults import Failure, Faults
 from simulator.journal import Journal
 from simulator.permissions import Permissions, requirements
-from simulator.service import Answer, Requirement, Service
+from simulator.service import Answer, Control, Requirement, Service
 from simulator.settings import settings
 from simulator.validation import check_parameters
 from simulator.wire import MalformedBodyError, Request, Response, broken_checksum, unframed
@@ -24,8 +24,13 @@ HANG_SECONDS = 60
 class Simulator:
     """Answers requests to AWS and to the control surface."""
 
-    def __init__(self, parts: tuple[Service, ...]) -> None:
-        """`parts` are the services that are stricter than moto."""
+    def __init__(
+        self, parts: tuple[Service, ...], controls: dict[str, Control] | None = None
+    ) -> None:
+        """`parts` are the services that are stricter than moto.
+
+        `controls` are control paths that belong to several of them.
+        """
         self.parts = {part.name: part for part in parts}
         self.journal = Journal()
         self.faults = Faults()
@@ -36,6 +41,8 @@ class Simulator:
         # Set by a reset, so that nothing from before it waits on.
         self._woken = threading.Event()
         self._add_controls()
+        for path, handler in (controls or {}).items():
+            self.controls.add("POST", path, self._in_turn(handler))
 
     def answer(self, request: Request) -> Response | None:
         """The answer to a request; None means that the connection is cut."""

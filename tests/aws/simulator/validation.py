@@ -7,30 +7,52 @@ also checks patterns, enums and upper bounds, and says which constraint failed.
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from simulator.call import Call
 from simulator.errors import AwsError
 
+MISSING = "Member must not be null"
 # Only between brackets, where the models have it.
 CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")
 # No plane after this one holds letters, and to look at all of them takes four times as long.
 LAST_LETTER = 0x3FFFF
 
 
+@dataclass(frozen=True)
+class Problem:
+    """A constraint that a value breaks, and where the value stands."""
+
+    path: str
+    value: Any
+    constraint: str
+    bound: float | None = None
+
+    def __str__(self) -> str:
+        """The sentence that most services say."""
+        value = "Value null" if self.value is None else f"Value '{self.value}'"
+        return f"{value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+
+
 def check_parameters(call: Call, code: str) -> None:
     """Raise the service's validation error unless the model admits the parameters."""
-    shape = call.model.input_shape if call.model else None
-    if shape is None:
-        return
-    found = list(problems(shape, call.parameters))
+    found = list(problems_of(call))
     if found:
         noun = "error" if len(found) == 1 else "errors"
-        raise AwsError(code, f"{len(found)} validation {noun} detected: {'; '.join(found)}")
+        sentences = "; ".join(map(str, found))
+        raise AwsError(code, f"{len(found)} validation {noun} detected: {sentences}")
 
 
-def problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
+def problems_of(call: Call) -> Iterator[Problem]:
+    """Each constraint of the model that a call's parameters break."""
+    shape = call.model.input_shape if call.model else None
+    if shape is not None:
+        yield from problems(shape, call.parameters)
+
+
+def problems(shape: Any, value: Any, path: str = "") -> Iterator[Problem]:
     """Each constraint of a shape that a value breaks."""
     kind = shape.type_name
     if kind == "structure":
@@ -50,15 +72,12 @@ def problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
         yield from _bounds(shape, value, value, path, "value")
 
 
-def _structure(shape: Any, value: Any, path: str) -> Iterator[str]:
+def _structure(shape: Any, value: Any, path: str) -> Iterator[Problem]:
     if not isinstance(value, dict):
         return
     for name in shape.required_members:
         if value.get(name) is None:
-            yield (
-                f"Value null at '{_join(path, name)}' failed to satisfy constraint: "
-                "Member must not be null"
-            )
+            yield Problem(_join(path, name), None, MISSING)
     for name, member in value.items():
         if member is not None and name in shape.members:
             yield from problems(shape.members[name], member, _join(path, name))
@@ -70,29 +89,28 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{small}" if path else small
 
 
-def _string(shape: Any, value: Any, path: str) -> Iterator[str]:
+def _string(shape: Any, value: Any, path: str) -> Iterator[Problem]:
     if not isinstance(value, str):
         return
     yield from _bounds(shape, value, len(value), path, "length")
     enum = shape.metadata.get("enum")
     if enum and value not in enum:
-        yield _failed(value, path, f"Member must satisfy enum value set: [{', '.join(enum)}]")
+        yield Problem(path, value, f"Member must satisfy enum value set: [{', '.join(enum)}]")
     pattern = shape.metadata.get("pattern")
     compiled = _compiled(pattern) if pattern else None
     if compiled and not compiled.fullmatch(value):
-        yield _failed(value, path, f"Member must satisfy regular expression pattern: {pattern}")
+        constraint = f"Member must satisfy regular expression pattern: {pattern}"
+        yield Problem(path, value, constraint)
 
 
-def _bounds(shape: Any, value: Any, size: float, path: str, what: str) -> Iterator[str]:
+def _bounds(shape: Any, value: Any, size: float, path: str, what: str) -> Iterator[Problem]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and size < least:
-        yield _failed(value, path, f"Member must have {what} greater than or equal to {least}")
+        constraint = f"Member must have {what} greater than or equal to {least}"
+        yield Problem(path, value, constraint, least)
     if most is not None and size > most:
-        yield _failed(value, path, f"Member must have {what} less than or equal to {most}")
-
-
-def _failed(value: Any, path: str, constraint: str) -> str:
-    return f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"
+        constraint = f"Member must have {what} less than or equal to {most}"
+        yield Problem(path, value, constraint, most)
 
 
 @cache
