@@ -70,6 +70,8 @@ EVERYONE = {"Principal": "*"}
         ([allow(Resource="arn:aws:s3:::B/k")], False),
         ([{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::c/*"}], True),
         ([{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::b/*"}], False),
+        ([{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::${aws:A}"}], False),
+        ([allow(Resource=["arn:aws:s3:::${aws:A}", OBJECT])], True),
         ([allow(), deny(Action="s3:*")], False),
         ([deny(Resource="arn:aws:s3:::c/*"), allow()], True),
         ([allow(Condition={"StringEquals": {"aws:A": "x"}})], False),
@@ -172,7 +174,8 @@ CONTEXT = {
         ("StringEquals", "aws:PrincipalTag/team", "${aws:PrincipalTag/team}", True),
         ("StringEquals", "aws:SourceVpce", "${aws:Missing}", False),
         ("StringEquals", "aws:SourceVpce", "${aws:Missing, 'vpce-1'}", True),
-        ("StringNotEquals", "aws:SourceVpce", "${aws:Missing}", True),
+        ("StringEquals", "aws:SourceVpce", ["${aws:Missing}", "vpce-1"], True),
+        ("StringNotEquals", "aws:SourceVpce", "${aws:Missing}", False),
     ],
 )
 def test_conditions(operator: str, key: str, values: Any, holds: bool) -> None:
@@ -305,9 +308,11 @@ def test_without_a_resource_policy_another_account_gets_nothing() -> None:
         ([], None, [allow()], False),
         ([allow(), deny()], None, [allow()], False),
         ([allow()], None, [], False),
-        # What a role is given by a resource, the boundary limits; what a session is given, not.
+        # What a role is given by a resource, the boundary limits; what a session or everybody is
+        # given, it does not.
         ([], {"AWS": ROLE}, [], False),
         ([], {"AWS": SESSION}, [], True),
+        ([], {"AWS": "*"}, [], True),
         ([deny()], {"AWS": SESSION}, [], False),
     ],
 )

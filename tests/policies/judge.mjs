@@ -27,6 +27,8 @@ const simulation = (identity, call) => ({
   },
   identityPolicies: policies([...identity, ...(call.beside ?? [])]),
   resourcePolicy: call.resourcePolicy ?? undefined,
+  permissionBoundaryPolicies: call.boundary ? policies([call.boundary]) : undefined,
+  vpcEndpointPolicies: call.endpoint ? policies([call.endpoint]) : undefined,
   serviceControlPolicies: [],
   resourceControlPolicies: []
 })

@@ -50,6 +50,9 @@ def _holds(
             return True
         return is_negated and quantifier != ANY
     texts = [text for each in wanted if (text := _filled(each, context, version)) is not None]
+    if is_negated and len(texts) < len(wanted):
+        # What must not be is unknown while a variable has no value.
+        return False
 
     def passes(value: str) -> bool:
         # A negated operator wants none of its values, any other one of them.

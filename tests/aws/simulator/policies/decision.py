@@ -21,6 +21,7 @@ from simulator.policies.statements import (
     judge,
     names_account_only,
     names_principal,
+    names_role_only,
 )
 
 Document = dict[str, Any]
@@ -97,8 +98,8 @@ def _permitted(
         if by_identity and not within:
             return _allowed_if(False, "the permissions boundary")
         return _allowed_if(by_identity, f"the identity policy: {identity.statement}")
-    # A boundary limits what a role is given, not what a session or a user is given by name.
-    is_free = within or _names_session_or_user(request, policies.resource)
+    # A boundary limits what a role is given, not what a session, a user or everybody is given.
+    is_free = within or _names_caller(request, policies.resource)
     if by_resource and is_free and not _hands_on(request, policies.resource):
         return _allowed_if(True, f"the resource's policy: {resource.statement}")
     if by_identity and not within:
@@ -138,19 +139,9 @@ def _hands_on(request: Request, document: Document | None) -> bool:
     return _without(request, document, names_account_only).effect is not Effect.ALLOW
 
 
-def _names_session_or_user(request: Request, document: Document | None) -> bool:
-    """Whether a permission in a resource's policy names the session, or the user, itself."""
-    principal = request.principal
-    direct = principal.session or (principal.name if ":user/" in principal.name else None)
-    if document is None or direct is None:
-        return False
-    kept = [
-        each
-        for each in as_list(document["Statement"])
-        if isinstance(each.get("Principal"), dict)
-        and direct in as_list(each["Principal"].get("AWS", []))
-    ]
-    return _resource(request, {**document, "Statement": kept}).effect is Effect.ALLOW
+def _names_caller(request: Request, document: Document | None) -> bool:
+    """Whether a permission in a resource's policy is the session's, or the user's, own."""
+    return _without(request, document, names_role_only).effect is Effect.ALLOW
 
 
 def _without(request: Request, document: Document | None, unwanted: PrincipalTest) -> Verdict:

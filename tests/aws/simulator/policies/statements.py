@@ -68,18 +68,20 @@ def _covers_action(statement: dict[str, Any], action: str) -> bool:
 
 
 def _covers_resource(statement: dict[str, Any], request: Request, version: str | None) -> bool:
-    if "Resource" not in statement and "NotResource" not in statement:
-        return True
-    patterns = as_list(statement.get("Resource", statement.get("NotResource")))
-    named = any(_matches_resource(each, request, version) for each in patterns)
-    return named == ("Resource" in statement)
+    patterns = as_list(statement.get("Resource", statement.get("NotResource", [])))
+    if "NotResource" not in statement:
+        # A trust policy names no resources.
+        return not patterns or any(_matches(each, request, version) for each in patterns)
+    # What is excepted is unknown while a variable has no value.
+    return all(_matches(each, request, version) is False for each in patterns)
 
 
-def _matches_resource(pattern: str, request: Request, version: str | None) -> bool:
+def _matches(pattern: str, request: Request, version: str | None) -> bool | None:
+    """Whether a pattern covers the resource; None if a variable of it has no value."""
     try:
         return matches(filled(pattern, request.context, version), request.resource)
     except UnknownVariableError:
-        return False
+        return None
 
 
 def names_principal(statement: dict[str, Any], principal: Principal) -> bool:
@@ -109,6 +111,14 @@ def names_account_only(statement: dict[str, Any], principal: Principal) -> bool:
         return False
     values = {value for _, value in _principals(statement["Principal"])}
     return principal.is_root or not values & {"*", principal.name, principal.session}
+
+
+def names_role_only(statement: dict[str, Any], principal: Principal) -> bool:
+    """Whether a statement is about a principal as its role, and not as a session or anybody."""
+    if "Principal" not in statement or principal.session is None:
+        return False
+    values = {value for _, value in _principals(statement["Principal"])}
+    return not values & {"*", principal.session}
 
 
 def _is_excepted(given: Any, principal: Principal) -> bool:
