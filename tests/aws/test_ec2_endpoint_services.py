@@ -119,6 +119,17 @@ def test_china_has_names_of_its_own_and_no_bedrock(simulator: Simulator) -> None
     assert runtime[0]["PrivateDnsName"] == "runtime.sagemaker.cn-north-1.amazonaws.com.cn"
 
 
+def test_every_partition_has_names_of_its_own(simulator: Simulator) -> None:
+    assert "eu.amazonaws.eusc-de-east-1.sts" in names(simulator, "eusc-de-east-1")
+    assert "gov.ic.c2s.us-iso-east-1.sts" in names(simulator, "us-iso-east-1")
+
+
+def test_no_other_region_has_fips(simulator: Simulator) -> None:
+    for region in ("eu-west-1", "us-west-1", "ca-west-1", "ap-southeast-2", "cn-north-1"):
+        held = names(simulator, region)
+        assert not [name for name in held if "bedrock" in name and name.endswith("-fips")]
+
+
 def test_govcloud_keeps_the_names(simulator: Simulator) -> None:
     (told,) = services(
         simulator, "us-gov-west-1", ServiceNames=["com.amazonaws.us-gov-west-1.bedrock-runtime"]

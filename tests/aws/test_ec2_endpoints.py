@@ -385,6 +385,16 @@ def test_services_without_policies(network: Network) -> None:
     answer = refused(network.endpoint, PolicyDocument=json.dumps(POLICY))
     assert answer[:2] == (400, "InvalidParameter")
     assert "PolicyDocument" not in network.endpoint()
+    american = network.simulator.client("ec2", "us-east-1")
+    vpc = network.simulator.post("ec2/vpc", region="us-east-1")["vpcId"]
+    answer = refused(
+        american.create_vpc_endpoint,
+        VpcId=vpc,
+        VpcEndpointType="Interface",
+        ServiceName="com.amazonaws.us-east-1.sagemaker.runtime-fips",
+        PolicyDocument=json.dumps(POLICY),
+    )
+    assert answer[:2] == (400, "InvalidParameter")
 
 
 def test_a_client_token_makes_one_endpoint(network: Network) -> None:
@@ -440,7 +450,7 @@ def test_a_lost_answer_makes_no_second_endpoint(network: Network) -> None:
     assert network.endpoints() == [network.endpoint(ClientToken="once")["VpcEndpointId"]]
 
 
-@pytest.mark.parametrize("state", ["failed", "rejected"])
+@pytest.mark.parametrize("state", ["failed", "rejected", "expired"])
 def test_creations_that_fail(network: Network, state: str) -> None:
     network.take(endpoint_create=FOREVER)
     network.simulator.post(
@@ -458,6 +468,17 @@ def test_creations_that_fail(network: Network, state: str) -> None:
     network.endpoint()
     network.delete(made)
     assert refused(network.described, endpoint=made)[1] == "InvalidVpcEndpointId.NotFound"
+
+
+def test_an_endpoint_can_fail_later_and_recover(network: Network) -> None:
+    made = network.endpoint()
+    number = made["VpcEndpointId"]
+    network.simulator.post("ec2/endpoint-state", endpointId=number, state="partial", message="why")
+    told = network.described(made)
+    assert (told["State"], told["FailureReason"]) == ("partial", "why")
+    assert refused(network.endpoint)[1] == "InvalidParameter"
+    network.simulator.post("ec2/endpoint-state", endpointId=number, state="available")
+    assert network.described(made) == made
 
 
 def test_endpoints_that_somebody_must_accept(network: Network) -> None:
@@ -594,6 +615,33 @@ def test_quotas(simulator: Simulator, network: Network) -> None:
         400,
         "SecurityGroupsPerInterfaceLimitExceeded",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("interfaceEndpointsPerVpc", "L-29B6F2EB"),
+        ("gatewayEndpointsPerRegion", "L-1B52E74A"),
+        ("rulesPerSecurityGroup", "L-0EA8095F"),
+    ],
+)
+def test_service_quotas_tells_what_is_applied(simulator: Simulator, name: str, code: str) -> None:
+    quotas = simulator.client("service-quotas")
+    before = quotas.get_service_quota(ServiceCode="vpc", QuotaCode=code)["Quota"]
+    assert before["Value"] in (20, 50, 60)
+    simulator.post("ec2/quota", name=name, value=7)
+    after = quotas.get_service_quota(ServiceCode="vpc", QuotaCode=code)["Quota"]
+    assert after == before | {"Value": 7}
+    assert after["QuotaArn"] == f"arn:aws:servicequotas:{REGION}:{ACCOUNT}:vpc/{code}"
+    simulator.post("deny", action="servicequotas:GetServiceQuota", resource=after["QuotaArn"])
+    answer = refused(quotas.get_service_quota, ServiceCode="vpc", QuotaCode=code)
+    assert answer[:2] == (400, "AccessDeniedException")
+
+
+def test_a_quota_that_nobody_knows(simulator: Simulator) -> None:
+    quotas = simulator.client("service-quotas")
+    answer = refused(quotas.get_service_quota, ServiceCode="vpc", QuotaCode="L-00000000")
+    assert answer[1] == "NoSuchResourceException"
 
 
 def test_tags_of_endpoints(network: Network) -> None:

@@ -16,11 +16,21 @@ from simulator.server import Server  # noqa: E402
 
 def create_server(port: int) -> Server:
     """A server on this port of the loopback address, ready to serve."""
-    from simulator import applicationautoscaling, ec2, eks, iam, logs, s3, sagemaker, sts
+    from simulator import (
+        applicationautoscaling,
+        ec2,
+        eks,
+        iam,
+        logs,
+        s3,
+        sagemaker,
+        servicequotas,
+        sts,
+    )
     from simulator.evaluate import evaluate
     from simulator.simulator import Simulator
 
     # One entry per service that is stricter than moto; everything else is moto alone.
-    parts = (applicationautoscaling, ec2, eks, iam, logs, s3, sagemaker, sts)
+    parts = (applicationautoscaling, ec2, eks, iam, logs, s3, sagemaker, servicequotas, sts)
     simulator = Simulator(tuple(part.service for part in parts), {"evaluate": evaluate})
     return Server(port, simulator.answer)

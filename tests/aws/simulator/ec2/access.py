@@ -86,7 +86,7 @@ def _arns(call: Call) -> list[str]:
         arns += [arn_of(call, kind, number) for number in named]
     if operation == "ModifySecurityGroupRules":
         updates = given.get("SecurityGroupRules") or []
-        arns += [arn_of(call, RULE, each["SecurityGroupRuleId"]) for each in updates]
+        arns += [arn_of(call, RULE, str(each.get("SecurityGroupRuleId"))) for each in updates]
     return list(dict.fromkeys(arns))
 
 
@@ -106,12 +106,12 @@ def _for_private_dns(call: Call) -> list[Requirement]:
     vpc_id, offered = "", None
     given = call.parameters
     if call.operation == "CreateVpcEndpoint":
-        vpc_id, kind = given["VpcId"], given.get("VpcEndpointType", GATEWAY)
+        vpc_id, kind = str(given.get("VpcId")), given.get("VpcEndpointType", GATEWAY)
         offered = find_service(call.region, given.get("ServiceName", ""))
         if offered is None or not wants_private_dns(kind, offered, given):
             return []
     elif call.operation == "ModifyVpcEndpoint" and given.get("PrivateDnsEnabled"):
-        endpoint = LOOKUPS[ENDPOINT](call, given["VpcEndpointId"])
+        endpoint = LOOKUPS[ENDPOINT](call, str(given.get("VpcEndpointId")))
         if endpoint is not None:
             vpc_id, offered = endpoint.vpc_id, endpoint.service
     prefix = f"arn:{call.partition}:route53:::hostedzone"

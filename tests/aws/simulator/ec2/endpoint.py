@@ -32,6 +32,8 @@ DELETING = "deleting"
 GONE = "deleted"
 REJECTED = "rejected"
 FAILED = "failed"
+EXPIRED = "expired"
+PARTIAL = "partial"
 
 Place = tuple[str, str]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simulator.call import Call
-from simulator.ec2.endpoint import FAILED, REJECTED, endpoints_in, lingering_names
+from simulator.ec2.endpoint import EXPIRED, FAILED, REJECTED, endpoints_in, lingering_names
 from simulator.ec2.endpoint_services import EndpointService
 from simulator.ec2.quotas import quota
 from simulator.ec2.service import (
@@ -93,7 +93,7 @@ def check_private_dns(call: Call, offered: EndpointService, vpc_id: str, own: st
         )
     taken = lingering_names(vpc_id)
     for other in endpoints_in((call.account, call.region)):
-        is_up = other.status not in (FAILED, REJECTED)
+        is_up = other.status not in (FAILED, REJECTED, EXPIRED)
         if other.vpc_id == vpc_id and other.private_dns and is_up and other.id != own:
             taken.update(other.service.private_names)
     for name in offered.private_names:

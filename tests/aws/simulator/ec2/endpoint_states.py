@@ -5,7 +5,9 @@ from typing import Any
 
 from simulator.ec2.endpoint import (
     AVAILABLE,
+    EXPIRED,
     FAILED,
+    PARTIAL,
     PENDING_ACCEPTANCE,
     REJECTED,
     Endpoint,
@@ -15,7 +17,7 @@ from simulator.ec2.endpoint import (
 from simulator.ec2.endpoint_services import EndpointService
 from simulator.ec2.service import service
 
-UNSUCCESSFUL = (FAILED, REJECTED, PENDING_ACCEPTANCE)
+UNSUCCESSFUL = (FAILED, REJECTED, PENDING_ACCEPTANCE, EXPIRED, PARTIAL)
 EVERY = "*"
 
 
