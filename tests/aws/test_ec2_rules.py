@@ -148,7 +148,6 @@ def test_everything_from_a_group_that_is_there_already(group: Group) -> None:
         ({"IpProtocol": "TCP"}, "tcp", (443, 443)),
         ({"IpProtocol": "17"}, "udp", (443, 443)),
         ({"IpProtocol": "-1"}, "-1", (-1, -1)),
-        ({"IpProtocol": "all"}, "-1", (-1, -1)),
         ({"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1}, "icmp", (8, -1)),
         ({"IpProtocol": "1", "FromPort": None, "ToPort": None}, "icmp", (-1, -1)),
         ({"IpProtocol": "50"}, "50", (-1, -1)),
@@ -165,10 +164,18 @@ def test_protocols(
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        ({"IpProtocol": "http"}, "InvalidParameterValue", "Unknown protocol."),
+        (
+            {"IpProtocol": "all"},
+            "InvalidParameterValue",
+            "Invalid value 'all' for IP protocol. Unknown protocol.",
+        ),
         ({"IpProtocol": "256"}, "InvalidParameterValue", "Unknown protocol."),
         ({"IpProtocol": None}, "MissingParameter", "ipProtocol"),
-        ({"ToPort": None}, "InvalidParameterValue", "Must specify both from and to ports"),
+        (
+            {"ToPort": None},
+            "InvalidParameterValue",
+            "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.",
+        ),
         ({"ToPort": 442}, "InvalidParameterValue", "Invalid TCP/UDP port range (443:442)"),
         ({"ToPort": 65536}, "InvalidParameterValue", "Invalid TCP/UDP port range (443:65536)"),
         ({"IpRanges": None}, "MissingParameter", "ipRanges"),

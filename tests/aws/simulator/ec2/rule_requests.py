@@ -24,7 +24,7 @@ from simulator.errors import AwsError
 if TYPE_CHECKING:
     from moto.ec2.models.security_groups import SecurityGroup
 
-NUMBERS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": ALL}
+NUMBERS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 NAMES = {"tcp", "udp", "icmp", "icmpv6", ALL}
 MOST_PORTS = 65535
 DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
@@ -106,7 +106,7 @@ def checked_ports(
     if protocol in WITH_PORTS:
         if first is None or last is None:
             raise invalid_value(
-                "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange."
+                "Invalid value for portRange. Must specify both from and to ports with TCP/UDP."
             )
         if not 0 <= first <= last <= MOST_PORTS:
             raise invalid_value(f"Invalid TCP/UDP port range ({first}:{last})")
