@@ -123,10 +123,26 @@ def test_one_modification_at_a_time(network: Network, what: str) -> None:
 
 def test_a_modification_that_is_under_way_does_not_keep_an_endpoint(network: Network) -> None:
     made = network.endpoint()
-    network.take(endpoint_modify=FOREVER)
+    network.take(endpoint_modify=FOREVER, endpoint_delete=FOREVER)
     modify(network, made, PrivateDnsEnabled=False)
     assert network.delete(made) == []
+    assert network.described(made)["State"] == "deleting"
+    assert refusal(network, made, PrivateDnsEnabled=True)[:2] == (400, "IncorrectState")
+    network.take(endpoint_delete=0)
     assert network.endpoints() == []
+
+
+def test_private_dns_for_s3_takes_a_gateway(network: Network) -> None:
+    made = network.endpoint("s3")
+    answer = refusal(network, made, PrivateDnsEnabled=True)
+    assert answer[2].startswith("To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC")
+    network.gateway()
+    modify(network, made, PrivateDnsEnabled=True)
+    options = network.described(made)["DnsOptions"]
+    assert options["PrivateDnsOnlyForInboundResolverEndpoint"] is True
+    modify(network, made, DnsOptions={"PrivateDnsOnlyForInboundResolverEndpoint": False})
+    options = network.described(made)["DnsOptions"]
+    assert options["PrivateDnsOnlyForInboundResolverEndpoint"] is False
 
 
 @pytest.mark.parametrize("state", ["pending", "deleting", "failed", "rejected"])

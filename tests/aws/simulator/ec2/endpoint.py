@@ -99,6 +99,7 @@ class Endpoint:
 
     def begin_deletion(self) -> None:
         """Be deleting, then be listed as deleted for a while, and then be gone."""
+        self.is_changing = False
         self.begin(
             Phase(DELETING, DELETE, self._take_down),
             Phase(GONE, DELETED, self._vanish),

@@ -41,15 +41,16 @@ def modify_vpc_endpoint(call: Call) -> dict[str, Any]:
     groups = _groups(call, endpoint)
     _check_lists(call, endpoint)
     private_dns = _private_dns(call, endpoint)
+    changes_dns = private_dns != endpoint.private_dns
     options = endpoint.dns_options
-    if endpoint.kind == INTERFACE and "DnsOptions" in given:
+    # Where a service has gateways, private DNS comes with an option of its own.
+    if endpoint.kind == INTERFACE and ("DnsOptions" in given or changes_dns):
         options = dns_options_of(call, endpoint.service, endpoint.vpc_id, private_dns)
     endpoint.policy = policy
     endpoint.set_groups(groups)
     endpoint.dns_options = options
     if endpoint.kind == GATEWAY:
         _change_routes(call, endpoint)
-    changes_dns = private_dns != endpoint.private_dns
     endpoint.private_dns = private_dns
     if _change_subnets(call, endpoint) or changes_dns:
         endpoint.begin_change()
@@ -113,8 +114,6 @@ def _private_dns(call: Call, endpoint: Endpoint) -> bool:
     wanted = call.parameters.get("PrivateDnsEnabled")
     if wanted and not endpoint.private_dns:
         check_private_dns(call, endpoint.service, endpoint.vpc_id, own=endpoint.id)
-        # A service with gateways demands more, even if the call says nothing of it.
-        dns_options_of(call, endpoint.service, endpoint.vpc_id, private_dns=True)
     return endpoint.private_dns if wanted is None else wanted
 
 
