@@ -3,6 +3,7 @@
 //! A name says whose it is and ends in a hash of where it is: bucket names are unique in the world and role names in
 //! an account, so account and region are in the hash.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The longest bucket name S3 takes.
@@ -34,6 +35,18 @@ pub fn revised(account_id: &str, region: &str, namespace: &str, platform: &str, 
 #[must_use]
 pub fn revision(revised: &str, content: &str) -> String {
     format!("{revised}-{}", hex_digest(content, CONTENT_HASH))
+}
+
+/// The name of the revision whose content is this.
+#[must_use]
+pub fn revision_with<C: Serialize>(revised: &str, content: &C) -> String {
+    revision(revised, &serde_json::to_string(content).unwrap_or_default())
+}
+
+/// What the names of all revisions begin with of which this is one.
+#[must_use]
+pub fn revised_of(revision: &str) -> &str {
+    revision.rsplit_once('-').map_or("", |(revised, _)| revised)
 }
 
 /// Whether a name is that of a revision of the part that `generated` names: both hold the same hash.

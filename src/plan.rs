@@ -1,5 +1,7 @@
 //! The plan: what has to be done to make the world as desired. Pure, so that it can be read before it happens.
 
+mod check;
+mod initial_capacity;
 mod leaving;
 mod revisions;
 mod rollout;
@@ -12,6 +14,7 @@ use crate::diff::Change;
 use crate::provider::Error;
 use crate::resource::endpoint::{self, Attempting};
 use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource, endpoint_config};
+pub use check::{Flaw, check};
 use leaving::leaving;
 use rollout::{Rollouts, deregistrations};
 use towards::towards;
@@ -211,7 +214,7 @@ impl Intent {
 /// Compares what is desired with what was observed. `desired` comes in an order in which each follows what it needs.
 #[must_use]
 pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
-    let wanted = if intent.deleting { Vec::new() } else { revisions::widened(desired, observations) };
+    let wanted = wanted(desired, observations, intent);
     let rollouts = Rollouts::of(&wanted, observations, &intent.refused);
     let mut steps: Vec<Step> = Vec::new();
     let mut attainable = BTreeSet::new();
@@ -232,6 +235,14 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
     }
     steps.extend(leaving(&wanted, &placed, &attainable, observations, intent));
     manage(intent.management_policy, Plan { namespace: namespace.into(), name: name.into(), steps })
+}
+
+/// What there shall be, with what follows from what there is.
+fn wanted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Vec<Desired> {
+    if intent.deleting {
+        return Vec::new();
+    }
+    revisions::widened(&initial_capacity::adopted(desired, observations), observations)
 }
 
 /// The management policy is a function over a finished plan: what it forbids is shown and not taken.

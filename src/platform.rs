@@ -23,7 +23,6 @@ use crate::api::{
     AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Model, Ownership, RECONCILE_AT,
 };
 use crate::grants;
-use crate::names::hex_digest;
 use crate::tags::{self, Tags};
 
 pub use access::Identity;
@@ -60,8 +59,8 @@ pub struct Platform {
     pub models: Vec<Model>,
     /// Consumers, in the order of the spec; everything they name is there.
     pub access: Vec<Consumer>,
-    /// A hash of everything the user asked for: what failed is tried again when it changes.
-    pub asked: String,
+    /// The annotation that asks for another try, where there is one.
+    pub reconcile_at: Option<String>,
 }
 
 impl Platform {
@@ -137,15 +136,10 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
         buckets,
         models,
         access,
-        asked: asked(spec, object.annotations().get(RECONCILE_AT).map(String::as_str)),
+        reconcile_at: object.annotations().get(RECONCILE_AT).cloned(),
     };
     grants::grants(&platform)?;
     Ok(platform)
-}
-
-fn asked(spec: &AIPlatformSpec, reconcile_at: Option<&str>) -> String {
-    let spec = serde_json::to_string(spec).unwrap_or_default();
-    hex_digest(&format!("{spec}\n{}", reconcile_at.unwrap_or_default()), 8)
 }
 
 /// The owner tag holds cluster, namespace and name; a cluster is known by a UID of 36 characters unless it has a name.

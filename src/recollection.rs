@@ -107,6 +107,7 @@ impl Recollection {
         let polls = Occasion::after(Some(next)) == Occasion::Poll;
         let before = std::mem::take(&mut self.0);
         let touched: BTreeSet<&Key> = plan.steps.iter().filter(|step| step.is_taken()).map(|step| &step.key).collect();
+        let remade = remade(plan);
         for step in &plan.steps {
             if let Some(made) = made(step, outcomes.get(&step.key)).filter(|_| polls) {
                 self.0.insert(step.key.clone(), (now, made));
@@ -119,8 +120,8 @@ impl Recollection {
                 Action::Blocked(_) => matches!(observed.state, ObservedState::Absent),
                 _ => false,
             };
-            // What goes can take with it what needs it.
-            let is_doubtful = step.needs.iter().any(|need| touched.contains(need));
+            // What goes takes with it what needs it, and whatever needs that.
+            let is_doubtful = step.needs.iter().any(|need| touched.contains(need) || remade.contains(need));
             if is_settled && !is_doubtful && (polls || is_immutable(step.key.kind)) {
                 let earlier = before.get(&step.key).filter(|_| recalled.contains_key(&step.key));
                 let at = earlier.map_or(now, |(at, _)| *at);
@@ -138,6 +139,19 @@ impl Recollection {
             }
         }
     }
+}
+
+/// What is made or taken away in this pass, and everything that needs it, by however many others in between that were
+/// not written to themselves.
+fn remade(plan: &Plan) -> BTreeSet<&Key> {
+    let mut remade = BTreeSet::new();
+    for step in &plan.steps {
+        let is_made = step.is_taken() && matches!(step.action, Action::Create | Action::Delete { .. });
+        if is_made || (!step.is_taken() && step.needs.iter().any(|need| remade.contains(need))) {
+            remade.insert(&step.key);
+        }
+    }
+    remade
 }
 
 /// What was just made is as it was asked for. Where AWS has chosen something about it, that has to be read.
@@ -219,6 +233,21 @@ mod tests {
         let mut recollection = Recollection::default();
         record(&mut recollection, &pass, Next::Transition, 0);
         assert!(recalled(&recollection, Occasion::Poll, 1).is_empty(), "Application Auto Scaling drops it too");
+    }
+
+    #[test]
+    fn what_stands_on_something_that_is_made_again_is_looked_at_again_however_far_away() {
+        let mut pass = plan(&[
+            ("endpoint", Kind::SageMakerEndpoint, Action::Create),
+            ("target", Kind::ScalableTarget, Action::Keep),
+            ("policy", Kind::ScalingPolicy, Action::Keep),
+            ("bucket", Kind::Bucket, Action::Keep),
+        ]);
+        pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
+        pass.0.steps[2].needs = vec![pass.0.steps[1].key.clone()];
+        let mut recollection = Recollection::default();
+        record(&mut recollection, &pass, Next::Transition, 0);
+        assert_eq!(recalled(&recollection, Occasion::Poll, 1), ["bucket"]);
     }
 
     #[test]

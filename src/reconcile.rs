@@ -11,13 +11,13 @@ use crate::api::{AIPlatform, ManagementPolicy};
 use crate::desire::desire;
 use crate::execute::{Outcome, Outcomes, execute};
 use crate::guardrails::{Guardrails, Labels};
-use crate::plan::{Action, Intent, Plan, Refusal, plan};
+use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::{Error, Place, Provider};
 use crate::recollection::Past;
 use crate::resource::{Desired, Key, Observations, Request, Resource};
 use crate::schedule::Next;
-use crate::status::{Subject, Verdict, facts, inventory, status};
+use crate::status::{Subject, Verdict, facts, inventory, of_unknown_kinds, status};
 use crate::tags;
 
 /// What a pass has to know beside the object.
@@ -72,6 +72,13 @@ pub enum Obstacle {
     /// AWS does not say whose the credentials are.
     #[error("{0}")]
     Account(#[from] Error),
+    /// The plan leaves something out.
+    #[error(
+        "the plan is incomplete and nothing was changed: {}; this is a fault of the operator: report it, and go on with \
+         the version that ran before",
+        told(.0)
+    )]
+    Incomplete(Vec<Flaw>),
 }
 
 impl Obstacle {
@@ -83,6 +90,7 @@ impl Obstacle {
             Self::NotPermitted(_) => "NotPermitted",
             Self::AccountMismatch { .. } => "AccountMismatch",
             Self::Account(error) => error.reason(),
+            Self::Incomplete(_) => "IncompletePlan",
         }
     }
 
@@ -97,6 +105,10 @@ impl Obstacle {
 
 fn listed(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn told(flaws: &[Flaw]) -> String {
+    flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Takes one pass over the object.
@@ -136,19 +148,27 @@ pub async fn reconcile<P: Provider>(
         return Pass { finished: true, ..ended(Verdict::Planned(&Plan::default(), &Outcomes::new())) };
     }
     let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
-    let unknown_yet = |desired: &Desired| !known.contains(&desired.resource.key());
-    let generation_seen = subject.previous.and_then(|status| status.observed_generation);
-    if generation_seen != subject.generation || (!deleting && aim.desired.iter().any(unknown_yet)) {
+    let announced = || {
         let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
-        return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
+        ended(Verdict::Announced(if deleting { &[] } else { &resources }))
+    };
+    let generation_seen = subject.previous.and_then(|status| status.observed_generation);
+    if generation_seen != subject.generation {
+        return announced();
     }
-    let (plan, observations) = match survey(provider, &aim, known, past).await {
+    let (plan, observations) = match survey(provider, &aim, known.clone(), past).await {
         Ok((plan, observations)) => (past.repeats.stop(plan), observations),
         Err(obstacle) => return ended(obstacle.verdict()),
     };
+    let is_unlisted = |step: &Step| step.is_taken() && step.desired.is_some() && !known.contains(&step.key);
+    if plan.steps.iter().any(is_unlisted) {
+        return announced();
+    }
     let outcomes = execute(provider, &aim.place, &plan, stop).await;
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
-    let finished = deleting && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)));
+    let finished = deleting
+        && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
+        && of_unknown_kinds(subject.previous).next().is_none();
     let refused = refused_moves(&plan, &outcomes);
     let next = if refused.is_empty() { next } else { Next::Now };
     Pass { status, next, finished, observations, plan, outcomes, refused }
@@ -238,6 +258,7 @@ async fn survey<P: Provider>(
     let adopted: BTreeMap<Key, bool> =
         aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
     let mut keys: BTreeSet<Key> = known.into_iter().chain(adopted.keys().cloned()).collect();
+    let known = keys.clone();
     let mut recalled = Observations::new();
     if !aim.intent.deleting {
         recalled.clone_from(&past.recalled);
@@ -257,5 +278,7 @@ async fn survey<P: Provider>(
         observations.entry(key).or_insert(observed);
     }
     let intent = Intent { refused: past.refused.clone(), ..aim.intent.clone() };
-    Ok((plan(&aim.namespace, &aim.name, &aim.desired, &observations, &intent), observations))
+    let plan = plan(&aim.namespace, &aim.name, &aim.desired, &observations, &intent);
+    check(&plan, &aim.desired, &known, &observations, &intent).map_err(Obstacle::Incomplete)?;
+    Ok((plan, observations))
 }

@@ -3,6 +3,9 @@
 mod conditions;
 mod facts;
 mod models;
+mod unknown_kinds;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -18,12 +21,16 @@ use crate::schedule::Next;
 
 pub use facts::{Facts, facts};
 pub use models::ROLLED_BACK;
+pub use unknown_kinds::of_unknown_kinds;
+
+/// The version of the operator, as it stands in `status.writtenBy`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a pass found out.
 #[derive(Clone, Debug)]
 pub enum Verdict<'a> {
-    /// This generation was not looked at yet; these resources will be. Written before any AWS call, so that nothing is
-    /// made that the object does not know of.
+    /// This generation was not looked at yet; these resources will be. Written before any call that makes something, so
+    /// that nothing is made that the object does not know of.
     Announced(&'a [Resource]),
     /// Suspended: nothing was done.
     Suspended,
@@ -88,12 +95,25 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
         Verdict::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
         Verdict::Retrying(message) => Summary::retrying(message.clone()),
         Verdict::Planned(plan, outcomes) => {
-            let found: Vec<Finding> = plan.steps.iter().map(|step| finding(step, outcomes.get(&step.key))).collect();
-            status.resources = found.iter().map(|finding| finding.resource(&before, subject.now)).collect();
+            let outdated = outdated(plan, outcomes);
+            let found: Vec<Finding> = plan
+                .steps
+                .iter()
+                .map(|step| match outdated.get(&step.key) {
+                    Some(made) => Finding::outdated(step, made),
+                    None => finding(step, outcomes.get(&step.key)),
+                })
+                .collect();
+            let known = found.iter().map(|finding| finding.resource(&before, subject.now));
+            status.resources = known.chain(of_unknown_kinds(subject.previous).cloned()).collect();
             status.plan =
                 plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
             status.models = models::seen(&status.models, plan, outcomes);
-            summarise(&found, subject, plan)
+            let summary = summarise(&found, subject, plan);
+            match unknown_kinds::obstacle(&before, subject.deleting) {
+                Some(obstacle) => obstacle.beside(summary),
+                None => summary,
+            }
         }
     };
     let summary = if subject.deleting && summary.phase != Phase::Suspended {
@@ -106,6 +126,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     status.ready = Some(format!("{ready}/{}", counted.count()));
     status.models_ready = models::ready(&status.models);
     status.phase = Some(summary.phase);
+    status.written_by = unknown_kinds::written_by(&before);
     status.conditions = conditions::conditions(&before.conditions, &summary, &status, subject);
     (status, summary.next)
 }
@@ -191,7 +212,14 @@ enum Weight {
     Stuck,
 }
 
-impl Finding<'_> {
+impl<'a> Finding<'a> {
+    /// It was seen before something was made again that it needs.
+    fn outdated(step: &'a Step, made: &Key) -> Self {
+        let message = format!("{made}, which it needs, was made again: it is looked at once more");
+        let (state, reason) = (State::Progressing, Some("Progressing"));
+        Self { step, state, reason, message: Some(message), weight: Weight::Confirming }
+    }
+
     fn resource(&self, before: &AIPlatformStatus, now: Timestamp) -> ResourceStatus {
         let key = &self.step.key;
         let previous = before.resources.iter().find(|resource| is(resource, key));
@@ -205,7 +233,7 @@ impl Finding<'_> {
             name: key.name.clone(),
             id: self.step.id.clone().or_else(|| previous.and_then(|previous| previous.id.clone())),
             arn: self.step.arn.clone().or_else(|| previous.and_then(|previous| previous.arn.clone())),
-            state: self.state,
+            state: self.state.clone(),
             reason,
             message: self.message.clone(),
             since: Some(since),
@@ -280,6 +308,25 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
             found(State::Progressing, Some("Pending"), None, Weight::Moving)
         }
     }
+}
+
+/// What was kept as it was seen, although something that it needs was made or deleted after that: AWS may have dropped it
+/// too. Each with what was made. What was written to in between was still there, and so is what needs that.
+fn outdated<'a>(plan: &'a Plan, outcomes: &Outcomes) -> BTreeMap<&'a Key, &'a Key> {
+    let mut beneath: BTreeMap<&Key, &Key> = BTreeMap::new();
+    let mut outdated = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| step.desired.is_some()) {
+        let is_made = matches!(step.action, Action::Create | Action::Delete { .. })
+            && matches!(outcomes.get(&step.key), Some(Outcome::Done(_)));
+        let made = step.needs.iter().find_map(|need| beneath.get(need).copied()).filter(|_| !step.is_taken());
+        if let Some(made) = made.filter(|_| step.action == Action::Keep) {
+            outdated.insert(&step.key, made);
+        }
+        if let Some(made) = if is_made { Some(&step.key) } else { made } {
+            beneath.insert(&step.key, made);
+        }
+    }
+    outdated
 }
 
 fn remarks(step: &Step) -> Option<String> {

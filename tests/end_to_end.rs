@@ -6,6 +6,7 @@ mod bad_objects;
 mod command_line;
 mod creation;
 mod deletion;
+mod downgrade;
 mod drift;
 mod failures;
 mod foreign;

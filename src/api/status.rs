@@ -37,6 +37,10 @@ pub struct AIPlatformStatus {
     /// The steps not taken: all of them under Observe, else those that wait, are blocked or refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<PlannedStep>,
+    /// The version of the operator that wrote this. While resources are listed whose kinds an older version does not
+    /// know, it stays the one that knew them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_by: Option<String>,
 }
 
 /// One word on how the platform is.
@@ -56,6 +60,10 @@ pub enum Phase {
     Suspended,
     /// On its way out.
     Deleting,
+    /// A word of a later version.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// One model of the platform.
@@ -66,7 +74,7 @@ pub struct ModelStatus {
     pub name: String,
     /// What serves it, such as `Bedrock`.
     pub backend: String,
-    /// Whether it serves what is declared.
+    /// Whether it is seen to serve what is declared.
     pub ready: bool,
     /// What to call: the id of the model or the inference profile, or the name of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,9 +88,13 @@ pub struct ModelStatus {
     /// How many instances serve it; of a serverless endpoint, its provisioned concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Instances>,
-    /// What became of the last attempt: the endpoint's status, or `RolledBack`.
+    /// What became of the last attempt: the endpoint's status, or `RolledBack`. `Unknown` where nothing was looked at,
+    /// so that the model counts neither as ready nor as not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+    /// Why, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// How many instances there are.
@@ -127,7 +139,8 @@ pub struct ResourceStatus {
     /// Its ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    /// How it is.
+    /// How it is: `Ready`, `Progressing`, `Failed`, `Blocked`, `Refused`, `Retained` or `Deleting`.
+    #[schemars(with = "String")]
     pub state: State,
     /// Why, in one word, unless it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,8 +153,8 @@ pub struct ResourceStatus {
     pub since: Option<Time>,
 }
 
-/// How a resource is.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+/// How a resource is. The schema lets words of later versions pass, or their statuses could not be written any more.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// As declared.
     Ready,
@@ -157,6 +170,9 @@ pub enum State {
     Retained,
     /// On its way out.
     Deleting,
+    /// A word of a later version, kept as it is.
+    #[serde(untagged)]
+    Other(String),
 }
 
 /// A step that was not taken.

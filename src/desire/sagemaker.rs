@@ -1,15 +1,13 @@
 //! What a model on SageMaker wants: a model and an endpoint configuration for its current revision, an endpoint that
 //! runs it, and what scales the endpoint.
 
-use serde::Serialize;
-
 use crate::api::autoscaling::{Autoscaling, Schedule, Target};
 use crate::api::sagemaker::{Destination, Instance, ModelData, Rollout, SageMaker, Strategy};
 use crate::arn;
 use crate::grants::{execution_role_arn, execution_role_name};
 use crate::names::{self, SAGEMAKER_LIMIT};
 use crate::platform::Platform;
-use crate::resource::endpoint::{Deployment, Endpoint, Shift};
+use crate::resource::endpoint::{self, Deployment, Endpoint, Shift};
 use crate::resource::endpoint_config::{self, Capacity, EndpointConfig};
 use crate::resource::model::{self, Model};
 use crate::resource::scaling::{Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking};
@@ -44,14 +42,14 @@ pub fn revised_name(platform: &Platform, model: &str) -> String {
 
 /// The name of a model with its current content.
 fn model_name(platform: &Platform, model: &str, spec: &SageMaker) -> String {
-    named(&revised_name(platform, model), &content(platform, model, spec))
+    names::revision_with(&revised_name(platform, model), &content(platform, model, spec))
 }
 
 /// The name of an endpoint configuration with its current content.
 #[must_use]
 pub fn config_name(platform: &Platform, model: &str, spec: &SageMaker) -> String {
     let content = config_content(platform, &model_name(platform, model, spec), spec);
-    named(&revised_name(platform, model), &content)
+    names::revision_with(&revised_name(platform, model), &content)
 }
 
 /// The S3 URI of a model's artifact.
@@ -76,7 +74,7 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
     let revised = revised_name(platform, name);
     let model = model(platform, name, spec, tags);
     let variant = config_content(platform, &model.name, spec);
-    let config_name = named(&revised, &variant);
+    let config_name = names::revision_with(&revised, &variant);
     let mut config_needs = vec![Key { kind: Kind::SageMakerModel, name: model.name.clone() }];
     // The role must be able to do what this revision needs before an endpoint moves to it.
     config_needs.extend(model.needs.iter().filter(|need| need.kind == Kind::Role).cloned());
@@ -97,7 +95,7 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
         tags: tags.clone(),
         config: config_name,
         deployment: spec.rollout.as_ref().map(deployment),
-        asked: platform.asked.clone(),
+        asked: asked(spec, platform.reconcile_at.as_deref()),
         keep_revisions: usize::from(spec.keep_revisions),
     };
     let mut resources = vec![Resource::Model(model), Resource::EndpointConfig(config), Resource::Endpoint(endpoint)];
@@ -112,12 +110,26 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
     desired
 }
 
+/// A hash of what the user asks for with this model: its own part of the spec, and the annotation that asks again. What
+/// Application Auto Scaling owns is no request: an edit of it alone reaches no endpoint.
+fn asked(spec: &SageMaker, reconcile_at: Option<&str>) -> String {
+    let mut spec = spec.clone();
+    if spec.autoscaling.is_some() {
+        spec.instance.iter_mut().for_each(|instance| instance.count = 1);
+        spec.serverless.iter_mut().for_each(|serverless| {
+            serverless.provisioned_concurrency = serverless.provisioned_concurrency.map(|_| 1);
+        });
+    }
+    let spec = serde_json::to_string(&spec).unwrap_or_default();
+    endpoint::request(&format!("{spec}\n{}", reconcile_at.unwrap_or_default()))
+}
+
 fn model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> Model {
     let content = content(platform, name, spec);
     let own_role = spec.execution_role_arn.is_none();
     let role = own_role.then(|| Key { kind: Kind::Role, name: execution_role_name(platform, name) });
     let bucket = spec.model_data.as_ref().and_then(|data| bucket_key(platform, data.bucket.as_ref()?));
-    let full_name = named(&revised_name(platform, name), &content);
+    let full_name = names::revision_with(&revised_name(platform, name), &content);
     Model {
         arn: arn::sagemaker(&platform.region, &platform.account_id, "model", &full_name),
         name: full_name,
@@ -293,10 +305,6 @@ fn scheduled_action(schedule: &Schedule, scaled: &Scaled) -> Resource {
         min_capacity: schedule.min_instances,
         max_capacity: schedule.max_instances,
     })
-}
-
-fn named<C: Serialize>(revised: &str, content: &C) -> String {
-    names::revision(revised, &serde_json::to_string(content).unwrap_or_default())
 }
 
 fn bucket_name(platform: &Platform, bucket: &str) -> Option<String> {

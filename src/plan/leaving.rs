@@ -15,11 +15,24 @@ pub(super) fn leaving(
     observations: &Observations,
     intent: &Intent,
 ) -> Vec<Step> {
+    ordered(wanted, placed, attainable, observations, intent, Kind::may_need)
+}
+
+/// `may_need` says whether a resource of the one kind can need one of the other.
+fn ordered(
+    wanted: &[Desired],
+    placed: &BTreeSet<Key>,
+    attainable: &BTreeSet<Key>,
+    observations: &Observations,
+    intent: &Intent,
+    may_need: impl Fn(Kind, Kind) -> bool,
+) -> Vec<Step> {
     let mut rest: Vec<(&Key, &Observed)> = observations.iter().filter(|(key, _)| !placed.contains(key)).collect();
     let dependants = |key: &Key| -> Vec<Key> {
         let needs = |other: &Key, observed: &Observed| match (&observed.state, &observed.resource) {
+            _ if other == key => false,
             // Whatever could not be read may need whatever it could need.
-            (ObservedState::Unreadable(_), _) => other.kind.may_need(key.kind),
+            (ObservedState::Unreadable(_), _) => may_need(other.kind, key.kind),
             (_, Some(resource)) => {
                 observed.owner == Owner::Ours && (resource.needs().contains(key) || revisions::is_of(key, other))
             }
@@ -32,16 +45,21 @@ pub(super) fn leaving(
     let mut done = attainable.clone();
     let mut staying: BTreeSet<Key> = BTreeSet::new();
     while !rest.is_empty() {
-        let (ready, later): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|(key, _)| dependants(key).iter().all(|dependant| placed.contains(dependant)));
+        // What could not be read is not touched, so that it waits for nothing.
+        let (mut ready, mut later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(key, observed)| {
+            matches!(observed.state, ObservedState::Unreadable(_))
+                || dependants(key).iter().all(|dependant| placed.contains(dependant))
+        });
         if ready.is_empty() {
-            break;
+            // They need each other, so that none can go before the others: each is shown with what holds it up.
+            ready.push(later.remove(0));
         }
         for (key, observed) in ready {
-            placed.insert(key.clone());
             let needs: Vec<Key> = dependants(key).into_iter().chain(successors(observed, wanted)).collect();
             let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
-            let Some(mut step) = away(key, observed, needs, intent) else { continue };
+            let earlier = needs.into_iter().filter(|need| placed.contains(need)).collect();
+            placed.insert(key.clone());
+            let Some(mut step) = away(key, observed, earlier, intent) else { continue };
             if matches!(step.action, Action::Delete { .. } | Action::Refuse(_)) {
                 if let Some(why) = revisions::kept(key, wanted, observations) {
                     step.action = Action::Retain(why);
@@ -119,3 +137,6 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
 fn is_deleting(observed: &Observed) -> bool {
     observed.endpoint.as_ref().is_some_and(|facts| facts.status == Status::Deleting)
 }
+
+#[cfg(test)]
+mod tests;

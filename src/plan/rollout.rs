@@ -10,11 +10,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Action, Refusal, Step};
+use super::{Action, Refusal, Step, initial_capacity};
 use crate::names::is_revision_of;
 use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status};
 use crate::resource::endpoint_config::{Capacity, EndpointConfig};
-use crate::resource::scaling::Bounds;
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource};
 pub(super) use handover::deregistrations;
 use handover::remembering;
@@ -75,11 +74,8 @@ impl Rollouts {
                 endpoints.insert(Key { kind: Kind::SageMakerModel, name }, key.clone());
                 endpoints.insert(config_key(&config.name), key.clone());
             }
-            let bounds = wanted.iter().find_map(|item| match &item.resource {
-                Resource::ScalableTarget(target) if target.scaled.endpoint() == endpoint.name => Some(target.bounds),
-                _ => None,
-            });
-            let course = match (course(endpoint, config, bounds, observations), refused.get(&key)) {
+            let is_scaled = initial_capacity::is_scaled(endpoint, wanted);
+            let course = match (course(endpoint, config, is_scaled, observations), refused.get(&key)) {
                 // What was taken off for the move comes back, and the move is tried again later.
                 (Course::Move(Attempting { reshape: true, .. }), Some(refusal)) => Course::Hold(refusal.clone(), None),
                 (Course::Move(attempting), _) if attempting.reshape => {
@@ -104,13 +100,8 @@ impl Rollouts {
     }
 }
 
-/// `bounds` are those that Application Auto Scaling keeps the number of instances in, where it does.
-fn course(
-    wanted: &Endpoint,
-    config: Option<&EndpointConfig>,
-    bounds: Option<Bounds>,
-    observations: &Observations,
-) -> Course {
+/// `is_scaled` says whether Application Auto Scaling owns the number of instances.
+fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, observations: &Observations) -> Course {
     let key = Key { kind: Kind::SageMakerEndpoint, name: wanted.name.clone() };
     let attempt = |modified_before: Timestamp, unconfirmed: bool| Attempt {
         revision: wanted.revision().to_string(),
@@ -153,7 +144,7 @@ fn course(
         Course::Move(Attempting {
             attempt: attempt(facts.modified, facts.failure.is_some()),
             history: history(running, facts),
-            resize: is_resized(before, after, bounds),
+            resize: !is_scaled && is_resized(before, after),
             reshape: before.map(Capacity::instance_type) != after.map(Capacity::instance_type),
             bounds: None,
         })
@@ -180,6 +171,11 @@ fn course(
             // The first look at a rollback answers whatever was asked for by then.
             Some((last, refusal)) if !last.rolled_back => {
                 let last = Attempt { asked: wanted.asked.clone(), rolled_back: true, ..last.clone() };
+                Course::Hold(refusal, Some(noted(last)))
+            }
+            // A version that compared the whole spec noted it: an upgrade of the operator is no request.
+            Some((last, refusal)) if last.is_of_whole_spec() => {
+                let last = Attempt { asked: wanted.asked.clone(), ..last.clone() };
                 Course::Hold(refusal, Some(noted(last)))
             }
             Some((_, refusal)) if !is_asked_anew => Course::Hold(refusal, None),
@@ -217,8 +213,8 @@ fn rolled_back<'a>(wanted: &Endpoint, running: &Endpoint, facts: &'a Facts) -> O
     let refusal = || Refusal {
         reason: "RolledBack",
         message: format!(
-            "endpoint {} rolled back to revision {} when it was to run revision {}: {why}; it is tried again when the spec \
-             changes or the object is annotated with {}",
+            "endpoint {} rolled back to revision {} when it was to run revision {}: {why}; it is tried again when this \
+             model's part of the spec changes or the object is annotated with {}",
             wanted.name,
             running.revision(),
             wanted.revision(),
@@ -249,7 +245,10 @@ fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Cour
 fn stuck(wanted: &Endpoint, facts: &Facts) -> Refusal {
     let why = facts.failure.as_deref().unwrap_or("SageMaker gives no reason");
     let name = &wanted.name;
-    let again = format!("when the spec changes or the object is annotated with {}", crate::api::RECONCILE_AT);
+    let again = format!(
+        "when this model's part of the spec changes or the object is annotated with {}",
+        crate::api::RECONCILE_AT
+    );
     let message = match facts.status {
         Status::UpdateRollbackFailed => format!(
             "endpoint {name} could neither be updated nor brought back, and some of its instances run the old \
@@ -288,14 +287,10 @@ fn scaling(facts: &Facts) -> String {
     }
 }
 
-/// Whether the user changed the number of instances, to one that Application Auto Scaling would let stand. Otherwise it
-/// belongs to whoever scales the endpoint.
-fn is_resized(before: Option<&Capacity>, after: Option<&Capacity>, bounds: Option<Bounds>) -> bool {
+/// Whether the user changed the number of instances. Otherwise it belongs to whoever scales the endpoint.
+fn is_resized(before: Option<&Capacity>, after: Option<&Capacity>) -> bool {
     match (before, after) {
-        (Some(Capacity::Instance(before)), Some(Capacity::Instance(after))) => {
-            let stands = |bounds: Bounds| (bounds.min_capacity..=bounds.max_capacity).contains(&after.count);
-            before.count != after.count && bounds.is_none_or(stands)
-        }
+        (Some(Capacity::Instance(before)), Some(Capacity::Instance(after))) => before.count != after.count,
         _ => false,
     }
 }

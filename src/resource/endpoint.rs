@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::endpoint_config::revision_of;
 use super::scaling::Bounds;
+use crate::names::hex_digest;
 use crate::tags::{self, Tags};
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -34,7 +35,8 @@ pub struct Endpoint {
     /// How it is moved to another configuration. Known of desired ones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
-    /// A hash of everything the user asked for: what failed is tried again when it changes. Of desired ones only.
+    /// What the user asks for with its model, see [`request`]: what failed is tried again when it changes. Of desired
+    /// ones only.
     #[serde(skip)]
     pub asked: String,
     /// How many superseded revisions stay. Of desired ones only.
@@ -205,7 +207,22 @@ const ROLLED_BACK: &str = "rolled-back";
 /// What stands there instead until the attempt is confirmed.
 const UNCONFIRMED: &str = "unconfirmed";
 
+/// What the hash of a request begins with. Older versions remembered a hash of the whole spec, in hexadecimal digits alone.
+const REQUEST: char = 'm';
+
+/// The hash by which an endpoint remembers what the user asks for with its model.
+#[must_use]
+pub fn request(text: &str) -> String {
+    format!("{REQUEST}{}", hex_digest(text, 8))
+}
+
 impl Attempt {
+    /// Whether it was noted by a version that remembered a hash of the whole spec, which says nothing of this model.
+    #[must_use]
+    pub fn is_of_whole_spec(&self) -> bool {
+        !self.asked.starts_with(REQUEST)
+    }
+
     /// The attempt that a tag's value remembers.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {

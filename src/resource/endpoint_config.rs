@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Key;
 use super::scaling::Dimension;
+use crate::names;
 use crate::tags::Tags;
 
 /// The name of an endpoint's only variant.
@@ -40,6 +41,16 @@ impl EndpointConfig {
     #[must_use]
     pub fn revision(&self) -> &str {
         revision_of(&self.name)
+    }
+
+    /// The same configuration with another capacity, under the name of that content.
+    #[must_use]
+    pub fn with_capacity(&self, capacity: Capacity) -> Self {
+        let content = Content { capacity, ..self.content.clone() };
+        let name = names::revision_with(names::revised_of(&self.name), &content);
+        let arn =
+            self.arn.strip_suffix(&self.name).map_or_else(|| self.arn.clone(), |prefix| format!("{prefix}{name}"));
+        Self { name, arn, content, ..self.clone() }
     }
 }
 
@@ -82,6 +93,23 @@ impl Capacity {
         match self {
             Self::Instance(instance) => Some(&instance.kind),
             Self::Serverless(_) => None,
+        }
+    }
+
+    /// The same with as many instances, or as much provisioned concurrency, at first as `other` has. `None` where the
+    /// two have nothing like that in common.
+    #[must_use]
+    pub fn starting_like(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Instance(wanted), Self::Instance(found)) => {
+                Some(Self::Instance(Instance { count: found.count, ..wanted.clone() }))
+            }
+            (Self::Serverless(wanted), Self::Serverless(found)) => {
+                let concurrency = wanted.provisioned_concurrency.and(found.provisioned_concurrency);
+                concurrency
+                    .map(|_| Self::Serverless(Serverless { provisioned_concurrency: concurrency, ..wanted.clone() }))
+            }
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Subject, Summary};
+use super::{Subject, Summary, models};
 use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
 
 /// The parts of a platform, each with the kinds that make it up.
@@ -57,9 +57,11 @@ pub(super) fn conditions(
             });
         }
     }
-    let told = found.iter().any(|(kind, ..)| *kind == MODELS_READY);
-    if let Some(ready) = status.models_ready.as_ref().filter(|_| !told && subject.facts.is_some()) {
-        found.push((MODELS_READY, "True", "Ready".into(), format!("{} ready", ready.replace('/', " of "))));
+    if let Some(unknown) = models::unknown(&status.models).filter(|_| subject.facts.is_some()) {
+        match found.iter_mut().find(|(kind, ..)| *kind == MODELS_READY) {
+            Some((.., message)) => *message = format!("{message}; {unknown}"),
+            None => found.push((MODELS_READY, "Unknown", models::UNKNOWN.into(), unknown)),
+        }
     }
     found
         .into_iter()

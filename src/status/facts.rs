@@ -22,25 +22,30 @@ pub fn facts(platform: &Platform) -> Facts {
     let models = platform.models.iter().map(|model| match &model.bedrock {
         Some(bedrock) => {
             let endpoint = bedrock.inference_profile_id.as_ref().unwrap_or(&bedrock.model_id).clone();
-            status_of(&model.name, "Bedrock", true, endpoint)
+            ModelStatus {
+                outcome: Some(models::UNKNOWN.into()),
+                message: Some(models::NOT_LOOKED_AT.into()),
+                ..status_of(&model.name, models::BEDROCK, endpoint)
+            }
         }
-        None => status_of(&model.name, models::SAGEMAKER, false, endpoint_name(platform, &model.name)),
+        None => status_of(&model.name, models::SAGEMAKER, endpoint_name(platform, &model.name)),
     });
     let access = grants(platform).unwrap_or_default();
     let consumers = access.iter().filter(|grant| grant.purpose == Purpose::Consumer);
     Facts { models: models.collect(), access: consumers.map(|grant| consumer(platform, grant)).collect() }
 }
 
-fn status_of(name: &str, backend: &str, ready: bool, endpoint: String) -> ModelStatus {
+fn status_of(name: &str, backend: &str, endpoint: String) -> ModelStatus {
     ModelStatus {
         name: name.into(),
         backend: backend.into(),
-        ready,
+        ready: false,
         endpoint: Some(endpoint),
         revision: None,
         attempted_revision: None,
         instances: None,
         outcome: None,
+        message: None,
     }
 }
 

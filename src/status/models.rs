@@ -9,13 +9,34 @@ use crate::resource::{Kind, Resource};
 /// The backend whose models have endpoints and revisions of their own.
 pub(super) const SAGEMAKER: &str = "SageMaker";
 
+/// The backend whose models need no resource.
+pub(super) const BEDROCK: &str = "Bedrock";
+
+/// The outcome of a model that nobody has looked at.
+pub(super) const UNKNOWN: &str = "Unknown";
+
 /// The outcome of a rollout that SageMaker took back.
 pub const ROLLED_BACK: &str = "RolledBack";
 
-/// Models that are ready, of all; nothing where there are none.
+/// Models that are ready, of all that are looked at; nothing where there are none.
 pub(super) fn ready(models: &[ModelStatus]) -> Option<String> {
-    let ready = models.iter().filter(|model| model.ready).count();
-    (!models.is_empty()).then(|| format!("{ready}/{}", models.len()))
+    let known: Vec<&ModelStatus> = models.iter().filter(|model| !is_unknown(model)).collect();
+    let ready = known.iter().filter(|model| model.ready).count();
+    (!known.is_empty()).then(|| format!("{ready}/{}", known.len()))
+}
+
+/// What is said of the models that nobody has looked at, where there are any.
+pub(super) fn unknown(models: &[ModelStatus]) -> Option<String> {
+    let names: Vec<&str> = models.iter().filter(|model| is_unknown(model)).map(|model| model.name.as_str()).collect();
+    (!names.is_empty()).then(|| format!("{}: {NOT_LOOKED_AT}", names.join(", ")))
+}
+
+/// Why nothing is known of a model that Bedrock serves.
+pub(super) const NOT_LOOKED_AT: &str =
+    "nothing is made for a model on Bedrock, and whether the account may call it is not looked at";
+
+fn is_unknown(model: &ModelStatus) -> bool {
+    model.outcome.as_deref() == Some(UNKNOWN)
 }
 
 /// The models of the spec, with what was known before of those that were there.
@@ -25,7 +46,8 @@ pub(super) fn declared(models: &[ModelStatus], before: &[ModelStatus]) -> Vec<Mo
             (&known.name, &known.backend, &known.endpoint) == (&model.name, &model.backend, &model.endpoint)
         })
     };
-    models.iter().map(|model| known(model).unwrap_or(model).clone()).collect()
+    let is_seen = |model: &ModelStatus| model.backend == SAGEMAKER;
+    models.iter().map(|model| known(model).filter(|known| is_seen(known)).unwrap_or(model).clone()).collect()
 }
 
 /// The models of the spec, with what a pass saw of their endpoints and did to them.

@@ -630,6 +630,115 @@ fn the_inventory_leaves_out_kinds_that_nobody_knows() {
     assert_eq!(inventory(None), []);
 }
 
+/// A status with a resource of a kind of the future beside a bucket.
+fn of_the_future() -> AIPlatformStatus {
+    let status = json!({
+        "phase": "Hibernating",
+        "resources": [
+            {"kind": "Bucket", "name": "one-bucket", "state": "Ready"},
+            {"kind": "VectorStore", "name": "memory", "id": "vs-1", "state": "Dreaming", "reason": "Night", "since": "2027-01-15T08:00:00Z"},
+        ],
+        "writtenBy": "9.9.9",
+    });
+    serde_json::from_value(status).expect("words of later versions are taken")
+}
+
+#[test]
+fn what_a_later_version_made_is_carried_through_every_status() {
+    let before = of_the_future();
+    let of_future = serde_json::to_value(&before.resources[1]).unwrap();
+    let subject = Subject { previous: Some(&before), ..SUBJECT };
+    let run = Run::default().kept("one-bucket");
+    for verdict in [
+        Verdict::Planned(&run.plan, &run.outcomes),
+        Verdict::Announced(&[]),
+        Verdict::Suspended,
+        Verdict::Retrying("AWS is away".into()),
+    ] {
+        let (after, _) = status(subject, &verdict);
+        let carried = after.resources.iter().find(|resource| resource.kind == "VectorStore").unwrap();
+        assert_eq!(serde_json::to_value(carried).unwrap(), of_future);
+        assert_eq!(after.written_by.as_deref(), Some("9.9.9"), "the version that knows the kind");
+    }
+    let (after, _) = Run::default().kept("one-bucket").status(SUBJECT);
+    assert_eq!(after.written_by.as_deref(), Some(VERSION));
+}
+
+#[test]
+fn an_object_with_what_a_later_version_made_is_not_ready_and_says_which_version_to_run() {
+    let before = of_the_future();
+    let subject = Subject { previous: Some(&before), ..SUBJECT };
+    let run = Run::default().kept("one-bucket");
+    let expected = ["Ready=False UnknownKind", "Stalled=True UnknownKind", "StorageReady=True Ready"];
+    let after = gives(&run, subject, Phase::Stalled, Next::Slow, &expected);
+    for part in ["VectorStore memory", VERSION, "9.9.9"] {
+        assert!(message_of(&after).contains(part), "{part}: {}", message_of(&after));
+    }
+    let (after, next) = run.status(Subject { observing: true, ..subject });
+    assert_eq!((conditions_of(&after)[0].as_str(), next), ("Ready=False UnknownKind", Next::Slow));
+
+    let moving = Run::default().action("one-bucket", Action::Wait("busy".into()));
+    let (after, next) = moving.status(subject);
+    assert_eq!(next, Next::Transition, "what goes on beside it goes on");
+    assert!(message_of(&after).contains("busy"), "{}", message_of(&after));
+
+    let (after, next) = Run::default().status(Subject { deleting: true, ..subject });
+    assert_eq!((after.phase, next), (Some(Phase::Deleting), Next::Slow));
+    assert!(message_of(&after).contains("Retain"), "{}", message_of(&after));
+    let (after, next) = Run::default().deleted("one-bucket", done()).status(Subject { deleting: true, ..subject });
+    assert_eq!(next, Next::Now, "{after:?}");
+}
+
+#[test]
+fn what_stood_on_something_that_was_made_again_is_not_called_ready_before_it_is_seen_again() {
+    let on = |name: &str, action: Action, needs: &[&str]| {
+        let mut step = step(name, action, needs);
+        step.desired = resources_named(&[name]).pop();
+        step
+    };
+    let run = Run::default()
+        .with(on("target", Action::Create, &[]), done())
+        .with(on("policy", Action::Keep, &["target"]), Outcome::NotTaken)
+        .with(on("on-top", Action::Keep, &["policy"]), Outcome::NotTaken)
+        .with(on("beside", Action::Keep, &[]), Outcome::NotTaken);
+    let expected = ["Ready=Unknown Progressing", "Reconciling=True Progressing", "StorageReady=Unknown Progressing"];
+    let after = gives(&run, SUBJECT, Phase::Progressing, Next::Now, &expected);
+    let found =
+        ["target Ready -", "policy Progressing Progressing", "on-top Progressing Progressing", "beside Ready -"];
+    assert_eq!(resources_of(&after), found);
+
+    let changed = Action::Update(Vec::new());
+    let run = Run::default()
+        .with(on("config", Action::Create, &[]), done())
+        .with(on("endpoint", changed, &["config"]), done())
+        .with(on("target", Action::Keep, &["endpoint"]), Outcome::NotTaken);
+    let (after, _) = run.status(SUBJECT);
+    assert_eq!(message_of(&after), "3 resources are as declared", "the endpoint was there all the time");
+}
+
+#[test]
+fn a_model_that_nobody_looked_at_is_unknown_and_not_counted() {
+    let model = |name: &str, backend: &str, outcome: &str, ready: bool| {
+        let model = json!({"name": name, "backend": backend, "ready": ready, "outcome": outcome});
+        serde_json::from_value::<crate::api::status::ModelStatus>(model).unwrap()
+    };
+    let object =
+        crate::testing::object(json!({"models": [{"name": "fast", "bedrock": {"modelId": "amazon.nova-lite-v1:0"}}]}));
+    let facts = facts(&crate::platform::validate(&object).expect("valid"));
+    // An earlier version took it for ready.
+    let before = AIPlatformStatus { models: vec![model("fast", "Bedrock", "", true)], ..AIPlatformStatus::default() };
+    let subject = Subject { facts: Some(&facts), previous: Some(&before), ..SUBJECT };
+    let (after, _) = Run::default().status(subject);
+    let [fast] = after.models.as_slice() else { panic!("{:?}", after.models) };
+    assert_eq!((fast.ready, fast.outcome.as_deref()), (false, Some("Unknown")));
+    assert!(fast.message.as_ref().is_some_and(|message| message.contains("not looked at")), "{fast:?}");
+    assert_eq!(after.models_ready, None);
+    assert_eq!(conditions_of(&after), ["Ready=True Ready", "ModelsReady=Unknown Unknown"]);
+    let mut both = after.models.clone();
+    both.push(model("rank", "SageMaker", "InService", true));
+    assert_eq!(models::ready(&both).as_deref(), Some("1/1"));
+}
+
 #[test]
 fn the_steps_not_taken_are_shown_and_those_taken_are_not() {
     let run = Run::default()

@@ -53,8 +53,12 @@ async fn a_service_account_of_the_platforms_namespace_gets_its_role() {
     let status = object.status.clone().expect("a status");
     assert_eq!(status.ready.as_deref(), Some("3/3"));
     assert_eq!(condition(&status, "AccessReady").map(|ready| ready.status.as_str()), Some("True"));
-    assert_eq!(condition(&status, "ModelsReady").map(|ready| ready.status.as_str()), Some("True"));
-    assert_eq!(status.models[0].name, "fast");
+    let models = condition(&status, "ModelsReady").expect("it is told");
+    assert_eq!((models.status.as_str(), models.reason.as_str()), ("Unknown", "Unknown"), "nothing looks at Bedrock");
+    assert!(models.message.contains("fast"), "{}", models.message);
+    let fast = &status.models[0];
+    assert_eq!((fast.name.as_str(), fast.ready, fast.outcome.as_deref()), ("fast", false, Some("Unknown")));
+    assert_eq!(status.models_ready, None);
 
     let role = role_of(&object);
     let found = world.aws.iam().get_role().role_name(&role).send().await.expect("it").role.expect("a role");

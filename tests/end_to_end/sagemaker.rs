@@ -6,6 +6,7 @@ mod creation;
 mod deletion;
 mod edits;
 mod failures;
+mod first_count;
 mod memory;
 mod rollback;
 mod rollout;

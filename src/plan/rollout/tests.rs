@@ -240,18 +240,146 @@ fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
     assert_eq!(role(&world), format!("Update Role {}", policy(&before)), "and goes with it");
 }
 
-#[test]
-fn a_number_of_instances_that_the_user_changed_is_taken_where_scaling_lets_it_stand() {
-    for (scaling, count, expected) in
-        [(json!({"autoscaling": null}), 9, true), (json!({}), 5, true), (json!({}), 9, false), (json!({}), 1, false)]
-    {
-        let before = wanted(scaling.clone());
-        let mut fields = scaling;
-        fields["instance"] = json!({"type": "ml.m5.large", "count": count});
-        let plan = World::of(&before).plan(&wanted(fields));
-        let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("it moves");
-        assert_eq!(attempting.resize, expected, "{count}");
+fn starting_with(count: i32) -> Value {
+    json!({"instance": {"type": "ml.m5.large", "count": count}})
+}
+
+/// The usual model, with these fields and the first count as well.
+fn with_count(fields: Value, count: i32) -> Vec<Desired> {
+    let mut fields = fields;
+    fields["instance"] = starting_with(count)["instance"].clone();
+    wanted(fields)
+}
+
+fn wanted_config(plan: &Plan) -> String {
+    match &step(plan, Kind::SageMakerEndpoint).desired {
+        Some(Resource::Endpoint(endpoint)) => endpoint.config.clone(),
+        other => panic!("not an endpoint: {other:?}"),
     }
+}
+
+#[test]
+fn an_edit_of_nothing_but_the_first_count_of_what_is_scaled_changes_nothing() {
+    let before = wanted(json!({}));
+    let world = World::of(&before);
+    for count in [1, 3, 9] {
+        let plan = world.plan(&with_count(json!({}), count));
+        assert!(plan.is_settled(), "{plan}");
+        assert_eq!(wanted_config(&plan), endpoint_of(&before).config);
+    }
+    let serverless = |concurrency| {
+        let utilization = json!({"provisionedConcurrencyUtilization": {"value": 0.7}});
+        wanted(json!({
+            "instance": null,
+            "serverless": {"memoryMiB": 2048, "maxConcurrency": 9, "provisionedConcurrency": concurrency},
+            "autoscaling": {"minInstances": 1, "maxInstances": 5, "target": utilization},
+        }))
+    };
+    let plan = World::of(&serverless(2)).plan(&serverless(4));
+    assert!(plan.is_settled(), "{plan}");
+}
+
+#[test]
+fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_scaled_alone() {
+    let before = wanted(json!({}));
+    for (after, resized) in [
+        (with_count(image("2"), 5), false),
+        (with_count(json!({"autoscaling": null}), 5), true),
+        (with_count(json!({"autoscaling": null, "image": image("2")["image"]}), 5), true),
+    ] {
+        let plan = World::of(&before).plan(&after);
+        let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("it moves");
+        assert_eq!((attempting.resize, &attempting.attempt.revision), (resized, &revision(&after)));
+    }
+    let unscaled = wanted(json!({"autoscaling": null}));
+    let plan = World::of(&unscaled).plan(&with_count(json!({"autoscaling": null}), 5));
+    assert!(step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().is_some_and(|it| it.resize), "{plan}");
+}
+
+#[test]
+fn what_begins_to_scale_keeps_the_instances_that_it_has() {
+    let world = World::of(&wanted(json!({"autoscaling": null})));
+    let told = world.told(&with_count(json!({}), 5));
+    assert_eq!(told, ["Create ScalableTarget", "Create ScalingPolicy", "Create ScheduledAction"]);
+}
+
+#[test]
+fn a_fleet_that_is_made_again_starts_with_the_count_of_the_spec() {
+    let (before, after) = (wanted(json!({})), with_count(json!({}), 5));
+    let gone = World::of(&before).without(Kind::SageMakerEndpoint);
+    assert_eq!(wanted_config(&gone.plan(&after)), endpoint_of(&after).config);
+    let mut failed = World::of(&before);
+    failed.facts(|facts| facts.status = Status::Failed);
+    let plan = failed.plan(&after);
+    assert_eq!(wanted_config(&plan), endpoint_of(&after).config);
+    assert_eq!(tell(step(&plan, Kind::SageMakerEndpoint)), "Delete SageMakerEndpoint", "fewer may be there to be had");
+}
+
+#[test]
+fn a_count_is_no_request_to_try_again_what_was_rolled_back() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let asked = endpoint_of(&after).asked.clone();
+    world.facts(|facts| {
+        facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, &asked) });
+        facts.modified = at(9);
+    });
+    assert_eq!(world.told(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
+    let mut slower = image("2");
+    slower["rollout"] = json!({"strategy": "Canary", "stepPercent": 10});
+    assert_eq!(world.told(&wanted(slower))[0], "Update SageMakerEndpoint config", "that may be the remedy");
+}
+
+#[test]
+fn what_other_parts_of_the_spec_say_is_no_request_to_try_again_what_was_rolled_back() {
+    let rank = json!({"name": "rank", "sagemaker": {
+        "image": image("2")["image"],
+        "instance": {"type": "ml.m5.large"},
+    }});
+    let asked = |spec: Value, annotation: Option<&str>| {
+        let mut object = object(spec);
+        let annotation = annotation.map(|value| (crate::api::RECONCILE_AT.to_string(), value.to_string()));
+        object.metadata.annotations = Some(annotation.into_iter().collect());
+        endpoint_of(&desire(&validate(&object).expect("the spec is valid"), CLUSTER)).asked.clone()
+    };
+    let bare = asked(json!({"models": [rank]}), None);
+    let other = json!({"name": "tag", "sagemaker": rank["sagemaker"]});
+    for spec in [
+        json!({"models": [rank], "tags": {"project": "assistant"}}),
+        json!({"models": [rank, other]}),
+        json!({"models": [rank], "storage": {"buckets": [{"name": "artifacts"}]}}),
+    ] {
+        assert_eq!(asked(spec.clone(), None), bare, "{spec}");
+    }
+    assert_ne!(asked(json!({"models": [rank]}), Some("now")), bare);
+    let mut edited = rank.clone();
+    edited["sagemaker"]["keepRevisions"] = json!(2);
+    assert_ne!(asked(json!({"models": [edited]}), None), bare);
+}
+
+#[test]
+fn an_upgrade_of_the_operator_is_no_request_to_try_again_what_was_rolled_back() {
+    let (before, mut after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let of_the_whole_spec = "0123abcd";
+    world.facts(|facts| {
+        facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, of_the_whole_spec) });
+        facts.modified = at(9);
+    });
+    let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).clone();
+    assert_eq!(tell(&noted), "Update SageMakerEndpoint attempt (RolledBack)");
+    let noted = noted.attempting.expect("it is noted").attempt;
+    assert_eq!((&noted.asked, noted.rolled_back), (&endpoint_of(&after).asked, true));
+    world.facts(|facts| facts.attempt = Some(noted));
+    assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+    for item in &mut after {
+        if let Resource::Endpoint(endpoint) = &mut item.resource {
+            endpoint.asked = crate::resource::endpoint::request("another");
+        }
+    }
+    assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
 }
 
 #[test]
@@ -368,7 +496,7 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
 
     for item in &mut after {
         if let Resource::Endpoint(endpoint) = &mut item.resource {
-            endpoint.asked = "another".into();
+            endpoint.asked = crate::resource::endpoint::request("another");
         }
     }
     assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");

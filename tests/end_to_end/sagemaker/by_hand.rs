@@ -20,6 +20,25 @@ async fn an_endpoint_deleted_by_hand_in_the_midst_of_a_rollout_is_made_again() {
 }
 
 #[tokio::test]
+async fn an_endpoint_deleted_by_hand_is_ready_only_with_all_that_went_with_it() {
+    let world = world("gone-with-it").await;
+    let name = in_service(&world).await;
+    transitions_take(&world, 1_500);
+    world.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
+    // What scales it is still seen while it is on its way out, and goes with it.
+    world.poke("assistant").await;
+    let deleting = |status: &aiplatform::api::AIPlatformStatus| {
+        status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Deleting"))
+    };
+    world.wait_for("assistant", "deleting", deleting).await;
+    world.wait("made again", async || count(&world, "CreateEndpoint") == 2).await;
+    world.wait_ready("assistant").await;
+    let policies = world.aws.autoscaling().describe_scaling_policies().service_namespace(ServiceNamespace::Sagemaker);
+    let policies = policies.send().await.expect("policies").scaling_policies.unwrap_or_default();
+    assert_eq!((bounds(&world).await, policies.len()), (Some((2, 8)), 1));
+}
+
+#[tokio::test]
 async fn an_endpoint_moved_by_hand_is_moved_back_and_keeps_its_scaling() {
     let world = world("by-hand").await;
     let name = in_service(&world).await;
@@ -94,12 +113,11 @@ async fn the_role_keeps_what_the_running_revision_needs_although_its_configurati
     let models = pairs(&world).await.0;
     client.delete_endpoint_config().endpoint_config_name(&running).send().await.expect("deleted");
     // An edit beside the model.
-    world.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
     let mut wanted = ranking(json!({"image": image("2")}));
     wanted["tags"] = json!({"project": "assistant"});
     world.apply("assistant", &wanted).await;
     world.wait_stalled("assistant", "RolledBack").await;
-    assert_eq!(count(&world, "UpdateEndpoint"), 2);
+    assert_eq!(count(&world, "UpdateEndpoint"), 1);
     assert!(execution_policies(&world).await.contains(&policy), "{:?}", execution_policies(&world).await);
     let left = pairs(&world).await.0;
     assert!(models.iter().all(|it| left.contains(it)), "{models:?} {left:?}");

@@ -40,6 +40,57 @@ async fn a_rollback_is_told_and_not_tried_again_until_the_user_asks() {
 }
 
 #[tokio::test]
+async fn an_edit_beside_the_model_is_no_request_to_try_again_what_was_rolled_back() {
+    let world = World::with("beside", &["--transition-poll", "200ms", "--resync", "1s"]).await;
+    rolled_back(&world).await;
+    let mut wanted = ranking(json!({"image": image("2")}));
+    wanted["tags"] = json!({"project": "assistant"});
+    wanted["models"]
+        .as_array_mut()
+        .expect("models")
+        .push(json!({"name": "fast", "bedrock": {"modelId": "amazon.nova-lite-v1:0"}}));
+    world.apply("assistant", &wanted).await;
+    let message = world.wait_stalled("assistant", "RolledBack").await;
+    assert!(message.contains("this model's part of the spec"), "{message}");
+    look_again(&world, 3).await;
+    assert_eq!(count(&world, "UpdateEndpoint"), 1);
+    wanted["models"][0]["sagemaker"]["rollout"] = json!({"strategy": "Canary", "stepPercent": 10});
+    world.apply("assistant", &wanted).await;
+    world.wait_ready("assistant").await;
+    assert_eq!(count(&world, "UpdateEndpoint"), 2);
+}
+
+#[tokio::test]
+async fn an_upgrade_of_the_operator_does_not_try_again_what_was_rolled_back() {
+    let mut world = World::with("upgraded", &["--transition-poll", "200ms", "--resync", "1s"]).await;
+    let name = rolled_back(&world).await;
+    world.operator.kill();
+    // As versions noted it that compared the whole spec.
+    let client = world.aws.sagemaker();
+    let arn = endpoint(&world, &name).await.endpoint_arn.expect("an ARN");
+    let tags = client.list_tags().resource_arn(&arn).send().await.expect("tags").tags.unwrap_or_default();
+    let noted = |tags: &[aws_sdk_sagemaker::types::Tag]| {
+        let tag = tags.iter().find(|tag| tag.key.as_deref() == Some("aiplatform.dev/attempt")).expect("an attempt");
+        tag.value.clone().expect("a value")
+    };
+    let attempt = noted(&tags);
+    let parts: Vec<&str> = attempt.split('/').collect();
+    let older = [parts[0], parts[1], "0123abcd", "rolled-back"].join("/");
+    let tag = aws_sdk_sagemaker::types::Tag::builder().key("aiplatform.dev/attempt").value(older).build();
+    client.add_tags().resource_arn(&arn).tags(tag).send().await.expect("tagged");
+    world.restart_operator();
+    world
+        .wait("noted as it is now", async || {
+            let tags = client.list_tags().resource_arn(&arn).send().await.expect("tags").tags.unwrap_or_default();
+            noted(&tags) == attempt
+        })
+        .await;
+    look_again(&world, 3).await;
+    assert_eq!(count(&world, "UpdateEndpoint"), 1);
+    world.wait_stalled("assistant", "RolledBack").await;
+}
+
+#[tokio::test]
 async fn going_back_after_a_rollback_makes_no_update() {
     let world = world("revert").await;
     let name = in_service(&world).await;
