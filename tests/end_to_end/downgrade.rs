@@ -33,8 +33,7 @@ async fn what_a_later_version_made_is_carried_along_and_holds_the_object() {
     world.wait_ready("assistant").await;
     world.operator.kill();
     let arn = "arn:aws:s3vectors:eu-west-1:123456789012:bucket/memory";
-    let resource =
-        json!({"kind": "VectorStore", "name": "memory", "arn": arn, "state": "Dreaming", "since": "2027-01-15T08:00:00Z"});
+    let resource = json!({"kind": "VectorStore", "name": "memory", "arn": arn, "state": "Dreaming", "since": "2027-01-15T08:00:00Z"});
     written_by_a_later_version(&world, &resource).await;
     world.restart_operator();
 

@@ -23,14 +23,16 @@ async fn an_endpoint_deleted_by_hand_in_the_midst_of_a_rollout_is_made_again() {
 async fn an_endpoint_deleted_by_hand_is_ready_only_with_all_that_went_with_it() {
     let world = world("gone-with-it").await;
     let name = in_service(&world).await;
-    transitions_take(&world, 1_500);
-    world.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
-    // What scales it is still seen while it is on its way out, and goes with it.
-    world.poke("assistant").await;
-    let deleting = |status: &aiplatform::api::AIPlatformStatus| {
-        status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Deleting"))
+    // What scales the endpoint is still seen, and then the endpoint is not: in between, both go.
+    world.aws.control("faults", json!({"service": "sagemaker", "operation": "DescribeEndpoint", "error": "hang"}));
+    let seen = async || {
+        let looks = ["DescribeScalableTargets", "DescribeScalingPolicies", "DescribeEndpoint"];
+        looks.map(|operation| count(&world, operation))
     };
-    world.wait_for("assistant", "deleting", deleting).await;
+    let before = seen().await;
+    world.poke("assistant").await;
+    world.wait("looked at", async || seen().await.iter().zip(before).all(|(after, before)| *after > before)).await;
+    world.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
     world.wait("made again", async || count(&world, "CreateEndpoint") == 2).await;
     world.wait_ready("assistant").await;
     let policies = world.aws.autoscaling().describe_scaling_policies().service_namespace(ServiceNamespace::Sagemaker);
