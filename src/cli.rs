@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::guardrails::Guardrails;
 use crate::manifest::{self, Input};
+use crate::operator_policy::bucket_name_pattern;
 
 /// Everything is as asked.
 const SUCCESS: u8 = 0;
@@ -116,8 +117,14 @@ pub struct OperatorPolicyArguments {
     /// and no more. Without one they are for any platform in the partition aws that names no assumeRole
     #[arg(short, long = "file", value_name = "FILE", num_args = 1..)]
     files: Vec<PathBuf>,
+    /// What the names of buckets look like, with * for any text and ? for any one character; may be repeated. Generated
+    /// names begin with the namespace. Default: what the guardrails say, else any name
+    #[arg(long, value_name = "PATTERN", conflicts_with = "files", value_parser = bucket_name_pattern)]
+    bucket_name_pattern: Vec<String>,
     #[command(flatten)]
     cluster: ClusterArguments,
+    #[command(flatten)]
+    guardrails: GuardrailsArguments,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -1,11 +1,11 @@
 //! What platforms may ask for, said by those who run the operator and not by the objects themselves.
 
-mod glob;
+pub(crate) mod glob;
 mod models;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -78,6 +78,10 @@ pub struct Rule {
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]
     pub adoptable_buckets: Vec<String>,
+    /// Names of buckets that a spec may choose in `bucketName`, as globs; generated names are always allowed. Default: any.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)))]
+    pub bucket_names: Option<Vec<String>>,
     /// A managed policy that is put on every role as its permissions boundary. A spec that names another is refused.
     #[serde(default)]
     #[schemars(regex(pattern = POLICY_ARN))]
@@ -116,6 +120,47 @@ impl Guardrails {
     /// Everything that is wrong with it.
     pub fn read(file: Option<&Path>) -> Result<Self, manifest::Error> {
         file.map_or(Ok(Self::Absent), |file| manifest::settings(file).map(Self::Given))
+    }
+
+    /// The rules, where there are any.
+    #[must_use]
+    pub fn rules(&self) -> Option<&[Rule]> {
+        match self {
+            Self::Unbounded | Self::Absent => None,
+            Self::Given(Rules { rules }) => Some(rules),
+        }
+    }
+
+    /// The permissions boundaries that are put on the roles of all platforms, where every rule has one.
+    #[must_use]
+    pub fn boundaries(&self) -> Option<BTreeSet<String>> {
+        let rules = self.rules().filter(|rules| !rules.is_empty())?;
+        rules.iter().map(|rule| rule.permissions_boundary_arn.clone()).collect()
+    }
+
+    /// The permissions boundaries that the roles of a platform can have, where there is one whichever rule is for its
+    /// namespace, of which the labels are not known.
+    #[must_use]
+    pub fn boundaries_of(&self, platform: &Platform) -> Option<BTreeSet<String>> {
+        let own = platform.permissions_boundary_arn.as_ref();
+        let rules = self.rules().map(|rules| possible(rules, &platform.namespace)).unwrap_or_default();
+        if rules.is_empty() {
+            return own.map(|own| BTreeSet::from([own.clone()]));
+        }
+        rules.iter().map(|rule| rule.permissions_boundary_arn.as_ref().or(own).cloned()).collect()
+    }
+
+    /// The accounts that platforms may be in, where every rule names some.
+    #[must_use]
+    pub fn accounts(&self) -> Option<BTreeSet<String>> {
+        let accounts: Option<Vec<&Vec<String>>> = self.rules()?.iter().map(|rule| rule.accounts.as_ref()).collect();
+        Some(accounts?.into_iter().flatten().cloned().collect())
+    }
+
+    /// Roles that the operator may work through.
+    #[must_use]
+    pub fn assumable_roles(&self) -> BTreeSet<String> {
+        self.rules().unwrap_or_default().iter().flat_map(|rule| rule.assume_roles.iter().cloned()).collect()
     }
 
     /// Whether the labels of a namespace make a difference.
@@ -173,6 +218,25 @@ impl Guardrails {
         };
         refused_role(allowed, assumed, advice).map_or(Ok(()), |problem| Err(vec![problem]))
     }
+}
+
+/// The rules of which one is for a namespace whose labels are not known.
+fn possible<'a>(rules: &'a [Rule], namespace: &str) -> Vec<&'a Rule> {
+    let mut possible = Vec::new();
+    for rule in rules {
+        let Some(namespaces) = &rule.namespaces else {
+            possible.push(rule);
+            break;
+        };
+        if namespaces.names.as_ref().is_some_and(|globs| !any(globs, namespace)) {
+            continue;
+        }
+        possible.push(rule);
+        if namespaces.labels.is_none() {
+            break;
+        }
+    }
+    possible
 }
 
 const WITH_FILE: &str = "ask those who run the operator to change the operator's guardrails";

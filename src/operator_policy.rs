@@ -1,6 +1,8 @@
 //! The IAM policies that the operator itself needs: what its adapters declare next to their calls, on the resources of
-//! all platforms or of those in given files.
+//! all platforms or of those in given files, within what the guardrails leave.
 
+mod cautions;
+mod names;
 mod scope;
 #[cfg(test)]
 #[cfg(feature = "aws")]
@@ -10,9 +12,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::guardrails::Guardrails;
 use crate::platform::Platform;
 use crate::policy::{POLICY_LIMIT, Statement, document, size, split};
 use crate::tags;
+pub use cautions::cautions;
+pub use names::bucket_name_pattern;
 use scope::Scope;
 
 /// What some calls of an adapter need.
@@ -72,8 +77,19 @@ pub enum On {
 pub enum When {
     /// The request sets our owner tag.
     OwnerAsked,
+    /// If the request sets an owner tag, it is ours.
+    OwnerAskedIfAny,
     /// The resource carries our owner tag.
     OwnerTagged,
+    /// The resource carries no owner tag but ours: what is made in the same call has none yet, and of what was made a
+    /// moment ago AWS may not know the tags everywhere.
+    OwnerTaggedIfAny,
+    /// The role has the permissions boundary that is known, or gets it with the request.
+    Bounded,
+    /// No permissions boundary is known.
+    Unbounded,
+    /// The resource belongs to the account of the credentials.
+    InAccount,
     /// The role is handed to this service.
     PassedTo(&'static str),
     /// The role is one that this service works with.
@@ -116,22 +132,36 @@ impl Error {
     }
 }
 
-/// The policies for these needs, which are listed by service. With platforms, they allow what those need and no more;
-/// `cluster` is the operator's name in owner tags, where it is known.
+/// What the policies are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent<'a> {
+    /// These platforms and no others, with the guardrails applied to them; without them, any that the guardrails allow.
+    pub platforms: Option<&'a [Platform]>,
+    /// What platforms may ask for.
+    pub guardrails: &'a Guardrails,
+    /// The operator's name in owner tags, where it is known.
+    pub cluster: Option<&'a str>,
+    /// What the names of all buckets look like, in place of what the guardrails say of them. Of no meaning with platforms.
+    pub bucket_names: &'a [String],
+}
+
+impl Extent<'_> {
+    /// What each holder of policies works on.
+    fn scopes(&self) -> BTreeMap<String, Scope> {
+        match self.platforms {
+            None => BTreeMap::from([(OPERATOR.to_string(), Scope::everything(self))]),
+            Some(platforms) => by_holder(platforms, self),
+        }
+    }
+}
+
+/// The policies for these needs, which are listed by service.
 ///
 /// # Errors
 /// When something does not fit into any policy.
-pub fn policies(
-    needs: &[(&str, &[Need])],
-    platforms: Option<&[Platform]>,
-    cluster: Option<&str>,
-) -> Result<Vec<OperatorPolicy>, Error> {
-    let scopes = match platforms {
-        None => BTreeMap::from([(OPERATOR.to_string(), Scope::everything(cluster))]),
-        Some(platforms) => by_holder(platforms, cluster),
-    };
+pub fn policies(needs: &[(&str, &[Need])], extent: &Extent) -> Result<Vec<OperatorPolicy>, Error> {
     let mut policies = Vec::new();
-    for (holder, scope) in &scopes {
+    for (holder, scope) in &extent.scopes() {
         for (service, needs) in needs {
             let statements: Vec<Statement> = needs.iter().flat_map(|need| statements(need, scope)).collect();
             let documents = split(statements, LIMIT).map_err(|(sid, size)| Error::TooLarge { sid, size })?;
@@ -155,7 +185,7 @@ const OPERATOR: &str = "aiplatform-operator";
 const LIMIT: usize = POLICY_LIMIT - 1;
 
 /// What each holder of policies works on: the operator itself, and every role it works through.
-fn by_holder(platforms: &[Platform], cluster: Option<&str>) -> BTreeMap<String, Scope> {
+fn by_holder(platforms: &[Platform], extent: &Extent) -> BTreeMap<String, Scope> {
     let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
     for platform in platforms {
         let holder = match &platform.assume_role {
@@ -166,7 +196,7 @@ fn by_holder(platforms: &[Platform], cluster: Option<&str>) -> BTreeMap<String, 
                 format!("aiplatform-through-{}-{name}", platform.account_id)
             }
         };
-        scopes.entry(holder).or_default().add(platform, cluster);
+        scopes.entry(holder).or_default().add(platform, extent);
     }
     scopes
 }
@@ -174,18 +204,24 @@ fn by_holder(platforms: &[Platform], cluster: Option<&str>) -> BTreeMap<String, 
 /// The statements for a need: none when there is nothing to need it on, several when they would not fit into one.
 fn statements(need: &Need, scope: &Scope) -> Vec<Statement> {
     let resources: Vec<String> = need.on.iter().flat_map(|on| scope.resources(*on)).cloned().collect();
-    if resources.is_empty() {
+    let is_moot = need.when.contains(&When::Unbounded) && scope.boundaries().is_some();
+    if resources.is_empty() || is_moot {
         return Vec::new();
     }
+    let owner = |of: &str| format!("aws:{of}/{}", tags::OWNER);
     let mut statement = Statement::allow(need.sid, need.actions, resources, need.reason);
     for when in need.when {
         statement = match when {
-            When::OwnerAsked => {
-                statement.when("StringLike", &format!("aws:RequestTag/{}", tags::OWNER), scope.owners())
-            }
-            When::OwnerTagged => {
-                statement.when("StringLike", &format!("aws:ResourceTag/{}", tags::OWNER), scope.owners())
-            }
+            When::OwnerAsked => statement.when("StringLike", &owner("RequestTag"), scope.owners()),
+            When::OwnerAskedIfAny => statement.when("StringLikeIfExists", &owner("RequestTag"), scope.owners()),
+            When::OwnerTagged => statement.when("StringLike", &owner("ResourceTag"), scope.owners()),
+            When::OwnerTaggedIfAny => statement.when("StringLikeIfExists", &owner("ResourceTag"), scope.owners()),
+            When::Bounded => match scope.boundaries() {
+                Some(boundaries) => statement.when("StringEquals", "iam:PermissionsBoundary", boundaries),
+                None => statement,
+            },
+            When::Unbounded => statement,
+            When::InAccount => statement.when("StringEquals", "aws:ResourceAccount", scope.accounts()),
             When::PassedTo(service) => statement.when("StringEquals", "iam:PassedToService", texts(&[service])),
             When::LinkedTo(service) => statement.when("StringEquals", "iam:AWSServiceName", texts(&[service])),
             When::Making(calls) => statement.when("StringEquals", "sagemaker:TaggingAction", texts(calls)),

@@ -94,7 +94,8 @@ impl Kind {
             (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role)
                 | (Self::SageMakerModel, Self::Role | Self::Bucket)
                 | (Self::SageMakerEndpointConfig, Self::SageMakerModel | Self::Role | Self::Bucket)
-                | (Self::SageMakerEndpoint, Self::SageMakerEndpointConfig)
+                // Its instances are made with the model and the role of its configuration, which may be gone itself.
+                | (Self::SageMakerEndpoint, Self::SageMakerEndpointConfig | Self::SageMakerModel | Self::Role)
                 | (Self::ScalableTarget, Self::SageMakerEndpoint)
                 | (Self::ScalingPolicy | Self::ScheduledAction, Self::ScalableTarget)
         )

@@ -3,18 +3,37 @@
 use serde_json::json;
 
 use super::{Error, OperatorPolicyArguments, SUCCESS, output, read};
-use crate::operator_policy::policies;
+use crate::guardrails::Guardrails;
+use crate::operator_policy::{Extent, cautions, policies};
 use crate::platform::Platform;
 use crate::provider::aws::NEEDS;
 
 pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8, Error> {
-    let platforms = if arguments.files.is_empty() { None } else { Some(declared(arguments)?) };
-    let cluster = arguments.cluster.cluster_name.as_deref();
-    let policies = policies(&NEEDS, platforms.as_deref(), cluster)?;
+    let guardrails = arguments.guardrails.shown()?;
+    let platforms = if arguments.files.is_empty() { None } else { Some(declared(arguments, &guardrails)?) };
+    let extent = Extent {
+        platforms: platforms.as_deref(),
+        guardrails: &guardrails,
+        cluster: arguments.cluster.cluster_name.as_deref(),
+        bucket_names: &arguments.bucket_name_pattern,
+    };
+    let policies = policies(&NEEDS, &extent)?;
+    for caution in cautions(&extent) {
+        output::complain(&caution);
+    }
     output::json(&json!({ "policies": policies }));
     Ok(SUCCESS)
 }
 
-fn declared(arguments: &OperatorPolicyArguments) -> Result<Vec<Platform>, Error> {
-    Ok(read(&arguments.files)?.manifests.into_iter().map(|manifest| manifest.platform).collect())
+/// The platforms as they may be: what is refused needs no permission.
+fn declared(arguments: &OperatorPolicyArguments, guardrails: &Guardrails) -> Result<Vec<Platform>, Error> {
+    let mut platforms = Vec::new();
+    let mut problems = Vec::new();
+    for manifest in read(&arguments.files)?.manifests {
+        match guardrails.apply(manifest.platform.clone(), None) {
+            Ok(platform) => platforms.push(platform),
+            Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
+        }
+    }
+    if problems.is_empty() { Ok(platforms) } else { Err(Error::Invalid(problems)) }
 }

@@ -1,6 +1,6 @@
 //! Globs on whole names: `*` is any text, `?` any one character.
 
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut seen) = (0, 0);
     // After the last star: where the pattern goes on, and how much of the name the star holds so far.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::On;
+use super::{Extent, On, names};
 use crate::api::sagemaker::SageMaker;
 use crate::api::storage::BucketDeletionPolicy;
 use crate::arn;
@@ -36,19 +36,46 @@ pub(super) struct Scope {
     owners: BTreeSet<String>,
     /// What stands for all owners where they are too many.
     any_owner: String,
+    accounts: BTreeSet<String>,
+    boundaries: Boundaries,
 }
 
+/// What is known of the permissions boundaries of roles.
+#[derive(Clone, Debug, Default)]
+struct Boundaries {
+    known: BTreeSet<String>,
+    /// Who has roles and may have none.
+    missing: Vec<String>,
+}
+
+impl Boundaries {
+    /// Takes note of what bounds the roles of somebody.
+    fn add(&mut self, of: &str, boundaries: Option<BTreeSet<String>>) {
+        match boundaries {
+            Some(boundaries) => self.known.extend(boundaries),
+            None => self.missing.push(of.to_string()),
+        }
+    }
+}
+
+/// The account of the credentials, where the policy cannot name it.
+const OWN_ACCOUNT: &str = "${aws:PrincipalAccount}";
+
 impl Scope {
-    /// Whatever a platform in the partition `aws` may declare.
-    pub fn everything(cluster: Option<&str>) -> Self {
+    /// Whatever a platform in the partition `aws` may declare within the guardrails.
+    pub fn everything(extent: &Extent) -> Self {
+        let cluster = extent.cluster;
+        let buckets = names::buckets(extent.bucket_names, extent.guardrails);
+        let mut boundaries = Boundaries::default();
+        boundaries.add("any platform", extent.guardrails.boundaries());
         let one = |pattern: &str| BTreeSet::from([pattern.to_string()]);
         let roles = one(&arn::role("", "*", crate::grants::ROLE_PATH, "*"));
         Self {
-            buckets: one(&arn::bucket("", "*")),
-            contents: one(&arn::bucket("", "*/*")),
+            contents: buckets.iter().map(|name| arn::bucket("", &format!("{name}/*"))).collect(),
+            buckets: buckets.iter().map(|name| arn::bucket("", name)).collect(),
             roles_of_any_path: one(&arn::role("", "*", "/", "*")),
             passed_roles: roles.clone(),
-            execution_roles: roles.clone(),
+            execution_roles: roles.iter().cloned().chain(names::execution_roles(extent.guardrails)).collect(),
             roles,
             clusters: one("arn:aws:eks:*:*:cluster/*"),
             associations: one("arn:aws:eks:*:*:podidentityassociation/*/*"),
@@ -59,14 +86,18 @@ impl Scope {
             scaling_alarms: one(&scaling_alarms("*", "*", "*")),
             scaling_roles: one(&scaling_role("", "*")),
             anything: one("*"),
-            assumed_roles: BTreeSet::new(),
+            assumed_roles: extent.guardrails.assumable_roles(),
+            accounts: extent.guardrails.accounts().unwrap_or_default(),
+            boundaries,
             owners: one(&any_owner(cluster)),
             any_owner: any_owner(cluster),
         }
     }
 
     /// What this platform declares too.
-    pub fn add(&mut self, platform: &Platform, cluster: Option<&str>) {
+    pub fn add(&mut self, platform: &Platform, extent: &Extent) {
+        let cluster = extent.cluster;
+        self.accounts.insert(platform.account_id.clone());
         self.any_owner = any_owner(cluster);
         self.owners.insert(tags::owner(cluster.unwrap_or("*"), &platform.namespace, &platform.name));
         for bucket in &platform.buckets {
@@ -77,7 +108,11 @@ impl Scope {
             self.buckets.insert(arn);
         }
         // Validation has refused a platform whose grants do not fit.
-        for grant in grants(platform).unwrap_or_default() {
+        let grants = grants(platform).unwrap_or_default();
+        if !grants.is_empty() {
+            self.boundaries.add(&platform.id(), extent.guardrails.boundaries_of(platform));
+        }
+        for grant in grants {
             if let (Subject::PodIdentity(..), Some(Identity::PodIdentity { cluster_arn, .. })) =
                 (&grant.subject, &platform.identity)
             {
@@ -131,6 +166,27 @@ impl Scope {
             On::Anything => &self.anything,
             On::AssumedRole => &self.assumed_roles,
         }
+    }
+
+    /// The permissions boundaries of all roles, where each has one.
+    pub fn boundaries(&self) -> Option<Vec<String>> {
+        let is_known = self.boundaries.missing.is_empty() && !self.boundaries.known.is_empty();
+        is_known.then(|| self.boundaries.known.iter().cloned().collect())
+    }
+
+    /// Whether nothing limits the names of buckets.
+    pub fn names_every_bucket(&self) -> bool {
+        self.buckets.contains(&arn::bucket("", "*"))
+    }
+
+    /// Whose roles may have no permissions boundary.
+    pub fn unbounded(&self) -> &[String] {
+        &self.boundaries.missing
+    }
+
+    /// The accounts that everything belongs to.
+    pub fn accounts(&self) -> Vec<String> {
+        if self.accounts.is_empty() { vec![OWN_ACCOUNT.into()] } else { self.accounts.iter().cloned().collect() }
     }
 
     /// Values of the owner tag.

@@ -51,8 +51,15 @@ fn platform(name: &str, further: Value) -> Platform {
     validate(&object).unwrap()
 }
 
+const EVERYTHING: Extent =
+    Extent { platforms: None, guardrails: &Guardrails::Unbounded, cluster: None, bucket_names: &[] };
+
+fn of(extent: &Extent) -> Vec<OperatorPolicy> {
+    policies(&NEEDS, extent).unwrap()
+}
+
 fn narrowed(platforms: &[Platform], cluster: Option<&str>) -> Vec<OperatorPolicy> {
-    policies(&NEEDS, Some(platforms), cluster).unwrap()
+    of(&Extent { platforms: Some(platforms), cluster, ..EVERYTHING })
 }
 
 fn names(policies: &[OperatorPolicy]) -> Vec<&str> {
@@ -95,7 +102,7 @@ fn check_limits(policies: &[OperatorPolicy]) {
 
 #[test]
 fn for_any_platform() {
-    let policies = policies(&NEEDS, None, None).unwrap();
+    let policies = of(&EVERYTHING);
     check_limits(&policies);
     insta::assert_json_snapshot!(policies);
 }
@@ -151,7 +158,7 @@ fn a_model_is_handed_its_own_role_or_the_users() {
     let expected = [format!("arn:aws:iam::123456789012:role/aiplatform/{own}"), THEIR_ROLE.to_string()];
     assert_eq!(texts(&passed["Resource"]), expected);
     assert_eq!(passed["Condition"], json!({"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}));
-    let for_any = policies(&NEEDS, None, None).unwrap();
+    let for_any = of(&EVERYTHING);
     let passed = statement(&for_any, "PassExecutionRoles");
     assert_eq!(
         passed["Resource"], "arn:aws:iam::*:role/aiplatform/*",
@@ -161,7 +168,7 @@ fn a_model_is_handed_its_own_role_or_the_users() {
 
 #[test]
 fn what_is_there_already_is_not_tagged_as_if_it_were_made() {
-    let made = statement(&policies(&NEEDS, None, None).unwrap(), "TagWhatIsMade");
+    let made = statement(&of(&EVERYTHING), "TagWhatIsMade");
     let calls = json!(["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]);
     assert_eq!(made["Condition"]["StringEquals"]["sagemaker:TaggingAction"], calls);
     assert!(made["Condition"]["StringLike"]["aws:RequestTag/aiplatform.dev/owner"].is_string());
@@ -191,7 +198,7 @@ fn many_platforms_take_several_policies_of_which_none_is_too_large() {
             assert!(resources.contains(&format!("arn:aws:s3:::{}", bucket.bucket_name)));
         }
     }
-    let everything = all(&super::policies(&NEEDS, None, None).unwrap(), "Action");
+    let everything = all(&of(&EVERYTHING), "Action");
     assert_eq!(all(&policies, "Action"), everything);
 }
 
@@ -218,7 +225,7 @@ fn what_fits_nowhere_is_told() {
     let long: &'static str = Box::leak("s3:".to_string().into_boxed_str());
     let actions: &'static [&'static str] = Box::leak(vec![long; 2_000].into_boxed_slice());
     let need = Need { sid: "Long", actions, on: &[On::Bucket], when: &[], reason: "a test" };
-    let error = policies(&[("s3", &[need])], None, None).unwrap_err();
+    let error = policies(&[("s3", &[need])], &EVERYTHING).unwrap_err();
     assert_eq!(error.reason(), "TooLarge");
     assert!(error.to_string().contains("Long"), "{error}");
 }

@@ -273,7 +273,7 @@ def test_associations_end_with_their_cluster(simulator: Simulator, eks: Any, mak
     ("action", "resource"),
     [
         ("eks:CreatePodIdentityAssociation", f"{PREFIX}cluster/c"),
-        ("eks:TagResource", f"{PREFIX}cluster/c"),
+        ("eks:TagResource", f"{PREFIX}podidentityassociation/c/*"),
         ("iam:PassRole", ROLE),
         ("iam:GetRole", ROLE),
     ],

@@ -1,6 +1,6 @@
 //! `operator-policy` against what the operator really calls: every call is allowed, and nothing is allowed for nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_s3::primitives::ByteStream;
@@ -24,36 +24,54 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1";
 const ALWAYS_ALLOWED: &str = "sts:GetCallerIdentity";
 
 /// A call of the operator, with what it needs.
-#[derive(Default)]
 struct Call {
     operation: String,
     account: String,
-    tags: Vec<(String, String)>,
-    permissions: Vec<(String, String)>,
+    needs: Vec<Need>,
+}
+
+/// An action on a resource, with what IAM knows when it is asked for it.
+struct Need {
+    action: String,
+    resource: String,
+    conditions: BTreeMap<String, String>,
 }
 
 /// The operator's own calls, as it names itself in them.
 fn calls(world: &World) -> Vec<Call> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let ours = |call: &Value| text(&call["userAgent"]).contains("app/aiplatform");
-    let read = |call: Value| Call {
-        operation: text(&call["operation"]),
-        account: text(&call["account"]),
-        tags: requested_tags(&call["parameters"]),
-        permissions: serde_json::from_value(call["permissions"].clone()).expect("pairs"),
+    let read = |call: Value| {
+        let permissions: Vec<(String, String)> = serde_json::from_value(call["permissions"].clone()).expect("pairs");
+        let conditions: Vec<BTreeMap<String, String>> =
+            serde_json::from_value(call["conditions"].clone()).expect("condition keys");
+        let (operation, account) = (text(&call["operation"]), text(&call["account"]));
+        let needs = permissions.into_iter().zip(conditions).filter(|((action, _), _)| action != ALWAYS_ALLOWED);
+        let needs = needs.map(|((action, resource), mut conditions)| {
+            conditions.extend(of_service(&operation, &action));
+            Need { action, resource, conditions }
+        });
+        Call { needs: needs.collect(), operation, account }
     };
     world.aws.calls().into_iter().filter(ours).map(read).collect()
 }
 
-fn requested_tags(parameters: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    match (&parameters["Tags"], &parameters["tags"]) {
-        (Value::Array(tags), _) => tags.iter().map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect(),
-        (Value::Object(tags), _) | (_, Value::Object(tags)) => {
-            tags.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+/// What services tell IAM of their own calls, by condition key.
+fn of_service(operation: &str, action: &str) -> Option<(String, String)> {
+    let value = match action {
+        "sagemaker:AddTags" if operation.starts_with("Create") => ("sagemaker:TaggingAction", operation),
+        "iam:PassRole" if operation.ends_with("PodIdentityAssociation") => {
+            ("iam:PassedToService", "pods.eks.amazonaws.com")
         }
-        _ => Vec::new(),
-    }
+        "iam:PassRole" if operation == "CreateModel" => ("iam:PassedToService", "sagemaker.amazonaws.com"),
+        "iam:CreateServiceLinkedRole" => ("iam:AWSServiceName", "sagemaker.application-autoscaling.amazonaws.com"),
+        // All that the operator scales is SageMaker's, and what SageMaker asks for itself too.
+        _ if action.starts_with("application-autoscaling:") => {
+            ("application-autoscaling:service-namespace", "sagemaker")
+        }
+        _ => return None,
+    };
+    Some((value.0.into(), value.1.into()))
 }
 
 /// The statements of all policies whose name begins so.
@@ -79,47 +97,42 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// What AWS knows of a call when it asks for the action, by condition key.
-fn context(call: &Call, action: &str, key: &str) -> Option<String> {
-    let is_binding = call.operation.ends_with("PodIdentityAssociation");
-    let value = match key {
-        "sagemaker:TaggingAction" => call.operation.starts_with("Create").then_some(call.operation.as_str()),
-        "iam:PassedToService" if is_binding => Some("pods.eks.amazonaws.com"),
-        "iam:PassedToService" => (call.operation == "CreateModel").then_some("sagemaker.amazonaws.com"),
-        "iam:AWSServiceName" => {
-            (call.operation == "RegisterScalableTarget").then_some("sagemaker.application-autoscaling.amazonaws.com")
-        }
-        // All that the operator scales is SageMaker's, and what SageMaker asks for itself too.
-        "application-autoscaling:service-namespace" => {
-            action.starts_with("application-autoscaling:").then_some("sagemaker")
-        }
-        _ => None,
-    };
-    value.map(ToString::to_string)
+/// Whether a condition of a statement holds.
+fn holds(operator: &str, wanted: &Value, found: Option<&String>, account: &str) -> bool {
+    let wanted = texts(wanted).into_iter().map(|wanted| wanted.replace("${aws:PrincipalAccount}", account));
+    let (mut wanted, is_there) = (wanted.collect::<Vec<_>>().into_iter(), found.is_some());
+    let found = found.map(String::as_str).unwrap_or_default();
+    match operator {
+        "StringEquals" => is_there && wanted.any(|wanted| wanted == found),
+        "StringLike" => is_there && wanted.any(|wanted| like(wanted.as_bytes(), found.as_bytes())),
+        "StringLikeIfExists" => !is_there || wanted.any(|wanted| like(wanted.as_bytes(), found.as_bytes())),
+        other => panic!("nobody knows what {other} means"),
+    }
 }
 
-/// Whether a statement allows a call the action on the resource. The simulator does not tell the tags of resources, so
-/// conditions on those are taken to hold: the operator writes only what carries its tag.
-fn allows(statement: &Value, call: &Call, action: &str, resource: &str) -> bool {
+/// Whether a statement allows what somebody of the account needs.
+fn allows(statement: &Value, account: &str, need: &Need) -> bool {
     let any = |value: &Value, text: &str| texts(value).iter().any(|item| like(item.as_bytes(), text.as_bytes()));
-    let asked = &statement["Condition"]["StringLike"]["aws:RequestTag/aiplatform.dev/owner"];
-    let tagged = call.tags.iter().any(|(key, value)| key == "aiplatform.dev/owner" && any(asked, value));
-    let holds = |(key, values): (&String, &Value)| {
-        context(call, action, key).is_some_and(|found| texts(values).contains(&found.as_str()))
-    };
-    texts(&statement["Action"]).contains(&action)
-        && any(&statement["Resource"], resource)
-        && (asked.is_null() || tagged)
-        && statement["Condition"]["StringEquals"].as_object().into_iter().flatten().all(holds)
+    let conditions = statement["Condition"].as_object().into_iter().flatten();
+    let mut conditions =
+        conditions.flat_map(|(operator, keys)| keys.as_object().into_iter().flatten().map(move |it| (operator, it)));
+    texts(&statement["Action"]).contains(&need.action.as_str())
+        && any(&statement["Resource"], &need.resource)
+        && conditions.all(|(operator, (key, wanted))| holds(operator, wanted, need.conditions.get(key), account))
 }
 
 /// Fails unless the statements allow everything that the calls need; the actions needed.
 fn assert_allowed<'a>(statements: &[Value], calls: impl Iterator<Item = &'a Call>) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for call in calls {
-        for (action, resource) in call.permissions.iter().filter(|(action, _)| action != ALWAYS_ALLOWED) {
-            let allowed = statements.iter().any(|statement| allows(statement, call, action, resource));
-            assert!(allowed, "{}: {action} on {resource} is not allowed by\n{statements:#?}", call.operation);
+        for need in &call.needs {
+            let Need { action, resource, conditions } = need;
+            let allowed = statements.iter().any(|statement| allows(statement, &call.account, need));
+            assert!(
+                allowed,
+                "{}: {action} on {resource} with {conditions:?} is not allowed by\n{statements:#?}",
+                call.operation
+            );
             used.insert(action.clone());
         }
     }
@@ -166,7 +179,6 @@ fn everything(boundary: &str) -> Value {
 fn moved_on(first: &Value) -> Value {
     let mut changed = first.clone();
     changed["storage"]["buckets"][0]["tlsOnly"] = json!(false);
-    changed.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
     changed["tags"] = json!({"project": "assistant"});
     changed["models"][0]["sagemaker"]["environment"] = json!({"REVISION": "2"});
     changed["models"][0]["sagemaker"]["keepRevisions"] = json!(0);
@@ -217,7 +229,11 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     }
     world.wait_ready("assistant").await;
 
-    world.apply("assistant", &moved_on(&first)).await;
+    let mut last = moved_on(&first);
+    world.apply("assistant", &last).await;
+    world.wait_ready("assistant").await;
+    last.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
+    world.apply("assistant", &last).await;
     world.wait_ready("assistant").await;
     fill(&world, &name("Bucket"), &name("Role"), &boundary).await;
     for platform in ["assistant", "elsewhere"] {
@@ -228,12 +244,29 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     let calls = calls(&world);
     // Which roles the operator may work through, and which it may hand on beside its own, is only known from files.
     let (known_from_files, general): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| {
-        let on_theirs = |(action, role): &(String, String)| action == "iam:PassRole" && role == EXECUTION_ROLE;
-        call.operation == "AssumeRole" || call.permissions.iter().any(on_theirs)
+        let on_theirs = |need: &Need| need.action == "iam:PassRole" && need.resource == EXECUTION_ROLE;
+        call.operation == "AssumeRole" || call.needs.iter().any(on_theirs)
     });
     assert!(["AssumeRole", "CreateModel"].iter().all(|it| known_from_files.iter().any(|call| call.operation == *it)));
-    let for_any = statements(&printed(&[]), "aiplatform-operator-");
-    assert_eq!(assert_allowed(&for_any, general.into_iter()), actions(&for_any));
+    for arguments in [vec![], vec!["--cluster-name", "tests"]] {
+        let for_any = statements(&printed(&arguments), "aiplatform-operator-");
+        assert_eq!(assert_allowed(&for_any, general.iter().copied()), actions(&for_any));
+    }
+
+    let of_account = |account: &'static str| calls.iter().filter(move |call| call.account == account);
+    // Where every role has a boundary, nothing takes it off, and all else goes on.
+    let unbinds = |call: &&Call| call.operation == "DeleteRolePermissionsBoundary";
+    let bounded = || of_account("123456789012").filter(|call| !unbinds(call));
+    let unbinding = of_account("123456789012").find(unbinds).expect("the boundary was taken off");
+    let rules = format!(
+        "rules: [{{namespaces: {{names: [\"{}\"]}}, bucketNames: [], adoptableBuckets: [legacy-bucket], permissionsBoundaryArn: \"{boundary}\",
+        executionRoles: [\"{EXECUTION_ROLE}\"], assumeRoles: [\"{ROLE_TO_ASSUME}\"], accounts: [\"123456789012\"]}}]",
+        world.namespace
+    );
+    let guardrails = file(&rules);
+    let guarded = printed(&["--guardrails", guardrails.to_str().expect("a path"), "--cluster-name", "tests"]);
+    let guarded = statements(&guarded, "aiplatform-operator-");
+    assert_eq!(assert_allowed(&guarded, bounded()), actions(&guarded));
 
     let object = |name: &str, spec: &Value| {
         json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
@@ -242,16 +275,16 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     let platforms = file(&format!("{}\n---\n{}", object("assistant", &first), object("elsewhere", &second)));
     let narrowed = printed(&["-f", platforms.to_str().expect("a path"), "--cluster-name", "tests"]);
     let own = statements(&narrowed, "aiplatform-operator-");
-    let of_account = |account: &'static str| calls.iter().filter(move |call| call.account == account);
-    assert_eq!(assert_allowed(&own, of_account("123456789012")), actions(&own));
+    assert_eq!(assert_allowed(&own, bounded()), actions(&own));
+    for statements in [&guarded, &own] {
+        let allowed = |need| statements.iter().any(|statement| allows(statement, "123456789012", need));
+        assert!(!unbinding.needs.iter().all(allowed), "nobody takes a boundary off");
+    }
     let through = statements(&narrowed, "aiplatform-through-210987654321-deployer-");
     assert!(!assert_allowed(&through, of_account("210987654321")).is_empty());
-    for other in
-        of_account("210987654321").flat_map(|call| &call.permissions).filter(|(action, _)| action != ALWAYS_ALLOWED)
-    {
-        let (action, resource) = other;
-        let allowed = own.iter().any(|statement| allows(statement, &Call::default(), action, resource));
-        assert!(!allowed, "{action} on {resource} belongs to the other account");
+    for other in of_account("210987654321").flat_map(|call| &call.needs) {
+        let allowed = own.iter().any(|statement| allows(statement, "123456789012", other));
+        assert!(!allowed, "{} on {} belongs to the other account", other.action, other.resource);
     }
 }
 
@@ -304,6 +337,36 @@ async fn fill(world: &World, bucket: &str, role: &str, policy: &str) {
     s3.delete_object().bucket(bucket).key("one").send().await.expect("a delete marker");
     s3.create_multipart_upload().bucket(bucket).key("unfinished").send().await.expect("an upload");
     world.aws.iam().attach_role_policy().role_name(role).policy_arn(policy).send().await.expect("attached");
+}
+
+/// What the command says beside its output.
+fn told(arguments: &[&str]) -> String {
+    let output = command().arg("operator-policy").args(arguments).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_the_policies_leave_open_is_told_beside_them() {
+    let worth_the_account = "worth the account";
+    let every_bucket = "every bucket of the account";
+    let every_cluster = "--cluster-name";
+    let open = told(&[]);
+    for part in [worth_the_account, every_bucket, every_cluster] {
+        assert!(open.contains(part), "{part}: {open}");
+    }
+    let bounded = file("rules: [{permissionsBoundaryArn: \"arn:aws:iam::123456789012:policy/b\"}]");
+    let bounded = bounded.to_str().expect("a path");
+    let limited = ["--guardrails", bounded, "--bucket-name-pattern", "ml-*", "--cluster-name", "prod"];
+    assert_eq!(told(&limited), "");
+    let half =
+        file("rules: [{namespaces: {names: [a]}, permissionsBoundaryArn: \"arn:aws:iam::123456789012:policy/b\"}, {}]");
+    let half = told(&["--guardrails", half.to_str().expect("a path"), "--cluster-name", "prod"]);
+    assert!(half.contains(worth_the_account), "{half}");
+    let wanted = spec(json!([{"name": "a"}]));
+    let unbounded = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": "x", "namespace": "n"}, "spec": wanted});
+    let without_roles = file(&unbounded.to_string());
+    assert_eq!(told(&["-f", without_roles.to_str().expect("a path"), "--cluster-name", "prod"]), "");
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub mod action {
 const NAMESPACE: &str = "sagemaker";
 
 /// What the calls of this adapter need. A target that nobody tagged is its endpoint's like one that carries our tag, so
-/// that tags cannot say which of them may be changed.
+/// that tags say only which of them may not be changed.
 pub const NEEDS: &[Need] = &[
     Need {
         sid: "FindScaling",
@@ -89,15 +89,15 @@ pub const NEEDS: &[Need] = &[
             action::DELETE_ACTION,
         ],
         on: &[On::ScalableTarget],
-        when: &[When::Scaling(NAMESPACE)],
+        when: &[When::Scaling(NAMESPACE), When::OwnerTaggedIfAny],
         reason: "sets how endpoints scale; the ARN of a target does not say which endpoint it is about",
     },
     Need {
         sid: "TagTargets",
         actions: &[action::TAG],
         on: &[On::ScalableTarget],
-        when: &[When::OwnerAsked],
-        reason: "says whose a scalable target is",
+        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        reason: "says whose a scalable target is, and takes none from another cluster",
     },
     Need {
         sid: "UntagOwnTargets",

@@ -65,17 +65,17 @@ pub const NEEDS: &[Need] = &[
         reason: "binds service accounts to roles, never without the tag that says whose the association is",
     },
     Need {
-        sid: "TagAssociations",
+        sid: "TagNewAssociations",
         actions: &[action::TAG],
-        on: &[On::Association, On::Cluster],
-        when: &[When::OwnerAsked],
-        reason: "tags associations; in the call that makes one, EKS asks for it on the cluster",
+        on: &[On::Association],
+        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        reason: "tags an association in the call that makes it, and takes none from another cluster",
     },
     Need {
         sid: "ChangeOwnAssociations",
-        actions: &[action::UPDATE, action::UNTAG, action::DELETE],
+        actions: &[action::UPDATE, action::TAG, action::UNTAG, action::DELETE],
         on: &[On::Association],
-        when: &[When::OwnerTagged],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
         reason: "puts back what drifts and takes associations away, only those with our tag",
     },
     Need {

@@ -74,34 +74,48 @@ pub const NEEDS: &[Need] = &[
     },
     Need {
         sid: "MakeRoles",
-        actions: &[action::CREATE, action::TAG],
+        actions: &[action::CREATE],
         on: &[On::Role],
-        when: &[When::OwnerAsked],
+        when: &[When::OwnerAsked, When::Bounded],
         reason: "makes roles, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "TagNewRoles",
+        actions: &[action::TAG],
+        on: &[On::Role],
+        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        reason: "tags a role in the call that makes it, and takes none from another cluster",
     },
     // IAM takes a while to know a new role's tags everywhere, and the policies are put right after the role is made.
     Need {
         sid: "WriteRolePolicies",
         actions: &[action::PUT_POLICY],
         on: &[On::Role],
-        when: &[],
+        when: &[When::OwnerTaggedIfAny, When::Bounded],
         reason: "says what a role can do, right after it was made: before IAM knows its tags everywhere",
     },
+    // The boundary is put back before anything else is, so that a role without it is not changed in the meantime.
+    Need {
+        sid: "BindOwnRoles",
+        actions: &[action::PUT_BOUNDARY, action::UPDATE_TRUST],
+        on: &[On::Role],
+        when: &[When::OwnerTagged, When::Bounded],
+        reason: "puts back whom a role trusts and what bounds it, only of roles with our tag",
+    },
+    Need {
+        sid: "UnbindOwnRoles",
+        actions: &[action::DELETE_BOUNDARY],
+        on: &[On::Role],
+        when: &[When::OwnerTagged, When::Unbounded],
+        reason: "takes off the boundary that a platform no longer names; where every role has one, nobody may",
+    },
+    // A role that was made before there was a boundary has to go without one.
     Need {
         sid: "ChangeOwnRoles",
-        actions: &[
-            action::TAG,
-            action::UNTAG,
-            action::UPDATE_TRUST,
-            action::PUT_BOUNDARY,
-            action::DELETE_BOUNDARY,
-            action::DELETE_POLICY,
-            action::DETACH,
-            action::DELETE,
-        ],
+        actions: &[action::TAG, action::UNTAG, action::DELETE_POLICY, action::DETACH, action::DELETE],
         on: &[On::Role],
-        when: &[When::OwnerTagged],
-        reason: "puts back what drifts and deletes roles, only those with our tag",
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "puts tags back, takes policies away and deletes roles, only those with our tag",
     },
 ];
 

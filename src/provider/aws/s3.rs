@@ -18,7 +18,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
 use crate::arn;
-use crate::operator_policy::{Need, On};
+use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
 use crate::provider::{Applied, Class, Error, Place};
 use crate::resource::Resource;
@@ -89,14 +89,14 @@ pub const NEEDS: &[Need] = &[
             action::LIST_UPLOADS,
         ],
         on: &[On::Bucket],
-        when: &[],
+        when: &[When::InAccount],
         reason: "sees whose a bucket is, how it is set up, and whether it is empty before it goes",
     },
     Need {
         sid: "MakeBuckets",
         actions: &[action::CREATE, action::TAG, action::PUT_OWNERSHIP],
         on: &[On::Bucket],
-        when: &[],
+        when: &[When::InAccount],
         reason: "makes buckets; tags and object ownership in the same call are permissions of their own",
     },
     Need {
@@ -112,14 +112,14 @@ pub const NEEDS: &[Need] = &[
             action::DELETE,
         ],
         on: &[On::Bucket],
-        when: &[],
+        when: &[When::InAccount],
         reason: "sets buckets up as declared, puts back what drifts, and deletes them when they are empty",
     },
     Need {
         sid: "DeleteContents",
         actions: &[action::DELETE_VERSION, action::ABORT_UPLOAD],
         on: &[On::Contents],
-        when: &[],
+        when: &[When::InAccount],
         reason: "empties buckets whose deletionPolicy is DeleteWithContents",
     },
 ];

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from simulator.call import Call
-from simulator.service import Requirement
+from simulator.service import Conditions, Requirement
 from simulator.wire import Response
 
 XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")
@@ -22,7 +22,9 @@ class Journal:
         self._entries: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def open(self, call: Call, permissions: list[Requirement]) -> dict[str, Any]:
+    def open(
+        self, call: Call, permissions: list[Requirement], conditions: list[Conditions]
+    ) -> dict[str, Any]:
         """Note a call that arrived, and what it needs; its result is null until it is answered."""
         entry: dict[str, Any] = {
             "service": call.service,
@@ -35,6 +37,7 @@ class Journal:
             "method": call.request.method,
             "target": call.request.target,
             "permissions": [list(permission) for permission in permissions],
+            "conditions": conditions,
             "result": None,
         }
         with self._lock:

@@ -28,6 +28,8 @@ Before = Callable[[Call], Answer]
 After = Callable[[Call, Response], Answer]
 Control = Callable[[dict[str, Any]], Any]
 Requirement = tuple[str, str]
+# Condition keys of IAM with their values.
+Conditions = dict[str, str]
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 EVERY = "*"
@@ -46,6 +48,7 @@ class Service:
         self.validation_code = validation_code
         self.controls: dict[str, Control] = {}
         self.permissions: Callable[[Call], list[Requirement]] | None = None
+        self.conditions: Callable[[Call, str, str], Conditions] | None = None
         self.resets: list[Callable[[], None]] = []
         self._before: dict[str, list[Before]] = {}
         self._after: dict[str, list[After]] = {}
@@ -70,6 +73,14 @@ class Service:
     def requires(self, function: AnyFunction) -> AnyFunction:
         """Register what says which (IAM action, resource ARN) pairs a call needs."""
         self.permissions = function
+        return function
+
+    def tells(self, function: AnyFunction) -> AnyFunction:
+        """Register what says which condition keys IAM knows of a resource that a call is about.
+
+        It gets the call, the action and the resource's ARN.
+        """
+        self.conditions = function
         return function
 
     def on_reset(self, function: AnyFunction) -> AnyFunction:

@@ -7,13 +7,14 @@ from typing import Any
 
 from simulator.backend import call_moto, reset_moto, serialize
 from simulator.call import Call, identify
+from simulator.conditions import conditions
 from simulator.control import PREFIX, Controls
 from simulator.credentials import check_credentials
 from simulator.errors import AwsError, render
 from simulator.faults import Failure, Faults
 from simulator.journal import Journal
 from simulator.permissions import Permissions, requirements
-from simulator.service import Answer, Control, Requirement, Service
+from simulator.service import Answer, Conditions, Control, Requirement, Service
 from simulator.settings import settings
 from simulator.validation import check_parameters
 from simulator.wire import MalformedBodyError, Request, Response, broken_checksum, unframed
@@ -53,7 +54,8 @@ class Simulator:
         except MalformedBodyError:
             return render(AwsError("IncompleteBody", "The request body terminated early."), None)
         call = self._identify(request)
-        entry = self.journal.open(call, self._needed(call))
+        needed = self._needed(call)
+        entry = self.journal.open(call, needed, self._conditions(call, needed))
         response = None
         try:
             response = self._serve(call)
@@ -68,6 +70,11 @@ class Simulator:
                 return requirements(call, self.parts.get(call.service or ""))
         except Exception:  # a call that is malformed says so in its answer
             return []
+
+    def _conditions(self, call: Call, needed: list[Requirement]) -> list[Conditions]:
+        """What IAM knows when a call asks for each of these, before it changes anything."""
+        with self._turn:
+            return [conditions(call, each, self.parts) for each in needed]
 
     @staticmethod
     def _identify(request: Request) -> Call:

@@ -7,7 +7,7 @@ use aiplatform::desire::desire;
 use aiplatform::grants::revision_policy_name;
 use aiplatform::platform::validate;
 use aiplatform::resource::endpoint::Status;
-use aiplatform::resource::endpoint_config::revision_of;
+use aiplatform::resource::endpoint_config::{Capacity, Content, Instance, revision_of};
 use aiplatform::resource::scaling::{Bounds, Dimension, Scaled};
 use aiplatform::resource::{Endpoint, Owner, Resource, Role};
 use serde_json::json;
@@ -67,6 +67,43 @@ pub fn wanted(object: &AIPlatform) -> Vec<Resource> {
     desire(&platform, CLUSTER).into_iter().map(|desired| desired.resource).collect()
 }
 
+/// Everything that an object wants in this world: a scaled endpoint in service keeps a configuration that differs in its
+/// first count alone, for the count is not the user's any more.
+pub fn wanted_in(world: &World, object: &AIPlatform) -> Vec<Resource> {
+    let mut wanted = wanted(object);
+    let is_scaled = wanted.iter().any(|resource| matches!(resource, Resource::ScalableTarget(_)));
+    let running = world.sagemaker.endpoints.get(&endpoint_name()).map(|endpoint| endpoint.config().to_string());
+    let Some((name, found)) = running.and_then(|name| Some((name.clone(), world.sagemaker.configs.get(&name)?))) else {
+        return wanted;
+    };
+    let config = wanted.iter().find_map(|resource| match resource {
+        Resource::EndpointConfig(config) => Some(config.clone()),
+        _ => None,
+    });
+    let counted = |content: &Content| match &content.capacity {
+        Capacity::Instance(instance) => {
+            Content { capacity: Capacity::Instance(Instance { count: 1, ..instance.clone() }), ..content.clone() }
+        }
+        Capacity::Serverless(_) => content.clone(),
+    };
+    let Some(config) = config.filter(|config| is_scaled && counted(&config.content) == counted(&found.content)) else {
+        return wanted;
+    };
+    for resource in &mut wanted {
+        match resource {
+            Resource::EndpointConfig(config) => config.name.clone_from(&name),
+            Resource::Endpoint(endpoint) => endpoint.config.clone_from(&name),
+            Resource::Role(role) => {
+                if let Some(policy) = role.policies.remove(&revision_policy_name(config.revision())) {
+                    role.policies.insert(revision_policy_name(revision_of(&name)), policy);
+                }
+            }
+            _ => {}
+        }
+    }
+    wanted
+}
+
 /// The endpoint that an object wants.
 pub fn wanted_endpoint(object: &AIPlatform) -> Option<Endpoint> {
     wanted(object).into_iter().find_map(|resource| match resource {
@@ -87,7 +124,7 @@ pub fn scaled() -> Scaled {
 
 /// The world has what the object wants, and beyond it only what is to be kept.
 pub fn assert_serves(world: &World, object: &AIPlatform) {
-    let wanted = wanted(object);
+    let wanted = wanted_in(world, object);
     for resource in &wanted {
         assert_is_there(world, resource);
     }
@@ -165,7 +202,10 @@ fn assert_can(world: &World, wanted: &Role) {
 
 /// The configurations that are there beyond the wanted one: they ran once, and are not more than is wanted.
 pub fn kept(world: &World, object: &AIPlatform) -> BTreeSet<String> {
-    let endpoint = wanted_endpoint(object);
+    let endpoint = wanted_in(world, object).into_iter().find_map(|resource| match resource {
+        Resource::Endpoint(endpoint) => Some(endpoint),
+        _ => None,
+    });
     let keep = endpoint.as_ref().map_or(0, |endpoint| endpoint.keep_revisions);
     let ours = |name: &&String| {
         let key = aiplatform::resource::Key {

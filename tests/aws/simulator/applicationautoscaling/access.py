@@ -3,12 +3,13 @@
 from simulator.applicationautoscaling.service import is_ours, service
 from simulator.applicationautoscaling.targets import PRINCIPAL
 from simulator.call import Call
+from simulator.conditions import resource_tags
 from simulator.iam.service_linked import find_service_linked_role, service_linked_role_arn
 from simulator.sagemaker.endpoint import Endpoint
 from simulator.sagemaker.resources import look_up
 from simulator.sagemaker.service import CONFIG, ENDPOINT, arn_of
-from simulator.scalable_targets import ScalableTarget, find_target
-from simulator.service import Requirement
+from simulator.scalable_targets import ScalableTarget, find_target, targets_in
+from simulator.service import Conditions, Requirement
 
 LISTS = ("DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions")
 # What takes alarms away, where there are any.
@@ -39,6 +40,13 @@ def requirements(call: Call) -> list[Requirement]:
     elif call.operation in DELETIONS and target and target.policies:
         needed.append(("cloudwatch:DeleteAlarms", _alarms(call)))
     return needed
+
+
+@service.tells
+def conditions(call: Call, _action: str, resource: str) -> Conditions:
+    """The tags of a scalable target."""
+    found = (it for it in targets_in(call.account, call.region) if it.arn == resource)
+    return resource_tags(next((target.tags for target in found), {}))
 
 
 def _target(call: Call) -> ScalableTarget | None:

@@ -1,8 +1,9 @@
 """The permissions that IAM's operations need, and those that other services' calls need of it."""
 
 from simulator.call import Call
+from simulator.conditions import resource_tags
 from simulator.iam.service import backend_of, service
-from simulator.service import Requirement
+from simulator.service import Conditions, Requirement
 
 # Parameters that name what a call is about, with what its ARN calls it.
 KINDS = {"UserName": "user", "GroupName": "group", "InstanceProfileName": "instance-profile"}
@@ -26,6 +27,23 @@ def requirements(call: Call) -> list[Requirement]:
     if tagging and call.parameters.get("Tags"):
         needed.append((f"iam:{tagging}", resource))
     return needed
+
+
+# Calls of which the boundary counts that they name; else it is the one that the role has.
+BINDING = ("CreateRole", "PutRolePermissionsBoundary")
+
+
+@service.tells
+def conditions(call: Call, action: str, resource: str) -> Conditions:
+    """The tags and the permissions boundary of a role."""
+    roles = backend_of(call).roles.values()
+    role = next((role for role in roles if role.arn == resource), None)
+    known = resource_tags(role.tags) if role else {}
+    if action.removeprefix("iam:") in BINDING:
+        boundary = call.parameters.get("PermissionsBoundary")
+    else:
+        boundary = role.permissions_boundary_arn if role else None
+    return known | ({"iam:PermissionsBoundary": boundary} if boundary else {})
 
 
 def pass_role(arn: str) -> Requirement:

@@ -4,7 +4,7 @@ from simulator.call import DEFAULT_REGION, Call
 from simulator.errors import AwsError
 from simulator.s3.actions import ACTIONS, VERSIONED_ACTIONS
 from simulator.s3.service import bucket_of, find_bucket, service
-from simulator.service import Requirement
+from simulator.service import Conditions, Requirement
 
 # These name no bucket, or one that need not exist yet.
 WITHOUT_BUCKET = frozenset({"CreateBucket", "ListBuckets", "ListDirectoryBuckets"})
@@ -27,6 +27,13 @@ def requirements(call: Call) -> list[Requirement]:
         if call.parameters.get("ObjectOwnership"):
             needed.append(("s3:PutBucketOwnershipControls", _arn(call)))
     return needed
+
+
+@service.tells
+def conditions(call: Call, _action: str, resource: str) -> Conditions:
+    """Whose a bucket is: one that is about to be made is the caller's."""
+    bucket = find_bucket(resource.split(":")[5].split("/")[0])
+    return {"aws:ResourceAccount": bucket.account_id if bucket else call.account}
 
 
 def _delete_requirements(call: Call) -> list[Requirement]:

@@ -1,10 +1,12 @@
 """The permissions that SageMaker's operations need."""
 
 from simulator.call import Call
+from simulator.conditions import resource_tags
 from simulator.iam import pass_role
+from simulator.sagemaker.resources import look_up
 from simulator.sagemaker.service import CONFIG, ENDPOINT, MODEL, arn_of, service
 from simulator.scalable_targets import targets_of_endpoint
-from simulator.service import Requirement
+from simulator.service import Conditions, Requirement
 
 # The parameter that names what an operation is about, by the end of the operation's name.
 ABOUT = {
@@ -14,6 +16,13 @@ ABOUT = {
     "Model": (MODEL, "ModelName"),
 }
 VERBS = ("Create", "Describe", "Update", "Delete")
+
+
+@service.tells
+def conditions(_call: Call, _action: str, resource: str) -> Conditions:
+    """The tags of a model, an endpoint configuration or an endpoint."""
+    found = look_up(resource)
+    return resource_tags(found.tags) if found else {}
 
 
 @service.requires

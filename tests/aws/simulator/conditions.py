@@ -1,0 +1,36 @@
+"""What IAM knows of a call beside the action and the resource: its condition keys."""
+
+from typing import Any
+
+from simulator.call import Call
+from simulator.service import Conditions, Requirement, Service
+
+
+def conditions(call: Call, needed: Requirement, parts: dict[str, Service]) -> Conditions:
+    """The condition keys of a call when it asks for an action on a resource."""
+    action, resource = needed
+    known = requested_tags(call)
+    service = resource.split(":")[2] if resource.startswith("arn:") else ""
+    part = parts.get(service)
+    if part and part.conditions:
+        known |= part.conditions(call, action, resource)
+    return known
+
+
+def requested_tags(call: Call) -> Conditions:
+    """The tags that a call sets."""
+    configuration = call.parameters.get("CreateBucketConfiguration") or {}
+    given = call.parameters.get("Tags") or call.parameters.get("tags") or configuration.get("Tags")
+    return {f"aws:RequestTag/{key}": value for key, value in pairs(given or {})}
+
+
+def resource_tags(tags: Any) -> Conditions:
+    """The tags that a resource has."""
+    return {f"aws:ResourceTag/{key}": value for key, value in pairs(tags)}
+
+
+def pairs(tags: Any) -> list[tuple[str, str]]:
+    """Tags as AWS's services spell them: a map, or a list of keys and values."""
+    if isinstance(tags, dict):
+        return list(tags.items())
+    return [(tag["Key"], tag["Value"]) for tag in tags]
