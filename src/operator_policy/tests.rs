@@ -116,6 +116,84 @@ fn for_a_platform_and_no_more() {
     insta::assert_json_snapshot!(policies);
 }
 
+fn guardrails(rules: Value) -> Guardrails {
+    Guardrails::Given(crate::guardrails::Rules { rules: serde_json::from_value(rules).unwrap() })
+}
+
+fn boundary(name: &str) -> String {
+    format!("arn:aws:iam::123456789012:policy/{name}")
+}
+
+const BOUND: [&str; 3] = ["MakeRoles", "WriteRolePolicies", "BindOwnRoles"];
+
+/// The boundaries of the statements that make and widen roles, which agree; nothing where there are none.
+fn boundaries(policies: &[OperatorPolicy]) -> Vec<String> {
+    let found =
+        BOUND.map(|sid| texts(&statement(policies, sid)["Condition"]["StringEquals"]["iam:PermissionsBoundary"]));
+    assert!(found.iter().all(|each| *each == found[0]), "{found:?}");
+    let unbinds = all(policies, "Action").contains("iam:DeleteRolePermissionsBoundary");
+    assert_eq!(unbinds, found[0].is_empty(), "where every role has one, nobody takes it off");
+    found[0].clone()
+}
+
+#[test]
+fn every_boundary_that_a_rule_puts_on_roles_is_known_and_one_rule_without_makes_all_unknown() {
+    let of_rules = |rules: Value| boundaries(&of(&Extent { guardrails: &guardrails(rules), ..EVERYTHING }));
+    let (one, two) = (boundary("one"), boundary("two"));
+    let search = json!({"namespaces": {"names": ["search"]}, "permissionsBoundaryArn": one});
+    assert_eq!(of_rules(json!([search, {"permissionsBoundaryArn": two}])), [one, two]);
+    assert!(of_rules(json!([search, {}])).is_empty());
+    assert!(boundaries(&of(&EVERYTHING)).is_empty());
+    assert!(boundaries(&of(&Extent { guardrails: &Guardrails::Absent, ..EVERYTHING })).is_empty());
+}
+
+#[test]
+fn the_boundary_of_platforms_is_known_where_each_with_roles_has_one_whatever_its_labels_are() {
+    let own = |name: &str| json!({"permissionsBoundaryArn": boundary(name)});
+    let without_roles = platform("bare", json!({"access": [], "models": []}));
+    let of_platforms = |platforms: &[Platform], guardrails: &Guardrails| {
+        boundaries(&of(&Extent { platforms: Some(platforms), guardrails, ..EVERYTHING }))
+    };
+    let (one, two) = (platform("one", own("one")), platform("two", own("two")));
+    let unbounded = platform("unbounded", json!({}));
+    assert_eq!(
+        of_platforms(&[one.clone(), two, without_roles], &Guardrails::Unbounded),
+        [boundary("one"), boundary("two")]
+    );
+    assert!(of_platforms(&[one, unbounded.clone()], &Guardrails::Unbounded).is_empty());
+
+    let labelled = json!({"namespaces": {"labels": {"tier": "prod"}}, "permissionsBoundaryArn": boundary("prod")});
+    let rest = json!({"permissionsBoundaryArn": boundary("rest")});
+    let either = guardrails(json!([labelled, rest]));
+    assert_eq!(of_platforms(std::slice::from_ref(&unbounded), &either), [boundary("prod"), boundary("rest")]);
+    assert!(of_platforms(&[unbounded], &guardrails(json!([labelled, {}]))).is_empty());
+}
+
+#[test]
+fn buckets_are_named_by_account_and_within_the_patterns() {
+    let rules = guardrails(
+        json!([{"accounts": ["123456789012"], "bucketNames": ["acme-*"], "namespaces": {"names": ["search"]}}]),
+    );
+    let policies = of(&Extent { guardrails: &rules, ..EVERYTHING });
+    let change = statement(&policies, "ChangeBuckets");
+    assert_eq!(texts(&change["Resource"]), ["arn:aws:s3:::acme-*", "arn:aws:s3:::search-*-????????"]);
+    assert_eq!(change["Condition"]["StringEquals"]["aws:ResourceAccount"], "123456789012");
+    let contents = statement(&policies, "DeleteContents");
+    assert_eq!(texts(&contents["Resource"]), ["arn:aws:s3:::acme-*/*", "arn:aws:s3:::search-*-????????/*"]);
+    let given = ["mine-*".to_string()];
+    let policies = of(&Extent { guardrails: &rules, bucket_names: &given, ..EVERYTHING });
+    assert_eq!(statement(&policies, "ChangeBuckets")["Resource"], "arn:aws:s3:::mine-*");
+    let account = "aws:ResourceAccount";
+    assert_eq!(
+        statement(&of(&EVERYTHING), "ReadBuckets")["Condition"]["StringEquals"][account],
+        "${aws:PrincipalAccount}"
+    );
+    for statement in policies.iter().flat_map(|policy| policy::statements(&policy.document)) {
+        let is_of_s3 = texts(&statement["Action"]).iter().any(|action| action.starts_with("s3:"));
+        assert_eq!(statement["Condition"]["StringEquals"].get(account).is_some(), is_of_s3, "{statement}");
+    }
+}
+
 #[test]
 fn what_is_not_declared_is_not_allowed() {
     let bare = platform("bare", json!({"storage": {"buckets": [{"name": "kept"}]}, "access": [], "models": []}));

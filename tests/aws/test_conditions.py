@@ -1,5 +1,6 @@
 """What the log says that IAM knows of a call: tags of the request and the resource, boundaries."""
 
+import contextlib
 from typing import Any
 
 from conftest import ACCOUNT, REGION, Simulator
@@ -60,10 +61,8 @@ def test_an_association(simulator: Simulator) -> None:
 def test_a_bucket(simulator: Simulator, s3: Any, bucket: str) -> None:
     simulator.post("s3/foreign-bucket", name="theirs", account="210987654321", region=REGION)
     for name, account in [(bucket, ACCOUNT), ("theirs", "210987654321"), ("none", ACCOUNT)]:
-        try:
+        with contextlib.suppress(s3.exceptions.ClientError):
             s3.get_bucket_policy(Bucket=name)
-        except s3.exceptions.ClientError:
-            pass
         need = ("s3:GetBucketPolicy", f"arn:aws:s3:::{name}")
         assert known(simulator, "GetBucketPolicy")[need] == {"aws:ResourceAccount": account}
     created = known(simulator, "CreateBucket")["s3:CreateBucket", f"arn:aws:s3:::{bucket}"]

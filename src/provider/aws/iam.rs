@@ -94,13 +94,13 @@ pub const NEEDS: &[Need] = &[
         when: &[When::OwnerTaggedIfAny, When::Bounded],
         reason: "says what a role can do, right after it was made: before IAM knows its tags everywhere",
     },
-    // The boundary is put back before anything else is, so that a role without it is not changed in the meantime.
+    // It is put back before anything else is: without it IAM would refuse the policies.
     Need {
         sid: "BindOwnRoles",
-        actions: &[action::PUT_BOUNDARY, action::UPDATE_TRUST],
+        actions: &[action::PUT_BOUNDARY],
         on: &[On::Role],
         when: &[When::OwnerTagged, When::Bounded],
-        reason: "puts back whom a role trusts and what bounds it, only of roles with our tag",
+        reason: "puts back what bounds a role, only of roles with our tag",
     },
     Need {
         sid: "UnbindOwnRoles",
@@ -109,13 +109,21 @@ pub const NEEDS: &[Need] = &[
         when: &[When::OwnerTagged, When::Unbounded],
         reason: "takes off the boundary that a platform no longer names; where every role has one, nobody may",
     },
-    // A role that was made before there was a boundary has to go without one.
+    // Whom a role trusts changes nothing about what it can do at most, and a role that was made before there was a
+    // boundary has to go without one.
     Need {
         sid: "ChangeOwnRoles",
-        actions: &[action::TAG, action::UNTAG, action::DELETE_POLICY, action::DETACH, action::DELETE],
+        actions: &[
+            action::TAG,
+            action::UNTAG,
+            action::UPDATE_TRUST,
+            action::DELETE_POLICY,
+            action::DETACH,
+            action::DELETE,
+        ],
         on: &[On::Role],
         when: &[When::OwnerTagged, When::OwnerAskedIfAny],
-        reason: "puts tags back, takes policies away and deletes roles, only those with our tag",
+        reason: "puts tags and trust back, takes policies away and deletes roles, only those with our tag",
     },
 ];
 
