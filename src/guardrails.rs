@@ -14,7 +14,8 @@ use serde::Deserialize;
 use crate::api::REGION;
 use crate::api::access::{AssumeRole, POLICY_ARN, ROLE_ARN};
 use crate::manifest;
-use crate::platform::{Platform, Problem};
+use crate::names::{self, BUCKET_LIMIT};
+use crate::platform::{Bucket, Platform, Problem};
 
 /// Labels of a namespace.
 pub type Labels = BTreeMap<String, String>;
@@ -139,7 +140,8 @@ impl Guardrails {
     }
 
     /// The permissions boundaries that the roles of a platform can have, where there is one whichever rule is for its
-    /// namespace, of which the labels are not known.
+    /// namespace, of which the labels are not known. The platform may have got one of them already from a rule that looks
+    /// like its own.
     #[must_use]
     pub fn boundaries_of(&self, platform: &Platform) -> Option<BTreeSet<String>> {
         let own = platform.permissions_boundary_arn.as_ref();
@@ -147,7 +149,9 @@ impl Guardrails {
         if rules.is_empty() {
             return own.map(|own| BTreeSet::from([own.clone()]));
         }
-        rules.iter().map(|rule| rule.permissions_boundary_arn.as_ref().or(own).cloned()).collect()
+        let of_rules: Vec<Option<&String>> = rules.iter().map(|rule| rule.permissions_boundary_arn.as_ref()).collect();
+        let of_spec = own.filter(|own| !of_rules.contains(&Some(*own)));
+        of_rules.into_iter().map(|boundary| boundary.or(of_spec).cloned()).collect()
     }
 
     /// The accounts that platforms may be in, where every rule names some.
@@ -263,6 +267,11 @@ fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<Strin
         problems.push(Problem::new("spec.permissionsBoundaryArn", message));
     }
     for (index, bucket) in platform.buckets.iter().enumerate() {
+        let names = rule.bucket_names.as_ref().filter(|_| is_chosen(platform, bucket));
+        if let Some(names) = names.filter(|names| !any(names, &bucket.bucket_name)) {
+            let path = format!("spec.storage.buckets[{index}].bucketName");
+            problems.push(refusal(path, &bucket.bucket_name, names, advice));
+        }
         if bucket.adopt && !any(&rule.adoptable_buckets, &bucket.bucket_name) {
             let path = format!("spec.storage.buckets[{index}].adopt");
             problems.push(refusal(path, &bucket.bucket_name, &rule.adoptable_buckets, advice));
@@ -270,6 +279,12 @@ fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<Strin
     }
     problems.extend(models::refused(rule, &platform.models, advice));
     if problems.is_empty() { Ok(rule.permissions_boundary_arn.clone()) } else { Err(problems) }
+}
+
+/// Whether the name in AWS is the spec's own choice.
+fn is_chosen(platform: &Platform, bucket: &Bucket) -> bool {
+    let Platform { account_id, region, namespace, name, .. } = platform;
+    bucket.bucket_name != names::generated(account_id, region, namespace, name, &bucket.name, BUCKET_LIMIT)
 }
 
 fn refused_role(allowed: &[String], role: &AssumeRole, advice: &str) -> Option<Problem> {

@@ -148,13 +148,10 @@ pub async fn reconcile<P: Provider>(
         return Pass { finished: true, ..ended(Verdict::Planned(&Plan::default(), &Outcomes::new())) };
     }
     let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
-    let announced = || {
-        let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
-        ended(Verdict::Announced(if deleting { &[] } else { &resources }))
-    };
     let generation_seen = subject.previous.and_then(|status| status.observed_generation);
     if generation_seen != subject.generation {
-        return announced();
+        let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
+        return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
     }
     let (plan, observations) = match survey(provider, &aim, known.clone(), past).await {
         Ok((plan, observations)) => (past.repeats.stop(plan), observations),
@@ -162,7 +159,8 @@ pub async fn reconcile<P: Provider>(
     };
     let is_unlisted = |step: &Step| step.is_taken() && step.desired.is_some() && !known.contains(&step.key);
     if plan.steps.iter().any(is_unlisted) {
-        return announced();
+        let resources: Vec<Resource> = plan.steps.iter().filter_map(|step| step.desired.clone()).collect();
+        return ended(Verdict::Announced(&resources));
     }
     let outcomes = execute(provider, &aim.place, &plan, stop).await;
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));

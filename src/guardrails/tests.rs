@@ -48,7 +48,7 @@ fn a_bad_file_is_refused_with_everything_that_is_wrong() {
         "2: rules[0].namespaces.name: unknown field; did you mean names? (known: labels, names)",
         "3: rules[0].accounts[0]: 123456789012 is a number, and a string is expected: put it in quotes",
         "4: rules[0].region: unknown field; did you mean regions?",
-        "5: rules[0].vpc: unknown field; did you mean vpcs? (known: accounts, adoptableBuckets, assumeRoles, executionRoles, instanceTypes, maxInstances, namespaces, permissionsBoundaryArn, regions, vpcs)",
+        "5: rules[0].vpc: unknown field; did you mean vpcs? (known: accounts, adoptableBuckets, assumeRoles, bucketNames, executionRoles, instanceTypes, maxInstances, namespaces, permissionsBoundaryArn, regions, vpcs)",
         "6: rules[0].regions[0]: \"ireland\" does not match",
         "7: rules[1].assumeRoles: \"arn:aws:iam::123456789012:role/a\" is a string, and a list is expected",
         "8: rules[1].permissionsBoundaryArn: \"boundary\" does not match",
@@ -285,4 +285,19 @@ fn the_page_and_the_example_follow_the_schema() {
     assert_eq!(documented, known);
     let example = format!("{FOLDER}/examples/guardrails/guardrails.yaml");
     assert!(matches!(Guardrails::read(Some(Path::new(&example))), Ok(Guardrails::Given(_))));
+}
+
+#[test]
+fn a_chosen_bucket_name_is_within_what_the_rule_allows_and_a_generated_one_always() {
+    let guardrails = given("rules: [{bucketNames: [\"acme-*\"]}]");
+    let platform = |bucket: serde_json::Value| {
+        let object = crate::testing::with_buckets(json!([bucket]));
+        guardrails.apply(crate::platform::validate(&object).expect("valid"), None)
+    };
+    for allowed in [json!({"name": "a"}), json!({"name": "a", "bucketName": "acme-1"})] {
+        assert!(platform(allowed).is_ok());
+    }
+    let problems = platform(json!({"name": "a", "bucketName": "payroll"})).unwrap_err();
+    assert_eq!(problems[0].path, "spec.storage.buckets[0].bucketName");
+    assert!(problems[0].message.contains("acme-*"), "{}", problems[0].message);
 }

@@ -167,6 +167,10 @@ fn the_boundary_of_platforms_is_known_where_each_with_roles_has_one_whatever_its
     let either = guardrails(json!([labelled, rest]));
     assert_eq!(of_platforms(std::slice::from_ref(&unbounded), &either), [boundary("prod"), boundary("rest")]);
     assert!(of_platforms(&[unbounded], &guardrails(json!([labelled, {}]))).is_empty());
+    // As it is when the second rule was applied, for the labels that the first one asks for are not known.
+    let free = json!({"namespaces": {"labels": {"tier": "prod"}}});
+    assert!(of_platforms(&[platform("x", own("rest"))], &guardrails(json!([free, rest]))).is_empty());
+    assert_eq!(of_platforms(&[platform("x", own("mine"))], &guardrails(json!([free, {}]))), [boundary("mine")]);
 }
 
 #[test]

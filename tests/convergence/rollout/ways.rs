@@ -361,3 +361,33 @@ pub(super) fn assert_gone(run: &Run) {
     assert!(left.is_empty(), "{left:?}");
     run.assert_only_ours_was_written(&BTreeSet::new());
 }
+
+#[test]
+fn a_configuration_that_stays_under_an_edited_count_is_mended_although_nobody_knows_of_it_any_more() {
+    let mut run = at_rest(&served(), 5);
+    edit(&mut run, Some(&Served { count: 4, ..served() }));
+    settle(&mut run);
+    assert_arrived(&mut run);
+    assert_eq!((run.memory.world().sagemaker.configs.len(), instances(&run)), (1 + others(), 5));
+    // Somebody took the inventory away, and a tag.
+    run.object.status.as_mut().expect("a status").resources.clear();
+    run.memory.change(|world| {
+        let ours = world.sagemaker.configs.values_mut().filter(|config| is_ours(&config.tags));
+        ours.for_each(|config| drop(config.tags.remove("aiplatform.dev/team")));
+    });
+    settle(&mut run);
+    assert_arrived(&mut run);
+    let configs = run.memory.world().sagemaker.configs;
+    assert!(
+        configs
+            .values()
+            .filter(|config| is_ours(&config.tags))
+            .all(|config| config.tags.contains_key("aiplatform.dev/team"))
+    );
+}
+
+/// How many configurations there are that are not ours.
+fn others() -> usize {
+    let run = at_rest(&served(), 5);
+    run.memory.world().sagemaker.configs.values().filter(|config| !is_ours(&config.tags)).count()
+}

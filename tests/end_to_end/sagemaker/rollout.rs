@@ -37,11 +37,12 @@ async fn a_new_image_keeps_the_instances_that_somebody_scaled_to() {
 }
 
 #[tokio::test]
-async fn a_number_of_instances_changed_in_the_spec_is_the_users_word() {
+async fn a_number_of_instances_changed_in_the_spec_is_the_users_word_where_nothing_scales_them() {
     let world = world("count").await;
-    world.apply("assistant", &ranking(json!({}))).await;
+    world.apply("assistant", &ranking(json!({"autoscaling": null}))).await;
     let name = endpoint_name(&world.wait_ready("assistant").await);
-    world.apply("assistant", &ranking(json!({"instance": {"type": "ml.m5.large", "count": 4}}))).await;
+    let four = json!({"autoscaling": null, "instance": {"type": "ml.m5.large", "count": 4}});
+    world.apply("assistant", &ranking(four)).await;
     world.wait_ready("assistant").await;
     assert_eq!(instances(&world, &name).await, 4);
     let excluded = last(&world, "UpdateEndpoint")["ExcludeRetainedVariantProperties"].clone();
