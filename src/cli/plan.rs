@@ -2,7 +2,8 @@
 
 use super::{Error, PlanArguments, SUCCESS, output, read};
 use crate::desire::desire;
-use crate::plan::{Intent, Plan, plan as make_plan};
+use crate::plan::{Intent, Plan, check, plan as make_plan};
+use crate::reconcile::Obstacle;
 use crate::resource::Observations;
 
 /// Stands for the cluster in owner tags where it is not known.
@@ -23,8 +24,12 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
         match guardrails.apply(manifest.platform.clone(), None) {
             Ok(platform) => {
                 let desired = desire(&platform, cluster);
-                let intent = Intent::keep(platform.management_policy);
-                plans.push(make_plan(&platform.namespace, &platform.name, &desired, &Observations::new(), &intent));
+                let (intent, unseen) = (Intent::keep(platform.management_policy), Observations::new());
+                let plan = make_plan(&platform.namespace, &platform.name, &desired, &unseen, &intent);
+                if let Err(flaws) = check(&plan, &desired, &[], &unseen, &intent) {
+                    problems.push(format!("{}: {}", manifest.source, Obstacle::Incomplete(flaws)));
+                }
+                plans.push(plan);
             }
             Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
         }

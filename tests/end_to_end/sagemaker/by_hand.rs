@@ -33,7 +33,11 @@ async fn an_endpoint_deleted_by_hand_is_ready_only_with_all_that_went_with_it() 
     world.poke("assistant").await;
     world.wait("looked at", async || seen().await.iter().zip(before).all(|(after, before)| *after > before)).await;
     world.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
-    world.wait("made again", async || count(&world, "CreateEndpoint") == 2).await;
+    world.aws.control("timings", json!({"sagemaker.endpoint.create": 1_500}));
+    let is_made_again = |status: &aiplatform::api::AIPlatformStatus| {
+        status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
+    };
+    world.wait_for("assistant", "made again", is_made_again).await;
     world.wait_ready("assistant").await;
     let policies = world.aws.autoscaling().describe_scaling_policies().service_namespace(ServiceNamespace::Sagemaker);
     let policies = policies.send().await.expect("policies").scaling_policies.unwrap_or_default();
