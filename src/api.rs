@@ -83,6 +83,7 @@ pub const FINALIZER: &str = "aiplatform.dev/cleanup";
 #[x_kube(validation = ("!has(self.models) || self.models.all(m, !has(m.sagemaker) || !has(m.sagemaker.modelData) || !has(m.sagemaker.modelData.bucket) || (has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == m.sagemaker.modelData.bucket)))", "modelData names a bucket that spec.storage.buckets does not declare"))]
 #[x_kube(validation = ("!has(self.models) || self.models.all(m, !has(m.sagemaker) || !has(m.sagemaker.async) || (has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == m.sagemaker.async.output.bucket)))", "async.output names a bucket that spec.storage.buckets does not declare"))]
 #[x_kube(validation = ("!has(self.models) || self.models.all(m, !has(m.sagemaker) || !has(m.sagemaker.dataCapture) || (has(self.storage) && has(self.storage.buckets) && self.storage.buckets.exists(d, d.name == m.sagemaker.dataCapture.destination.bucket)))", "dataCapture.destination names a bucket that spec.storage.buckets does not declare"))]
+#[x_kube(validation = (models::REGION_OF_PROFILES, "a model names an inference profile or a guardrail profile of another geography than spec.region: take the profile of the region's own geography, or a global one"))]
 pub struct AIPlatformSpec {
     /// The AWS region everything is made in. Immutable; the partition (aws, aws-cn, aws-us-gov, ...) follows from it.
     #[schemars(length(max = 32), regex(pattern = REGION))]

@@ -17,6 +17,22 @@ pub fn partition(region: &str) -> &'static str {
     BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
 
+/// What the names of a region's services end in.
+///
+/// Source: `partitions.json` of the AWS SDKs.
+#[must_use]
+pub fn dns_suffix(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-iso-f" => "csp.hci.ic.gov",
+        _ => "amazonaws.com",
+    }
+}
+
 /// The ARN of a bucket, which names neither region nor account.
 #[must_use]
 pub fn bucket(region: &str, name: &str) -> String {
@@ -45,6 +61,12 @@ pub fn inference_profile(region: &str, account_id: &str, id: &str) -> String {
 #[must_use]
 pub fn guardrail(region: &str, account_id: &str, id: &str) -> String {
     format!("arn:{}:bedrock:{region}:{account_id}:guardrail/{id}", partition(region))
+}
+
+/// The ARN of a guardrail profile, which sends what a guardrail has to judge to other regions.
+#[must_use]
+pub fn guardrail_profile(region: &str, account_id: &str, id: &str) -> String {
+    format!("arn:{}:bedrock:{region}:{account_id}:guardrail-profile/{id}", partition(region))
 }
 
 /// The ARN of a SageMaker resource of a kind such as `endpoint`.

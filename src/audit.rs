@@ -15,9 +15,9 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use serde_json::{Value, json};
 
-use crate::grants::{Grant, bucket_policy, grants};
+use crate::grants::{Grant, bucket_policy};
 use crate::plan::Plan;
-use crate::platform::Platform;
+use crate::platform::{Platform, Problem};
 use crate::policy::{Statement, document};
 pub use cells::Target;
 use findings::{Context, Finding, Severity};
@@ -49,19 +49,35 @@ pub struct BucketPolicy {
     pub statements: Vec<Statement>,
 }
 
-/// Audits a platform. `boundary` is the permissions boundary that the operator's guardrails demand, if they do.
+/// What the operator's guardrails say of a platform.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds<'a> {
+    /// The permissions boundary that they demand, if they do.
+    pub boundary: Option<&'a str>,
+    /// Everything that they refuse.
+    pub refused: Vec<Problem>,
+    /// What about them is not known.
+    pub unknown: Option<&'static str>,
+}
+
+/// Audits a platform.
 #[must_use]
-pub fn audit(platform: &Platform, boundary: Option<&str>) -> Audit {
-    // Validation has refused a platform whose grants do not fit.
-    let roles = grants(platform).unwrap_or_default();
-    let findings = findings::find(&Context { platform, grants: &roles, boundary });
-    Audit { bucket_policies: bucket_policies(platform), platform: platform.clone(), roles, findings, live: None }
+pub fn audit(platform: &Platform, bounds: &Bounds) -> Audit {
+    let findings = findings::find(&Context { platform, grants: &platform.grants, bounds });
+    Audit {
+        bucket_policies: bucket_policies(platform),
+        platform: platform.clone(),
+        roles: platform.grants.clone(),
+        findings,
+        live: None,
+    }
 }
 
 impl Audit {
-    /// The same audit with the difference to what is there.
+    /// The same audit with the difference to what is there, and roles as far as what they name is the platform's own.
     #[must_use]
     pub fn compared_with(mut self, plan: &Plan) -> Self {
+        self.roles = self.roles.into_iter().map(|grant| live::granted(grant, plan)).collect();
         self.findings.extend(live::findings(plan));
         self.findings.sort_by_key(|finding| finding.severity);
         self.live = Some(live::differences(plan));

@@ -136,7 +136,8 @@ struct ClusterArguments {
 
 #[derive(Args, Debug, Clone)]
 struct GuardrailsArguments {
-    /// What platforms may ask for. Without it, run refuses assumeRole and adopt; the others refuse nothing
+    /// What platforms may ask for. Without it, run refuses what has to be allowed by name (see docs/guardrails.md); the
+    /// others refuse nothing
     #[arg(long = "guardrails", value_name = "FILE", env = "AIPLATFORM_GUARDRAILS")]
     file: Option<PathBuf>,
 }

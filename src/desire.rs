@@ -4,7 +4,7 @@ mod access;
 pub mod sagemaker;
 mod storage;
 
-use crate::grants::grants;
+use crate::grants::Purpose;
 use crate::platform::Platform;
 use crate::resource::Desired;
 use crate::tags;
@@ -14,12 +14,11 @@ use crate::tags;
 pub fn desire(platform: &Platform, cluster: &str) -> Vec<Desired> {
     let owner = tags::owner(cluster, &platform.namespace, &platform.name);
     let tags = tags::desired(&owner, &platform.ownership, &platform.tags);
-    // Validation has refused a platform whose grants do not fit.
-    let grants = grants(platform).unwrap_or_default();
     let mut desired = storage::desire(platform, &tags);
-    let (roles, bindings) = access::desire(platform, &grants, &owner, &tags);
-    desired.extend(roles);
+    desired.extend(access::roles(platform, Purpose::Execution, &tags));
     desired.extend(sagemaker::desire(platform, &tags));
-    desired.extend(bindings);
+    // After the endpoints that they are about.
+    desired.extend(access::roles(platform, Purpose::Consumer, &tags));
+    desired.extend(access::bindings(platform, &owner, &tags));
     desired
 }

@@ -2,14 +2,17 @@
 //!
 //! It never waits for AWS to finish something: a long transition is an outcome, and a later pass sees how far it came.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::{Action, Plan, Step};
+use crate::plan::attainment::{Standing, settled};
+use crate::plan::{Action, Plan, Refusal, Step};
 use crate::provider::{Applied, Error, Place, Provider};
+use crate::render;
 use crate::resource::Key;
 
 /// What became of a step of the plan.
@@ -33,44 +36,65 @@ pub type Outcomes = BTreeMap<Key, Outcome>;
 /// Calls in flight for one platform at most, so that one large platform leaves room for the others.
 const CONCURRENT_STEPS: usize = 8;
 
-/// Takes every step of the plan that can be taken. Needs point to earlier steps only, so one walk in the plan's order
-/// finds everything that can start and everything that cannot any more.
-pub async fn execute<P: Provider>(provider: &P, place: &Place, plan: &Plan, stop: &CancellationToken) -> Outcomes {
+/// Takes every step of the plan that can be taken, and returns the plan as it was carried out. Needs and what is awaited
+/// point to earlier steps only, so one walk in the plan's order finds everything that can start and everything that
+/// cannot any more.
+pub async fn execute<P: Provider>(
+    provider: &P,
+    place: &Place,
+    plan: &Plan,
+    stop: &CancellationToken,
+) -> (Plan, Outcomes) {
     let mut outcomes = Outcomes::new();
     let mut waiting: Vec<&Step> = Vec::new();
     for step in &plan.steps {
-        if step.is_taken() {
+        if step.may_be_taken() {
             waiting.push(step);
         } else {
             outcomes.insert(step.key.clone(), Outcome::NotTaken);
         }
     }
-    let settled: BTreeSet<&Key> =
+    let kept: BTreeSet<&Key> =
         plan.steps.iter().filter(|step| matches!(step.action, Action::Keep)).map(|step| &step.key).collect();
     let planned: BTreeSet<&Key> = plan.steps.iter().map(|step| &step.key).collect();
+    let mut carried_out = plan.clone();
     let mut running = FuturesUnordered::new();
     loop {
         if stop.is_cancelled() {
             outcomes.extend(waiting.drain(..).map(|step| (step.key.clone(), Outcome::Interrupted)));
         }
         let mut held_up = Vec::new();
+        let known = outcomes.len();
         for step in std::mem::take(&mut waiting) {
             let open: Vec<Key> = step
                 .needs
                 .iter()
-                .filter(|need| planned.contains(need) && !settled.contains(need) && !is_done(outcomes.get(*need)))
+                .filter(|need| planned.contains(need) && !kept.contains(need) && !is_done(outcomes.get(*need)))
                 .cloned()
                 .collect();
             let hopeless = open.iter().any(|need| outcomes.contains_key(need));
+            let awaits = step.awaits.iter().any(|key| planned.contains(key) && !outcomes.contains_key(key));
             if hopeless {
                 outcomes.insert(step.key.clone(), Outcome::Blocked(open));
-            } else if open.is_empty() && running.len() < CONCURRENT_STEPS {
-                running.push(async move { (step.key.clone(), provider.apply(place, step).await) });
+            } else if open.is_empty() && !awaits && running.len() < CONCURRENT_STEPS {
+                let step = now(step, plan, &outcomes);
+                if let (Cow::Owned(step), Some(place)) = (&step, position(&carried_out, &step.key)) {
+                    carried_out.steps[place] = step.clone();
+                }
+                if step.is_taken() {
+                    running.push(async move { (step.key.clone(), provider.apply(place, &step).await) });
+                } else {
+                    outcomes.insert(step.key.clone(), Outcome::NotTaken);
+                }
             } else {
                 held_up.push(step);
             }
         }
         waiting = held_up;
+        // What was found not to be taken may be all that another one awaited.
+        if running.is_empty() && outcomes.len() > known && !waiting.is_empty() {
+            continue;
+        }
         let Some((key, result)) = running.next().await else { break };
         outcomes.insert(
             key,
@@ -80,7 +104,42 @@ pub async fn execute<P: Provider>(provider: &P, place: &Place, plan: &Plan, stop
             },
         );
     }
-    outcomes
+    (carried_out, outcomes)
+}
+
+/// The step, settled by what came of what it awaited.
+fn now<'a>(step: &'a Step, plan: &Plan, outcomes: &Outcomes) -> Cow<'a, Step> {
+    if step.awaits.is_empty() {
+        return Cow::Borrowed(step);
+    }
+    let awaited = plan.steps.iter().filter(|other| step.awaits.contains(&other.key));
+    let standings = awaited.map(|other| (other.key.clone(), standing(other, outcomes.get(&other.key))));
+    Cow::Owned(settled(step, &standings.collect()))
+}
+
+/// What came of a step that makes something or takes it over. Of a call whose answer was lost nobody knows.
+fn standing(step: &Step, outcome: Option<&Outcome>) -> Standing {
+    match outcome {
+        Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Standing::Attained,
+        Some(Outcome::Done(Applied::Gone)) => Standing::Missing("it was taken away".into()),
+        Some(Outcome::Failed(error)) if error.needs_somebody() => {
+            Standing::Refused(Refusal { reason: error.reason(), message: error.to_string() })
+        }
+        Some(Outcome::Failed(error)) => Standing::Unknown(error.to_string()),
+        Some(Outcome::Blocked(on)) => {
+            let names: Vec<String> = on.iter().map(ToString::to_string).collect();
+            Standing::Missing(format!("waits for {}", names.join(", ")))
+        }
+        Some(Outcome::Interrupted) | None => Standing::Unknown("the operator ended before".into()),
+        Some(Outcome::NotTaken) => {
+            let why = render::message(step).unwrap_or_else(|| format!("its step is {}", step.action.name()));
+            Standing::Missing(why)
+        }
+    }
+}
+
+fn position(plan: &Plan, key: &Key) -> Option<usize> {
+    plan.steps.iter().position(|step| step.key == *key)
 }
 
 fn is_done(outcome: Option<&Outcome>) -> bool {

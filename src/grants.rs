@@ -6,6 +6,7 @@ mod bedrock;
 mod bucket_policy;
 mod execution;
 pub(crate) mod model_buckets;
+pub mod revision;
 mod sagemaker;
 mod storage;
 mod trust;
@@ -13,6 +14,7 @@ mod trust;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::api::access::{Consumer, ServiceAccountRef};
 use crate::api::sagemaker::SageMaker;
@@ -20,6 +22,7 @@ use crate::arn;
 use crate::names;
 use crate::platform::{Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, document, size, split};
+use crate::resource::role::Served;
 
 pub use bucket_policy::bucket_policy;
 
@@ -54,20 +57,25 @@ pub const ACTIONS: [&str; 26] = [
 ];
 
 /// Every condition operator and key in a policy made here, but for the keys of a cluster's own issuer.
-pub const CONDITIONS: [&str; 14] = [
+pub const CONDITIONS: [&str; 19] = [
     "ArnEquals",
     "Bool",
     "ForAnyValue:StringEquals",
     "StringEquals",
     "StringLike",
     "StringNotEquals",
+    "aws:RequestTag/kubernetes-namespace",
+    "aws:RequestTag/kubernetes-service-account",
+    "aws:ResourceAccount",
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:SourceArn",
     "bedrock:GuardrailIdentifier",
     "bedrock:InferenceProfileArn",
     "cloudwatch:namespace",
+    "kms:EncryptionContext:aws:s3:arn",
     "kms:ResourceAliases",
+    "kms:ViaService",
     "s3:prefix",
 ];
 
@@ -98,8 +106,10 @@ pub struct Grant {
     pub subject: Subject,
     /// Who may take the role, and when.
     pub trust: Vec<Statement>,
-    /// What the role can do.
+    /// What the role can do, once everything that it is about is the platform's own.
     pub policies: Vec<InlinePolicy>,
+    /// The model it is made for, if it is for SageMaker.
+    pub served: Option<Served>,
 }
 
 /// What a role is for.
@@ -182,17 +192,23 @@ impl Grant {
     /// SHA-256 of everything the role allows.
     #[must_use]
     pub fn policy_sha256(&self) -> String {
-        let documents: Vec<String> =
-            self.policies.iter().map(|(_, statements)| document(statements).to_string()).collect();
-        names::hex_digest(&documents.join("\n"), 64)
+        policy_sha256(self.policies.iter().map(|(_, statements)| document(statements)))
     }
 }
 
+/// SHA-256 of what some policies allow, in the order of their names.
+#[must_use]
+pub fn policy_sha256(documents: impl Iterator<Item = Value>) -> String {
+    let documents: Vec<String> = documents.map(|document| document.to_string()).collect();
+    names::hex_digest(&documents.join("\n"), 64)
+}
+
 /// The role of every consumer, then of every model on SageMaker that has none of its own, in the order of the spec.
+/// Validation asks for them once, and everybody else reads [`Platform::grants`].
 ///
 /// # Errors
 /// A consumer or a model whose policies pass IAM's limits, with the way out.
-pub fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
+pub(crate) fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut grants = Vec::new();
     for (index, consumer) in platform.access.iter().enumerate() {
@@ -222,12 +238,6 @@ pub fn role_name(platform: &Platform, part: &str) -> String {
 #[must_use]
 pub fn revision_policy_name(revision: &str) -> String {
     format!("{REVISION_POLICY}{revision}")
-}
-
-/// Whether an inline policy holds what one revision needs.
-#[must_use]
-pub fn is_revision_policy(name: &str) -> bool {
-    name.starts_with(REVISION_POLICY)
 }
 
 /// The name of the role made for a model on SageMaker.
@@ -274,6 +284,7 @@ fn grant(platform: &Platform, consumer: &Consumer, path: &str) -> Result<Grant, 
         subject,
         trust,
         policies,
+        served: None,
     })
 }
 
@@ -295,7 +306,7 @@ fn policies(mut statements: Vec<Statement>) -> Result<Vec<InlinePolicy>, (usize,
 }
 
 /// Names that differ only in signs have the same Sid, and IAM wants a Sid once in a policy: the later ones get a number.
-fn tell_apart(statements: &mut [Statement]) {
+pub(crate) fn tell_apart(statements: &mut [Statement]) {
     let mut taken: BTreeSet<String> = BTreeSet::new();
     for statement in statements {
         let plain = statement.sid.clone();

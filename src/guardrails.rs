@@ -1,7 +1,9 @@
 //! What platforms may ask for, said by those who run the operator and not by the objects themselves.
 
+mod access;
 pub(crate) mod glob;
 mod models;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +16,7 @@ use serde::Deserialize;
 use crate::api::REGION;
 use crate::api::access::{AssumeRole, POLICY_ARN, ROLE_ARN};
 use crate::manifest;
-use crate::names::{self, BUCKET_LIMIT};
-use crate::platform::{Bucket, Platform, Problem};
+use crate::platform::{Platform, Problem};
 
 /// Labels of a namespace.
 pub type Labels = BTreeMap<String, String>;
@@ -83,6 +84,33 @@ pub struct Rule {
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]
     pub bucket_names: Option<Vec<String>>,
+    /// URIs, as globs, of artifacts in buckets that are not the platform's. Default: none.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = "^(s3://|[*]).*$")))]
+    pub model_data_uris: Vec<String>,
+    /// Images of models, as globs on registry, repository and tag. Default: any.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)))]
+    pub images: Option<Vec<String>>,
+    /// ARNs, as globs, of KMS keys that buckets may be encrypted with. Default: any.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = "^(arn:|[*]).*$")))]
+    pub kms_keys: Option<Vec<String>>,
+    /// ARNs, as globs, of the IAM users and roles that consumers may name in `principalArns`. Default: those of the
+    /// platform's own account.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = "^(arn:|[*]).*$")))]
+    pub principals: Option<Vec<String>>,
+    /// ARNs, as globs, of EKS clusters in which pod identity associations may be made. Default: any of the platform's
+    /// account, in one of `regions` where those are given.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = "^(arn:|[*]).*$")))]
+    pub clusters: Option<Vec<String>>,
+    /// Namespaces, as globs, for whose service accounts pod identity associations may be made beside those of the
+    /// platform's own. Default: none.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)))]
+    pub consumer_namespaces: Vec<String>,
     /// A managed policy that is put on every role as its permissions boundary. A spec that names another is refused.
     #[serde(default)]
     #[schemars(regex(pattern = POLICY_ARN))]
@@ -111,6 +139,32 @@ impl Namespaces {
             labels.is_some_and(|labels| wanted.iter().all(|(key, value)| labels.get(key) == Some(value)))
         });
         named && labelled
+    }
+}
+
+/// Values that are allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Every value.
+    Any,
+    /// Those that one of these globs matches.
+    Only(Vec<String>),
+}
+
+impl Default for Allowed {
+    fn default() -> Self {
+        Self::Only(Vec::new())
+    }
+}
+
+impl Allowed {
+    /// Whether this value is allowed.
+    #[must_use]
+    pub fn allows(&self, value: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(globs) => any(globs, value),
+        }
     }
 }
 
@@ -174,6 +228,32 @@ impl Guardrails {
         rules.iter().any(|rule| rule.namespaces.as_ref().is_some_and(|namespaces| namespaces.labels.is_some()))
     }
 
+    /// What is said where the labels of namespaces are not known and make a difference.
+    #[must_use]
+    pub fn note(&self) -> Option<&'static str> {
+        self.need_labels().then_some(LABELS_UNKNOWN)
+    }
+
+    /// Artifacts that a platform in this namespace may load from buckets that are not its own.
+    #[must_use]
+    pub fn artifacts(&self, namespace: &str, labels: Option<&Labels>) -> Allowed {
+        match self {
+            Self::Unbounded => Allowed::Any,
+            Self::Absent | Self::Given(_) => {
+                let rule = self.bounds(namespace, labels);
+                Allowed::Only(rule.map(|rule| rule.model_data_uris.clone()).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whether a rule that asks for labels could be for a namespace whose labels are not known.
+    fn may_match_by_labels(&self, namespace: &str, labels: Option<&Labels>) -> bool {
+        let Self::Given(Rules { rules }) = self else { return false };
+        let named = |it: &Namespaces| it.names.as_ref().is_none_or(|globs| any(globs, namespace));
+        let asks = |rule: &Rule| rule.namespaces.as_ref().is_some_and(|it| it.labels.is_some() && named(it));
+        labels.is_none() && rules.iter().any(asks)
+    }
+
     /// The rule for a namespace; `labels` are `None` where they are not known.
     #[must_use]
     pub fn bounds(&self, namespace: &str, labels: Option<&Labels>) -> Option<&Rule> {
@@ -194,6 +274,8 @@ impl Guardrails {
             Self::Absent => (&default, WITHOUT_FILE),
             Self::Given(_) => match self.bounds(&platform.namespace, labels) {
                 Some(rule) => (rule, WITH_FILE),
+                // Which rule applies cannot be told, so that nothing can be said to be refused.
+                None if self.may_match_by_labels(&platform.namespace, labels) => return Ok(platform),
                 None => return Err(vec![unmatched(&platform.namespace)]),
             },
         };
@@ -242,6 +324,11 @@ fn possible<'a>(rules: &'a [Rule], namespace: &str) -> Vec<&'a Rule> {
     }
     possible
 }
+/// The field of a spec that names a permissions boundary.
+pub const BOUNDARY_PATH: &str = "spec.permissionsBoundaryArn";
+
+const LABELS_UNKNOWN: &str = "the labels of namespaces are not known offline: rules of the guardrails that ask for labels \
+                              are passed over, and what they allow or refuse is unknown here; diff reads them";
 
 const WITH_FILE: &str = "ask those who run the operator to change the operator's guardrails";
 const WITHOUT_FILE: &str =
@@ -264,27 +351,12 @@ fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<Strin
         let message = format!(
             "{wanted:?} is not allowed: the operator's guardrails put {mandatory} on every role; leave the field out"
         );
-        problems.push(Problem::new("spec.permissionsBoundaryArn", message));
+        problems.push(Problem::new(BOUNDARY_PATH, message));
     }
-    for (index, bucket) in platform.buckets.iter().enumerate() {
-        let names = rule.bucket_names.as_ref().filter(|_| is_chosen(platform, bucket));
-        if let Some(names) = names.filter(|names| !any(names, &bucket.bucket_name)) {
-            let path = format!("spec.storage.buckets[{index}].bucketName");
-            problems.push(refusal(path, &bucket.bucket_name, names, advice));
-        }
-        if bucket.adopt && !any(&rule.adoptable_buckets, &bucket.bucket_name) {
-            let path = format!("spec.storage.buckets[{index}].adopt");
-            problems.push(refusal(path, &bucket.bucket_name, &rule.adoptable_buckets, advice));
-        }
-    }
+    problems.extend(storage::refused(rule, platform, advice));
     problems.extend(models::refused(rule, &platform.models, advice));
+    problems.extend(access::refused(rule, platform, advice));
     if problems.is_empty() { Ok(rule.permissions_boundary_arn.clone()) } else { Err(problems) }
-}
-
-/// Whether the name in AWS is the spec's own choice.
-fn is_chosen(platform: &Platform, bucket: &Bucket) -> bool {
-    let Platform { account_id, region, namespace, name, .. } = platform;
-    bucket.bucket_name != names::generated(account_id, region, namespace, name, &bucket.name, BUCKET_LIMIT)
 }
 
 fn refused_role(allowed: &[String], role: &AssumeRole, advice: &str) -> Option<Problem> {

@@ -1,19 +1,23 @@
 //! The plan: what has to be done to make the world as desired. Pure, so that it can be read before it happens.
 
+pub mod attainment;
 mod check;
 mod initial_capacity;
 mod leaving;
 mod revisions;
 mod rollout;
+mod superseded;
 mod towards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{DeletionPolicy, ManagementPolicy};
 use crate::diff::Change;
+use crate::guardrails::Allowed;
 use crate::provider::Error;
 use crate::resource::endpoint::{self, Attempting};
 use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource, endpoint_config};
+use attainment::{LeftOut, granted};
 pub use check::{Flaw, check};
 use leaving::leaving;
 use rollout::{Rollouts, deregistrations};
@@ -105,6 +109,11 @@ pub struct Step {
     pub attempting: Option<Attempting>,
     /// What was seen of an endpoint.
     pub endpoint: Option<Box<endpoint::Facts>>,
+    /// What has to have been tried before, whichever way it ends: the step is settled by what came of it, see
+    /// [`attainment::settled`].
+    pub awaits: Vec<Key>,
+    /// What a role's policies would allow and do not.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Step {
@@ -112,6 +121,13 @@ impl Step {
     #[must_use]
     pub fn is_taken(&self) -> bool {
         self.action.writes() && self.withheld.is_none()
+    }
+
+    /// Whether it may be carried out, depending on what it awaits.
+    #[must_use]
+    pub fn may_be_taken(&self) -> bool {
+        let is_open = matches!(self.action, Action::Create | Action::Update(_) | Action::Keep);
+        self.is_taken() || (is_open && !self.awaits.is_empty() && self.withheld.is_none())
     }
 }
 
@@ -155,7 +171,10 @@ impl Plan {
     /// Whether there is nothing to do and nothing in the way.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.action, Action::Keep | Action::Retain(_)) && step.held.is_none())
+        let is_settled = |step: &Step| {
+            matches!(step.action, Action::Keep | Action::Retain(_)) && step.held.is_none() && step.left_out.is_empty()
+        };
+        self.steps.iter().all(is_settled)
     }
 }
 
@@ -172,6 +191,8 @@ pub struct Intent {
     pub removals: BTreeMap<Key, Removal>,
     /// Moves of endpoints that AWS refused a moment ago.
     pub refused: BTreeMap<Key, Refusal>,
+    /// Artifacts that may be loaded although their bucket is not the platform's.
+    pub artifacts: Allowed,
 }
 
 impl Intent {
@@ -185,7 +206,7 @@ impl Intent {
     #[must_use]
     pub fn delete(management_policy: ManagementPolicy, deletion_policy: DeletionPolicy, desired: &[Desired]) -> Self {
         let removals = desired.iter().map(|desired| (desired.resource.key(), desired.removal)).collect();
-        Self { deleting: true, deletion_policy, management_policy, removals, refused: BTreeMap::new() }
+        Self { deleting: true, deletion_policy, management_policy, removals, ..Self::default() }
     }
 
     /// Why a deletion of the object takes nothing away, if so. AWS need not even be asked then.
@@ -223,7 +244,11 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
         if !placed.insert(item.resource.key()) {
             continue;
         }
-        let step = rollouts.direct(towards(item, observations, &attainable), observations);
+        let (item, awaits, left_out) = granted(item, &steps, observations);
+        let mut step = rollouts.direct(towards(&item, observations, &attainable), observations);
+        if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
+            (step.awaits, step.left_out) = (awaits, left_out);
+        }
         for taken_off in deregistrations(&step, &wanted, observations) {
             placed.insert(taken_off.key.clone());
             steps.push(taken_off);
@@ -242,12 +267,16 @@ fn wanted(desired: &[Desired], observations: &Observations, intent: &Intent) -> 
     if intent.deleting {
         return Vec::new();
     }
-    revisions::widened(&initial_capacity::adopted(desired, observations), observations)
+    revisions::widened(&initial_capacity::adopted(desired, observations), observations, &intent.artifacts)
 }
 
 /// The management policy is a function over a finished plan: what it forbids is shown and not taken.
 fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
     for step in &mut plan.steps {
+        if policy == ManagementPolicy::Observe {
+            // Nothing comes of any step, so that none is settled by another.
+            step.awaits.clear();
+        }
         match policy {
             ManagementPolicy::Observe if step.action.writes() => step.withheld = Some("managementPolicy is Observe"),
             ManagementPolicy::NoDelete

@@ -7,6 +7,7 @@ mod artifact;
 mod autoscaling;
 mod bedrock;
 mod capacity;
+pub(crate) mod geography;
 pub mod lifecycle;
 mod models;
 mod rollout;
@@ -22,7 +23,7 @@ use kube::ResourceExt;
 use crate::api::{
     AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Model, Ownership, RECONCILE_AT,
 };
-use crate::grants;
+use crate::grants::{self, Grant};
 use crate::tags::{self, Tags};
 
 pub use access::Identity;
@@ -61,6 +62,8 @@ pub struct Platform {
     pub access: Vec<Consumer>,
     /// The annotation that asks for another try, where there is one.
     pub reconcile_at: Option<String>,
+    /// The roles of consumers and models, compiled once when the rest was found valid.
+    pub grants: Vec<Grant>,
 }
 
 impl Platform {
@@ -121,7 +124,7 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let platform = Platform {
+    let mut platform = Platform {
         namespace,
         name,
         region: spec.region.clone(),
@@ -137,8 +140,9 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
         models,
         access,
         reconcile_at: object.annotations().get(RECONCILE_AT).cloned(),
+        grants: Vec::new(),
     };
-    grants::grants(&platform)?;
+    platform.grants = grants::grants(&platform)?;
     Ok(platform)
 }
 

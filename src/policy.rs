@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::resource::Key;
+
 /// Inline policies of one role, together, in characters that are not white space.
 pub const INLINE_LIMIT: usize = 10_240;
 
@@ -50,6 +52,9 @@ pub struct Statement {
     pub reason: String,
     /// The path in the spec without which it would not be there, such as `spec.access[0].models[1]`.
     pub source: String,
+    /// The resource of the platform that it is about: it is granted only while that is the platform's own. `None` where
+    /// it is about nothing that the platform makes.
+    pub about: Option<Key>,
 }
 
 impl Statement {
@@ -65,7 +70,14 @@ impl Statement {
             conditions: Conditions::new(),
             reason: reason.into(),
             source: String::new(),
+            about: None,
         }
+    }
+
+    /// The same statement, about this resource of the platform.
+    #[must_use]
+    pub fn about(self, key: Key) -> Self {
+        Self { about: Some(key), ..self }
     }
 
     /// The same statement, because of this path in the spec.
@@ -169,13 +181,15 @@ pub fn split(statements: Vec<Statement>, limit: usize) -> Result<Vec<Vec<Stateme
 pub struct Policy {
     written: Value,
     meaning: Value,
+    /// The resource of the platform that each statement is about, in their order; empty where nobody has said.
+    about: Vec<Option<Key>>,
 }
 
 impl Policy {
     /// A document as it was written.
     #[must_use]
     pub fn new(written: Value) -> Self {
-        Self { meaning: meaning(&written), written }
+        Self { meaning: meaning(&written), written, about: Vec::new() }
     }
 
     /// The document as it was written.
@@ -189,11 +203,44 @@ impl Policy {
     pub fn meaning(&self) -> &Value {
         &self.meaning
     }
+
+    /// The resources of the platform that its statements are about.
+    pub fn subjects(&self) -> impl Iterator<Item = &Key> {
+        self.about.iter().flatten()
+    }
+
+    /// The policy without the statements for which `is_left_out` holds of the resource they are about; `None` where
+    /// nothing is left, because IAM takes no policy without statements.
+    #[must_use]
+    pub fn without(&self, mut is_left_out: impl FnMut(&Key, &Value) -> bool) -> Option<Self> {
+        let about = self.about.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let (statements, about): (Vec<Value>, Vec<Option<Key>>) = statements(&self.written)
+            .into_iter()
+            .zip(about)
+            .filter(|(statement, about)| !about.is_some_and(|key| is_left_out(key, statement)))
+            .map(|(statement, about)| (statement, about.cloned()))
+            .unzip();
+        if statements.is_empty() {
+            return None;
+        }
+        let mut written = self.written.clone();
+        written["Statement"] = Value::Array(statements);
+        Some(Self { about, ..Self::new(written) })
+    }
+
+    /// Whether one of its statements means the same as this one.
+    #[must_use]
+    pub fn says(&self, statement: &Value) -> bool {
+        let wanted = statement_meaning(statement);
+        statements(&self.written).iter().any(|found| statement_meaning(found) == wanted)
+    }
 }
 
 impl From<&[Statement]> for Policy {
+    /// A denial is about nothing: leaving it out would allow more, not less.
     fn from(statements: &[Statement]) -> Self {
-        Self::new(document(statements))
+        let allowed = |statement: &Statement| statement.about.clone().filter(|_| statement.effect == Effect::Allow);
+        Self { about: statements.iter().map(allowed).collect(), ..Self::new(document(statements)) }
     }
 }
 

@@ -157,12 +157,12 @@ pub async fn reconcile<P: Provider>(
         Ok((plan, observations)) => (past.repeats.stop(plan), observations),
         Err(obstacle) => return ended(obstacle.verdict()),
     };
-    let is_unlisted = |step: &Step| step.is_taken() && step.desired.is_some() && !known.contains(&step.key);
+    let is_unlisted = |step: &Step| step.may_be_taken() && step.desired.is_some() && !known.contains(&step.key);
     if plan.steps.iter().any(is_unlisted) {
         let resources: Vec<Resource> = plan.steps.iter().filter_map(|step| step.desired.clone()).collect();
         return ended(Verdict::Announced(&resources));
     }
-    let outcomes = execute(provider, &aim.place, &plan, stop).await;
+    let (plan, outcomes) = execute(provider, &aim.place, &plan, stop).await;
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
     let finished = deleting
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
@@ -229,7 +229,8 @@ impl Aim {
             guardrails.permit_role(&namespace, labels, spec.assume_role.as_ref()).map_err(Obstacle::NotPermitted)?;
             Intent::delete(spec.management_policy, spec.deletion_policy, &desired)
         } else {
-            Intent::keep(spec.management_policy)
+            let artifacts = guardrails.artifacts(&namespace, labels);
+            Intent { artifacts, ..Intent::keep(spec.management_policy) }
         };
         let place = Place {
             region: spec.region.clone(),

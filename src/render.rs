@@ -66,8 +66,16 @@ pub fn message(step: &Step) -> Option<String> {
         }
         Action::Refuse(refusal) => Some(refusal.message.clone()),
         Action::Unreadable(error) => Some(error.to_string()),
-        _ => step.held.as_ref().map(|held| held.message.clone()).or_else(|| step.withheld.map(Into::into)),
+        _ => {
+            let held = step.held.as_ref().map(|held| held.message.clone());
+            held.or_else(|| not_granted(step)).or_else(|| step.withheld.map(Into::into))
+        }
     }
+}
+
+fn not_granted(step: &Step) -> Option<String> {
+    let told: Vec<&str> = step.left_out.iter().map(|left| left.message.as_str()).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 impl fmt::Display for Plan {

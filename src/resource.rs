@@ -28,6 +28,7 @@ pub use service_account::ServiceAccount;
 use crate::arn;
 use crate::provider::Error;
 use crate::tags::{self, Tags};
+use role::Served;
 
 /// The kinds of resources, in the order in which people expect to read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -289,13 +290,15 @@ pub struct Desired {
     pub removal: Removal,
     /// What is worth telling about it.
     pub remarks: Vec<String>,
+    /// Of a role that SageMaker takes: the model it is made for.
+    pub served: Option<Served>,
 }
 
 impl Desired {
     /// A resource that is made by us and goes when it is no longer declared.
     #[must_use]
     pub fn made(resource: Resource) -> Self {
-        Self { resource, adopt: false, removal: Removal::WhenEmpty, remarks: Vec::new() }
+        Self { resource, adopt: false, removal: Removal::WhenEmpty, remarks: Vec::new(), served: None }
     }
 }
 

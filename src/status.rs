@@ -1,5 +1,6 @@
 //! What the operator answers: a function of what was before, what was planned and what came of it.
 
+mod access;
 mod conditions;
 mod facts;
 mod models;
@@ -12,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::status::{AIPlatformStatus, Phase, PlannedStep, ResourceStatus, State};
 use crate::execute::{Outcome, Outcomes};
+use crate::plan::attainment::LeftOut;
 use crate::plan::{Action, Plan, Step};
 use crate::platform::Problem;
 use crate::provider::Applied;
@@ -68,7 +70,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
     if let Some(facts) = subject.facts {
         status.models = models::declared(&facts.models, &before.models);
-        status.access.clone_from(&facts.access);
+        status.access = access::declared(&facts.access, &before.access);
     }
     let summary = match verdict {
         Verdict::Announced(resources) => {
@@ -109,6 +111,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
             status.plan =
                 plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
             status.models = models::seen(&status.models, plan, outcomes);
+            status.access = access::granted(&status.access, plan, outcomes);
             let summary = summarise(&found, subject, plan);
             match unknown_kinds::obstacle(&before, subject.deleting) {
                 Some(obstacle) => obstacle.beside(summary),
@@ -292,9 +295,13 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         (_, Some(Outcome::Done(Applied::Progressing(why)))) => {
             found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)
         }
-        (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match &step.held {
-            Some(held) => found(State::Refused, Some(held.reason), Some(held.message.clone()), Weight::Stuck),
-            None => found(State::Ready, None, remarks(step), Weight::Settled),
+        (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match (&step.held, left_out(step)) {
+            (Some(held), _) => found(State::Refused, Some(held.reason), Some(held.message.clone()), Weight::Stuck),
+            (None, Some((first, all))) if first.needs_somebody => {
+                found(State::Refused, Some(first.reason), Some(all), Weight::Stuck)
+            }
+            (None, Some((_, all))) => found(State::Blocked, Some("Blocked"), Some(all), Weight::Moving),
+            (None, None) => found(State::Ready, None, remarks(step), Weight::Settled),
         },
         (Action::Retain(_), _) => found(State::Retained, Some("Retained"), message, Weight::Settled),
         (Action::Wait(_), _) => found(State::Progressing, Some("Progressing"), message, Weight::Moving),
@@ -327,6 +334,12 @@ fn outdated<'a>(plan: &'a Plan, outcomes: &Outcomes) -> BTreeMap<&'a Key, &'a Ke
         }
     }
     outdated
+}
+
+/// What is not granted: the first thing that somebody has to do something about, or else the first, and all of it told.
+fn left_out(step: &Step) -> Option<(&LeftOut, String)> {
+    let first = step.left_out.iter().find(|left| left.needs_somebody).or(step.left_out.first())?;
+    Some((first, render::message(step).unwrap_or_default()))
 }
 
 fn remarks(step: &Step) -> Option<String> {
@@ -408,11 +421,12 @@ fn settled(found: &[Finding]) -> String {
 /// Whether a step is still to be taken after this pass.
 fn is_open(step: &Step, outcome: Option<&Outcome>) -> bool {
     match &step.action {
-        Action::Keep | Action::Retain(_) => step.held.is_some(),
+        Action::Keep | Action::Retain(_) => step.held.is_some() || !step.left_out.is_empty(),
         Action::Wait(_) | Action::Blocked(_) | Action::Refuse(_) | Action::Unreadable(_) => true,
         Action::Create | Action::Update(_) | Action::Delete { .. } => {
             step.withheld.is_some()
                 || step.held.is_some()
+                || !step.left_out.is_empty()
                 || matches!(outcome, Some(Outcome::Blocked(_) | Outcome::Interrupted))
         }
     }

@@ -105,6 +105,8 @@ pub(crate) fn step(name: &str, action: Action, needs: &[&str]) -> Step {
         observed: None,
         held: None,
         withheld: None,
+        awaits: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

@@ -150,7 +150,12 @@ impl Run {
     /// Nothing was written that is somebody else's, or nobody's and not to be adopted; and nothing of ours was made or
     /// left to stand on something that is not there.
     fn assert_only_ours_was_written(&self, adopted: &BTreeSet<Key>) {
-        for Write { action, key, holder, left_dangling } in self.memory.writes() {
+        for Write { action, key, holder, left_dangling, granted_beyond } in self.memory.writes() {
+            // What we delete ourselves is named until the role follows in the same pass.
+            assert!(
+                granted_beyond.is_empty() || !action.starts_with("iam:"),
+                "{action} on {key} grants what is not ours: {granted_beyond:#?}"
+            );
             let allowed = match holder {
                 None => MAKES.contains(&action.as_str()),
                 Some(Owner::Ours) => true,
@@ -181,6 +186,9 @@ fn reaches_its_end(run: &mut Run, scenario: &Scenario) {
     run.memory.recover();
     assert_ended(&scenario.ends(), &scenario.world(), &run.memory.world());
     access::assert_is(&run.memory.world(), &scenario.access_ends());
+    if scenario.management_policy != "Observe" {
+        assert_eq!(run.memory.granted_beyond(OURS), BTreeSet::new());
+    }
     run.assert_at_rest();
     run.assert_only_ours_was_written(&scenario.adopted());
     run.assert_nothing_is_forgotten();

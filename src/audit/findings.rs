@@ -3,6 +3,7 @@
 //! An error is something nobody would sign. A warning is a risk that somebody has to have accepted. Information is what
 //! an auditor would ask about.
 
+mod guarded;
 mod models;
 mod ownership;
 mod policies;
@@ -15,6 +16,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Bounds;
 use crate::grants::Grant;
 use crate::platform::Platform;
 use Severity::{Error, Info, Warning};
@@ -26,8 +28,8 @@ pub struct Context<'a> {
     pub platform: &'a Platform,
     /// Its roles.
     pub grants: &'a [Grant],
-    /// The permissions boundary that the operator's guardrails demand, if they do.
-    pub boundary: Option<&'a str>,
+    /// What the operator's guardrails say of it.
+    pub bounds: &'a Bounds<'a>,
 }
 
 impl Context<'_> {
@@ -110,10 +112,15 @@ const fn rule(id: &'static str, severity: Severity, check: fn(&Context) -> Vec<H
 
 /// All rules. What follows each is the comment on it, which the page shows too.
 #[rustfmt::skip]
-pub const RULES: [Rule; 42] = [
+pub const RULES: [Rule; 46] = [
+    // What the operator would do at all.
+    rule("not-permitted", Error, guarded::not_permitted, "The operator's guardrails refuse it: the platform stalls before anything of it is made."),
+    rule("guardrails-unknown", Warning, guarded::unknown, "Where a rule asks for labels, only the cluster knows which rule is for the platform's namespace."),
     // What roles can do.
     rule("wildcard-action", Error, policies::wildcard_action, "An action with a wildcard grants what nobody has read, and what AWS adds later."),
     rule("wildcard-resource", Error, policies::wildcard_resource, "A resource with a wildcard reaches beyond the platform. Keys below a prefix of one bucket do not."),
+    rule("bucket-of-any-account", Error, policies::bucket_of_any_account, "An S3 ARN names no account: without a condition on aws:ResourceAccount, a bucket is granted that somebody else makes under a name that became free."),
+    rule("key-for-anything", Error, policies::key_for_anything, "A KMS key protects more than one bucket: without conditions, whoever has it for one decrypts what belongs to others."),
     rule("ambiguous-sid", Error, policies::ambiguous_sid, "Two statements of one name cannot be told apart in a review, and IAM refuses the document."),
     rule("guardrails-contradict", Error, policies::guardrails_contradict, "Where one statement demands one guardrail and another a different one for the same model, no call can succeed."),
     rule("open-prefix", Warning, policies::open_prefix, "A prefix is the beginning of a key, not a folder: evals also matches evals-secret/."),
@@ -127,7 +134,7 @@ pub const RULES: [Rule; 42] = [
     rule("long-lived-principal", Warning, principals::long_lived, "An IAM user has keys that do not expire; a role has sessions that do."),
     rule("cross-account-principal", Warning, principals::cross_account, "The other account decides who takes the role, and its controls are not seen here."),
     rule("default-service-account", Warning, principals::default_service_account, "Every pod that names no service account runs as default, and would get the role."),
-    rule("trust-by-association", Info, principals::trust_by_association, "The trust policy names the cluster only: whoever may make pod identity associations there decides which pods get the role."),
+    rule("trust-by-association", Info, principals::trust_by_association, "A trust policy that names the cluster only leaves it to whoever may make pod identity associations there which pods get the role."),
     rule("consumer-in-another-namespace", Info, principals::another_namespace, "Who may make pods in that namespace may use the role, and the platform's own team may not know them."),
     rule("shared-identity", Info, principals::shared_identity, "Where several principals share a role, only the session's name tells who it was."),
     // What bounds them.
@@ -152,7 +159,7 @@ pub const RULES: [Rule; 42] = [
     rule("inference-leaves-geography", Warning, models::leaves_geography, "Classified data goes to another continent's law."),
     rule("cross-region-inference", Info, models::leaves_region, "Classified data is worked on in other regions than it is declared for."),
     rule("artifact-writable", Warning, models::artifact_writable, "Whoever may write a model's artifact decides what its container loads."),
-    rule("artifact-elsewhere", Info, models::artifact_elsewhere, "In a bucket that is not the platform's, others decide who may write the artifact, and with which key it is encrypted."),
+    rule("artifact-elsewhere", Warning, models::artifact_elsewhere, "In a bucket that is not the platform's, others decide who may write the artifact, and with which key it is encrypted."),
     rule("execution-role-not-made-here", Info, models::role_not_made_here, "What such a role can do, and who may take it, is not seen here."),
     rule("model-reaches-networks", Info, models::reaches_networks, "What runs in the container may send what it is asked anywhere. Serverless endpoints cannot be cut off, and are left out."),
     rule("unused-model", Info, models::unused, "What no consumer may call can be taken out."),

@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::findings::{Finding, Severity};
 use crate::diff::Change;
+use crate::grants::Grant;
 use crate::plan::{Action, Plan, Step};
+use crate::policy::Statement;
 use crate::render;
-use crate::resource::{Kind, bucket};
+use crate::resource::{Key, Kind, Resource, bucket};
 
 /// One resource that is not as declared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,12 +35,12 @@ pub(super) fn differences(plan: &Plan) -> Vec<Difference> {
 
 fn difference(step: &Step) -> Option<Difference> {
     let changes: Vec<Change> = match &step.action {
-        Action::Keep => return None,
+        Action::Keep if step.left_out.is_empty() => return None,
         Action::Update(changes) => changes.iter().filter(|change| matters(step.key.kind, change)).cloned().collect(),
         Action::Retain(_) if step.key.kind == Kind::Bucket => return None,
         _ => Vec::new(),
     };
-    if matches!(step.action, Action::Update(_)) && changes.is_empty() {
+    if matches!(step.action, Action::Update(_)) && changes.is_empty() && step.left_out.is_empty() {
         return None;
     }
     Some(Difference {
@@ -55,16 +57,42 @@ fn matters(kind: Kind, change: &Change) -> bool {
     kind != Kind::Bucket || change.field() == bucket::field::POLICY
 }
 
-/// What others attached to our roles. It widens them, and nothing is done about it.
+/// What others attached to our roles, which widens them and nothing is done about it; and what is declared and not
+/// granted.
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let roles = plan.steps.iter().filter(|step| step.key.kind == Kind::Role);
-    let remarks = roles.flat_map(|step| step.remarks.iter().map(move |remark| (step, remark)));
-    remarks
-        .map(|(step, remark)| Finding {
-            rule: "policy-attached-by-others",
-            severity: Severity::Warning,
-            subject: format!("role {}", step.key.name),
-            message: format!("{remark}: the role can do more than what stands here; detach the policy or declare it"),
-        })
-        .collect()
+    roles.flat_map(|step| attached(step).chain(not_granted(step))).collect()
+}
+
+fn attached(step: &Step) -> impl Iterator<Item = Finding> {
+    step.remarks.iter().map(|remark| Finding {
+        rule: "policy-attached-by-others",
+        severity: Severity::Warning,
+        subject: format!("role {}", step.key.name),
+        message: format!("{remark}: the role can do more than what stands here; detach the policy or declare it"),
+    })
+}
+
+fn not_granted(step: &Step) -> impl Iterator<Item = Finding> {
+    step.left_out.iter().map(|left| Finding {
+        rule: if left.needs_somebody { "grant-refused" } else { "grant-waits" },
+        severity: if left.needs_somebody { Severity::Error } else { Severity::Warning },
+        subject: format!("role {}", step.key.name),
+        message: left.message.clone(),
+    })
+}
+
+/// The role with what it is granted by the plan, and nothing that is left out.
+pub(super) fn granted(grant: Grant, plan: &Plan) -> Grant {
+    let key = Key { kind: Kind::Role, name: grant.role.clone() };
+    let step = plan.steps.iter().find(|step| step.key == key).filter(|step| !step.left_out.is_empty());
+    let Some(Resource::Role(role)) = step.and_then(|step| step.desired.as_ref()) else { return grant };
+    let is_granted = |statement: &Statement| {
+        statement.about.is_none() || role.policies.values().any(|policy| policy.says(&statement.to_value()))
+    };
+    let policies = grant
+        .policies
+        .into_iter()
+        .map(|(name, statements)| (name, statements.into_iter().filter(is_granted).collect::<Vec<_>>()));
+    Grant { policies: policies.filter(|(_, statements)| !statements.is_empty()).collect(), ..grant }
 }

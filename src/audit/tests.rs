@@ -17,7 +17,7 @@ use crate::testing::{CLUSTER, bucket_of, object};
 fn example(name: &str) -> Audit {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let input = crate::manifest::read(&[file]).expect("the example is read");
-    audit(&validate(&input.manifests[0].object).expect("the example is valid"), None)
+    audit(&validate(&input.manifests[0].object).expect("the example is valid"), &Bounds::default())
 }
 
 fn page(audits: &[Audit]) -> String {
@@ -85,7 +85,7 @@ fn an_audit_is_one_json_document_for_machines() {
     );
     let unwatched =
         validate(&object(json!({"storage": {"buckets": [{"name": "open", "tlsOnly": false}]}}))).expect("valid");
-    let written = serde_json::to_value(audit(&unwatched, None)).expect("JSON");
+    let written = serde_json::to_value(audit(&unwatched, &Bounds::default())).expect("JSON");
     assert_eq!((&written["roles"], &written["bucketPolicies"]), (&json!([]), &json!([])));
 }
 
@@ -121,7 +121,8 @@ fn the_role_of_a_model_says_what_it_is_for_and_what_it_does_with_which_bucket() 
 fn a_consumer_and_a_model_of_one_name_have_places_of_their_own() {
     let mut platform = example("ranking.yaml").platform;
     platform.access[0].name = "rank".into();
-    let page = page(&[audit(&platform, None)]);
+    platform.grants = crate::grants::grants(&platform).expect("the grants fit");
+    let page = page(&[audit(&platform, &Bounds::default())]);
     for place in [" id=\"search/ranking/rank\"", " id=\"search/ranking/rank/execution\""] {
         assert_eq!(page.matches(place).count(), 1, "{place}");
     }
@@ -251,7 +252,8 @@ fn names_cannot_break_the_page() {
     platform.access[0].name = NASTY.into();
     platform.models[0].name = NASTY.into();
     platform.access[0].models = vec![NASTY.into()];
-    let page = page(&[audit(&platform, None)]);
+    platform.grants = crate::grants::grants(&platform).expect("the grants fit");
+    let page = page(&[audit(&platform, &Bounds::default())]);
     assert!(!page.contains("<script>alert") && !page.contains('\u{7}'));
     assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\u{fffd}"));
     well_formed(&page);

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::live::{Live, unreadable};
+use super::live::{Live, told, unreadable};
 use super::{
     AwsArguments, BAD_INPUT, ClusterArguments, Error, FINDINGS, GuardrailsArguments, SUCCESS, output, read, run,
 };
 use crate::audit::html::Page;
 use crate::audit::text::Text;
-use crate::audit::{Audit, audit as make_audit};
-use crate::guardrails::Guardrails;
+use crate::audit::{Audit, Bounds, audit as make_audit};
+use crate::guardrails::{BOUNDARY_PATH, Guardrails, Labels};
 use crate::manifest::Manifest;
+use crate::platform::Platform;
+use crate::reconcile::Obstacle;
 
 /// Arguments of `audit`.
 #[derive(Args, Debug, Clone)]
@@ -45,16 +47,14 @@ enum Format {
 pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let input = read(&arguments.files)?;
     let guardrails = arguments.guardrails.shown()?;
-    let audited = input.manifests.iter().map(|Manifest { platform, .. }| {
-        // The platform as specified: that its roles lack the boundary is what an auditor wants to know.
-        let rule = guardrails.bounds(&platform.namespace, None);
-        make_audit(platform, rule.and_then(|rule| rule.permissions_boundary_arn.as_deref()))
-    });
-    let mut audits: Vec<Audit> = audited.collect();
-    let mut problems = Vec::new();
-    if arguments.live {
-        (audits, problems) = run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests, audits))?;
-    }
+    let (audits, problems) = if arguments.live {
+        run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests))?
+    } else {
+        let note = guardrails.note();
+        note.into_iter().for_each(output::complain);
+        let audits = input.manifests.iter().map(|Manifest { platform, .. }| audited(platform, &guardrails, None, note));
+        (audits.collect(), Vec::new())
+    };
     write(arguments, &audits);
     // What could not be read may hold anything: a comparison without it is no comparison.
     if !problems.is_empty() {
@@ -66,24 +66,42 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     Ok(if audits.iter().any(Audit::has_errors) { FINDINGS } else { SUCCESS })
 }
 
+/// The platform as specified: that its roles lack the boundary is what an auditor wants to know.
+fn audited(
+    platform: &Platform,
+    guardrails: &Guardrails,
+    labels: Option<&Labels>,
+    unknown: Option<&'static str>,
+) -> Audit {
+    let rule = guardrails.bounds(&platform.namespace, labels);
+    let boundary = rule.and_then(|rule| rule.permissions_boundary_arn.as_deref());
+    let mut refused = guardrails.apply(platform.clone(), labels).err().unwrap_or_default();
+    // Another boundary than the one that is demanded is a finding of its own.
+    refused.retain(|problem| problem.path != BOUNDARY_PATH);
+    make_audit(platform, &Bounds { boundary, refused, unknown })
+}
+
 /// The audits with what is there, and a line for everything that could not be read.
 async fn compare(
     arguments: &AuditArguments,
     guardrails: Guardrails,
     manifests: &[Manifest],
-    audits: Vec<Audit>,
 ) -> Result<(Vec<Audit>, Vec<String>), Error> {
     let live = Live::connect(&arguments.cluster, &arguments.aws, guardrails).await?;
     let mut compared = Vec::new();
     let mut problems = Vec::new();
-    for (manifest, audit) in manifests.iter().zip(audits) {
-        match live.plan(manifest).await? {
+    for manifest in manifests {
+        let labels = live.labels(manifest).await?;
+        let audit = audited(&manifest.platform, live.guardrails(), labels.as_ref(), None);
+        match live.plan(manifest, labels.as_ref()).await? {
             Ok(plan) => {
                 problems.extend(unreadable(&plan));
                 compared.push(audit.compared_with(&plan));
             }
-            Err(found) => {
-                problems.extend(found);
+            // What is refused stands in the audit, and nothing of it is looked up.
+            Err(Obstacle::NotPermitted(_)) => compared.push(audit),
+            Err(obstacle) => {
+                problems.extend(told(manifest, &obstacle));
                 compared.push(audit);
             }
         }

@@ -1,6 +1,6 @@
 //! `aiplatform diff`: what would change. Reads AWS and the cluster, changes nothing.
 
-use super::live::{Live, unreadable};
+use super::live::{Live, told, unreadable};
 use super::{BAD_INPUT, DIFFERENCES, DiffArguments, Error, SUCCESS, output, read};
 use crate::plan::Plan;
 
@@ -13,12 +13,13 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
         let mut plans: Vec<Plan> = Vec::new();
         let mut problems: Vec<String> = Vec::new();
         for manifest in &input.manifests {
-            match live.plan(manifest).await? {
+            let labels = live.labels(manifest).await?;
+            match live.plan(manifest, labels.as_ref()).await? {
                 Ok(plan) => {
                     problems.extend(unreadable(&plan));
                     plans.push(plan);
                 }
-                Err(found) => problems.extend(found),
+                Err(obstacle) => problems.extend(told(manifest, &obstacle)),
             }
         }
         if !problems.is_empty() {

@@ -4,7 +4,7 @@ use kube::{Api, Client};
 
 use super::{AwsArguments, ClusterArguments, Error, run};
 use crate::api::AIPlatform;
-use crate::guardrails::Guardrails;
+use crate::guardrails::{Guardrails, Labels};
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
 use crate::provider::kubernetes::namespace_labels;
@@ -32,23 +32,29 @@ impl Live {
         Ok(Self { client, cluster, provider, guardrails })
     }
 
-    /// What would be done for an object, or everything that stands in the way, a line each.
-    pub(super) async fn plan(&self, manifest: &Manifest) -> Result<Result<Plan, Vec<String>>, Error> {
+    /// What objects may ask for.
+    pub(super) fn guardrails(&self) -> &Guardrails {
+        &self.guardrails
+    }
+
+    /// The labels of an object's namespace, where the guardrails ask for them.
+    pub(super) async fn labels(&self, manifest: &Manifest) -> Result<Option<Labels>, Error> {
+        if !self.guardrails.need_labels() {
+            return Ok(None);
+        }
+        let found = namespace_labels(&self.client, &namespace(&manifest.object)).await;
+        found.map(Some).map_err(|error| Error::Cluster(cluster_obstacle(&error)))
+    }
+
+    /// What would be done for an object, or what stands in the way.
+    pub(super) async fn plan(
+        &self,
+        manifest: &Manifest,
+        labels: Option<&Labels>,
+    ) -> Result<Result<Plan, Obstacle>, Error> {
         let object = self.with_live_status(manifest).await?;
-        let labels = if self.guardrails.need_labels() {
-            let found = namespace_labels(&self.client, &namespace(&object)).await;
-            Some(found.map_err(|error| Error::Cluster(cluster_obstacle(&error)))?)
-        } else {
-            None
-        };
-        let surroundings =
-            Surroundings { cluster: &self.cluster, guardrails: &self.guardrails, labels: labels.as_ref() };
-        Ok(look(&self.provider, &object, surroundings).await.map_err(|obstacle| match obstacle {
-            Obstacle::Invalid(found) | Obstacle::NotPermitted(found) => {
-                found.iter().map(|problem| manifest.locate(problem)).collect()
-            }
-            obstacle => vec![format!("{}: {obstacle}", manifest.source)],
-        }))
+        let surroundings = Surroundings { cluster: &self.cluster, guardrails: &self.guardrails, labels };
+        Ok(look(&self.provider, &object, surroundings).await)
     }
 
     /// The object as in the file, with the status of the live one, which knows what is no longer declared.
@@ -61,6 +67,16 @@ impl Live {
         };
         object.status = live.and_then(|live| live.status);
         Ok(object)
+    }
+}
+
+/// What stands in the way of a plan, a line each.
+pub(super) fn told(manifest: &Manifest, obstacle: &Obstacle) -> Vec<String> {
+    match obstacle {
+        Obstacle::Invalid(found) | Obstacle::NotPermitted(found) => {
+            found.iter().map(|problem| manifest.locate(problem)).collect()
+        }
+        obstacle => vec![format!("{}: {obstacle}", manifest.source)],
     }
 }
 

@@ -10,6 +10,7 @@ use crate::provider::aws::NEEDS;
 
 pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.shown()?;
+    guardrails.note().into_iter().for_each(output::complain);
     let platforms = if arguments.files.is_empty() { None } else { Some(declared(arguments, &guardrails)?) };
     let extent = Extent {
         platforms: platforms.as_deref(),

@@ -12,11 +12,7 @@ const UNKNOWN_CLUSTER: &str = "(known after apply)";
 pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
     let input = read(&arguments.input.files)?;
     let guardrails = arguments.guardrails.shown()?;
-    if guardrails.need_labels() {
-        output::complain(
-            "plan does not know the labels of namespaces: rules of the guardrails that ask for labels are passed over; diff reads them",
-        );
-    }
+    guardrails.note().into_iter().for_each(output::complain);
     let cluster = arguments.cluster.cluster_name.as_deref().unwrap_or(UNKNOWN_CLUSTER);
     let mut plans: Vec<Plan> = Vec::new();
     let mut problems = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::grants::{Grant, Subject};
+use crate::grants::{Grant, Purpose, Subject};
 use crate::platform::{Identity, Platform};
 use crate::policy::Policy;
 use crate::resource::pod_identity_association::{Place, PodIdentityAssociation};
@@ -11,14 +11,24 @@ use crate::resource::service_account::ServiceAccount;
 use crate::resource::{Desired, Resource};
 use crate::tags::Tags;
 
-/// The roles, and what binds service accounts to them.
-pub(super) fn desire(platform: &Platform, grants: &[Grant], owner: &str, tags: &Tags) -> (Vec<Desired>, Vec<Desired>) {
-    let roles = grants.iter().map(|grant| Desired::made(Resource::Role(role(platform, grant, tags))));
+/// The roles that are for this.
+pub(super) fn roles(platform: &Platform, purpose: Purpose, tags: &Tags) -> Vec<Desired> {
+    let grants = platform.grants.iter().filter(|grant| grant.purpose == purpose);
+    let role = |grant: &Grant| Desired {
+        served: grant.served.clone(),
+        ..Desired::made(Resource::Role(role(platform, grant, tags)))
+    };
+    grants.map(role).collect()
+}
+
+/// What binds service accounts to roles.
+pub(super) fn bindings(platform: &Platform, owner: &str, tags: &Tags) -> Vec<Desired> {
+    let grants = &platform.grants;
     let associations = grants.iter().filter_map(|grant| association(platform, grant, tags)).map(Desired::made);
     // A service account that is there already is annotated, not taken over.
     let accounts = grants.iter().filter_map(|grant| service_account(platform, grant, owner));
     let accounts = accounts.map(|account| Desired { adopt: true, ..Desired::made(Resource::ServiceAccount(account)) });
-    (roles.collect(), associations.chain(accounts).collect())
+    associations.chain(accounts).collect()
 }
 
 fn role(platform: &Platform, grant: &Grant, tags: &Tags) -> Role {
@@ -49,6 +59,9 @@ fn association(platform: &Platform, grant: &Grant, tags: &Tags) -> Option<Resour
         name: place.name(&platform.region),
         place,
         role_arn: grant.arn.clone(),
+        target_role_arn: None,
+        policy: None,
+        disable_session_tags: false,
         tags: tags.clone(),
     }))
 }

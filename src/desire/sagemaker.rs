@@ -41,7 +41,8 @@ pub fn revised_name(platform: &Platform, model: &str) -> String {
 }
 
 /// The name of a model with its current content.
-fn model_name(platform: &Platform, model: &str, spec: &SageMaker) -> String {
+#[must_use]
+pub fn model_name(platform: &Platform, model: &str, spec: &SageMaker) -> String {
     names::revision_with(&revised_name(platform, model), &content(platform, model, spec))
 }
 
@@ -139,7 +140,8 @@ fn model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> Mode
     }
 }
 
-fn content(platform: &Platform, name: &str, spec: &SageMaker) -> model::Content {
+/// What a model is made of now.
+pub(crate) fn content(platform: &Platform, name: &str, spec: &SageMaker) -> model::Content {
     let uri = spec.model_data.as_ref().and_then(|data| data_uri(platform, data));
     model::Content {
         image: spec.image.clone(),
@@ -151,7 +153,8 @@ fn content(platform: &Platform, name: &str, spec: &SageMaker) -> model::Content 
     }
 }
 
-fn config_content(platform: &Platform, model: &str, spec: &SageMaker) -> endpoint_config::Content {
+/// What an endpoint configuration of this model says now.
+pub(crate) fn config_content(platform: &Platform, model: &str, spec: &SageMaker) -> endpoint_config::Content {
     let capacity = match (&spec.instance, &spec.serverless) {
         (_, Some(serverless)) => Capacity::Serverless(endpoint_config::Serverless {
             memory_mib: serverless.memory_mib,

@@ -40,6 +40,7 @@ fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
         adopt: spec.adopt,
         removal,
         remarks: Vec::new(),
+        served: None,
     }
 }
 

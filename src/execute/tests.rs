@@ -73,7 +73,7 @@ impl Provider for Script {
 async fn run_until(script: &Script, steps: Vec<Step>, stop: &CancellationToken) -> Outcomes {
     let place = Place { region: REGION.into(), account_id: ACCOUNT.into(), owner: "c/n/p".into(), assume_role: None };
     let plan = Plan { namespace: "n".into(), name: "p".into(), steps };
-    tokio::time::timeout(PATIENCE, execute(script, &place, &plan, stop)).await.expect("the run ends")
+    tokio::time::timeout(PATIENCE, execute(script, &place, &plan, stop)).await.expect("the run ends").1
 }
 
 async fn run(script: &Script, steps: Vec<Step>) -> Outcomes {

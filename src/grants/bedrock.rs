@@ -5,6 +5,7 @@ use crate::api::access::Consumer;
 use crate::api::models::{Bedrock, Guardrail};
 use crate::arn;
 use crate::platform::Platform;
+use crate::platform::geography::guardrail_regions;
 use crate::policy::Statement;
 
 const INVOKE: &str = "bedrock:InvokeModel";
@@ -88,13 +89,18 @@ fn guarded(
         ),
     );
     let applied = format!("calls of model {name} apply guardrail {}", guardrail.id);
-    statements.push(Statement::allow(
-        sid(&["Apply", "Guardrail", "For", name]),
-        &[APPLY_GUARDRAIL],
-        vec![arn],
-        applied,
-    ));
+    let resources = std::iter::once(arn).chain(guardrail_profiles(platform, guardrail)).collect();
+    let name = sid(&["Apply", "Guardrail", "For", name]);
+    statements.push(Statement::allow(name, &[APPLY_GUARDRAIL], resources, applied));
     statements
+}
+
+/// The guardrail's profile, in the region where it is called and in each where it may be applied.
+/// Source: "Permissions for using cross-Region inference with Amazon Bedrock Guardrails", Amazon Bedrock user guide.
+fn guardrail_profiles(platform: &Platform, guardrail: &Guardrail) -> Vec<String> {
+    let Some(profile) = &guardrail.guardrail_profile_id else { return Vec::new() };
+    let regions = guardrail_regions(profile, &platform.region);
+    regions.iter().map(|region| arn::guardrail_profile(region, &platform.account_id, profile)).collect()
 }
 
 /// The model in every region of its profile. A global profile also reaches the model by an ARN without region.

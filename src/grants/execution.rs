@@ -2,25 +2,20 @@
 //!
 //! Source: "How to use SageMaker AI execution roles", `CreateModel`, Amazon SageMaker developer guide.
 
-use super::model_buckets::{Use, used};
-use super::storage::key_statement;
-use super::{
-    Grant, InlinePolicy, Purpose, ROLE_PATH, Subject, execution_role_name, policies, revision_policy_name, tell_apart,
-};
+use super::revision::{Buckets, Revision};
+use super::{Grant, InlinePolicy, Purpose, ROLE_PATH, Subject, execution_role_name, policies, revision_policy_name};
 use crate::api::sagemaker::SageMaker;
 use crate::arn;
-use crate::desire::sagemaker::{config_name, data_uri, destination_uri, endpoint_name};
-use crate::platform::{Bucket, Platform, Problem};
+use crate::desire::sagemaker::{config_content, config_name, content, endpoint_name, model_name};
+use crate::platform::{Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Statement, document, size};
 use crate::resource::endpoint_config::revision_of;
-use crate::resource::model::bucket_and_key;
-
-const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+use crate::resource::role::Served;
 
 const LOG: [&str; 4] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
 
 /// A model for which a role is made; `path` is its place in the spec.
-struct Served<'a> {
+struct Execution<'a> {
     platform: &'a Platform,
     name: &'a str,
     spec: &'a SageMaker,
@@ -32,8 +27,8 @@ struct Served<'a> {
 /// # Errors
 /// What cannot stand in a policy, or is too long for one.
 pub(super) fn grant(platform: &Platform, name: &str, spec: &SageMaker, path: &str) -> Result<Grant, Vec<Problem>> {
-    let served = Served { platform, name, spec, path };
-    let problems = served.patterns();
+    let execution = Execution { platform, name, spec, path };
+    let problems = execution.patterns();
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -44,12 +39,13 @@ pub(super) fn grant(platform: &Platform, name: &str, spec: &SageMaker, path: &st
         arn: arn::role(&platform.region, &platform.account_id, ROLE_PATH, &role),
         role,
         subject: Subject::SageMaker(name.into()),
-        trust: vec![served.trust()],
-        policies: served.policies().map_err(|problem| vec![problem])?,
+        trust: vec![execution.trust()],
+        policies: execution.policies().map_err(|problem| vec![problem])?,
+        served: Some(execution.served()),
     })
 }
 
-impl Served<'_> {
+impl Execution<'_> {
     fn trust(&self) -> Statement {
         let because = format!("SageMaker runs model {}, and takes the role for this account only", self.name);
         Statement::allow("SageMaker", &["sts:AssumeRole"], Vec::new(), because)
@@ -102,14 +98,21 @@ impl Served<'_> {
         statements
     }
 
+    fn served(&self) -> Served {
+        Served {
+            model: self.name.into(),
+            endpoint: endpoint_name(self.platform, self.name),
+            path: self.path.into(),
+            region: self.platform.region.clone(),
+            account_id: self.platform.account_id.clone(),
+        }
+    }
+
     fn of_revision(&self) -> Vec<Statement> {
-        let mut statements = self.image();
-        statements.extend(self.artifact());
-        statements.extend(self.answers());
-        statements.extend(self.captured());
-        statements.extend(self.keys());
-        tell_apart(&mut statements);
-        statements
+        let model = content(self.platform, self.name, self.spec);
+        let config = config_content(self.platform, &model_name(self.platform, self.name, self.spec), self.spec);
+        let declared = Declared { platform: self.platform, spec: self.spec };
+        self.served().statements(&Revision { model: Some(&model), config: Some(&config) }, &declared)
     }
 
     fn login(&self) -> Statement {
@@ -147,85 +150,6 @@ impl Served<'_> {
         })
     }
 
-    /// Source: "Complete the prerequisites" of asynchronous inference, Amazon SageMaker developer guide.
-    fn answers(&self) -> Vec<Statement> {
-        let Some(output) = self.spec.asynchronous.as_ref().map(|asynchronous| &asynchronous.output) else {
-            return Vec::new();
-        };
-        let actions = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"];
-        let uri = destination_uri(self.platform, output);
-        let because = format!("model {} reads requests and writes answers below {uri}", self.name);
-        let statements = vec![
-            Statement::allow("RequestsAndAnswers", &actions, vec![self.below(&uri)], &because),
-            self.list("ListRequestsAndAnswers", &uri, because),
-        ];
-        statements.into_iter().map(|statement| statement.since(&self.field("async"))).collect()
-    }
-
-    fn captured(&self) -> Vec<Statement> {
-        let Some(destination) = self.spec.data_capture.as_ref().map(|capture| &capture.destination) else {
-            return Vec::new();
-        };
-        let uri = destination_uri(self.platform, destination);
-        let because = format!("requests to model {} and its answers are kept below {uri}", self.name);
-        let statement = Statement::allow("Capture", &["s3:PutObject"], vec![self.below(&uri)], because);
-        vec![statement.since(&self.field("dataCapture"))]
-    }
-
-    fn image(&self) -> Vec<Statement> {
-        let image = &self.spec.image;
-        let because = format!("this revision of model {} runs {image}", self.name);
-        let repository = repository(image);
-        let pulled =
-            repository.map(|it| Statement::allow("Image", &PULL, vec![it], because).since(&self.field("image")));
-        pulled.into_iter().collect()
-    }
-
-    fn artifact(&self) -> Vec<Statement> {
-        let Some(uri) = self.spec.model_data.as_ref().and_then(|data| data_uri(self.platform, data)) else {
-            return Vec::new();
-        };
-        let because = format!("this revision of model {} loads {uri}", self.name);
-        let is_prefix = uri.ends_with('/');
-        let objects = if is_prefix { self.below(&uri) } else { self.object(&uri) };
-        let mut statements = vec![Statement::allow("Artifact", &["s3:GetObject"], vec![objects], &because)];
-        statements.extend(is_prefix.then(|| self.list("ListArtifact", &uri, because)));
-        statements.into_iter().map(|statement| statement.since(&self.field("modelData"))).collect()
-    }
-
-    /// Every key that buckets of the platform which are read or written are encrypted with, once.
-    fn keys(&self) -> Vec<Statement> {
-        let mut keys: Vec<(Use, &Bucket, bool)> = Vec::new();
-        for (how, bucket, _) in used(self.platform, self.spec) {
-            match keys.iter_mut().find(|(_, known, _)| known.kms_key_arn == bucket.kms_key_arn) {
-                Some((_, _, writes)) => *writes |= how.writes(),
-                None => keys.push((how, bucket, how.writes())),
-            }
-        }
-        let statement =
-            |(how, bucket, writes): (Use, &Bucket, bool)| Some(key_of(bucket, writes)?.since(&self.field(how.field())));
-        keys.into_iter().filter_map(statement).collect()
-    }
-
-    fn list(&self, sid: &str, uri: &str, because: String) -> Statement {
-        let (bucket, prefix) = bucket_and_key(uri).unwrap_or_default();
-        let bucket = arn::bucket(&self.platform.region, bucket);
-        Statement::allow(sid, &["s3:ListBucket"], vec![bucket], because).when(
-            "StringLike",
-            "s3:prefix",
-            vec![format!("{prefix}*")],
-        )
-    }
-
-    fn object(&self, uri: &str) -> String {
-        let (bucket, key) = bucket_and_key(uri).unwrap_or_default();
-        format!("{}/{key}", arn::bucket(&self.platform.region, bucket))
-    }
-
-    fn below(&self, uri: &str) -> String {
-        format!("{}*", self.object(uri))
-    }
-
     fn field(&self, field: &str) -> String {
         format!("{}.{field}", self.path)
     }
@@ -246,15 +170,20 @@ impl Served<'_> {
     }
 }
 
-fn key_of(bucket: &Bucket, writes: bool) -> Option<Statement> {
-    Some(key_statement(bucket, bucket.kms_key_arn.as_deref()?, writes))
+/// The buckets of a spec. A URI in it is the user's own word, which the operator's guardrails have to allow before
+/// anything is made of it.
+struct Declared<'a> {
+    platform: &'a Platform,
+    spec: &'a SageMaker,
 }
 
-/// The ARN of the repository of an image `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.
-fn repository(image: &str) -> Option<String> {
-    let (host, path) = image.split_once('/')?;
-    let mut parts = host.split('.');
-    let (account, region) = (parts.next()?, parts.nth(2)?);
-    let name = path.split([':', '@']).next()?;
-    Some(arn::repository(region, account, name))
+impl Buckets for Declared<'_> {
+    fn find(&self, bucket_name: &str) -> Option<(String, Option<String>)> {
+        let bucket = self.platform.buckets.iter().find(|bucket| bucket.bucket_name == bucket_name)?;
+        Some((bucket.name.clone(), bucket.kms_key_arn.clone()))
+    }
+
+    fn is_allowed(&self, uri: &str) -> bool {
+        self.spec.model_data.as_ref().is_some_and(|data| data.uri.as_deref() == Some(uri))
+    }
 }

@@ -21,10 +21,6 @@ impl Use {
             Self::DataCapture => "dataCapture",
         }
     }
-
-    pub(super) fn writes(self) -> bool {
-        self != Self::ModelData
-    }
 }
 
 /// One use of one of the platform's buckets by a model: how, which, and the key or the prefix in it.

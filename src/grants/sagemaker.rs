@@ -7,6 +7,7 @@ use crate::arn;
 use crate::desire::sagemaker::endpoint_name;
 use crate::platform::Platform;
 use crate::policy::Statement;
+use crate::resource::{Key, Kind};
 
 pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
@@ -18,9 +19,11 @@ pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -
 }
 
 fn model_statement(platform: &Platform, consumer: &Consumer, name: &str, model: &SageMaker) -> Statement {
-    let endpoint = arn::sagemaker(&platform.region, &platform.account_id, "endpoint", &endpoint_name(platform, name));
+    let endpoint = endpoint_name(platform, name);
+    let arn = arn::sagemaker(&platform.region, &platform.account_id, "endpoint", &endpoint);
     let because = format!("consumer {} may call model {name}", consumer.name);
-    Statement::allow(sid(&["Invoke", name]), actions(model), vec![endpoint], because)
+    Statement::allow(sid(&["Invoke", name]), actions(model), vec![arn], because)
+        .about(Key { kind: Kind::SageMakerEndpoint, name: endpoint })
 }
 
 /// Serverless endpoints do not stream, and an asynchronous one answers in S3.

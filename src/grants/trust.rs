@@ -37,6 +37,9 @@ pub(super) fn statements(platform: &Platform, subject: &Subject, path: &str) -> 
                     .when("StringEquals", &format!("{issuer}:aud"), vec!["sts.amazonaws.com".into()]),
             ]
         }
+        // EKS names the service account in session tags, unless an association switches those off. Without the
+        // conditions on them, whoever may make associations in the cluster could lead other pods to the role.
+        // Source: "Create IAM role with trust policy required by EKS Pod Identity", Amazon EKS user guide.
         (Subject::PodIdentity(account, _), Some(Identity::PodIdentity { cluster_arn, account_id, .. })) => {
             let because =
                 format!("pods of service account {account}, for whom EKS Pod Identity vouches in this cluster only");
@@ -44,6 +47,8 @@ pub(super) fn statements(platform: &Platform, subject: &Subject, path: &str) -> 
                 statement("ServiceAccount", &["sts:AssumeRole", "sts:TagSession"], because)
                     .by("Service", vec!["pods.eks.amazonaws.com".into()])
                     .when("StringEquals", "aws:SourceAccount", vec![account_id.clone()])
+                    .when("StringEquals", "aws:RequestTag/kubernetes-namespace", vec![account.namespace.clone()])
+                    .when("StringEquals", "aws:RequestTag/kubernetes-service-account", vec![account.name.clone()])
                     .when("ArnEquals", "aws:SourceArn", vec![cluster_arn.clone()]),
             ]
         }

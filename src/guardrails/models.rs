@@ -1,4 +1,4 @@
-//! What models may ask for: instance types, how many of them, and roles.
+//! What models may ask for: images, artifacts, instance types, how many of them, and roles.
 
 use super::{Rule, any, refusal};
 use crate::api::Model;
@@ -14,6 +14,15 @@ pub(super) fn refused(rule: &Rule, models: &[Model], advice: &str) -> Vec<Proble
 
 fn refused_model(rule: &Rule, model: &SageMaker, path: &str, advice: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
+    if let Some(images) = rule.images.as_ref().filter(|images| !any(images, &model.image)) {
+        problems.push(refusal(format!("{path}.image"), &model.image, images, advice));
+    }
+    let uri = model.model_data.as_ref().and_then(|data| data.uri.as_ref());
+    if let Some(uri) = uri.filter(|uri| !any(&rule.model_data_uris, uri)) {
+        let advice =
+            format!("keep the artifact in a bucket of spec.storage.buckets and name bucket and key, or {advice}");
+        problems.push(refusal(format!("{path}.modelData.uri"), uri, &rule.model_data_uris, &advice));
+    }
     if let Some(role) = model.execution_role_arn.as_ref().filter(|role| !any(&rule.execution_roles, role)) {
         problems.push(refusal(format!("{path}.executionRoleArn"), role, &rule.execution_roles, advice));
     }

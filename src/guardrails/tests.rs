@@ -48,7 +48,7 @@ fn a_bad_file_is_refused_with_everything_that_is_wrong() {
         "2: rules[0].namespaces.name: unknown field; did you mean names? (known: labels, names)",
         "3: rules[0].accounts[0]: 123456789012 is a number, and a string is expected: put it in quotes",
         "4: rules[0].region: unknown field; did you mean regions?",
-        "5: rules[0].vpc: unknown field; did you mean vpcs? (known: accounts, adoptableBuckets, assumeRoles, bucketNames, executionRoles, instanceTypes, maxInstances, namespaces, permissionsBoundaryArn, regions, vpcs)",
+        "5: rules[0].vpc: unknown field; did you mean vpcs? (known: accounts, adoptableBuckets, assumeRoles, bucketNames, clusters, consumerNamespaces, executionRoles, images, instanceTypes, kmsKeys, maxInstances, modelDataUris, namespaces, permissionsBoundaryArn, principals, regions, vpcs)",
         "6: rules[0].regions[0]: \"ireland\" does not match",
         "7: rules[1].assumeRoles: \"arn:aws:iam::123456789012:role/a\" is a string, and a list is expected",
         "8: rules[1].permissionsBoundaryArn: \"boundary\" does not match",
@@ -233,6 +233,127 @@ fn a_model_keeps_to_its_instance_types_its_number_and_its_roles() {
             "{found:#?}"
         );
     }
+}
+
+/// A spec that uses what each of the fields about names, keys, images and principals limits.
+fn naming() -> serde_json::Value {
+    json!({
+        "identity": {"podIdentity": {"clusterArn": "arn:aws:eks:us-east-1:123456789012:cluster/prod"}},
+        "storage": {"buckets": [
+            {"name": "generated"},
+            {"name": "loot", "bucketName": "payroll-prod", "encryption": {
+                "kmsKeyArn": "arn:aws:kms:eu-west-1:999999999999:key/1",
+            }},
+        ]},
+        "models": [{"name": "leak", "sagemaker": {
+            "image": "666666666666.dkr.ecr.eu-west-1.amazonaws.com/exfil:1",
+            "modelData": {"uri": "s3://payroll-prod/2026/"},
+            "instance": {"type": "ml.m5.large"},
+        }}],
+        "access": [
+            {"name": "me", "serviceAccount": {"name": "default"}, "buckets": [{"name": "loot"}]},
+            {"name": "hijack", "serviceAccount": {"name": "controller", "namespace": "kube-system"}, "buckets": [{"name": "loot"}]},
+            {"name": "people", "principalArns": [
+                "arn:aws:iam::123456789012:role/people", "arn:aws:iam::666666666666:role/attacker",
+            ], "buckets": [{"name": "loot"}]},
+        ],
+    })
+}
+
+#[test]
+fn names_keys_images_and_principals_are_refused_outside_their_globs() {
+    let refused = |rule: &str| -> Vec<String> {
+        let told = refusals(&given(&format!("rules: [{{{rule}}}]")), naming());
+        told.into_iter().map(|told| told.split(": \"").next().unwrap_or_default().to_string()).collect()
+    };
+    let always = [
+        "spec.models[0].sagemaker.modelData.uri",
+        "spec.access[1].serviceAccount.namespace",
+        "spec.access[2].principalArns[1]",
+    ];
+    assert_eq!(refused(""), always);
+    let guarded = Guardrails::Absent;
+    assert_eq!(refusals(&guarded, naming()).len(), always.len());
+    let open = "modelDataUris: [\"s3://payroll-*\"], consumerNamespaces: [\"kube-*\"], principals: [\"arn:*:role/*\"]";
+    assert_eq!(refused(open), Vec::<String>::new());
+    for (rule, fields) in [
+        ("bucketNames: [\"ml-*\"]", &["spec.storage.buckets[1].bucketName"][..]),
+        ("bucketNames: []", &["spec.storage.buckets[1].bucketName"]),
+        ("bucketNames: [\"payroll-?rod\"]", &[]),
+        ("kmsKeys: [\"arn:aws:kms:*:123456789012:key/*\"]", &["spec.storage.buckets[1].encryption.kmsKeyArn"]),
+        ("kmsKeys: [\"arn:aws:kms:*:999999999999:key/*\"]", &[]),
+        ("images: [\"123456789012.dkr.ecr.*/*\"]", &["spec.models[0].sagemaker.image"]),
+        ("images: [\"666666666666.dkr.ecr.*/exfil:*\"]", &[]),
+        ("clusters: [\"arn:aws:eks:*:123456789012:cluster/dev\"]", &["spec.identity.podIdentity.clusterArn"]),
+        ("clusters: [\"arn:aws:eks:*:123456789012:cluster/prod*\"], regions: [eu-west-1]", &[]),
+        ("regions: [eu-west-1]", &["spec.identity.podIdentity.clusterArn"]),
+        ("regions: [eu-west-1, us-east-1]", &[]),
+    ] {
+        assert_eq!(refused(&format!("{open}, {rule}")), fields, "{rule}");
+    }
+    let own = refused("modelDataUris: [\"*\"], consumerNamespaces: [kube-system], principals: []");
+    assert_eq!(
+        own,
+        ["spec.access[2].principalArns[0]", "spec.access[2].principalArns[1]"],
+        "an empty list allows none"
+    );
+}
+
+#[test]
+fn a_refusal_says_what_would_do_instead() {
+    let told = refusals(&Guardrails::Absent, naming()).join("\n");
+    for part in [
+        "\"s3://payroll-prod/2026/\" is not allowed here (allowed: none): keep the artifact in a bucket of spec.storage.buckets",
+        "\"arn:aws:iam::666666666666:role/attacker\" is not allowed here (allowed: the users and roles of account 123456789012)",
+        "\"kube-system\" is not allowed here (allowed: none)",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+}
+
+/// Nothing is made in the other namespace with IRSA: its team annotates its service account itself.
+#[test]
+fn a_service_account_elsewhere_is_free_to_use_a_role_by_irsa() {
+    let mut spec = naming();
+    spec["identity"] = json!({"irsa": {
+        "oidcProviderArn": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+    }});
+    let told = refusals(&Guardrails::Absent, spec);
+    assert!(told.len() == 2 && !told.iter().any(|told| told.contains("serviceAccount")), "{told:?}");
+}
+
+#[test]
+fn a_name_that_would_have_been_generated_is_no_choice() {
+    let generated = platform(json!({"storage": {"buckets": [{"name": "a"}]}})).buckets[0].bucket_name.clone();
+    let spec = json!({"storage": {"buckets": [{"name": "a", "bucketName": generated}]}});
+    assert_eq!(refusals(&given("rules: [{bucketNames: []}]"), spec), Vec::<String>::new());
+}
+
+#[test]
+fn where_labels_are_not_known_and_decide_nothing_is_refused_and_that_is_told() {
+    let guardrails = given("rules: [{namespaces: {labels: {tier: prod}}, regions: [us-east-1]}]");
+    assert_eq!(refusals(&guardrails, naming()), Vec::<String>::new());
+    assert_eq!(guardrails.note(), Some(LABELS_UNKNOWN));
+    let known = guardrails.apply(platform(json!({})), Some(&labels(&[]))).unwrap_err();
+    assert_eq!(known[0].path, "metadata.namespace", "labels that are known and do not match are no excuse");
+    let elsewhere = given("rules: [{namespaces: {names: [other], labels: {tier: prod}}}]");
+    assert_eq!(refusals(&elsewhere, json!({})).len(), 1, "no label makes this rule apply");
+    assert_eq!(given("rules: [{}]").note(), None);
+}
+
+#[test]
+fn what_may_be_loaded_is_what_the_rule_of_the_namespace_says() {
+    let uri = "s3://ml-models/rank/model.tar.gz";
+    let rules = "rules:\n- namespaces: {names: [support]}\n  modelDataUris: [\"s3://ml-models/*\"]\n- {}\n";
+    for (guardrails, namespace, expected) in [
+        (given(rules), "support", true),
+        (given(rules), "other", false),
+        (Guardrails::Absent, "support", false),
+        (Guardrails::Unbounded, "support", true),
+    ] {
+        assert_eq!(guardrails.artifacts(namespace, None).allows(uri), expected, "{guardrails:?} {namespace}");
+    }
+    assert!(!Allowed::default().allows(uri));
 }
 
 #[test]

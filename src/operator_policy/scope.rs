@@ -7,7 +7,7 @@ use crate::api::sagemaker::SageMaker;
 use crate::api::storage::BucketDeletionPolicy;
 use crate::arn;
 use crate::desire::sagemaker::{endpoint_name, revised_name};
-use crate::grants::{Subject, execution_role_arn, grants};
+use crate::grants::{Subject, execution_role_arn};
 use crate::platform::{Identity, Platform};
 use crate::tags;
 
@@ -107,12 +107,10 @@ impl Scope {
             }
             self.buckets.insert(arn);
         }
-        // Validation has refused a platform whose grants do not fit.
-        let grants = grants(platform).unwrap_or_default();
-        if !grants.is_empty() {
+        if !platform.grants.is_empty() {
             self.boundaries.add(&platform.id(), extent.guardrails.boundaries_of(platform));
         }
-        for grant in grants {
+        for grant in &platform.grants {
             if let (Subject::PodIdentity(..), Some(Identity::PodIdentity { cluster_arn, .. })) =
                 (&grant.subject, &platform.identity)
             {
@@ -123,7 +121,7 @@ impl Scope {
             }
             let without_path = arn::role(&platform.region, &platform.account_id, "/", &grant.role);
             self.roles_of_any_path.extend([without_path, grant.arn.clone()]);
-            self.roles.insert(grant.arn);
+            self.roles.insert(grant.arn.clone());
         }
         for model in &platform.models {
             if let Some(spec) = &model.sagemaker {

@@ -131,6 +131,8 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         observed: observed.resource.clone(),
         held: None,
         withheld: None,
+        awaits: Vec::new(),
+        left_out: Vec::new(),
     })
 }
 

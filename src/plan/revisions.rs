@@ -1,8 +1,7 @@
 //! Which revisions stay beside the one that is wanted, and what has to stay with them.
 
-use std::collections::BTreeSet;
-
-use crate::grants::is_revision_policy;
+use super::superseded::Superseded;
+use crate::guardrails::Allowed;
 use crate::names;
 use crate::resource::endpoint::{Endpoint, Facts, Status};
 use crate::resource::endpoint_config::{Capacity, revision_of};
@@ -12,31 +11,20 @@ use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Re
 /// What is desired, with what has to hold beyond the spec: a role keeps the permissions of every revision that is
 /// still there, because the one that runs now may have to start another instance at any time; and bounds that a
 /// schedule has set stay.
-pub(super) fn widened(desired: &[Desired], observations: &Observations) -> Vec<Desired> {
-    let there: BTreeSet<&str> = observations
-        .iter()
-        .filter(|(key, observed)| {
-            key.kind == Kind::SageMakerEndpointConfig && !matches!(observed.state, ObservedState::Absent)
-        })
-        .map(|(key, _)| revision_of(&key.name))
-        // What runs has its needs although somebody deleted the configuration.
-        .chain(observations.values().filter_map(|observed| match &observed.resource {
-            Some(Resource::Endpoint(running)) => Some(running.revision()),
-            _ => None,
-        }))
-        .collect();
+pub(super) fn widened(desired: &[Desired], observations: &Observations, artifacts: &Allowed) -> Vec<Desired> {
+    let superseded = Superseded { desired, observations, artifacts };
     let widen = |item: &Desired| {
         let mut item = item.clone();
         let observed = observations.get(&item.resource.key()).and_then(|observed| observed.resource.as_ref());
-        match (&mut item.resource, observed) {
-            (Resource::Role(role), Some(Resource::Role(found))) => {
-                let still_used = found.policies.iter().filter(|(name, _)| {
-                    is_revision_policy(name) && there.contains(revision_of(name)) && !role.policies.contains_key(*name)
-                });
-                let still_used: Vec<_> = still_used.map(|(name, policy)| (name.clone(), policy.clone())).collect();
-                role.policies.extend(still_used);
+        match (&mut item.resource, &item.served, observed) {
+            (Resource::Role(role), Some(served), found) => {
+                let live = match found {
+                    Some(Resource::Role(live)) => Some(live),
+                    _ => None,
+                };
+                item.remarks.extend(superseded.widen(role, served, live));
             }
-            (Resource::ScalableTarget(target), found) => {
+            (Resource::ScalableTarget(target), _, found) => {
                 let bounds = match found {
                     Some(Resource::ScalableTarget(found)) => Some(found.bounds),
                     _ => remembered(target.scaled.endpoint(), observations),

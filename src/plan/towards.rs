@@ -1,6 +1,6 @@
 //! What has to be done with one resource that is desired.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Refusal, Step};
 use crate::diff::{Change, changes};
@@ -34,7 +34,10 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         }),
         (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
         (ObservedState::Ready, _) => {
-            let (action, kept_back) = difference(&item.resource, observed);
+            let (action, kept_back) = match &observed.resource {
+                Some(resource) => difference(&item.resource, resource, &observed.held),
+                None => (Action::Create, None),
+            };
             held = kept_back;
             if !missing.is_empty() && action.writes() { Action::Blocked(missing) } else { action }
         }
@@ -52,6 +55,8 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         needs,
         held,
         withheld: None,
+        awaits: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 
@@ -65,14 +70,17 @@ fn given(resource: &Resource) -> String {
 }
 
 /// An update of the fields that differ and can be written, and a refusal for those that cannot.
-pub(super) fn difference(desired: &Resource, observed: &Observed) -> (Action, Option<Refusal>) {
-    let Some(resource) = &observed.resource else { return (Action::Create, None) };
-    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&resource.comparable(), &desired.comparable())
+pub(super) fn difference(
+    desired: &Resource,
+    observed: &Resource,
+    held: &BTreeMap<&'static str, String>,
+) -> (Action, Option<Refusal>) {
+    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&observed.comparable(), &desired.comparable())
         .into_iter()
-        .partition(|change| observed.held.contains_key(change.field()));
+        .partition(|change| held.contains_key(change.field()));
     let refusal = kept_back
         .first()
-        .and_then(|change| observed.held.get(change.field()))
+        .and_then(|change| held.get(change.field()))
         .map(|why| Refusal { reason: "Conflict", message: why.clone() });
     match (writable.is_empty(), refusal) {
         (false, refusal) => (Action::Update(writable), refusal),

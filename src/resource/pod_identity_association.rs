@@ -10,6 +10,15 @@ pub mod field {
     pub const TAGS: &str = "tags";
     /// The role.
     pub const ROLE: &str = "roleArn";
+    /// A further role that is taken with the first.
+    pub const TARGET_ROLE: &str = "targetRoleArn";
+    /// What narrows the session.
+    pub const POLICY: &str = "policy";
+    /// Whether the session says nothing of the pod.
+    pub const DISABLE_SESSION_TAGS: &str = "disableSessionTags";
+
+    /// What one call of `UpdatePodIdentityAssociation` writes.
+    pub const BINDING: [&str; 4] = [ROLE, TARGET_ROLE, POLICY, DISABLE_SESSION_TAGS];
 }
 
 /// An association. EKS allows one for each service account of a cluster.
@@ -24,6 +33,16 @@ pub struct PodIdentityAssociation {
     pub place: Place,
     /// The role its pods get.
     pub role_arn: String,
+    /// A role that EKS takes with the first and gives to the pods in its place. None is ever made here: it would lead
+    /// the pods around everything that is declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_role_arn: Option<String>,
+    /// A policy that narrows what the pods may do. None is ever made here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Whether EKS leaves out the session tags that say which pod it is, on which the role's trust policy relies.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub disable_session_tags: bool,
     /// Tags that are ours.
     pub tags: Tags,
 }

@@ -36,3 +36,18 @@ pub struct Role {
     /// What it can do, by the names of the inline policies.
     pub policies: BTreeMap<String, Policy>,
 }
+
+/// The model that a role is made for: what its policies for single revisions are computed from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Its name in the spec.
+    pub model: String,
+    /// The name of its endpoint.
+    pub endpoint: String,
+    /// Its path in the spec, such as `spec.models[0].sagemaker`.
+    pub path: String,
+    /// The platform's region.
+    pub region: String,
+    /// The platform's account.
+    pub account_id: String,
+}

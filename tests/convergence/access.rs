@@ -164,6 +164,9 @@ fn leftover(index: usize) -> Wanted {
             name: place.name(REGION),
             place,
             role_arn: role_arn(&name),
+            target_role_arn: None,
+            policy: None,
+            disable_session_tags: false,
             tags: owner.clone(),
         }),
         account: Some(ServiceAccount {
@@ -236,13 +239,20 @@ impl Access {
         bystander.put(world, &stranger, "a-bystander");
     }
 
-    /// What must become of the world when the object lives on.
-    pub fn lives_on(&self, world: &World, object: &AIPlatform, management_policy: &str) -> World {
+    /// What must become of the world when the object lives on, and these buckets of its spec stay somebody else's.
+    pub fn lives_on(
+        &self,
+        world: &World,
+        object: &AIPlatform,
+        management_policy: &str,
+        refused: &BTreeSet<String>,
+    ) -> World {
         let mut after = world.clone();
         if management_policy == "Observe" {
             return after;
         }
-        for (slot, wanted) in self.slots.iter().zip(wanted(object)) {
+        for (slot, mut wanted) in self.slots.iter().zip(wanted(object)) {
+            wanted.role.policies = without(&wanted.role.policies, refused);
             if slot.found.role.attainable() {
                 converge(&mut after, &wanted);
             }
@@ -284,8 +294,25 @@ impl Access {
     }
 }
 
+/// The policies without the statements that name one of these buckets.
+fn without(policies: &BTreeMap<String, Policy>, buckets: &BTreeSet<String>) -> BTreeMap<String, Policy> {
+    let names = |statement: &Value| {
+        let text = statement.to_string();
+        buckets
+            .iter()
+            .any(|bucket| [format!(":::{bucket}\""), format!(":::{bucket}/")].iter().any(|it| text.contains(it)))
+    };
+    let narrowed = policies.iter().map(|(name, policy)| {
+        let mut document = policy.as_written().clone();
+        document["Statement"].as_array_mut().expect("statements").retain(|statement| !names(statement));
+        (name.clone(), document)
+    });
+    let left = narrowed.filter(|(_, document)| document["Statement"] != json!([]));
+    left.map(|(name, document)| (name, Policy::new(document))).collect()
+}
+
 impl<D> Start<D> {
-    fn attainable(&self) -> bool {
+    pub fn attainable(&self) -> bool {
         matches!(self, Self::Absent | Self::Ours(_))
     }
 }
@@ -306,8 +333,8 @@ pub fn converge(world: &mut World, wanted: &Wanted) {
         if before.is_none_or(|before| before.owner(OURS) == Owner::Ours) {
             let made = StoredAssociation {
                 id: before.map(|before| before.id.clone()).unwrap_or_default(),
-                role_arn: desired.role_arn.clone(),
                 tags: before.map_or_else(|| desired.tags.clone(), |it| tags::merged(&it.tags, &desired.tags)),
+                ..StoredAssociation::of(desired)
             };
             world.associations.insert(desired.name.clone(), made);
         }

@@ -206,6 +206,12 @@ pub struct Slot {
     pub foreign: Foreign,
 }
 
+impl Slot {
+    fn takes_over(&self) -> bool {
+        matches!(self.start, Start::Nobodys) && self.shape.adopt
+    }
+}
+
 /// A bucket that the status knows and the spec does not.
 #[derive(Clone, Debug)]
 pub struct Leftover {
@@ -355,7 +361,14 @@ impl Scenario {
 
     /// What must become of roles, associations and service accounts of a live object.
     pub fn access_ends(&self) -> World {
-        self.access.lives_on(&self.world(), &self.object(), self.management_policy)
+        self.access.lives_on(&self.world(), &self.object(), self.management_policy, &self.refused())
+    }
+
+    /// The buckets of the spec that stay somebody else's.
+    fn refused(&self) -> BTreeSet<String> {
+        let slots = self.slots.iter().zip(wanted(&self.object()));
+        let refused = slots.filter(|(slot, _)| !slot.start.attainable() && !slot.takes_over());
+        refused.map(|(_, desired)| desired.name).collect()
     }
 
     /// What must become of them when the object is deleted.

@@ -139,7 +139,11 @@ async fn pod_identity_binds_the_service_account_in_eks() {
     let role = world.aws.iam().get_role().role_name(role_of(&object)).send().await.expect("it").role.expect("a role");
     let trust = decoded(role.assume_role_policy_document().expect("trust"));
     assert_eq!(trust["Statement"][0]["Principal"]["Service"], "pods.eks.amazonaws.com");
-    assert_eq!(trust["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"], CLUSTER_ARN);
+    let conditions = &trust["Statement"][0]["Condition"];
+    assert_eq!(conditions["ArnEquals"]["aws:SourceArn"], CLUSTER_ARN);
+    let tags = &conditions["StringEquals"];
+    assert_eq!(tags["aws:RequestTag/kubernetes-namespace"], world.namespace);
+    assert_eq!(tags["aws:RequestTag/kubernetes-service-account"], "support-api");
 
     world.poke("assistant").await;
     world
@@ -151,6 +155,40 @@ async fn pod_identity_binds_the_service_account_in_eks() {
     world.delete("assistant").await;
     world.wait_until_gone("assistant").await;
     assert!(list().await.expect("a list").associations().is_empty());
+}
+
+#[tokio::test]
+async fn an_association_that_leads_elsewhere_is_put_back() {
+    let world = World::new("chained").await;
+    world.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
+    world.apply("assistant", &platform(pod_identity(), api())).await;
+    world.wait_ready("assistant").await;
+    let eks = world.aws.eks();
+    let listed = eks.list_pod_identity_associations().cluster_name("prod").send().await.expect("a list");
+    let id = listed.associations()[0].association_id().expect("an id").to_string();
+    let found = async || {
+        let call = eks.describe_pod_identity_association().cluster_name("prod").association_id(&id);
+        call.send().await.expect("it").association.expect("an association")
+    };
+    let original = found().await;
+    let update = || eks.update_pod_identity_association().cluster_name("prod").association_id(&id);
+    let policy = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+    let intruder = "arn:aws:iam::999999999999:role/intruder";
+    for (what, changed) in [
+        ("another target", update().target_role_arn(intruder)),
+        ("without tags the trust policy lets no pod in", update().disable_session_tags(true)),
+        ("a session policy", update().disable_session_tags(true).policy(policy)),
+    ] {
+        changed.send().await.expect("changed");
+        world.poke("assistant").await;
+        let restored = async || {
+            let now = found().await;
+            (now.role_arn(), now.target_role_arn(), now.policy(), now.disable_session_tags)
+                == (original.role_arn(), None, None, Some(false))
+        };
+        world.wait(what, restored).await;
+        world.wait_ready("assistant").await;
+    }
 }
 
 #[tokio::test]

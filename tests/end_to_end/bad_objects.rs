@@ -1,6 +1,7 @@
 //! What the API server itself refuses, with the message a user reads.
 
 mod access;
+mod bedrock;
 mod sagemaker;
 mod storage;
 
@@ -44,7 +45,7 @@ fn general() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [general(), storage::cases(), access::cases(), sagemaker::cases()].concat()
+    [general(), storage::cases(), access::cases(), bedrock::cases(), sagemaker::cases()].concat()
 }
 
 #[tokio::test]
@@ -67,6 +68,10 @@ async fn the_api_server_refuses_what_aws_would_refuse() {
         ("with-serverless", sagemaker::good_serverless()),
     ] {
         create(name, &spec).await.unwrap_or_else(|error| panic!("{name} is taken too: {error}"));
+    }
+    for (index, spec) in bedrock::good().iter().enumerate() {
+        let name = format!("with-bedrock-{index}");
+        create(&name, spec).await.unwrap_or_else(|error| panic!("{spec} is taken: {error}"));
     }
     let mut wrong = Vec::new();
     for (spec, message) in cases() {
@@ -101,7 +106,8 @@ async fn plan_refuses_whatever_the_api_server_refuses() {
     for (spec, message) in cases() {
         assert_eq!(plan(&spec).0, Some(2), "taken by plan, though {message:?}: {spec}");
     }
-    for spec in [access::good(), sagemaker::good(), sagemaker::good_serverless()] {
+    let models = [access::good(), sagemaker::good(), sagemaker::good_serverless()];
+    for spec in models.into_iter().chain(bedrock::good()) {
         assert_eq!(plan(&spec), (Some(0), String::new()), "{spec}");
     }
 }

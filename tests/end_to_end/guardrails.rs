@@ -61,8 +61,114 @@ async fn without_the_file_what_has_to_be_allowed_by_name_is_refused() {
     assert!(told.contains("spec.assumeRole.roleArn") && told.contains("spec.storage.buckets[0].adopt"), "{told}");
     assert!(told.contains("--guardrails"), "{told}");
     assert_eq!(calls(&world), Vec::<String>::new());
+    world.apply("assistant", &reaching()).await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    for part in [
+        "spec.models[0].sagemaker.modelData.uri: \"s3://models-of-others/rank/model.tar.gz\" is not allowed here",
+        "spec.access[0].principalArns[0]: \"arn:aws:iam::210987654321:role/partner\" is not allowed here \
+         (allowed: the users and roles of account 123456789012)",
+        "spec.access[1].serviceAccount.namespace: \"kube-system\" is not allowed here (allowed: none)",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert!(!told.contains("bucketName") && !told.contains("image") && !told.contains("clusterArn"), "{told}");
+    assert_eq!(calls(&world), Vec::<String>::new());
     world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
     world.wait_ready("assistant").await;
+}
+
+/// A spec that reaches for things beside the platform.
+fn reaching() -> Value {
+    let key = "arn:aws:kms:eu-west-1:123456789012:alias/finance";
+    let bucket = json!({"name": "a", "bucketName": "payroll", "encryption": {"kmsKeyArn": key}});
+    let mut wanted = spec(json!([bucket]));
+    wanted["identity"] =
+        json!({"podIdentity": {"clusterArn": "arn:aws:eks:eu-central-1:123456789012:cluster/finance"}});
+    wanted["models"] = json!([{"name": "rank", "sagemaker": {
+        "image": "345678901234.dkr.ecr.eu-west-1.amazonaws.com/miner:1",
+        "modelData": {"uri": "s3://models-of-others/rank/model.tar.gz"},
+        "instance": {"type": "ml.m5.large"},
+    }}]);
+    wanted["access"] = json!([
+        {"name": "partner", "principalArns": ["arn:aws:iam::210987654321:role/partner"], "models": ["rank"]},
+        {"name": "system", "serviceAccount": {"name": "default", "namespace": "kube-system"}, "models": ["rank"]},
+    ]);
+    wanted
+}
+
+#[tokio::test]
+async fn whatever_the_operator_refuses_every_command_refuses_in_the_same_words() {
+    let rule = json!({
+        "regions": ["eu-west-1"], "bucketNames": ["ml-*"], "kmsKeys": ["arn:aws:kms:*:123456789012:alias/ml-*"],
+        "images": ["123456789012.dkr.ecr.*"], "modelDataUris": ["s3://ml-models/*"],
+        "principals": ["arn:aws:iam::123456789012:role/*"], "consumerNamespaces": ["apps"],
+    });
+    let world = World::guarded("agree", &json!({"rules": [rule]}).to_string()).await;
+    let wanted = reaching();
+    let expected = [
+        "spec.storage.buckets[0].bucketName: \"payroll\" is not allowed here (allowed: ml-*)",
+        "spec.storage.buckets[0].encryption.kmsKeyArn: \"arn:aws:kms:eu-west-1:123456789012:alias/finance\" is not",
+        "spec.models[0].sagemaker.image: \"345678901234.dkr.ecr.eu-west-1.amazonaws.com/miner:1\" is not allowed here",
+        "spec.models[0].sagemaker.modelData.uri: \"s3://models-of-others/rank/model.tar.gz\" is not allowed here",
+        "spec.access[0].principalArns[0]: \"arn:aws:iam::210987654321:role/partner\" is not allowed here",
+        "spec.access[1].serviceAccount.namespace: \"kube-system\" is not allowed here (allowed: apps)",
+        "spec.identity.podIdentity.clusterArn: \"arn:aws:eks:eu-central-1:123456789012:cluster/finance\" is not allowed \
+         here (allowed: clusters in eu-west-1)",
+    ];
+    world.apply("assistant", &wanted).await;
+    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    for part in expected {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert_eq!(calls(&world), Vec::<String>::new());
+
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
+        "metadata": {"name": "assistant", "namespace": world.namespace}, "spec": wanted});
+    let manifest = file(&object.to_string());
+    let path = manifest.to_str().expect("a path");
+    let live = ["--s3-path-style", "--cluster-name", "tests"];
+    for (subcommand, code) in [
+        (vec!["plan"], 2),
+        (vec!["operator-policy"], 2),
+        ([vec!["diff"], live.to_vec()].concat(), 2),
+        (vec!["audit", "-o", "json"], 1),
+        ([vec!["audit", "--live", "-o", "json"], live.to_vec()].concat(), 1),
+    ] {
+        let arguments = [subcommand.clone(), vec!["--guardrails", world.guardrails(), "-f", path]].concat();
+        let environment = environment(world.cluster, &world.aws);
+        let output = command().args(&arguments).envs(environment).output().expect("it runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{subcommand:?}: {complaint}");
+        let said = if code == 1 { not_permitted(&output.stdout) } else { complaint };
+        for part in expected {
+            assert!(said.contains(part), "{part} is not what {subcommand:?} says: {said}");
+        }
+    }
+}
+
+/// What an audit's findings of severity error say is not permitted.
+fn not_permitted(audit: &[u8]) -> String {
+    let audit: Value = serde_json::from_slice(audit).expect("JSON");
+    let findings = audit["platforms"][0]["findings"].as_array().expect("findings").clone();
+    let refused = findings.iter().filter(|it| it["rule"] == "not-permitted" && it["severity"] == "error");
+    let text =
+        |it: &Value| format!("{}: {}", it["subject"].as_str().expect("text"), it["message"].as_str().expect("it"));
+    refused.map(text).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn rules_that_ask_for_labels_are_unknown_offline_in_the_same_words() {
+    let guardrails = file("rules: [{namespaces: {labels: {tier: prod}}, regions: [us-east-1]}]");
+    let path = guardrails.to_str().expect("a path");
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/storage.yaml");
+    let said = ["plan", "audit", "operator-policy"].map(|subcommand| {
+        let arguments = [subcommand, "--guardrails", path, "-f", example];
+        let output = command().args(arguments).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{subcommand}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    });
+    assert!(said[0].contains("labels") && said[0].contains("unknown"), "{}", said[0]);
+    assert!(said.iter().all(|it| *it == said[0]), "{said:?}");
 }
 
 #[tokio::test]
@@ -130,7 +236,13 @@ fn a_bad_file_ends_every_command_with_its_complaints() {
     let guardrails = file("rules:\n- region: [eu-west-1]\n  mostInstances: 8\n");
     let path = guardrails.to_str().expect("a path");
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/storage.yaml");
-    for arguments in [vec!["run"], vec!["plan", "-f", example], vec!["diff", "-f", example]] {
+    for arguments in [
+        vec!["run"],
+        vec!["plan", "-f", example],
+        vec!["diff", "-f", example],
+        vec!["audit", "-f", example],
+        vec!["operator-policy"],
+    ] {
         let output = command().args(&arguments).args(["--guardrails", path]).output().expect("it runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");

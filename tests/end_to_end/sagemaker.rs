@@ -7,6 +7,7 @@ mod deletion;
 mod edits;
 mod failures;
 mod first_count;
+mod grants;
 mod memory;
 mod rollback;
 mod rollout;

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from evaluator import ANYTHING, Call
+from evaluator import ANYTHING, RESOURCE_ACCOUNT, Call
 from execution import Execution
 from nearby import (
     DATA_KEY,
     DECRYPT,
+    OF_ANOTHER,
     PLAIN,
     STRANGER,
     TLS,
@@ -36,6 +37,18 @@ INVOKE_STREAM = "bedrock:InvokeModelWithResponseStream"
 APPLY_GUARDRAIL = "bedrock:ApplyGuardrail"
 THROUGH = "bedrock:InferenceProfileArn"
 GUARDED_BY = "bedrock:GuardrailIdentifier"
+# "Supported Regions for cross-Region guardrail inference", Amazon Bedrock user guide.
+GUARDRAIL_REGIONS = {
+    "eu.guardrail.v1:0": [
+        "eu-central-1",
+        "eu-north-1",
+        "eu-south-1",
+        "eu-south-2",
+        "eu-west-1",
+        "eu-west-3",
+        "il-central-1",
+    ]
+}
 READ = ("s3:GetObject",)
 WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 LIST = "s3:ListBucket"
@@ -46,15 +59,21 @@ INVOKE_ENDPOINT_ASYNC = "sagemaker:InvokeEndpointAsync"
 
 @dataclasses.dataclass(frozen=True)
 class Guardrail:
-    """A guardrail at a version."""
+    """A guardrail at a version, and the profile by which it may be applied in other regions."""
 
     arn: str
     version: str
+    profiles: tuple[str, ...]
 
     @property
     def identifier(self) -> str:
         """As calls name it to IAM: the draft has no version."""
         return self.arn if self.version == "DRAFT" else f"{self.arn}:{self.version}"
+
+    @property
+    def applied(self) -> list[str]:
+        """What has to be applied to a call."""
+        return [self.arn, *self.profiles]
 
     def others(self) -> Iterator[str]:
         """Guardrails that a call might name instead, and that are not this one."""
@@ -69,6 +88,14 @@ class Guardrail:
         yield self.arn + "x"
         yield ":".join([*parts[:4], STRANGER, *parts[5:]])
         yield ":".join([*parts[:3], elsewhere([parts[3]], parts[1]), *parts[4:]])
+
+    def other_profiles(self) -> Iterator[str]:
+        """Profiles near its own, in place and in name."""
+        for arn in self.profiles:
+            parts = arn.split(":")
+            yield f"{arn}0"
+            yield ":".join([*parts[:3], "ap-southeast-2", *parts[4:]])
+            yield ":".join([*parts[:4], STRANGER, *parts[5:]])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +130,7 @@ class Bucket:
 
     name: str
     arn: str
+    region: str
     key: str | None
     tls_only: bool
 
@@ -176,7 +204,7 @@ class Platform:
         name = entry.get("bucketName") or self.generated(entry["name"], 63)
         key = entry.get("encryption", {}).get("kmsKeyArn")
         arn = f"arn:{self.partition}:s3:::{name}"
-        return Bucket(name, arn, key, entry.get("tlsOnly", True))
+        return Bucket(name, arn, self.region, key, entry.get("tlsOnly", True))
 
     def endpoint(self, entry: dict[str, Any]) -> Endpoint:
         """One of spec.models that SageMaker serves."""
@@ -204,11 +232,19 @@ class Platform:
             id=bedrock["modelId"],
             profile=bedrock.get("inferenceProfileId"),
             regions=tuple(bedrock.get("destinationRegions") or [self.region]),
-            guardrail=guardrail
-            and Guardrail(
-                self.arn("bedrock", f"guardrail/{guardrail['id']}"), str(guardrail["version"])
-            ),
+            guardrail=guardrail and self.guardrail(guardrail),
             streaming=bedrock.get("streaming", True),
+        )
+
+    def guardrail(self, entry: dict[str, Any]) -> Guardrail:
+        """The guardrail of a model."""
+        profile = entry.get("guardrailProfileId")
+        regions = GUARDRAIL_REGIONS[profile] if profile else []
+        rest = f"guardrail-profile/{profile}"
+        return Guardrail(
+            self.arn("bedrock", f"guardrail/{entry['id']}"),
+            str(entry["version"]),
+            tuple(self.arn("bedrock", rest, region=region) for region in regions),
         )
 
     def ways(self, model: Model) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
@@ -316,8 +352,8 @@ class Consumer:
                 for endpoint in self.endpoints
             )
         if call.action == APPLY_GUARDRAIL:
-            return any(m.guardrail and m.guardrail.arn == call.resource for m in self.models)
-        if call.context.get("aws:SecureTransport") == "false":
+            return any(m.guardrail and call.resource in m.guardrail.applied for m in self.models)
+        if call.context.get("aws:SecureTransport") == "false" or RESOURCE_ACCOUNT in call.context:
             return False
         if call.action == LIST:
             prefix = str(call.context.get("s3:prefix", ""))
@@ -333,9 +369,7 @@ class Consumer:
             )
         if call.action in (DECRYPT, DATA_KEY):
             return any(
-                use.bucket.key
-                and (use.writes or call.action == DECRYPT)
-                and opens(use.bucket.key, call)
+                (use.writes or call.action == DECRYPT) and opens(use.bucket, call)
                 for use in self.uses
             )
         return False
@@ -351,7 +385,8 @@ class Consumer:
                         why = f"model {model.name} with its guardrail"
                         yield Call(action, resource, why, context, beside=(ANYTHING,))
             if model.guardrail:
-                yield Call(APPLY_GUARDRAIL, model.guardrail.arn, f"guardrail of {model.name}")
+                for arn in model.guardrail.applied:
+                    yield Call(APPLY_GUARDRAIL, arn, f"guardrail of {model.name}")
 
     def wrong_model_calls(self) -> Iterator[Call]:
         """Other models, other places, around the profile, streaming where it is off."""
@@ -410,13 +445,14 @@ class Consumer:
     def wrong_guardrails(self) -> Iterator[Call]:
         """Guardrails that are not those of its models."""
         own = [model.guardrail for model in self.models if model.guardrail]
-        invented = Guardrail(self.platform.arn("bedrock", "guardrail/abc123"), "1")
+        invented = Guardrail(self.platform.arn("bedrock", "guardrail/abc123"), "1", ())
         declared = [model.guardrail for model in self.platform.models.values() if model.guardrail]
         yield Call(APPLY_GUARDRAIL, invented.arn, "another guardrail")
         for guardrail in declared:
-            yield Call(APPLY_GUARDRAIL, guardrail.arn, "the guardrail of another consumer")
+            for arn in guardrail.applied:
+                yield Call(APPLY_GUARDRAIL, arn, "the guardrail of another consumer")
         for guardrail in own:
-            for arn in guardrail.other_arns():
+            for arn in [*guardrail.other_arns(), *guardrail.other_profiles()]:
                 yield Call(APPLY_GUARDRAIL, arn, "another guardrail")
             for verb in ("Get", "Update", "Delete"):
                 yield Call(f"bedrock:{verb}Guardrail", guardrail.arn, "the guardrail itself")
@@ -467,6 +503,9 @@ class Consumer:
                 for action in (*READ, *WRITE):
                     yield Call(action, f"{other}/{use.prefix}a.txt", "another bucket", TLS)
                 yield Call(LIST, other, "another bucket", {**TLS, "s3:prefix": use.prefix})
+            for action in (*READ, *WRITE):
+                yield Call(action, inside, "a bucket of another account", OF_ANOTHER)
+            yield Call(LIST, arn, "a bucket of another account", {**OF_ANOTHER, **inside_list})
             if use.bucket.tls_only:
                 yield Call("s3:GetObject", inside, "without TLS", PLAIN)
                 yield Call("s3:PutObject", inside, "without TLS", PLAIN)
@@ -483,7 +522,7 @@ class Consumer:
     def key_calls(self) -> Iterator[Call]:
         """Keys of its buckets."""
         for use in self.uses:
-            for resource, context in keys(use.bucket.key):
+            for resource, context in keys(use.bucket):
                 why = f"the key of bucket {use.bucket.name}"
                 for action in (DECRYPT, DATA_KEY) if use.writes else (DECRYPT,):
                     yield Call(action, resource, why, context)

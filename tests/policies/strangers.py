@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluator import Call
-from nearby import ANOTHER_KEY, DATA_KEY, DECRYPT, keys, neighbours
+from nearby import ALIASES, ANOTHER_KEY, DATA_KEY, DECRYPT, FOR, keys, misused, neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,19 +16,25 @@ if TYPE_CHECKING:
 def wrong_key_calls(platform: Platform) -> Iterator[Call]:
     """Other keys, and what only writers do."""
     for bucket in platform.buckets.values():
-        for resource, context in keys(bucket.key):
+        for resource, context in keys(bucket):
             for action in (DECRYPT, DATA_KEY):
                 yield Call(action, resource, "the key of another use", context)
+                for other, why in misused(context):
+                    yield Call(action, resource, why, other)
                 for near, why in neighbours(resource, (resource.split(":")[3],)):
                     # The alias decides which key of an account it is, if there is one.
-                    if near.split(":")[:5] != resource.split(":")[:5] or not context:
+                    if near.split(":")[:5] != resource.split(":")[:5] or ALIASES not in context:
                         yield Call(action, near, why, context)
-                for aliases in ([], ["alias/another"]) if context else ():
+                for aliases in ([], ["alias/another"]) if ALIASES in context else ():
                     why = f"a key with aliases {aliases}"
-                    other = {"kms:ResourceAliases": aliases} if aliases else {}
+                    use = {key: value for key, value in context.items() if key != ALIASES}
+                    other = {**use, ALIASES: aliases} if aliases else use
                     yield Call(action, resource, why, other)
-            for action in ("kms:Encrypt", "kms:CreateGrant", "kms:ScheduleKeyDeletion"):
+            for action in ("kms:Encrypt", "kms:CreateGrant"):
                 yield Call(action, resource, "not what a mode means", context)
+            # Whoever deletes a key encrypts nothing.
+            of_key = {key: value for key, value in context.items() if key != FOR}
+            yield Call("kms:ScheduleKeyDeletion", resource, "not what a mode means", of_key)
     other = platform.arn("kms", f"key/{ANOTHER_KEY}")
     for action in (DECRYPT, DATA_KEY):
         yield Call(action, other, "a key that the spec does not name")

@@ -12,6 +12,9 @@ KNOWN_ISSUER = "accounts.google.com"
 ASSUME = "sts:AssumeRole"
 TAG_SESSION = "sts:TagSession"
 WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+# What EKS says of the pod when it takes a role: "Pod Identity session tags", Amazon EKS user guide.
+NAMESPACE_TAG = "aws:RequestTag/kubernetes-namespace"
+SERVICE_ACCOUNT_TAG = "aws:RequestTag/kubernetes-service-account"
 
 
 def may(judge, subject, principal: str, action: str, trust=None, **context: str) -> bool:
@@ -59,18 +62,23 @@ def test_other_services_may_not(subject, judge, service):
     assert may(judge, subject, service, ASSUME, anybody(ASSUME, Service=service), **source)
 
 
-def test_pod_identity_vouches_for_its_own_cluster_only(subject, judge):
+def test_pod_identity_vouches_for_its_own_cluster_and_service_account_only(subject, judge):
     service = "pods.eks.amazonaws.com"
     platform = subject.holder.platform
     pods = (platform.identity or {}).get("podIdentity")
     ours = pods and subject.holder.service_account
     cluster = pods["clusterArn"] if pods else platform.arn("eks", "cluster/prod")
-    own = {"aws:SourceAccount": platform.account, "aws:SourceArn": cluster}
+    namespace, name = subject.holder.service_account or ("default", "anybody")
+    account = {NAMESPACE_TAG: namespace, SERVICE_ACCOUNT_TAG: name}
+    own = {"aws:SourceAccount": platform.account, "aws:SourceArn": cluster, **account}
     parts = cluster.split(":")
     wrong = [
         {},
-        {"aws:SourceAccount": platform.account},
-        {"aws:SourceArn": cluster},
+        *({key: own[key] for key in own if key != left_out} for left_out in own),
+        {**own, NAMESPACE_TAG: f"{namespace}x"},
+        {**own, NAMESPACE_TAG: "kube-system"},
+        {**own, SERVICE_ACCOUNT_TAG: f"{name}x"},
+        {**own, SERVICE_ACCOUNT_TAG: "*"},
         {**own, "aws:SourceArn": f"{cluster}x"},
         {**own, "aws:SourceArn": ":".join([*parts[:3], "ap-east-1", *parts[4:]])},
         {**own, "aws:SourceArn": ":".join([*parts[:4], STRANGER, parts[5]])},

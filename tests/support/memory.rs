@@ -9,6 +9,7 @@ mod bucket;
 mod endpoint;
 mod endpoint_calls;
 mod endpoint_config;
+mod granted;
 mod model;
 mod role;
 mod sagemaker;
@@ -113,6 +114,8 @@ pub struct Write {
     pub holder: Option<Owner>,
     /// What of ours stands on something that does not exist, since this call.
     pub left_dangling: BTreeSet<Key>,
+    /// What roles of ours may do with what is not ours, since this call.
+    pub granted_beyond: BTreeSet<String>,
 }
 
 /// A call, as far as it matters to what comes of its failure.
@@ -134,6 +137,8 @@ struct State {
     fault: Option<Fault>,
     /// An action, and what it is denied on: everything, where nothing is named.
     denied: Option<(String, Option<String>)>,
+    /// Buckets that roles may use although they are not ours.
+    allowed: BTreeSet<String>,
     calls: Vec<Call>,
     struck: bool,
     writes: Vec<Write>,
@@ -184,6 +189,17 @@ impl Memory {
     /// Denies an action on one subject or on all, or nothing.
     pub fn deny(&self, denied: Option<(&str, Option<&str>)>) {
         self.lock().denied = denied.map(|(action, subject)| (action.into(), subject.map(Into::into)));
+    }
+
+    /// Lets roles use these buckets although they are not ours.
+    pub fn allow(&self, buckets: impl IntoIterator<Item = String>) {
+        self.lock().allowed.extend(buckets);
+    }
+
+    /// What roles of ours may do with what is not ours.
+    pub fn granted_beyond(&self, ours: &str) -> BTreeSet<String> {
+        let state = self.lock();
+        state.world.granted_beyond(ours, &state.allowed)
     }
 
     /// Whether the fault came.
@@ -257,14 +273,19 @@ impl Memory {
         effect: impl FnOnce(&mut World) -> Result<T, Class>,
     ) -> Result<T, Error> {
         let mut entry = None;
+        let allowed = self.lock().allowed.clone();
         let answer = self
             .any_call(action, &key.name, true, |world| {
                 let holder = world.holder(key, &place.owner);
                 let dangled = world.dangling(&place.owner);
+                let granted = world.granted_beyond(&place.owner, &allowed);
                 let answer = effect(world);
                 if answer.is_ok() {
                     let left_dangling = world.dangling(&place.owner).difference(&dangled).cloned().collect();
-                    entry = Some(Write { action: action.into(), key: key.clone(), holder, left_dangling });
+                    let grants = world.granted_beyond(&place.owner, &allowed);
+                    let granted_beyond = grants.difference(&granted).cloned().collect();
+                    let (action, key) = (action.into(), key.clone());
+                    entry = Some(Write { action, key, holder, left_dangling, granted_beyond });
                 }
                 answer
             })

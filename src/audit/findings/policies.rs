@@ -88,6 +88,27 @@ fn allowed(grants: &[Grant]) -> impl Iterator<Item = (&Grant, &Statement)> {
     all.filter(|(_, statement)| statement.effect == Effect::Allow)
 }
 
+/// A hit for each statement that allows an action of this service without being held by all of these keys.
+fn without_conditions(context: &Context, service: &str, keys: &[&str], risk: &str) -> Vec<Hit> {
+    allowed(context.grants)
+        .filter(|(_, statement)| statement.actions.iter().any(|action| action.starts_with(service)))
+        .filter_map(|(grant, statement)| {
+            let missing: Vec<&str> = keys.iter().copied().filter(|key| !held(statement, key)).collect();
+            let message = format!("statement {} has no condition on {}: {risk}", statement.sid, missing.join(" and "));
+            (!missing.is_empty()).then(|| hit(grant.whose(), message))
+        })
+        .collect()
+}
+
+pub(super) fn bucket_of_any_account(context: &Context) -> Vec<Hit> {
+    without_conditions(context, "s3:", &["aws:ResourceAccount"], "the bucket may be of any account")
+}
+
+pub(super) fn key_for_anything(context: &Context) -> Vec<Hit> {
+    let keys = ["kms:ViaService", "kms:EncryptionContext:aws:s3:arn"];
+    without_conditions(context, "kms:", &keys, "the key decrypts what is in no bucket of the platform, too")
+}
+
 pub(super) fn ambiguous_sid(context: &Context) -> Vec<Hit> {
     let policies = context.grants.iter().flat_map(|grant| grant.policies.iter().map(move |policy| (grant, policy)));
     policies

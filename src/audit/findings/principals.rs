@@ -47,9 +47,9 @@ pub(super) fn trust_without_source(context: &Context) -> Vec<Hit> {
 
 pub(super) fn trust_by_association(context: &Context) -> Vec<Hit> {
     let services = trusts(context).filter(|(_, statement)| statement.principals.contains_key("Service"));
-    let open = services.filter(|(_, statement)| {
-        !is_fixed(statement, |key| key.eq_ignore_ascii_case("aws:RequestTag/kubernetes-service-account"))
-    });
+    const TAGS: [&str; 2] = ["aws:RequestTag/kubernetes-namespace", "aws:RequestTag/kubernetes-service-account"];
+    let open = services
+        .filter(|(_, statement)| !TAGS.iter().all(|tag| is_fixed(statement, |key| key.eq_ignore_ascii_case(tag))));
     open.filter_map(|(grant, _)| {
         let Subject::PodIdentity(account, cluster) = &grant.subject else { return None };
         let message = format!(
@@ -126,8 +126,15 @@ pub(super) fn another_namespace(context: &Context) -> Vec<Hit> {
     service_accounts(context)
         .filter(|(_, account)| account.namespace != context.platform.namespace)
         .map(|(grant, account)| {
+            let bound = match &grant.subject {
+                Subject::PodIdentity(_, cluster) => format!(
+                    "an association in cluster {cluster} gives its pods the role, in place of any other that they had"
+                ),
+                _ => "its team annotates it".into(),
+            };
             let message = format!(
-                "service account {account} is not in the platform's namespace {}: its team annotates it, and decides which pods use it",
+                "service account {account} is not in the platform's namespace {}: {bound}, and whoever may make pods there \
+                 decides which use it",
                 context.platform.namespace
             );
             hit(grant.whose(), message)
@@ -153,7 +160,7 @@ pub(super) fn shared_identity(context: &Context) -> Vec<Hit> {
 }
 
 pub(super) fn demanded_boundary(context: &Context) -> Vec<Hit> {
-    let Some(demanded) = context.boundary else { return Vec::new() };
+    let Some(demanded) = context.bounds.boundary else { return Vec::new() };
     let found = context.platform.permissions_boundary_arn.as_deref();
     if context.grants.is_empty() || found == Some(demanded) {
         return Vec::new();
@@ -163,7 +170,10 @@ pub(super) fn demanded_boundary(context: &Context) -> Vec<Hit> {
 }
 
 pub(super) fn no_boundary(context: &Context) -> Vec<Hit> {
-    if context.grants.is_empty() || context.boundary.is_some() || context.platform.permissions_boundary_arn.is_some() {
+    if context.grants.is_empty()
+        || context.bounds.boundary.is_some()
+        || context.platform.permissions_boundary_arn.is_some()
+    {
         return Vec::new();
     }
     vec![hit("spec.permissionsBoundaryArn", "no role has a permissions boundary: name a managed policy")]

@@ -3,8 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::grants::grants;
-use crate::platform::validate;
+use crate::platform::{Problem, validate};
 use crate::policy::Statement;
 use crate::testing::{ACCOUNT, object};
 
@@ -53,8 +52,7 @@ fn with(changes: &Value) -> Value {
 
 fn found(spec: Value, boundary: Option<&str>) -> Vec<Finding> {
     let platform = validate(&object(spec)).expect("the spec is valid");
-    let grants = grants(&platform).expect("the grants fit");
-    find(&Context { platform: &platform, grants: &grants, boundary })
+    find(&Context { platform: &platform, grants: &platform.grants, bounds: &Bounds { boundary, ..Bounds::default() } })
 }
 
 fn says(findings: &[Finding], rule: &str, severity: Severity) -> bool {
@@ -93,15 +91,17 @@ fn an_association_alone_is_told() {
     let cluster = "arn:aws:eks:eu-west-1:123456789012:cluster/prod";
     let spec = with(&json!({"/identity": {"podIdentity": {"clusterArn": cluster}}}));
     let platform = validate(&object(spec)).expect("the spec is valid");
-    let mut grants = grants(&platform).expect("the grants fit");
+    let mut grants = platform.grants.clone();
+    let bounds = Bounds::default();
+    let heard = |grants: &[Grant]| says(&find(&Context { platform: &platform, grants, bounds: &bounds }), RULE, Info);
+    assert!(!heard(&grants), "the trust policy that is made names the service account");
     grants[0].trust = vec![trusting("Service", "pods.eks.amazonaws.com")];
-    let heard = |grants: &[Grant]| says(&find(&Context { platform: &platform, grants, boundary: None }), RULE, Info);
     assert!(heard(&grants));
-    grants[0].trust = vec![trusting("Service", "pods.eks.amazonaws.com").when(
-        "StringEquals",
-        "aws:RequestTag/kubernetes-service-account",
-        vec!["support-api".into()],
-    )];
+    for (tag, value) in [("kubernetes-service-account", "support-api"), ("kubernetes-namespace", "support")] {
+        assert!(heard(&grants), "a name alone is one of every namespace");
+        let key = format!("aws:RequestTag/{tag}");
+        grants[0].trust[0] = grants[0].trust[0].clone().when("StringEquals", &key, vec![value.into()]);
+    }
     assert!(!heard(&grants));
 }
 
@@ -126,6 +126,10 @@ fn a_boundary_that_the_guardrails_demand_is_an_error_where_it_is_missing() {
 #[test]
 fn policies_are_not_trusted_because_they_are_ours() {
     let statement = |resource: &str| Statement::allow("Bad", &["s3:GetObject"], vec![resource.into()], "because");
+    let decrypting = || {
+        let key = "arn:aws:kms:eu-west-1:123456789012:key/1".to_string();
+        Statement::allow("Bad", &["kms:Decrypt"], vec![key], "because")
+    };
     let everywhere = |actions: &[&str]| Statement::allow("Bad", actions, vec!["*".into()], "because");
     let sub = |value: &str| trusting("Federated", PROVIDER).when("StringEquals", "issuer:sub", vec![value.into()]);
     let role = "system:serviceaccount:support:api";
@@ -134,6 +138,20 @@ fn policies_are_not_trusted_because_they_are_ours() {
             "wildcard-action",
             Statement::allow("Bad", &["s3:Get*"], vec![], ""),
             Statement::allow("Bad", &["s3:*"], vec![], "").denying(),
+        ),
+        (
+            "bucket-of-any-account",
+            statement("arn:aws:s3:::bucket/index/*"),
+            statement("arn:aws:s3:::bucket/index/*").when("StringEquals", "aws:ResourceAccount", vec![ACCOUNT.into()]),
+        ),
+        (
+            "key-for-anything",
+            decrypting().when("StringEquals", "kms:ViaService", vec!["s3.eu-west-1.amazonaws.com".into()]),
+            decrypting().when("StringEquals", "kms:ViaService", vec!["s3.eu-west-1.amazonaws.com".into()]).when(
+                "StringLike",
+                "kms:EncryptionContext:aws:s3:arn",
+                vec!["arn:aws:s3:::bucket".into()],
+            ),
         ),
         ("wildcard-resource", statement("*"), statement("arn:aws:s3:::bucket/index/*")),
         ("wildcard-resource", statement("arn:aws:s3:::bucket*"), statement("arn:aws:s3:::bucket")),
@@ -222,16 +240,20 @@ fn two_statements_of_one_name_and_two_guardrails_for_one_model_are_errors() {
 /// Whether a rule finds an error once the role has been changed.
 fn heard(rule: &str, change: &dyn Fn(&mut Grant)) -> bool {
     let platform = validate(&object(clean())).expect("the spec is valid");
-    let mut grants = grants(&platform).expect("the grants fit");
+    let mut grants = platform.grants.clone();
     grants.iter_mut().for_each(change);
-    says(&find(&Context { platform: &platform, grants: &grants, boundary: None }), rule, Error)
+    says(&find(&Context { platform: &platform, grants: &grants, bounds: &Bounds::default() }), rule, Error)
 }
 
 #[test]
 fn every_rule_is_tested_and_named_once_for_each_severity() {
-    const BY_HAND: [&str; 9] = [
+    const BY_HAND: [&str; 13] = [
         "ambiguous-sid",
+        "bucket-of-any-account",
         "guardrails-contradict",
+        "guardrails-unknown",
+        "key-for-anything",
+        "not-permitted",
         "trust-by-association",
         "boundary-missing",
         "principal-too-broad",
@@ -247,6 +269,36 @@ fn every_rule_is_tested_and_named_once_for_each_severity() {
     assert_eq!(tested, named);
     let distinct: BTreeSet<(&str, Severity)> = RULES.iter().map(|rule| (rule.id, rule.severity)).collect();
     assert_eq!(distinct.len(), RULES.len());
+}
+
+#[test]
+fn what_the_guardrails_refuse_is_an_error_and_what_they_leave_open_is_told() {
+    let platform = validate(&object(clean())).expect("the spec is valid");
+    let refused = vec![Problem::new("spec.region", "\"eu-west-1\" is not allowed here")];
+    let bounds = Bounds { boundary: None, refused, unknown: Some("labels are not known") };
+    let findings = find(&Context { platform: &platform, grants: &platform.grants, bounds: &bounds });
+    let told: Vec<(&str, Severity, &str, &str)> =
+        findings.iter().map(|it| (it.rule, it.severity, it.subject.as_str(), it.message.as_str())).collect();
+    let expected = [
+        ("not-permitted", Error, "spec.region", "\"eu-west-1\" is not allowed here"),
+        ("guardrails-unknown", Warning, "metadata.namespace", "labels are not known"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_service_account_elsewhere_is_told_as_it_is_bound() {
+    let message = |identity: Value| {
+        let spec = with(&json!({"/identity": identity, "/access/0/serviceAccount/namespace": "search"}));
+        let findings = found(spec, None);
+        let finding = findings.iter().find(|finding| finding.rule == "consumer-in-another-namespace");
+        finding.expect("it is told").message.clone()
+    };
+    let provider = message(json!({"irsa": {"oidcProviderArn": PROVIDER}}));
+    assert!(provider.contains("its team annotates it"), "{provider}");
+    let cluster = "arn:aws:eks:eu-west-1:123456789012:cluster/prod";
+    let pods = message(json!({"podIdentity": {"clusterArn": cluster}}));
+    assert!(pods.contains("an association in cluster prod") && !pods.contains("annotates"), "{pods}");
 }
 
 #[test]

@@ -118,3 +118,18 @@ fn a_guardrail_holds_for_the_profile_and_for_the_model_behind_it() {
     assert_eq!(statements[2]["Resource"], json!([profile, foundation]));
     assert_eq!(statements.as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn a_guardrail_that_works_across_regions_is_applied_through_its_profile_in_each() {
+    let guardrail = json!({"id": "gr1", "version": "3", "guardrailProfileId": "eu.guardrail.v1:0"});
+    let statements = written(calls(json!({"guardrail": guardrail})));
+    let apply = statements.as_array().unwrap().iter().find(|it| it["Sid"] == "ApplyGuardrailForFast").unwrap();
+    assert_eq!(apply["Action"], "bedrock:ApplyGuardrail");
+    let mut regions = vec!["eu-west-1"];
+    regions.extend(["eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-3", "il-central-1"]);
+    let profiles = regions
+        .iter()
+        .map(|region| format!("arn:aws:bedrock:{region}:123456789012:guardrail-profile/eu.guardrail.v1:0"));
+    let guardrail = "arn:aws:bedrock:eu-west-1:123456789012:guardrail/gr1".to_string();
+    assert_eq!(apply["Resource"], json!(std::iter::once(guardrail).chain(profiles).collect::<Vec<_>>()));
+}

@@ -80,6 +80,7 @@ fn a_model_that_keeps_nothing_needs_its_image_its_artifact_and_a_place_to_log() 
             "Effect": "Allow",
             "Action": "s3:GetObject",
             "Resource": "arn:aws:s3:::the-bucket/models/rank/model.tar.gz",
+            "Condition": {"StringEquals": {"aws:ResourceAccount": "123456789012"}},
         })
     );
     assert_eq!(revision["Image"]["Resource"], "arn:aws:ecr:eu-west-1:123456789012:repository/search/rank");
@@ -112,7 +113,10 @@ fn an_artifact_that_is_a_prefix_is_listed_too() {
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": "arn:aws:s3:::the-bucket",
-            "Condition": {"StringLike": {"s3:prefix": "models/rank/1/*"}},
+            "Condition": {
+                "StringEquals": {"aws:ResourceAccount": "123456789012"},
+                "StringLike": {"s3:prefix": "models/rank/1/*"},
+            },
         })
     );
 }
@@ -138,6 +142,32 @@ fn an_artifact_is_decrypted_with_the_key_of_its_bucket_however_it_is_named() {
 }
 
 #[test]
+fn a_revision_is_about_its_buckets_but_for_an_artifact_that_the_guardrails_allow() {
+    let about = |data: Value| {
+        let fields = json!({"modelData": data, "async": {"output": {"bucket": "artifacts", "prefix": "async/"}}});
+        let grant = only(serves(fields, json!({"encryption": {"kmsKeyArn": KEY}})));
+        let statements = grant.policies.into_iter().flat_map(|(_, statements)| statements);
+        let about: BTreeMap<String, Option<String>> =
+            statements.map(|it| (it.sid, it.about.map(|key| key.to_string()))).collect();
+        about
+    };
+    let bucket = Some("Bucket the-bucket".to_string());
+    let declared = about(json!({"bucket": "artifacts", "key": "models/model.tar.gz"}));
+    for (sid, expected) in [
+        ("Artifact", &bucket),
+        ("RequestsAndAnswers", &bucket),
+        ("ListRequestsAndAnswers", &bucket),
+        ("KeyOfArtifacts", &bucket),
+        ("Image", &None),
+        ("Logs", &None),
+    ] {
+        assert_eq!(&declared[sid], expected, "{sid}");
+    }
+    let named = about(json!({"uri": "s3://the-bucket/models/model.tar.gz"}));
+    assert_eq!((&named["Artifact"], &named["KeyOfArtifacts"]), (&None, &bucket));
+}
+
+#[test]
 fn captured_calls_are_only_written() {
     let alias = "arn:aws:kms:eu-west-1:123456789012:alias/data";
     let capture = json!({"dataCapture": {"destination": {"bucket": "artifacts", "prefix": "capture/"}}});
@@ -152,7 +182,13 @@ fn captured_calls_are_only_written() {
             "Effect": "Allow",
             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
             "Resource": "arn:aws:kms:eu-west-1:123456789012:key/*",
-            "Condition": {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/data"}},
+            "Condition": {
+                "ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/data"},
+                "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"},
+                "StringLike": {
+                    "kms:EncryptionContext:aws:s3:arn": ["arn:aws:s3:::the-bucket", "arn:aws:s3:::the-bucket/*"],
+                },
+            },
         })
     );
 }
@@ -168,7 +204,7 @@ fn requests_are_read_where_answers_are_written() {
     let both = &revision["RequestsAndAnswers"];
     assert_eq!(both["Action"], json!(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]));
     assert_eq!(both["Resource"], "arn:aws:s3:::the-bucket/async/*");
-    assert_eq!(revision["ListRequestsAndAnswers"]["Condition"], json!({"StringLike": {"s3:prefix": "async/*"}}));
+    assert_eq!(revision["ListRequestsAndAnswers"]["Condition"]["StringLike"], json!({"s3:prefix": "async/*"}));
 }
 
 #[test]

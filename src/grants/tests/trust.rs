@@ -29,7 +29,7 @@ fn irsa_trusts_one_service_account_by_the_clusters_provider() {
 }
 
 #[test]
-fn pod_identity_trusts_eks_for_one_cluster() {
+fn pod_identity_trusts_eks_for_one_service_account_of_one_cluster() {
     let mut spec = calls(json!({}));
     spec["identity"] = json!({"podIdentity": {"clusterArn": "arn:aws:eks:us-east-1:123456789012:cluster/prod"}});
     assert_eq!(
@@ -40,7 +40,11 @@ fn pod_identity_trusts_eks_for_one_cluster() {
             "Principal": {"Service": "pods.eks.amazonaws.com"},
             "Action": ["sts:AssumeRole", "sts:TagSession"],
             "Condition": {
-                "StringEquals": {"aws:SourceAccount": "123456789012"},
+                "StringEquals": {
+                    "aws:SourceAccount": "123456789012",
+                    "aws:RequestTag/kubernetes-namespace": "support",
+                    "aws:RequestTag/kubernetes-service-account": "api",
+                },
                 "ArnEquals": {"aws:SourceArn": "arn:aws:eks:us-east-1:123456789012:cluster/prod"},
             },
         }]})

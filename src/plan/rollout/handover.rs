@@ -29,6 +29,8 @@ pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observa
             observed: observed.resource.clone(),
             held: None,
             withheld: None,
+            awaits: Vec::new(),
+            left_out: Vec::new(),
             remarks: vec!["it is registered again when the endpoint is in service".into()],
             attempting: None,
             endpoint: None,

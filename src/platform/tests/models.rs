@@ -133,3 +133,91 @@ fn everything_wrong_with_models_is_said_at_once() {
         ]
     );
 }
+
+#[test]
+fn the_id_of_a_profile_is_no_model() {
+    for geography in ["us", "eu", "apac", "jp", "au", "ca", "us-gov", "global"] {
+        let id = format!("{geography}.anthropic.claude-haiku-4-5-20251001-v1:0");
+        let object = bedrock(json!({"modelId": id}));
+        is_refused(&object, "spec.models[0].bedrock.modelId", "is the id of an inference profile");
+        let told = problems(&object);
+        assert_eq!(told.len(), 1, "{told:?}");
+        for part in ["\"anthropic.claude-haiku-4-5-20251001-v1:0\"", "inferenceProfileId", "destinationRegions"] {
+            assert!(told[0].message.contains(part), "{part}: {}", told[0]);
+        }
+    }
+    for model in ["zai.glm-4.7", "deepseek.v3.2", "openai.gpt-oss-120b-1:0", "ai21.jamba-1-5-large-v1:0", "usa.x"] {
+        is_fine(&bedrock(json!({"modelId": model})));
+    }
+}
+
+#[test]
+fn an_arn_is_no_id() {
+    let arn = |rest: &str| format!("arn:aws:bedrock:eu-west-1:123456789012:{rest}");
+    let field = |field: &str| format!("spec.models[0].bedrock.{field}");
+    let model = "arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-lite-v1:0";
+    let object = bedrock(json!({"modelId": model}));
+    is_refused(&object, &field("modelId"), "an id is expected: \"amazon.nova-lite-v1:0\"");
+    let profile = |id: String| bedrock(json!({"inferenceProfileId": id, "destinationRegions": ["eu-west-1"]}));
+    let object = profile(arn("inference-profile/eu.amazon.nova-lite-v1:0"));
+    is_refused(&object, &field("inferenceProfileId"), "an id is expected: \"eu.amazon.nova-lite-v1:0\"");
+    let object = profile(arn("application-inference-profile/a1b2c3"));
+    is_refused(&object, &field("inferenceProfileId"), "application inference profiles cannot be named here");
+    let guardrail = |fields: Value| bedrock(json!({"guardrail": fields}));
+    let object = guardrail(json!({"id": arn("guardrail/gr1abc"), "version": "1"}));
+    is_refused(&object, &field("guardrail.id"), "an id is expected: \"gr1abc\"");
+    let object = guardrail(
+        json!({"id": "gr1", "version": "1", "guardrailProfileId": arn("guardrail-profile/eu.guardrail.v1:0")}),
+    );
+    is_refused(&object, &field("guardrail.guardrailProfileId"), "an id is expected: \"eu.guardrail.v1:0\"");
+}
+
+#[test]
+fn a_profile_belongs_to_its_model_and_to_the_region_it_is_called_from() {
+    let profile = |region: &str, id: &str, destination: &str| {
+        with_region(region, json!({"inferenceProfileId": id, "destinationRegions": [destination]}))
+    };
+    let field = "spec.models[0].bedrock.inferenceProfileId";
+    let nova = "amazon.nova-lite-v1:0";
+    is_refused(&profile("eu-west-1", "eu.amazon.nova-pro-v1:0", "eu-west-1"), field, "is no profile of model");
+    is_refused(&profile("eu-west-1", nova, "eu-west-1"), field, "is the model's own id");
+    is_refused(&profile("us-east-1", &format!("eu.{nova}"), "eu-west-1"), field, "cannot be called from spec.region");
+    let told = problems(&profile("us-gov-west-1", &format!("us.{nova}"), "us-gov-west-1"));
+    assert!(told[0].path == field && told[0].message.contains("cannot be called from"), "{told:?}");
+    for (region, geography, destination) in [
+        ("eu-central-1", "eu", "eu-north-1"),
+        ("ca-central-1", "us", "us-west-2"),
+        ("ca-central-1", "ca", "ca-west-1"),
+        ("ap-southeast-2", "au", "ap-southeast-4"),
+        ("sa-east-1", "global", "us-east-1"),
+        ("us-gov-west-1", "us-gov", "us-gov-east-1"),
+        ("eu-west-1", "atlantis", "us-east-1"),
+    ] {
+        is_fine(&profile(region, &format!("{geography}.{nova}"), destination));
+    }
+}
+
+#[test]
+fn a_profile_has_regions_of_its_own_geography() {
+    let object = regions(json!(["eu-west-1", "us-east-1"]));
+    is_refused(
+        &object,
+        "spec.models[0].bedrock.destinationRegions[1]",
+        "is no region of a profile of geography \"eu\"",
+    );
+    is_fine(&regions(json!(["eu-west-1", "il-central-1"])));
+}
+
+#[test]
+fn a_guardrail_profile_is_one_of_the_regions_geography() {
+    let guarded = |region: &str, profile: &str| {
+        let guardrail = json!({"id": "gr1", "version": "1", "guardrailProfileId": profile});
+        with_region(region, json!({"guardrail": guardrail}))
+    };
+    let field = "spec.models[0].bedrock.guardrail.guardrailProfileId";
+    is_fine(&guarded("eu-central-1", "eu.guardrail.v1:0"));
+    is_fine(&guarded("us-gov-west-1", "us-gov.guardrail.v1:0"));
+    is_refused(&guarded("eu-central-1", "us.guardrail.v1:0"), field, "cannot be called from spec.region");
+    is_refused(&guarded("ap-northeast-1", "jp.guardrail.v1:0"), field, "a geography that has guardrail profiles");
+    is_refused(&guarded("eu-central-1", "europe.guardrail.v1:0"), field, "is not the id of a guardrail profile");
+}

@@ -139,6 +139,9 @@ impl Eks {
             name: request.key.name.clone(),
             place: account.clone(),
             role_arn,
+            target_role_arn: found.target_role_arn.filter(|arn| !arn.is_empty()),
+            policy: found.policy.filter(|policy| !policy.is_empty()),
+            disable_session_tags: found.disable_session_tags.unwrap_or_default(),
             tags: tags::managed(&all),
         };
         let seen = Observed::present(Resource::PodIdentityAssociation(association), owner);
@@ -170,6 +173,7 @@ impl Eks {
             .namespace(&account.namespace)
             .service_account(&account.service_account)
             .role_arn(&desired.role_arn)
+            .disable_session_tags(desired.disable_session_tags)
             .client_request_token(token)
             .set_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
@@ -187,12 +191,17 @@ impl Eks {
     ) -> Result<Applied, Error> {
         let account = &desired.place;
         let differs = |name: &str| changes.iter().any(|change| change.field() == name);
-        if differs(field::ROLE) {
+        if field::BINDING.iter().any(|field| differs(field)) {
+            // An empty text takes away what is there; what is not there is left out.
+            let taken_away = |found: &Option<String>| found.as_ref().map(|_| String::new());
             self.client
                 .update_pod_identity_association()
                 .cluster_name(&account.cluster)
                 .set_association_id(step.id.clone())
                 .role_arn(&desired.role_arn)
+                .disable_session_tags(desired.disable_session_tags)
+                .set_target_role_arn(taken_away(&observed.target_role_arn))
+                .set_policy(taken_away(&observed.policy))
                 .send()
                 .await
                 .map_err(|error| failed(action::UPDATE, account, &error))?;

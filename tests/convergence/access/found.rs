@@ -81,6 +81,10 @@ pub const OLD_TAG: &str = "from-an-older-spec";
 pub enum AssociationDrift {
     /// It binds to the role of a consumer that is no more.
     OlderRole,
+    /// It leads on to another role.
+    TargetRole,
+    /// It says nothing of the pod, and narrows what it may do.
+    Untagged,
     Team,
     OlderTags,
 }
@@ -141,14 +145,18 @@ impl Found {
     }
 
     fn association(&self, desired: &PodIdentityAssociation, id: &str) -> Option<StoredAssociation> {
-        let mut stored =
-            StoredAssociation { id: id.into(), role_arn: desired.role_arn.clone(), tags: desired.tags.clone() };
+        let mut stored = StoredAssociation { id: id.into(), ..StoredAssociation::of(desired) };
         match &self.association {
             Start::Absent => return None,
             Start::Ours(drifts) => {
                 for drift in drifts {
                     match drift {
                         AssociationDrift::OlderRole => stored.role_arn = leftover(0).role.arn,
+                        AssociationDrift::TargetRole => stored.target_role_arn = Some(role_arn("admin")),
+                        AssociationDrift::Untagged => {
+                            stored.disable_session_tags = true;
+                            stored.policy = Some("{}".into());
+                        }
                         AssociationDrift::Team => another_team(&mut stored.tags),
                         AssociationDrift::OlderTags => older_tags(&mut stored.tags),
                     }
@@ -225,7 +233,13 @@ pub fn found() -> impl Strategy<Value = Found> {
         1 => Just(Start::Theirs),
         1 => Just(Start::Nobodys),
     ];
-    let drifts = vec![AssociationDrift::OlderRole, AssociationDrift::Team, AssociationDrift::OlderTags];
+    let drifts = vec![
+        AssociationDrift::OlderRole,
+        AssociationDrift::TargetRole,
+        AssociationDrift::Untagged,
+        AssociationDrift::Team,
+        AssociationDrift::OlderTags,
+    ];
     let association = prop_oneof![
         2 => Just(Start::Absent),
         5 => btree_set(select(drifts), 0..3).prop_map(Start::Ours),

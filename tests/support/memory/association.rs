@@ -14,10 +14,25 @@ use super::{Memory, owner};
 pub struct StoredAssociation {
     pub id: String,
     pub role_arn: String,
+    pub target_role_arn: Option<String>,
+    pub policy: Option<String>,
+    pub disable_session_tags: bool,
     pub tags: Tags,
 }
 
 impl StoredAssociation {
+    /// One that is exactly this, without an id.
+    pub fn of(association: &PodIdentityAssociation) -> Self {
+        Self {
+            id: String::new(),
+            role_arn: association.role_arn.clone(),
+            target_role_arn: association.target_role_arn.clone(),
+            policy: association.policy.clone(),
+            disable_session_tags: association.disable_session_tags,
+            tags: association.tags.clone(),
+        }
+    }
+
     /// Unlike a role, one without an owner was made by somebody for this very service account.
     pub fn owner(&self, ours: &str) -> Owner {
         match owner(&self.tags, ours) {
@@ -42,6 +57,9 @@ impl Memory {
             name: name.clone(),
             place: Account::parse(name, &place.region).unwrap_or_else(|| panic!("{name} is no place")),
             role_arn: found.role_arn.clone(),
+            target_role_arn: found.target_role_arn.clone(),
+            policy: found.policy.clone(),
+            disable_session_tags: found.disable_session_tags,
             tags: tags::managed(&found.tags),
         };
         let seen = Observed::present(Resource::PodIdentityAssociation(association), found.owner(&place.owner));
@@ -56,7 +74,7 @@ impl Memory {
             }
             (Action::Update(changes), Some(Association(desired)), Some(Association(observed))) => {
                 let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
-                if differs(field::ROLE) {
+                if field::BINDING.into_iter().any(differs) {
                     self.bind_association(place, step, desired).await?;
                 }
                 if differs(field::TAGS) {
@@ -92,8 +110,7 @@ impl Memory {
             }
             world.associations_made += 1;
             let id = format!("a-{}", world.associations_made);
-            let made = StoredAssociation { id, role_arn: desired.role_arn.clone(), tags: desired.tags.clone() };
-            world.associations.insert(key.name.clone(), made);
+            world.associations.insert(key.name.clone(), StoredAssociation { id, ..StoredAssociation::of(desired) });
             Ok(())
         })
         .await
@@ -110,7 +127,8 @@ impl Memory {
                 return Err(Class::Invalid);
             }
             let found = known(world.associations.get_mut(&step.key.name), step)?;
-            found.role_arn.clone_from(&desired.role_arn);
+            let (id, tags) = (found.id.clone(), found.tags.clone());
+            *found = StoredAssociation { id, tags, ..StoredAssociation::of(desired) };
             Ok(())
         })
         .await

@@ -131,8 +131,11 @@ impl Memory {
             observed.resource = None;
             return Ok(observed);
         }
-        let Some(read) = self.call("s3:GetBucket", name, |world| Ok(world.buckets.get(name).cloned())).await? else {
-            return Ok(Observed::absent());
+        let read = self.call("s3:GetBucket", name, |world| Ok(world.buckets.get(name).cloned())).await;
+        let read = match read {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(Observed::absent()),
+            Err(error) => return Ok(Observed { owner, ..Observed::unreadable(error) }),
         };
         observed.resource = Some(Resource::Bucket(read.managed(name)));
         if !read.opaque_rules.is_empty() {

@@ -27,7 +27,8 @@ pub struct StoredRole {
 impl StoredRole {
     /// A role that is exactly this.
     pub fn of(role: &Role) -> Self {
-        Self { policies: role.policies.clone(), ..Self::fresh(role) }
+        let read = |(name, policy): (&String, &Policy)| (name.clone(), as_read(policy));
+        Self { policies: role.policies.iter().map(read).collect(), ..Self::fresh(role) }
     }
 
     /// A role as `CreateRole` leaves it.
@@ -53,6 +54,11 @@ impl StoredRole {
             policies: self.policies.clone(),
         }
     }
+}
+
+/// A policy as IAM gives it back: the document alone.
+fn as_read(policy: &Policy) -> Policy {
+    Policy::new(policy.as_written().clone())
 }
 
 impl Memory {
@@ -151,7 +157,7 @@ impl Memory {
 
     async fn put_policy(&self, place: &Place, key: &Key, name: &str, policy: &Policy) -> Result<(), Error> {
         self.change_role(place, "iam:PutRolePolicy", key, |role| {
-            role.policies.insert(name.into(), policy.clone());
+            role.policies.insert(name.into(), as_read(policy));
         })
         .await
     }

@@ -25,23 +25,37 @@ impl S3 {
         };
         let owner = Owner::of(&found, &place.owner);
         let bucket = Bucket::bare(target.bucket, &place.region, tags::managed(&found));
-        if request.leaving {
-            let mut observed = Observed::present(Resource::Bucket(bucket), owner);
-            if observed.owner == Owner::Ours {
-                observed.contents = Some(self.count(&target).await?);
-            }
-            return Ok(observed);
-        }
-        if owner != Owner::Ours && !(owner == Owner::Nobody && request.adopt) {
+        let is_ours = owner == Owner::Ours;
+        if !is_ours && !request.leaving && !(owner == Owner::Nobody && request.adopt) {
             return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
         }
+        // Whose it is, is known from here on, and that is what decides who may use it.
+        let seen = if request.leaving {
+            self.leaving(&target, bucket, owner.clone()).await
+        } else {
+            self.whole(&target, bucket, owner.clone()).await
+        };
+        Ok(seen.unwrap_or_else(|error| Observed { owner, ..Observed::unreadable(error) }))
+    }
+
+    /// Its key too: superseded revisions of a model may still load what is in it.
+    async fn leaving(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Result<Observed, Error> {
+        if owner != Owner::Ours {
+            return Ok(Observed::present(Resource::Bucket(bucket), owner));
+        }
+        let (contents, encryption) = futures::try_join!(self.count(target), self.encryption(target))?;
+        let observed = Observed::present(Resource::Bucket(Bucket { encryption, ..bucket }), owner);
+        Ok(Observed { contents: Some(contents), ..observed })
+    }
+
+    async fn whole(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Result<Observed, Error> {
         let (public_access_block, object_ownership, encryption, versioning, document, rules) = futures::try_join!(
-            self.public_access_block(&target),
-            self.object_ownership(&target),
-            self.encryption(&target),
-            self.versioning(&target),
-            self.policy(&target),
-            self.lifecycle(&target),
+            self.public_access_block(target),
+            self.object_ownership(target),
+            self.encryption(target),
+            self.versioning(target),
+            self.policy(target),
+            self.lifecycle(target),
         )?;
         let mut held = BTreeMap::new();
         if let Some(why) = rules.held() {

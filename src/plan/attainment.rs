@@ -1,0 +1,143 @@
+//! Nothing is granted that is not attained: what is left of a role's policies when only those resources count that are
+//! the platform's own.
+//!
+//! A role needs a bucket, or an endpoint, for the statements about it alone, and not as a whole: one bucket that is
+//! refused takes away the access to that bucket and to nothing else.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::towards::difference;
+use super::{Action, Refusal, Step};
+use crate::render;
+use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource, Role};
+
+/// What is known of a resource that a policy names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// It is the platform's own.
+    Attained,
+    /// A step of the plan makes it or takes it over, and what comes of that decides.
+    Pending,
+    /// It is somebody else's, or nobody can tell because the operator is not let.
+    Refused(Refusal),
+    /// It is not there, for this reason.
+    Missing(String),
+    /// It could not be read or made just now, for a reason that passes by itself.
+    Unknown(String),
+}
+
+/// A resource that a policy would allow something on and does not, because it is not the platform's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The resource.
+    pub about: Key,
+    /// The reason in conditions.
+    pub reason: &'static str,
+    /// What is left out, and why.
+    pub message: String,
+    /// Whether somebody has to act before it can be granted.
+    pub needs_somebody: bool,
+}
+
+/// What is desired of a role, with what is attained or may be by the end of the plan; the steps on which the latter
+/// depends; and what is left out. `steps` has those of everything that the role's policies name.
+pub(super) fn granted<'a>(
+    item: &'a Desired,
+    steps: &[Step],
+    observations: &Observations,
+) -> (Cow<'a, Desired>, Vec<Key>, Vec<LeftOut>) {
+    let Resource::Role(role) = &item.resource else { return (Cow::Borrowed(item), Vec::new(), Vec::new()) };
+    let standings = subjects(role).map(|key| (key.clone(), standing(key, steps, observations))).collect();
+    let live = observations.get(&item.resource.key()).and_then(|observed| observed.resource.as_ref());
+    let (role, left_out) = narrowed(role, live, &standings);
+    let pending = standings.into_iter().filter(|(_, standing)| *standing == Standing::Pending).map(|(key, _)| key);
+    (Cow::Owned(Desired { resource: Resource::Role(role), ..item.clone() }), pending.collect(), left_out)
+}
+
+/// The step as it is to be taken when what it awaited has finished, in whichever way: `standings` says which.
+#[must_use]
+pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {
+    let Some(Resource::Role(role)) = &step.desired else { return step.clone() };
+    // What is not awaited was attained, or is left as it was found, when the plan was made.
+    let decided = subjects(role).filter(|key| !step.awaits.contains(key)).map(|key| (key.clone(), Standing::Attained));
+    let awaited = step.awaits.iter().filter_map(|key| Some((key.clone(), standings.get(key)?.clone())));
+    let (role, left_out) = narrowed(role, step.observed.as_ref(), &decided.chain(awaited).collect());
+    let desired = Resource::Role(role);
+    let action = match &step.observed {
+        None => step.action.clone(),
+        Some(observed) => difference(&desired, observed, &BTreeMap::new()).0,
+    };
+    let left_out = step.left_out.iter().cloned().chain(left_out).collect();
+    Step { action, left_out, desired: Some(desired), awaits: Vec::new(), ..step.clone() }
+}
+
+fn subjects(role: &Role) -> impl Iterator<Item = &Key> {
+    role.policies.values().flat_map(crate::policy::Policy::subjects)
+}
+
+/// Whose a resource is decides, and not how it is: one that cannot be written just now is the platform's own all the
+/// same.
+fn standing(key: &Key, steps: &[Step], observations: &Observations) -> Standing {
+    let observed = observations.get(key);
+    match observed.map(|observed| (&observed.owner, &observed.state)) {
+        Some((Owner::Ours, _)) => return Standing::Attained,
+        // S3 answers that access is denied for a bucket of another account, too.
+        Some((_, ObservedState::Unreadable(error))) if error.needs_somebody() => {
+            return Standing::Refused(Refusal { reason: error.reason(), message: error.to_string() });
+        }
+        Some((_, ObservedState::Unreadable(error))) => return Standing::Unknown(error.to_string()),
+        _ => {}
+    }
+    let Some(step) = steps.iter().find(|step| step.key == *key) else {
+        return Standing::Missing("it is not the platform's, or no longer".into());
+    };
+    match &step.action {
+        Action::Create | Action::Update(_) => Standing::Pending,
+        Action::Refuse(refusal) => Standing::Refused(refusal.clone()),
+        other => Standing::Missing(render::message(step).unwrap_or_else(|| format!("its step is {}", other.name()))),
+    }
+}
+
+/// The role without the statements about what is not attained. Those about what is unknown are neither added nor taken
+/// away: a service that does not answer for a moment must not cut production off from its data, and must not open
+/// anything either.
+fn narrowed(role: &Role, live: Option<&Resource>, standings: &BTreeMap<Key, Standing>) -> (Role, Vec<LeftOut>) {
+    let live = match live {
+        Some(Resource::Role(live)) => Some(live),
+        _ => None,
+    };
+    let mut dropped = BTreeSet::new();
+    let mut policies = BTreeMap::new();
+    for (name, policy) in &role.policies {
+        let left = policy.without(|about, statement| {
+            let is_left_out = match standings.get(about) {
+                Some(Standing::Attained | Standing::Pending) => false,
+                Some(Standing::Unknown(_)) => {
+                    !live.is_some_and(|live| live.policies.values().any(|policy| policy.says(statement)))
+                }
+                Some(Standing::Refused(_) | Standing::Missing(_)) | None => true,
+            };
+            if is_left_out {
+                dropped.insert(about.clone());
+            }
+            is_left_out
+        });
+        policies.extend(left.map(|left| (name.clone(), left)));
+    }
+    let left_out = dropped.into_iter().map(|about| left_out(about, standings)).collect();
+    (Role { policies, ..role.clone() }, left_out)
+}
+
+fn left_out(about: Key, standings: &BTreeMap<Key, Standing>) -> LeftOut {
+    let (reason, why, needs_somebody) = match standings.get(&about) {
+        Some(Standing::Refused(refusal)) => (refusal.reason, refusal.message.as_str(), true),
+        Some(Standing::Missing(why)) => ("Blocked", why.as_str(), false),
+        Some(Standing::Unknown(why)) => ("Unknown", why.as_str(), false),
+        Some(Standing::Attained | Standing::Pending) | None => ("Unknown", "nothing is known of it", false),
+    };
+    LeftOut { reason, message: format!("{about} is not granted: {why}"), needs_somebody, about }
+}
+
+#[cfg(test)]
+mod tests;
