@@ -24,6 +24,8 @@ const SUCCESS: u8 = 0;
 const DIFFERENCES: u8 = 1;
 /// Something is really wrong.
 const FINDINGS: u8 = 1;
+/// The operator ended because it does not lead any more.
+const LEADERSHIP_LOST: u8 = 1;
 /// The input is bad, or something that is needed is missing.
 const BAD_INPUT: u8 = 2;
 
@@ -55,7 +57,7 @@ enum Command {
 #[derive(Args, Debug, Clone)]
 pub struct RunArguments {
     /// Watch only this namespace; may be repeated. Default: all of them
-    #[arg(long = "namespace", value_name = "NAME", env = "AIPLATFORM_NAMESPACE", value_delimiter = ',')]
+    #[arg(long = "namespace", value_name = "NAME", env = "AIPLATFORM_NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     namespaces: Vec<String>,
     /// Watch only objects with these labels
     #[arg(long, value_name = "SELECTOR", env = "AIPLATFORM_LABEL_SELECTOR")]
@@ -217,6 +219,11 @@ enum Error {
     NoKubeconfig(String),
     #[error("the cluster: {0}")]
     Cluster(String),
+    #[error(
+        "the UID of the namespace kube-system cannot be read, which is the cluster's name in owner tags ({0}): allow get \
+         on it, or set --cluster-name"
+    )]
+    NoClusterName(String),
     #[error("--http-addr {address}: {error}")]
     Http { address: String, error: std::io::Error },
     #[error("{0}")]
@@ -235,6 +242,16 @@ fn read(files: &[PathBuf]) -> Result<Input, Error> {
         output::complain(note);
     }
     Ok(input)
+}
+
+/// The name of a namespace: what Kubernetes takes for one (RFC 1123 label).
+fn namespace(text: &str) -> Result<String, String> {
+    let is_inner = |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-';
+    let is_name =
+        (1..=63).contains(&text.len()) && text.chars().all(is_inner) && !text.starts_with('-') && !text.ends_with('-');
+    is_name.then(|| text.to_string()).ok_or_else(|| {
+        format!("{text:?} is not the name of a namespace; without --namespace and AIPLATFORM_NAMESPACE all are watched")
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,32 +1,39 @@
 //! Watches `AIPlatform` objects and takes passes over them.
 
+mod allowance;
+mod dispatch;
 mod events;
+mod finalizer;
+mod objects;
+mod queue;
+mod recorder;
 mod visit;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::controller::{Action, Config};
-use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::finalizer::{self, Event as FinalizerEvent, finalizer};
-use kube::runtime::{Controller, watcher};
 use kube::{Client, Resource, ResourceExt};
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error, info, info_span};
+use tracing::{Instrument, error, info, info_span};
 
-use crate::api::{AIPlatform, FINALIZER};
+use crate::api::AIPlatform;
 use crate::guardrails::Guardrails;
+use crate::http::Pages;
+use crate::leadership::Authority;
 use crate::metrics::Metrics;
 use crate::provider::Provider;
+use crate::readiness::Readiness;
 use crate::schedule::Periods;
+use objects::Object;
+use queue::Urgency;
+use recorder::Recorder;
+use visit::Visited;
 
 /// The name under which the operator writes to Kubernetes.
 pub const FIELD_MANAGER: &str = "aiplatform";
@@ -40,12 +47,31 @@ pub struct Settings {
     pub label_selector: Option<String>,
     /// The cluster's name in owner tags.
     pub cluster: String,
-    /// Passes under way at most.
+    /// Passes under way at most, but for those that wait for a server that does not answer.
     pub concurrency: u16,
     /// When to look again.
     pub periods: Periods,
     /// What objects may ask for.
     pub guardrails: Guardrails,
+}
+
+/// Which object it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct ObjectKey {
+    namespace: String,
+    name: String,
+}
+
+impl ObjectKey {
+    fn of(meta: &ObjectMeta) -> Self {
+        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// What every pass works with.
@@ -54,10 +80,11 @@ struct Context<P> {
     provider: Arc<P>,
     settings: Settings,
     metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
     recorder: Recorder,
-    permits: Semaphore,
     visits: Mutex<HashMap<String, visit::Visit>>,
-    stop: CancellationToken,
+    authority: Authority,
+    began: Instant,
 }
 
 /// Why a pass over an object did not end well.
@@ -66,12 +93,6 @@ enum Error {
     /// The API server refused something.
     #[error("{0}")]
     Kubernetes(#[from] kube::Error),
-    /// The object is on its way out and the finalizer has to stay.
-    #[error("deletion is under way")]
-    Deleting(Option<Duration>),
-    /// The finalizer could not be set or taken away, or the work under it failed.
-    #[error("{0}")]
-    Finalizer(#[source] Box<finalizer::Error<Error>>),
     /// A bug of ours, kept away from the other objects.
     #[error("the pass panicked: {0}")]
     Panicked(String),
@@ -81,98 +102,96 @@ impl Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Kubernetes(_) => "KubernetesError",
-            Self::Deleting(_) => "Deleting",
-            Self::Finalizer(error) => match error.as_ref() {
-                finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error) => error.reason(),
-                _ => "FinalizerError",
-            },
             Self::Panicked(_) => "Panicked",
-        }
-    }
-
-    /// What an orderly deletion asks for, if this is one.
-    fn deleting(&self) -> Option<Action> {
-        match self {
-            Self::Deleting(delay) => Some(action(*delay)),
-            Self::Finalizer(error) => match error.as_ref() {
-                finalizer::Error::CleanupFailed(error) => error.deleting(),
-                _ => None,
-            },
-            _ => None,
         }
     }
 }
 
-/// Runs until `stop`, then ends the steps in hand and returns.
+/// How a pass ended, and which version of the object it began with.
+struct Ended {
+    visited: Visited,
+    version: Option<String>,
+}
+
+/// Runs until the operator ends, then lets the steps in hand end. Whether they did, so that nothing of ours is on its way
+/// any more.
 pub async fn run<P: Provider + 'static>(
     client: Client,
     provider: Arc<P>,
     settings: Settings,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-) {
-    let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: None };
-    let concurrency = settings.concurrency.max(1);
-    let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
-        client: client.clone(),
+    pages: &Pages,
+    authority: Authority,
+) -> bool {
+    let context = Context {
+        recorder: Recorder::new(client.clone()),
+        client,
         provider,
-        metrics,
-        permits: Semaphore::new(usize::from(concurrency)),
+        settings,
+        metrics: Arc::clone(&pages.metrics),
+        readiness: Arc::clone(&pages.readiness),
         visits: Mutex::default(),
-        stop: stop.clone(),
-        settings: settings.clone(),
-    });
-    let apis: Vec<Api<DeserializeGuard<AIPlatform>>> = match settings.namespaces.as_slice() {
-        [] => vec![Api::all(client)],
-        namespaces => namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
+        authority,
+        began: Instant::now(),
     };
-    let watched = watcher::Config { label_selector: settings.label_selector.clone(), ..watcher::Config::default() };
-    let controllers = apis.into_iter().map(|api| {
-        Controller::new(api, watched.clone())
-            .with_config(Config::default().concurrency(concurrency))
-            .graceful_shutdown_on(stop.clone().cancelled_owned())
-            .run(reconcile, error_policy, Arc::clone(&context))
-            .for_each(|result| async move {
-                if let Err(error) = result {
-                    debug!(%error, "controller");
-                }
-            })
-    });
-    // A controller that never saw its objects, because the cluster is away, does not end by itself.
-    let nothing_in_hand = async {
-        stop.cancelled().await;
-        context.permits.acquire_many(u32::from(concurrency)).await.is_ok()
-    };
-    tokio::select! {
-        _ = futures::future::join_all(controllers) => {}
-        _ = nothing_in_hand => {}
-    }
+    dispatch::dispatch(Arc::new(context)).await
 }
 
-async fn reconcile<P: Provider + 'static>(
-    object: Arc<DeserializeGuard<AIPlatform>>,
-    context: Arc<Context<P>>,
-) -> Result<Action, Error> {
+/// Takes passes over an object, and says when it is to be visited again.
+async fn attend<P: Provider + 'static>(object: &Object, context: &Context<P>) -> Ended {
     let meta = object.meta();
     let span = info_span!(
         "reconcile",
         namespace = meta.namespace.as_deref().unwrap_or_default(),
         name = meta.name.as_deref().unwrap_or_default()
     );
-    let Ok(_permit) = context.permits.acquire().await else { return Ok(Action::await_change()) };
     let began = Instant::now();
     context.metrics.pass_began();
-    let result = isolated(attend(&object, &context)).instrument(span.clone()).await;
+    let work = async {
+        match &object.0 {
+            Ok(object) => attend_readable(object, context).await,
+            Err(invalid) => report_unreadable(invalid, context).await,
+        }
+    };
+    let result = isolated(work).instrument(span.clone()).await;
     context.metrics.pass_ended(began.elapsed());
-    if let Err(error) = &result
-        && error.deleting().is_none()
-    {
+    let visited = result.unwrap_or_else(|error| {
         context.metrics.failed(error.reason());
         let _entered = span.enter();
         error!(reason = error.reason(), "{error}");
+        visit::failed(meta, began, context)
+    });
+    Ended { visited, version: meta.resource_version.clone() }
+}
+
+async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &Context<P>) -> Result<Visited, Error> {
+    let api: Api<AIPlatform> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let is_deleting = object.metadata.deletion_timestamp.is_some();
+    match (is_deleting, finalizer::is_on(object)) {
+        (true, false) => Ok(Visited::for_good()),
+        (true, true) => {
+            let visited = visit::visit(object, context).await?;
+            if visited.finished {
+                info!("nothing is left to delete");
+                finalizer::take_off(&api, visited.object.as_ref().unwrap_or(object)).await?;
+                return Ok(Visited::for_good());
+            }
+            Ok(visited)
+        }
+        (false, true) => visit::visit(object, context).await,
+        (false, false) => {
+            // The status of a new object comes first: it says that nothing was made yet, and the finalizer that something
+            // may have been. The first visit makes no call.
+            let first = match &object.status {
+                None => Some(visit::visit(object, context).await?),
+                Some(_) => None,
+            };
+            let latest = first.as_ref().and_then(|visited| visited.object.as_ref()).unwrap_or(object);
+            let kept = finalizer::put_on(&api, latest).await?;
+            visit::wrote(&kept, context);
+            let visited = first.unwrap_or_else(|| Visited::again(Urgency::Edit));
+            Ok(Visited { object: Some(kept), ..visited })
+        }
     }
-    result
 }
 
 /// A panic in one pass must not stop the others.
@@ -184,56 +203,8 @@ async fn isolated<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, 
     })
 }
 
-async fn attend<P: Provider + 'static>(
-    object: &DeserializeGuard<AIPlatform>,
-    context: &Context<P>,
-) -> Result<Action, Error> {
-    let object = match &object.0 {
-        Ok(object) => object,
-        Err(invalid) => return report_unreadable(invalid, context).await,
-    };
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<AIPlatform> = Api::namespaced(context.client.clone(), &namespace);
-    finalizer(&api, FINALIZER, Arc::new(object.clone()), |event| async {
-        match event {
-            FinalizerEvent::Apply(object) => Ok(action(visit::visit(&object, context).await?.1)),
-            FinalizerEvent::Cleanup(object) => {
-                let (finished, delay) = visit::visit(&object, context).await?;
-                if finished {
-                    info!("nothing is left to delete");
-                    visit::forget(&object, context);
-                    return Ok(Action::await_change());
-                }
-                Err(Error::Deleting(delay))
-            }
-        }
-    })
-    .await
-    .or_else(|error| match error {
-        // An event that came late: the object is gone already.
-        finalizer::Error::RemoveFinalizer(kube::Error::Api(status)) if status.code == 404 => Ok(Action::await_change()),
-        other => Err(Error::Finalizer(Box::new(other))),
-    })
-}
-
-fn action(delay: Option<Duration>) -> Action {
-    delay.map_or_else(Action::await_change, Action::requeue)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
-fn error_policy<P>(object: Arc<DeserializeGuard<AIPlatform>>, error: &Error, context: Arc<Context<P>>) -> Action {
-    if let Some(action) = error.deleting() {
-        return action;
-    }
-    let repeats = {
-        let mut visits = context.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        visits.entry(object.meta().uid.clone().unwrap_or_default()).or_default().failed()
-    };
-    action(crate::schedule::delay(crate::schedule::Next::Retry, context.settings.periods, repeats, fastrand::f64()))
-}
-
 /// An object that an older or newer definition let in: its status says so, and the others go on.
-async fn report_unreadable<P>(invalid: &InvalidObject, context: &Context<P>) -> Result<Action, Error> {
+async fn report_unreadable<P>(invalid: &InvalidObject, context: &Context<P>) -> Result<Visited, Error> {
     let ObjectMeta { name, namespace, generation, .. } = &invalid.metadata;
     let (name, namespace) = (name.clone().unwrap_or_default(), namespace.clone().unwrap_or_default());
     let message = format!("the object does not fit this version of aiplatform: {}", invalid.error);
@@ -244,7 +215,7 @@ async fn report_unreadable<P>(invalid: &InvalidObject, context: &Context<P>) -> 
     let before = api.get(&name).await?;
     let known = before.data.pointer("/status/conditions/0/message").and_then(|known| known.as_str());
     if known == Some(message.as_str()) {
-        return Ok(Action::await_change());
+        return Ok(Visited::for_good());
     }
     let now = visit::now();
     let condition = |kind: &str, status: &str| {
@@ -257,7 +228,7 @@ async fn report_unreadable<P>(invalid: &InvalidObject, context: &Context<P>) -> 
             "conditions": [condition("Ready", "False"), condition("Stalled", "True")]},
     });
     api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)).await?;
-    Ok(Action::await_change())
+    Ok(Visited::for_good())
 }
 
 #[cfg(test)]

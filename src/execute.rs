@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio_util::sync::CancellationToken;
 
+use crate::leadership::Authority;
 use crate::plan::attainment::{Standing, settled};
 use crate::plan::{Action, Plan, Refusal, Step};
 use crate::provider::{Applied, Error, Place, Provider};
@@ -24,7 +24,7 @@ pub enum Outcome {
     Failed(Error),
     /// It was not taken, because these are not done.
     Blocked(Vec<Key>),
-    /// It was not taken, because the operator is ending.
+    /// It was not taken, because the operator is ending or does not lead any more.
     Interrupted,
     /// There was nothing to take.
     NotTaken,
@@ -38,12 +38,12 @@ const CONCURRENT_STEPS: usize = 8;
 
 /// Takes every step of the plan that can be taken, and returns the plan as it was carried out. Needs and what is awaited
 /// point to earlier steps only, so one walk in the plan's order finds everything that can start and everything that
-/// cannot any more.
+/// cannot any more. No step begins without the authority to.
 pub async fn execute<P: Provider>(
     provider: &P,
     place: &Place,
     plan: &Plan,
-    stop: &CancellationToken,
+    authority: &Authority,
 ) -> (Plan, Outcomes) {
     let mut outcomes = Outcomes::new();
     let mut waiting: Vec<&Step> = Vec::new();
@@ -60,7 +60,7 @@ pub async fn execute<P: Provider>(
     let mut carried_out = plan.clone();
     let mut running = FuturesUnordered::new();
     loop {
-        if stop.is_cancelled() {
+        if !authority.may_begin() {
             outcomes.extend(waiting.drain(..).map(|step| (step.key.clone(), Outcome::Interrupted)));
         }
         let mut held_up = Vec::new();
@@ -77,12 +77,12 @@ pub async fn execute<P: Provider>(
             if hopeless {
                 outcomes.insert(step.key.clone(), Outcome::Blocked(open));
             } else if open.is_empty() && !awaits && running.len() < CONCURRENT_STEPS {
-                let step = now(step, plan, &outcomes);
-                if let (Cow::Owned(step), Some(place)) = (&step, position(&carried_out, &step.key)) {
-                    carried_out.steps[place] = step.clone();
+                let current = now(step, plan, &outcomes);
+                if let (Cow::Owned(changed), Some(index)) = (&current, position(&carried_out, &step.key)) {
+                    carried_out.steps[index] = changed.clone();
                 }
-                if step.is_taken() {
-                    running.push(async move { (step.key.clone(), provider.apply(place, &step).await) });
+                if current.is_taken() {
+                    running.push(async move { (current.key.clone(), provider.apply(place, &current).await) });
                 } else {
                     outcomes.insert(step.key.clone(), Outcome::NotTaken);
                 }

@@ -1,5 +1,6 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +22,34 @@ pub struct Pages {
     pub metrics: Arc<Metrics>,
     /// Whether the operator can work.
     pub readiness: Arc<Readiness>,
+}
+
+/// Listens on an address. Without a host, such as in `:8080`, it listens on all addresses of both families, and on those
+/// of IPv4 alone where the system has no IPv6.
+///
+/// # Errors
+/// When the address is none, or is in use.
+pub async fn listen(address: &str) -> std::io::Result<TcpListener> {
+    let Some(port) = address.strip_prefix(':') else { return TcpListener::bind(address).await };
+    let port: u16 = port.parse().map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    match both_families(port) {
+        Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        other => TcpListener::from_std(other?),
+    }
+}
+
+fn both_families(port: u16) -> std::io::Result<std::net::TcpListener> {
+    const BACKLOG: i32 = 128;
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    // Whatever net.ipv6.bindv6only says.
+    socket.set_only_v6(false)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Serves the pages until `stop`.
@@ -44,5 +74,32 @@ async fn ready(State(pages): State<Pages>) -> impl IntoResponse {
     match pages.readiness.obstacles() {
         obstacles if obstacles.is_empty() => (StatusCode::OK, "ok\n".to_string()),
         obstacles => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", obstacles.join("\n"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_host_both_families_are_served() {
+        let listener = listen(":0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("IPv4");
+        if listener.local_addr().unwrap().is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.expect("IPv6");
+        }
+        assert!(listen(&format!(":{port}")).await.is_err(), "it is in use");
+    }
+
+    #[tokio::test]
+    async fn a_host_is_taken_as_it_is() {
+        let listener = listen("127.0.0.1:0").await.unwrap();
+        assert!(listener.local_addr().unwrap().is_ipv4());
+        for wrong in [":x", ":99999", "nonsense"] {
+            assert!(listen(wrong).await.is_err(), "{wrong}");
+        }
     }
 }

@@ -1,56 +1,223 @@
-//! Leader election on a Lease: of several operators one works, and one that loses the lease ends.
+//! Leader election on a Lease: of several operators one works, and no other begins while it may still write.
+//!
+//! A leader measures for itself how long it leads. It counts from the moment it *sent* the last renewal that succeeded,
+//! and [`DEADLINE`] later it takes no further step and sends no further request, whatever it has heard since: nothing,
+//! where the API server is out of reach. Others wait for the whole [`LEASE`] after the last renewal they saw. What lies
+//! between covers the longest request in flight.
 
+mod authority;
+mod clock;
+mod election;
+mod lease;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
-use kube_lease_manager::LeaseManagerBuilder;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-/// The Lease's name.
-const LEASE: &str = "aiplatform";
+use crate::readiness::Readiness;
+use election::{Election, Standing};
+use lease::{Error, LeaseObject};
 
-/// Leadership could not be had.
-#[derive(Debug, thiserror::Error)]
-#[error("the lease {LEASE} could not be taken: {0}")]
-pub struct Error(#[from] kube_lease_manager::LeaseManagerError);
+pub use authority::{Authority, NotLeading};
 
-/// Waits until this process leads. From then on, losing the lease cancels `stop`, so that two operators never work
-/// side by side; the task that keeps the lease gives it back when `stop` is cancelled for another reason.
-///
-/// # Errors
-/// When the Lease cannot be read or written.
-pub async fn lead(client: Client, namespace: &str, stop: &CancellationToken) -> Result<(), Error> {
-    let manager = LeaseManagerBuilder::new(client, LEASE).with_namespace(namespace).build().await?;
-    let (mut leads, task) = manager.watch().await;
-    info!("waiting for the lease");
-    loop {
-        if *leads.borrow_and_update() {
-            break;
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            changed = leads.changed() => if changed.is_err() { break },
+/// How long others wait for a silent leader.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// How long a leader acts without a successful renewal.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// The longest that one request, to AWS or to the API server, is waited for.
+pub const LONGEST_CALL: Duration = Duration::from_secs(10);
+
+/// Between two renewals, and between two looks of a candidate.
+const PERIOD: Duration = Duration::from_secs(3);
+
+const _: () = assert!(LEASE.as_secs() > DEADLINE.as_secs() + LONGEST_CALL.as_secs());
+const _: () = assert!(DEADLINE.as_secs() > 2 * (PERIOD.as_secs() + lease::ANSWER.as_secs()));
+
+/// What stands in the way of being elected, in `/readyz`.
+const PART: &str = "leader election";
+
+/// The time in which this process leads.
+pub struct Tenure {
+    lease: Arc<LeaseObject>,
+    authority: Authority,
+    /// Ends the renewals.
+    enough: CancellationToken,
+    renewing: JoinHandle<Option<Lease>>,
+}
+
+impl Tenure {
+    /// Gives the Lease back, so that another leads at once. For a process whose last request has been answered.
+    pub async fn give_back(self) {
+        self.enough.cancel();
+        let Ok(Some(lease)) = self.renewing.await else { return };
+        // Others believe what they read, so nothing of ours may follow.
+        self.authority.resign();
+        if let Err(error) = self.lease.give_back(&lease).await {
+            info!("the lease is not given back and runs out by itself: {error}");
         }
     }
-    info!("leading");
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                changed = leads.changed() => {
-                    if changed.is_err() || !*leads.borrow_and_update() {
-                        error!("the lease is lost: ending");
-                        stop.cancel();
-                        break;
-                    }
-                }
+
+    /// Whether the Lease was lost rather than given back.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.authority.check().is_err()
+    }
+}
+
+/// Waits until this process leads, or ends. From then on losing the Lease, or not being able to renew it, ends the
+/// operator.
+pub async fn lead(client: Client, namespace: &str, authority: &Authority, readiness: &Readiness) -> Option<Tenure> {
+    let lease = Arc::new(LeaseObject::new(client, namespace, identity()));
+    let mut election = Election::new(lease.identity.clone(), LEASE);
+    info!(identity = lease.identity, namespace, "waiting for the lease");
+    let mut told = false;
+    loop {
+        let wait = match stand(&lease, &mut election, authority).await {
+            Ok(Bid::Won(ours, until)) => {
+                readiness.set(PART, None);
+                info!("leading");
+                return Some(Tenure::begin(lease, *ours, until, authority));
             }
+            Ok(Bid::Held(by, left)) => {
+                readiness.set(PART, None);
+                if !std::mem::replace(&mut told, true) {
+                    info!(by, "the lease is held: waiting until it is free");
+                }
+                left.min(PERIOD)
+            }
+            Err(Error::Overtaken) => PERIOD,
+            Err(error) => {
+                readiness.set(PART, Some(error.to_string()));
+                PERIOD
+            }
+        };
+        tokio::select! {
+            () = authority.stop().cancelled() => return None,
+            () = tokio::time::sleep(wait.mul_f64(1.0 + 0.2 * fastrand::f64())) => {}
         }
-        drop(leads);
-        if let Ok(Ok(manager)) = task.await {
-            // The lease runs out by itself when it cannot be given back.
-            let _ = manager.release().await;
+    }
+}
+
+/// What came of one try.
+enum Bid {
+    /// The Lease, and until when it is ours by our own clock.
+    Won(Box<Lease>, Duration),
+    Held(String, Duration),
+}
+
+async fn stand(lease: &LeaseObject, election: &mut Election, authority: &Authority) -> Result<Bid, Error> {
+    let found = lease.read().await?;
+    let record = found.as_ref().and_then(|lease| lease.spec.as_ref());
+    match election.look(record, clock::now()) {
+        Standing::Held(left) => {
+            let holder = record.and_then(|record| record.holder_identity.clone()).unwrap_or_default();
+            Ok(Bid::Held(if holder.is_empty() { "nobody known".into() } else { holder }, left))
         }
-    });
-    Ok(())
+        Standing::Ours | Standing::Free => {
+            let sent = clock::now();
+            let taken = lease.take(found.as_ref()).await?;
+            authority.extend(sent + DEADLINE);
+            Ok(Bid::Won(Box::new(taken), sent + DEADLINE))
+        }
+    }
+}
+
+impl Tenure {
+    fn begin(lease: Arc<LeaseObject>, ours: Lease, until: Duration, authority: &Authority) -> Self {
+        let enough = CancellationToken::new();
+        let keeping = keep(Arc::clone(&lease), ours, until, authority.clone(), enough.clone());
+        Self { lease, authority: authority.clone(), enough, renewing: tokio::spawn(keeping) }
+    }
+}
+
+/// Renews the Lease until there is enough of it, and returns it as it is then; or until it is lost, which ends the
+/// operator.
+async fn keep(
+    lease: Arc<LeaseObject>,
+    mut ours: Lease,
+    mut until: Duration,
+    authority: Authority,
+    enough: CancellationToken,
+) -> Option<Lease> {
+    loop {
+        tokio::select! {
+            () = enough.cancelled() => return Some(ours),
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+        let sent = clock::now();
+        let left = until.saturating_sub(sent);
+        let lost = if left.is_zero() {
+            Some(format!("it could not be renewed for {} seconds", DEADLINE.as_secs()))
+        } else {
+            let renewal = tokio::time::timeout(left, renew(&lease, &ours));
+            let renewal = tokio::select! {
+                // Whether it was renewed or not, it is given back.
+                () = enough.cancelled() => return Some(ours),
+                renewal = renewal => renewal,
+            };
+            match renewal {
+                Ok(Ok(Renewal::Renewed(renewed))) => {
+                    ours = renewed;
+                    until = sent + DEADLINE;
+                    authority.extend(until);
+                    None
+                }
+                Ok(Ok(Renewal::Changed(changed))) => {
+                    ours = changed;
+                    None
+                }
+                Ok(Ok(Renewal::Lost(holder))) => Some(format!("{holder} has taken it")),
+                Ok(Err(error)) => {
+                    warn!("the lease is not renewed: {error}");
+                    None
+                }
+                Err(_) => None,
+            }
+        };
+        if let Some(why) = lost {
+            error!("the lease is lost: {why}; ending");
+            authority.resign();
+            authority.stop().cancel();
+            return None;
+        }
+    }
+}
+
+/// What came of a renewal.
+enum Renewal {
+    Renewed(Lease),
+    /// It is still ours, and somebody wrote to it: the next renewal names this version.
+    Changed(Lease),
+    Lost(String),
+}
+
+async fn renew(lease: &LeaseObject, ours: &Lease) -> Result<Renewal, Error> {
+    match lease.renew(ours).await {
+        Ok(renewed) => return Ok(Renewal::Renewed(renewed)),
+        Err(Error::Overtaken) => {}
+        Err(error) => return Err(error),
+    }
+    let Some(found) = lease.read().await? else {
+        // Somebody deleted it. Whoever waits for it waits long enough for this.
+        return lease.take(None).await.map(Renewal::Renewed);
+    };
+    let holder = found.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
+    match holder {
+        holder if holder == lease.identity => Ok(Renewal::Changed(found)),
+        holder if holder.is_empty() => Ok(Renewal::Lost("nobody (it was emptied)".into())),
+        holder => Ok(Renewal::Lost(holder)),
+    }
+}
+
+/// A name that no other process has, and that says which pod it is.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "aiplatform".into());
+    format!("{host}_{:016x}", fastrand::u64(..))
 }

@@ -11,6 +11,7 @@
 //! The pure half knows no client, no clock and no async; the I/O half decides nothing.
 
 pub mod api;
+pub mod api_server;
 pub mod arn;
 pub mod audit;
 #[cfg(feature = "aws")]
@@ -39,6 +40,7 @@ pub mod render;
 pub mod repeats;
 pub mod resource;
 pub mod schedule;
+pub mod stall;
 pub mod status;
 pub mod tags;
 

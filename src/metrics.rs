@@ -19,6 +19,8 @@ pub struct Metrics {
     steps: Family<Step, Counter>,
     status_writes: Counter,
     in_progress: Gauge,
+    waiting: Family<Waiting, Gauge>,
+    set_aside: Family<Failure, Gauge>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -31,6 +33,11 @@ struct Step {
     kind: &'static str,
     action: &'static str,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Waiting {
+    urgency: &'static str,
 }
 
 impl Default for Metrics {
@@ -46,7 +53,16 @@ impl Default for Metrics {
         registry.register("steps", "Steps taken by kind, action and result", steps.clone());
         registry.register("status_writes", "Writes of an object's status", status_writes.clone());
         registry.register("passes_in_progress", "Passes under way", in_progress.clone());
-        Self { registry: Mutex::new(registry), passes, failures, steps, status_writes, in_progress }
+        let waiting = Family::<Waiting, Gauge>::default();
+        registry.register("objects_waiting", "Objects that wait for a pass by urgency", waiting.clone());
+        let set_aside = Family::<Failure, Gauge>::default();
+        registry.register(
+            "platforms_set_aside",
+            "Platforms whose resources, roles among them, are left as they are, by reason",
+            set_aside.clone(),
+        );
+        let registry = Mutex::new(registry);
+        Self { registry, passes, failures, steps, status_writes, in_progress, waiting, set_aside }
     }
 }
 
@@ -75,6 +91,24 @@ impl Metrics {
     /// A status was written.
     pub fn status_written(&self) {
         self.status_writes.inc();
+    }
+
+    /// So many objects wait for a pass.
+    pub fn waiting(&self, urgency: &'static str, objects: usize) {
+        self.waiting.get_or_create(&Waiting { urgency }).set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// A platform is set aside for another reason than before, or for none.
+    pub fn set_aside(&self, before: Option<&'static str>, now: Option<&'static str>) {
+        if before == now {
+            return;
+        }
+        if let Some(reason) = before {
+            self.set_aside.get_or_create(&Failure { reason }).dec();
+        }
+        if let Some(reason) = now {
+            self.set_aside.get_or_create(&Failure { reason }).inc();
+        }
     }
 
     /// All metrics in the `OpenMetrics` text format.

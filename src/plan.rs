@@ -6,7 +6,7 @@ mod initial_capacity;
 mod leaving;
 mod revisions;
 mod rollout;
-mod superseded;
+pub(crate) mod superseded;
 mod towards;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -13,26 +12,40 @@ use crate::api::AIPlatform;
 use crate::provider::{Place, Provider};
 
 /// How often the cluster and AWS are asked. AWS's answer holds longer, so this seldom becomes a call.
-const PERIOD: Duration = Duration::from_secs(10);
+const PERIOD: Duration = Duration::from_secs(5);
 
 /// How often they are asked while one of them is away.
 const PERIOD_WHILE_AWAY: Duration = Duration::from_secs(2);
 
+/// How long an answer is waited for. Longer than a call to AWS may take, whose own error says more.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long what was found holds: whoever asks nobody any more is not ready.
+const HOLDS: Duration = Duration::from_secs(30);
+
 /// What stands in the way of work.
 #[derive(Debug)]
-pub struct Readiness(Mutex<BTreeMap<&'static str, String>>);
+pub struct Readiness(Mutex<Found>);
+
+#[derive(Debug)]
+struct Found {
+    obstacles: BTreeMap<&'static str, String>,
+    /// When the cluster and AWS were asked last.
+    at: Instant,
+}
 
 impl Default for Readiness {
     fn default() -> Self {
         let unknown = || "not asked yet".to_string();
-        Self(Mutex::new(BTreeMap::from([("cluster", unknown()), ("AWS", unknown())])))
+        let obstacles = BTreeMap::from([("cluster", unknown()), ("AWS", unknown())]);
+        Self(Mutex::new(Found { obstacles, at: Instant::now() }))
     }
 }
 
 impl Readiness {
     /// Sets or clears what stands in the way of one part.
     pub fn set(&self, part: &'static str, obstacle: Option<String>) {
-        let mut obstacles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let obstacles = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).obstacles;
         let before = obstacles.get(part).cloned();
         match &obstacle {
             Some(obstacle) if before.as_ref() != Some(obstacle) => warn!(part, "not ready: {obstacle}"),
@@ -48,35 +61,66 @@ impl Readiness {
     /// Everything that stands in the way, a line each.
     #[must_use]
     pub fn obstacles(&self) -> Vec<String> {
-        let obstacles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        obstacles.iter().map(|(part, obstacle)| format!("{part}: {obstacle}")).collect()
+        self.obstacles_at(Instant::now())
+    }
+
+    fn obstacles_at(&self, now: Instant) -> Vec<String> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = now.saturating_duration_since(found.at);
+        let silent = (since > HOLDS).then(|| format!("operator: asked nobody for {} seconds", since.as_secs()));
+        let told = found.obstacles.iter().map(|(part, obstacle)| format!("{part}: {obstacle}"));
+        silent.into_iter().chain(told).collect()
+    }
+
+    fn asked(&self, at: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).at = at;
     }
 }
 
-/// Asks the cluster and AWS until `stop`, and keeps the answers.
+/// Asks the cluster and AWS until `stop`, and keeps the answers. Neither waits for the other, and nobody is waited for
+/// for long.
 pub async fn watch<P: Provider>(
     readiness: Arc<Readiness>,
     client: Client,
-    namespaces: Vec<String>,
     provider: Arc<P>,
     place: Place,
     stop: CancellationToken,
 ) {
-    let api = || match namespaces.first() {
-        Some(namespace) => Api::<AIPlatform>::namespaced(client.clone(), namespace),
-        None => Api::<AIPlatform>::all(client.clone()),
-    };
     loop {
-        let asked = api().list_metadata(&ListParams::default().limit(1)).await;
-        let cluster = asked.err().as_ref().map(cluster_obstacle);
-        let aws = provider.account(&place).await.err().map(|error| error.to_string());
+        let cluster = async {
+            match tokio::time::timeout(PATIENCE, ask(&client)).await {
+                Ok(answer) => answer.err().as_ref().map(cluster_obstacle),
+                Err(_) => Some(format!("the API server does not answer for {} seconds", PATIENCE.as_secs())),
+            }
+        };
+        let aws = async {
+            match tokio::time::timeout(PATIENCE, provider.account(&place)).await {
+                Ok(answer) => answer.err().map(|error| error.to_string()),
+                Err(_) => Some(format!(
+                    "AWS does not say for {} seconds whose the credentials are: check the network and AWS_ENDPOINT_URL",
+                    PATIENCE.as_secs()
+                )),
+            }
+        };
+        let (cluster, aws) = tokio::join!(cluster, aws);
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
         readiness.set("AWS", aws);
+        readiness.asked(Instant::now());
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(period) => {}
         }
+    }
+}
+
+/// Whether the API server answers and serves our resource. Discovery costs it nothing and everybody may ask; whether we
+/// may list and watch objects is told by the watch.
+async fn ask(client: &Client) -> Result<(), kube::Error> {
+    match client.list_api_group_resources(&AIPlatform::api_version(&())).await {
+        // A cluster that lets not everybody ask answers all the same.
+        Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => Ok(()),
+        other => other.map(|_| ()),
     }
 }
 
@@ -89,5 +133,23 @@ pub fn cluster_obstacle(error: &kube::Error) -> String {
         }
         kube::Error::Api(status) => status.message.clone(),
         other => format!("the API server does not answer; check KUBECONFIG and the network ({other})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_nobody_any_more_is_not_ready() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.obstacles().len(), 2, "not asked yet");
+        readiness.set("cluster", None);
+        readiness.set("AWS", None);
+        let now = Instant::now();
+        readiness.asked(now);
+        assert!(readiness.obstacles_at(now + HOLDS).is_empty());
+        let later = readiness.obstacles_at(now + HOLDS + Duration::from_secs(1));
+        assert_eq!(later, ["operator: asked nobody for 31 seconds"]);
     }
 }

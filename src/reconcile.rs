@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use tokio_util::sync::CancellationToken;
 
-use crate::api::status::AIPlatformStatus;
-use crate::api::{AIPlatform, ManagementPolicy};
+use crate::api::status::{AIPlatformStatus, AccountCheck};
+use crate::api::{AIPlatform, FINALIZER, ManagementPolicy};
 use crate::desire::desire;
 use crate::execute::{Outcome, Outcomes, execute};
 use crate::guardrails::{Guardrails, Labels};
+use crate::leadership::Authority;
+use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::{Error, Place, Provider};
@@ -50,6 +51,30 @@ pub struct Pass {
     pub refused: BTreeMap<Key, Refusal>,
 }
 
+impl Pass {
+    /// A pass that came to nothing but this status.
+    #[must_use]
+    pub fn of(status: AIPlatformStatus) -> Self {
+        Self {
+            status,
+            next: Next::Never,
+            finished: false,
+            observations: Observations::new(),
+            plan: Plan::default(),
+            outcomes: Outcomes::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Why everything that was made for the object is left as it is, whatever changed around it: roles too.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<&'static str> {
+        let ready = self.status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+        let reason = ["Suspended", "InvalidSpec", "NotPermitted"].into_iter().find(|reason| *reason == ready.reason);
+        reason.filter(|_| self.plan.steps.is_empty())
+    }
+}
+
 /// Why no plan could be made.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Obstacle {
@@ -61,7 +86,8 @@ pub enum Obstacle {
     NotPermitted(Vec<Problem>),
     /// The credentials belong to another account.
     #[error(
-        "spec.accountId is {declared}, and the operator's credentials belong to {actual}: correct the one or the other"
+        "spec.accountId is {declared}, and the operator's credentials belong to {actual}: give the operator credentials \
+         for {declared}, or make the object again with the right account, which cannot be changed"
     )]
     AccountMismatch {
         /// What the spec says.
@@ -118,7 +144,7 @@ pub async fn reconcile<P: Provider>(
     surroundings: Surroundings<'_>,
     past: &Past,
     now: Timestamp,
-    stop: &CancellationToken,
+    authority: &Authority,
 ) -> Pass {
     let deleting = object.metadata.deletion_timestamp.is_some();
     let checked = validate(object);
@@ -128,21 +154,26 @@ pub async fn reconcile<P: Provider>(
         deleting,
         observing: object.spec.management_policy == ManagementPolicy::Observe,
         previous: object.status.as_ref(),
+        is_new: !deleting
+            && object.status.is_none()
+            && !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         now,
         facts: facts.as_ref(),
     };
     let ended = |verdict: Verdict| {
         let (status, next) = status(subject, &verdict);
-        let (plan, outcomes) = (Plan::default(), Outcomes::new());
-        let (observations, refused) = (Observations::new(), BTreeMap::new());
-        Pass { status, next, finished: false, observations, plan, outcomes, refused }
+        Pass { next, ..Pass::of(status) }
     };
     if object.spec.suspend {
         return ended(Verdict::Suspended);
     }
+    let stopped = |obstacle: &Obstacle| {
+        let (verdict, finished) = (obstacle.verdict(), deleting && nothing_was_made(subject.previous));
+        Pass { finished, ..ended(if deleting && !finished { verdict.with_way_out() } else { verdict }) }
+    };
     let aim = match Aim::of(object, checked, surroundings) {
         Ok(aim) => aim,
-        Err(obstacle) => return ended(obstacle.verdict()),
+        Err(obstacle) => return stopped(&obstacle),
     };
     if aim.intent.retains_everything().is_some() {
         return Pass { finished: true, ..ended(Verdict::Planned(&Plan::default(), &Outcomes::new())) };
@@ -153,16 +184,22 @@ pub async fn reconcile<P: Provider>(
         let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
         return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
     }
+    if let Err(obstacle) = check_account(provider, &aim.place).await {
+        return stopped(&obstacle);
+    }
+    if nothing_was_made(subject.previous) {
+        return ended(Verdict::Admitted);
+    }
     let (plan, observations) = match survey(provider, &aim, known.clone(), past).await {
         Ok((plan, observations)) => (past.repeats.stop(plan), observations),
-        Err(obstacle) => return ended(obstacle.verdict()),
+        Err(obstacle) => return stopped(&obstacle),
     };
     let is_unlisted = |step: &Step| step.may_be_taken() && step.desired.is_some() && !known.contains(&step.key);
     if plan.steps.iter().any(is_unlisted) {
         let resources: Vec<Resource> = plan.steps.iter().filter_map(|step| step.desired.clone()).collect();
         return ended(Verdict::Announced(&resources));
     }
-    let (plan, outcomes) = execute(provider, &aim.place, &plan, stop).await;
+    let (plan, outcomes) = execute(provider, &aim.place, &plan, authority).await;
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
     let finished = deleting
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
@@ -194,7 +231,23 @@ pub async fn look<P: Provider>(
 ) -> Result<Plan, Obstacle> {
     let aim = Aim::of(object, validate(object), surroundings)?;
     let known = inventory(object.status.as_ref()).into_iter().collect();
+    check_account(provider, &aim.place).await?;
     Ok(survey(provider, &aim, known, &Past::default()).await?.0)
+}
+
+/// Whether it is certain that no pass over this object ever wrote to AWS: the status says before the first write that
+/// the account was found to be the right one. Where it says nothing, an operator from before may have written.
+fn nothing_was_made(status: Option<&AIPlatformStatus>) -> bool {
+    status.and_then(|status| status.account_check) == Some(AccountCheck::Pending)
+}
+
+/// Whether the credentials belong to the account that the object is for.
+async fn check_account<P: Provider>(provider: &P, place: &Place) -> Result<(), Obstacle> {
+    let actual = provider.account(place).await?;
+    if actual == place.account_id {
+        return Ok(());
+    }
+    Err(Obstacle::AccountMismatch { declared: place.account_id.clone(), actual })
 }
 
 /// What a pass aims at: everything that follows from the object alone.
@@ -250,10 +303,6 @@ async fn survey<P: Provider>(
     known: BTreeSet<Key>,
     past: &Past,
 ) -> Result<(Plan, Observations), Obstacle> {
-    let actual = provider.account(&aim.place).await?;
-    if actual != aim.place.account_id {
-        return Err(Obstacle::AccountMismatch { declared: aim.place.account_id.clone(), actual });
-    }
     let adopted: BTreeMap<Key, bool> =
         aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
     let mut keys: BTreeSet<Key> = known.into_iter().chain(adopted.keys().cloned()).collect();
@@ -263,21 +312,27 @@ async fn survey<P: Provider>(
         recalled.clone_from(&past.recalled);
         keys.retain(|key| !recalled.contains_key(key));
     }
-    let requests: Vec<Request> = keys
-        .into_iter()
-        .map(|key| Request {
-            adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
-            leaving: aim.intent.deleting || !adopted.contains_key(&key),
-            thorough: past.thorough || aim.intent.deleting,
-            key,
-        })
-        .collect();
+    let request = |key: Key| Request {
+        adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
+        leaving: aim.intent.deleting || !adopted.contains_key(&key),
+        thorough: past.thorough || aim.intent.deleting,
+        key,
+    };
+    let requests: Vec<Request> = keys.into_iter().map(request).collect();
     let mut observations = provider.observe(&aim.place, &requests).await;
-    for (key, observed) in recalled {
-        observations.entry(key).or_insert(observed);
-    }
+    recalled.retain(|key, _| !observations.contains_key(key));
+    observations.extend(recalled.clone());
     let intent = Intent { refused: past.refused.clone(), ..aim.intent.clone() };
-    let plan = plan(&aim.namespace, &aim.name, &aim.desired, &observations, &intent);
-    check(&plan, &aim.desired, &known, &observations, &intent).map_err(Obstacle::Incomplete)?;
-    Ok((plan, observations))
+    let plan = |seen: &Observations| plan(&aim.namespace, &aim.name, &aim.desired, seen, &intent);
+    let mut planned = plan(&observations);
+    // Nothing is granted on what was seen earlier: somebody else may hold it by now.
+    let doubtful: BTreeSet<&Key> =
+        planned.steps.iter().flat_map(grounds).filter(|key| recalled.contains_key(*key)).collect();
+    if !doubtful.is_empty() {
+        let requests: Vec<Request> = doubtful.into_iter().cloned().map(request).collect();
+        observations.extend(provider.observe(&aim.place, &requests).await);
+        planned = plan(&observations);
+    }
+    check(&planned, &aim.desired, &known, &observations, &intent).map_err(Obstacle::Incomplete)?;
+    Ok((planned, observations))
 }

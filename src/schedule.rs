@@ -33,17 +33,30 @@ const RETRY_LEAST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_mins(2);
 const SLOW: Duration = Duration::from_mins(5);
 
-/// How long to wait, after `repeats` passes that said the same. `dice` is between 0 and 1 and spreads the platforms
-/// over a tenth of the period either way, so that they do not call AWS in step; what is in transition is never asked
-/// sooner than its period.
+/// How long passes have gone on saying the same, and what the last of them took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Since the first of them began.
+    pub in_all: Duration,
+    /// The last one.
+    pub on_the_last: Duration,
+}
+
+/// How long to wait, after that much time with passes that said the same. `dice` is between 0 and 1 and spreads the
+/// platforms over a tenth of the period either way, so that they do not call AWS in step; what is in transition is never
+/// asked sooner than its period.
 #[must_use]
-pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Duration> {
+pub fn delay(next: Next, periods: Periods, spent: Spent, dice: f64) -> Option<Duration> {
     let base = match next {
         Next::Never => return None,
         Next::Now => return Some(Duration::ZERO),
         Next::Resync => periods.resync,
-        Next::Transition => proportionate(periods.transition, TRANSITION_MOST, repeats),
-        Next::Retry => proportionate(RETRY_LEAST, RETRY_MOST, repeats),
+        Next::Transition => proportionate(periods.transition, TRANSITION_MOST, spent.in_all),
+        // What takes half a minute to fail is not tried again after a second.
+        Next::Retry => {
+            let least = spent.on_the_last.clamp(RETRY_LEAST, RETRY_MOST);
+            proportionate(least, RETRY_MOST, spent.in_all)
+        }
         Next::Slow => SLOW.min(periods.resync.max(RETRY_LEAST)),
     };
     let spread = match next {
@@ -54,17 +67,9 @@ pub fn delay(next: Next, periods: Periods, repeats: u32, dice: f64) -> Option<Du
 }
 
 /// A sixth of the time that it has taken so far, so that its end is seen not much later than it comes.
-fn proportionate(least: Duration, most: Duration, repeats: u32) -> Duration {
+fn proportionate(least: Duration, most: Duration, taken: Duration) -> Duration {
     const PART: u32 = 6;
-    let most = most.max(least);
-    let mut taken = Duration::ZERO;
-    let mut period = least;
-    // It has reached the most long before the bound.
-    for _ in 0..repeats.min(64) {
-        taken += period;
-        period = (taken / PART).clamp(least, most);
-    }
-    period
+    (taken / PART).clamp(least, most.max(least))
 }
 
 #[cfg(test)]
@@ -73,43 +78,69 @@ mod tests {
 
     const PERIODS: Periods = Periods { resync: Duration::from_mins(10), transition: Duration::from_secs(5) };
 
-    fn seconds(next: Next, repeats: u32) -> f64 {
-        delay(next, PERIODS, repeats, 0.5).unwrap().as_secs_f64()
+    fn seconds(next: Next, spent: Spent) -> f64 {
+        delay(next, PERIODS, spent, 0.5).unwrap().as_secs_f64()
+    }
+
+    /// The pauses between passes of which each takes so long.
+    fn pauses(next: Next, count: usize, cost: f64, dice: f64) -> Vec<f64> {
+        let mut pauses = Vec::new();
+        let mut in_all = 0.0;
+        for _ in 0..count {
+            in_all += cost;
+            let spent = Spent { in_all: Duration::from_secs_f64(in_all), on_the_last: Duration::from_secs_f64(cost) };
+            let pause = delay(next, PERIODS, spent, dice).unwrap().as_secs_f64();
+            pauses.push(pause);
+            in_all += pause;
+        }
+        pauses
     }
 
     #[test]
     fn transitions_are_asked_at_five_seconds_and_every_thirty_later() {
-        let asked = |dice: f64| -> Vec<f64> {
-            (0..40).map(|repeats| delay(Next::Transition, PERIODS, repeats, dice).unwrap().as_secs_f64()).collect()
-        };
-        let soonest = asked(0.0);
+        let soonest = pauses(Next::Transition, 40, 0.0, 0.0);
         assert!((soonest[0] - 5.0).abs() < 1e-9 && (soonest[39] - 30.0).abs() < 1e-9, "{soonest:?}");
         assert!(soonest.is_sorted());
-        assert!(asked(1.0).iter().zip(&soonest).all(|(late, soon)| *late <= soon * 1.1 + 1e-9));
         let mut taken = 0.0;
         for period in soonest {
-            assert!(period <= f64::max(5.0, taken / 6.0) + 1e-9, "{period} after {taken}");
+            assert!(period <= f64::max(5.0, taken / 6.0) + 1e-6, "{period} after {taken}");
             taken += period;
         }
+        let latest = pauses(Next::Transition, 40, 0.0, 1.0);
+        assert!(latest.iter().all(|period| (5.5..33.1).contains(period)), "{latest:?}");
     }
 
     #[test]
     fn retries_slow_down_and_stay_bounded() {
-        assert!((seconds(Next::Retry, 0) - 1.0).abs() < 1e-9);
-        assert!((seconds(Next::Retry, 5) - 1.0).abs() < 1e-9, "what passes in seconds is seen in seconds");
-        assert!((10.0..120.0).contains(&seconds(Next::Retry, 24)), "{}", seconds(Next::Retry, 24));
-        assert!((seconds(Next::Retry, 60) - 120.0).abs() < 1e-9);
+        let pauses = pauses(Next::Retry, 60, 0.0, 0.5);
+        assert!(
+            pauses[..6].iter().all(|pause| (pause - 1.0).abs() < 1e-9),
+            "what passes in seconds is seen in seconds"
+        );
+        assert!((10.0..120.0).contains(&pauses[24]), "{}", pauses[24]);
+        assert!((pauses[59] - 120.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_takes_long_to_fail_is_tried_again_after_as_long() {
+        for (cost, pause) in [(31.0, 31.0), (5.0, 5.0), (0.2, 1.0), (600.0, 120.0)] {
+            let first = pauses(Next::Retry, 1, cost, 0.5)[0];
+            assert!((first - pause).abs() < 1e-9, "{cost}: {first}");
+        }
+        let all = pauses(Next::Retry, 20, 31.0, 0.5);
+        assert!(all.is_sorted() && all.iter().all(|pause| (31.0..121.0).contains(pause)), "{all:?}");
     }
 
     #[test]
     fn jitter_stays_within_a_tenth() {
-        assert!((delay(Next::Resync, PERIODS, 0, 0.0).unwrap().as_secs_f64() - 540.0).abs() < 1e-6);
-        assert!((delay(Next::Resync, PERIODS, 0, 1.0).unwrap().as_secs_f64() - 660.0).abs() < 1e-6);
+        let at = |dice| delay(Next::Resync, PERIODS, Spent::default(), dice).unwrap().as_secs_f64();
+        assert!((at(0.0) - 540.0).abs() < 1e-6);
+        assert!((at(1.0) - 660.0).abs() < 1e-6);
     }
 
     #[test]
     fn what_somebody_has_to_mend_is_tried_every_five_minutes() {
-        assert!((seconds(Next::Slow, 9) - 300.0).abs() < 1e-9);
-        assert_eq!(delay(Next::Never, PERIODS, 0, 0.5), None);
+        assert!((seconds(Next::Slow, Spent::default()) - 300.0).abs() < 1e-9);
+        assert_eq!(delay(Next::Never, PERIODS, Spent::default(), 0.5), None);
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::status::{AIPlatformStatus, Phase, PlannedStep, ResourceStatus, State};
+use crate::api::status::{AIPlatformStatus, AccountCheck, Phase, PlannedStep, ResourceStatus, State};
 use crate::execute::{Outcome, Outcomes};
 use crate::plan::attainment::LeftOut;
 use crate::plan::{Action, Plan, Step};
@@ -34,6 +34,9 @@ pub enum Verdict<'a> {
     /// This generation was not looked at yet; these resources will be. Written before any call that makes something, so
     /// that nothing is made that the object does not know of.
     Announced(&'a [Resource]),
+    /// The account is the right one. Written before the first write to AWS, so that it is known of every object whether
+    /// anything can have been made for it.
+    Admitted,
     /// Suspended: nothing was done.
     Suspended,
     /// The spec cannot be planned.
@@ -44,6 +47,19 @@ pub enum Verdict<'a> {
     Retrying(String),
     /// The plan was made and, where allowed, carried out.
     Planned(&'a Plan, &'a Outcomes),
+}
+
+impl Verdict<'_> {
+    /// The same for an object on its way out that cannot go on, with what lets it go.
+    #[must_use]
+    pub fn with_way_out(self) -> Self {
+        const WAY_OUT: &str = "to let the object go and leave AWS as it is, set spec.deletionPolicy to Retain";
+        match self {
+            Self::Stalled(reason, message) => Self::Stalled(reason, format!("{message}; {WAY_OUT}")),
+            Self::Retrying(message) => Self::Retrying(format!("{message}; {WAY_OUT}")),
+            other => other,
+        }
+    }
 }
 
 /// What is reported about.
@@ -57,6 +73,8 @@ pub struct Subject<'a> {
     pub observing: bool,
     /// The status before.
     pub previous: Option<&'a AIPlatformStatus>,
+    /// Whether no pass was ever taken over the object: it has neither a status nor our finalizer.
+    pub is_new: bool,
     /// The time of this pass.
     pub now: Timestamp,
     /// What follows from the spec alone, where it is valid.
@@ -72,6 +90,11 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
         status.models = models::declared(&facts.models, &before.models);
         status.access = access::declared(&facts.access, &before.access);
     }
+    status.account_check = match verdict {
+        Verdict::Admitted | Verdict::Planned(..) => Some(AccountCheck::Passed),
+        _ if subject.is_new => Some(AccountCheck::Pending),
+        _ => before.account_check,
+    };
     let summary = match verdict {
         Verdict::Announced(resources) => {
             status.resources = announced(&before, resources, subject.now);
@@ -82,6 +105,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
                 Next::Now,
             )
         }
+        Verdict::Admitted => Summary::unknown(Phase::Pending, "Pending", "not looked at yet", Next::Now),
         Verdict::Suspended => {
             let message = if subject.deleting {
                 "suspended: the deletion waits until spec.suspend is false"
@@ -249,6 +273,11 @@ impl<'a> Finding<'a> {
         if message.contains(&self.step.key.name) { message.to_string() } else { format!("{name}: {message}") }
     }
 
+    /// Whether all that is to be told of it is that something is not granted.
+    fn leaves_out(&self) -> bool {
+        matches!(self.state, State::Refused | State::Blocked) && !self.step.left_out.is_empty()
+    }
+
     /// Whether AWS is at work on it, which ends by itself. What is not there and waits is not.
     fn is_underway(&self) -> bool {
         let waits_for_another = matches!(self.step.action, Action::Wait(_)) && self.step.observed.is_none();
@@ -354,9 +383,15 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
     }
     let heaviest = found.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Settled);
     let of_weight: Vec<&Finding> = found.iter().filter(|finding| finding.weight == heaviest).collect();
+    // What is not granted for a reason that is told of the resource itself is told once.
+    let is_echo = |finding: &&&Finding| {
+        let told = |about: &Key| of_weight.iter().any(|other| other.step.key == *about);
+        finding.leaves_out() && finding.step.left_out.iter().all(|left| told(&left.about))
+    };
     let told = || {
-        let first: Vec<String> = of_weight.iter().take(3).map(|finding| finding.describe()).collect();
-        let more = of_weight.len().saturating_sub(3);
+        let each: Vec<&&Finding> = of_weight.iter().filter(|finding| !is_echo(finding)).collect();
+        let first: Vec<String> = each.iter().take(3).map(|finding| finding.describe()).collect();
+        let more = each.len().saturating_sub(3);
         if more == 0 { first.join("; ") } else { format!("{}; and {more} more", first.join("; ")) }
     };
     let summary = match heaviest {

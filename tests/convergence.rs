@@ -1,6 +1,7 @@
 //! From any world, with any failure, repeated passes reach what is declared, and nothing that is not ours is touched.
 
 mod access;
+mod attained;
 mod bindings;
 mod guarded;
 mod passes;
@@ -11,8 +12,9 @@ mod scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aiplatform::api::AIPlatform;
-use aiplatform::api::status::Phase;
+use aiplatform::api::status::{AccountCheck, Phase};
 use aiplatform::guardrails::Guardrails;
+use aiplatform::leadership::Authority;
 use aiplatform::recollection::Past;
 use aiplatform::reconcile::{Pass, Surroundings, reconcile};
 use aiplatform::resource::{Contents, Key, Owner};
@@ -102,9 +104,15 @@ impl Run {
     fn lost_pass(&mut self) -> Pass {
         self.passes += 1;
         let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
-        let stop = CancellationToken::new();
+        let authority = Authority::unelected(CancellationToken::new());
         let known = self.process.as_mut().map_or_else(Past::default, |process| process.past(&self.object, now));
-        let pass = wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &known, now, &stop));
+        let writes = self.memory.writes().len();
+        let pass = wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &known, now, &authority));
+        let admitted = self.object.status.as_ref().and_then(|status| status.account_check);
+        assert!(
+            self.memory.writes().len() == writes || admitted != Some(AccountCheck::Pending),
+            "something was written before it is known that something may be"
+        );
         if let Some(process) = &mut self.process {
             process.record(&pass, &known.recalled, now);
         }

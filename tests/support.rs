@@ -6,6 +6,7 @@ pub mod child;
 pub mod cluster;
 pub mod memory;
 pub mod operator;
+pub mod proxy;
 pub mod simulator;
 pub mod world;
 

@@ -18,6 +18,10 @@ pub struct AIPlatformStatus {
     /// Resources that are ready, of all: `17/18`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
+    /// Whether the operator's credentials were ever found to belong to `spec.accountId`. Nothing is made before, so an
+    /// object on which it is `Pending` can always be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_check: Option<AccountCheck>,
     /// `Ready` always; `Reconciling` and `Stalled` only while they are true; one more per part in use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -64,6 +68,15 @@ pub enum Phase {
     #[serde(other)]
     #[schemars(skip)]
     Unknown,
+}
+
+/// Whether the account was found to be the right one.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+pub enum AccountCheck {
+    /// Never yet: nothing was made.
+    Pending,
+    /// It was, so something may have been made.
+    Passed,
 }
 
 /// One model of the platform.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::findings::{Finding, Severity};
 use crate::diff::Change;
 use crate::grants::Grant;
+use crate::plan::superseded::LEFT_AS_FOUND;
 use crate::plan::{Action, Plan, Step};
 use crate::policy::Statement;
 use crate::render;
@@ -65,7 +66,9 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
 }
 
 fn attached(step: &Step) -> impl Iterator<Item = Finding> {
-    step.remarks.iter().map(|remark| Finding {
+    // What could not be read is told as that.
+    let remarks = step.remarks.iter().filter(|remark| !remark.contains(LEFT_AS_FOUND));
+    remarks.map(|remark| Finding {
         rule: "policy-attached-by-others",
         severity: Severity::Warning,
         subject: format!("role {}", step.key.name),

@@ -275,3 +275,43 @@ fn well_formed(page: &str) {
 
 #[cfg(not(feature = "aws"))]
 fn well_formed(_: &str) {}
+
+#[test]
+fn what_is_refused_is_a_finding_and_no_part_of_what_roles_may_do() {
+    let refused = |observed: &mut Observed, resource: &Resource| {
+        if matches!(resource, Resource::Bucket(bucket) if bucket.name.contains("prompts")) {
+            observed.owner = Owner::Theirs("c/other/p".into());
+        }
+    };
+    let plan = live(|there, observed| refused(observed, &there.resource));
+    let before = example("assistant.yaml");
+    let prompts =
+        |audit: &Audit| serde_json::to_value(audit).expect("JSON")["roles"].to_string().contains("assistant-prompts-");
+    assert!(prompts(&before));
+    let audit = before.compared_with(&plan);
+    assert!(audit.has_errors());
+    assert!(!prompts(&audit), "what is left out is not shown as granted");
+    let refused: Vec<&Finding> = audit.findings.iter().filter(|finding| finding.rule == "grant-refused").collect();
+    assert!(!refused.is_empty());
+    for finding in refused {
+        assert_eq!(finding.severity, Severity::Error);
+        assert!(finding.subject.starts_with("role ") && finding.message.contains("prompts"), "{finding:?}");
+        assert!(finding.message.contains("c/other/p"), "{}", finding.message);
+    }
+}
+
+#[test]
+fn what_is_unknown_for_a_moment_is_a_warning() {
+    let plan = live(|there, observed| {
+        let error = crate::testing::failure(crate::provider::Class::Transient);
+        match &there.resource {
+            Resource::Bucket(bucket) if bucket.name.contains("prompts") => *observed = Observed::unreadable(error),
+            Resource::Role(_) => *observed = Observed::absent(),
+            _ => {}
+        }
+    });
+    let audit = example("assistant.yaml").compared_with(&plan);
+    let waits: Vec<&Finding> = audit.findings.iter().filter(|finding| finding.rule == "grant-waits").collect();
+    assert!(!waits.is_empty() && waits.iter().all(|finding| finding.severity == Severity::Warning), "{waits:?}");
+    assert!(!audit.findings.iter().any(|finding| finding.rule == "grant-refused"));
+}

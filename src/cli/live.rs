@@ -5,6 +5,7 @@ use kube::{Api, Client};
 use super::{AwsArguments, ClusterArguments, Error, run};
 use crate::api::AIPlatform;
 use crate::guardrails::{Guardrails, Labels};
+use crate::leadership::Authority;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
 use crate::provider::kubernetes::namespace_labels;
@@ -28,7 +29,7 @@ impl Live {
     ) -> Result<Self, Error> {
         let client = run::client().await?;
         let cluster = run::cluster_name(&client, cluster).await?;
-        let provider = run::world(&client, aws.s3_path_style).await;
+        let provider = run::world(&client, aws.s3_path_style, Authority::default()).await;
         Ok(Self { client, cluster, provider, guardrails })
     }
 

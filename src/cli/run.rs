@@ -1,7 +1,9 @@
 //! `aiplatform run`: the operator.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
@@ -14,16 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
-use super::{ClusterArguments, Error, LogFormat, RunArguments, SUCCESS};
+use super::{ClusterArguments, Error, LEADERSHIP_LOST, LogFormat, RunArguments, SUCCESS};
+use crate::api_server;
 use crate::controller::{self, Settings};
 use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
+use crate::leadership::{self, Authority, LONGEST_CALL};
 use crate::provider::aws::Aws;
 use crate::provider::kubernetes::Kubernetes;
 use crate::provider::world::World;
-use crate::readiness::cluster_obstacle;
+use crate::readiness::{self, Readiness, cluster_obstacle};
 use crate::schedule::Periods;
-use crate::{leadership, readiness};
 
 pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.enforced()?;
@@ -38,16 +41,21 @@ pub(super) fn runtime() -> Result<Runtime, Error> {
         .map_err(|error| Error::Start(format!("the asynchronous runtime did not start: {error}")))
 }
 
-/// A client for the cluster that the environment names.
-pub(super) async fn client() -> Result<Client, Error> {
+/// The cluster that the environment names.
+async fn cluster() -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(|error| Error::NoKubeconfig(error.to_string()))?;
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("aiplatform/", env!("CARGO_PKG_VERSION")))));
-    Client::try_from(config).map_err(|error| Error::NoKubeconfig(error.to_string()))
+    Ok(config)
+}
+
+/// A client for the cluster that the environment names.
+pub(super) async fn client() -> Result<Client, Error> {
+    Client::try_from(cluster().await?).map_err(|error| Error::NoKubeconfig(error.to_string()))
 }
 
 /// AWS and the cluster, as the environment names them.
-pub(super) async fn world(client: &Client, s3_path_style: bool) -> World {
-    World { aws: Aws::new(s3_path_style).await, kubernetes: Kubernetes::new(client.clone()) }
+pub(super) async fn world(client: &Client, s3_path_style: bool, authority: Authority) -> World {
+    World { aws: Aws::new(s3_path_style, authority).await, kubernetes: Kubernetes::new(client.clone()) }
 }
 
 /// The cluster's name in owner tags.
@@ -56,57 +64,101 @@ pub(super) async fn cluster_name(client: &Client, arguments: &ClusterArguments) 
         return Ok(name.clone());
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let system = namespaces.get("kube-system").await.map_err(|error| Error::Cluster(cluster_obstacle(&error)))?;
-    system.metadata.uid.ok_or_else(|| Error::Cluster("the namespace kube-system has no UID: set --cluster-name".into()))
+    let system = match namespaces.get("kube-system").await {
+        Ok(system) => system,
+        Err(kube::Error::Api(status)) => return Err(Error::NoClusterName(status.message.clone())),
+        Err(error) => return Err(Error::Cluster(cluster_obstacle(&error))),
+    };
+    system.metadata.uid.ok_or_else(|| Error::NoClusterName("it has none".into()))
 }
 
 async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, Error> {
-    let client = client().await?;
+    let config = cluster().await?;
     let stop = stop_on_signal()?;
+    let authority =
+        if arguments.leader_elect { Authority::elected(stop.clone()) } else { Authority::unelected(stop.clone()) };
+    let failed = |error: kube::Error| Error::NoKubeconfig(error.to_string());
+    // The lease and the probes have a client of their own, which may speak before this operator leads.
+    let plain = Client::try_from(config.clone()).map_err(failed)?;
+    let client = api_server::client(config, authority.clone()).map_err(failed)?;
     let pages = Pages::default();
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
 
-    let provider = Arc::new(world(&client, arguments.aws.s3_path_style).await);
+    let provider = Arc::new(world(&client, arguments.aws.s3_path_style, authority.clone()).await);
     let probing = tokio::spawn(readiness::watch(
         Arc::clone(&pages.readiness),
-        client.clone(),
-        arguments.namespaces.clone(),
+        plain.clone(),
         Arc::clone(&provider),
         provider.aws.home(),
         stop.clone(),
     ));
-    if let Some(cluster) = wait_for_cluster(&client, &arguments.cluster, &stop).await {
-        if arguments.leader_elect {
-            let namespace = std::env::var("POD_NAMESPACE").unwrap_or_else(|_| client.default_namespace().to_string());
-            leadership::lead(client.clone(), &namespace, &stop)
-                .await
-                .map_err(|error| Error::Start(error.to_string()))?;
-        }
+    let mut code = SUCCESS;
+    if let Some(cluster) = wait_for_cluster(&plain, &arguments.cluster, &pages.readiness, &stop).await {
+        let tenure = if arguments.leader_elect {
+            leadership::lead(plain.clone(), &lease_namespace(&plain), &authority, &pages.readiness).await
+        } else {
+            None
+        };
         let settings = Settings {
-            namespaces: arguments.namespaces,
+            namespaces: distinct(arguments.namespaces),
             label_selector: arguments.label_selector,
             cluster,
             concurrency: arguments.concurrency,
             periods: Periods { resync: arguments.resync, transition: arguments.transition_poll },
             guardrails,
         };
-        info!(cluster = settings.cluster, "watching");
-        controller::run(client, provider, settings, pages.metrics, stop.clone()).await;
+        if !stop.is_cancelled() {
+            info!(cluster = settings.cluster, "watching");
+            let nothing_in_hand = controller::run(client, provider, settings, &pages, authority).await;
+            match tenure {
+                Some(tenure) if tenure.is_lost() => code = LEADERSHIP_LOST,
+                // What was cut off may still be on its way: then the lease has to run out.
+                Some(tenure) if nothing_in_hand => tenure.give_back().await,
+                _ => {}
+            }
+        } else if let Some(tenure) = tenure {
+            tenure.give_back().await;
+        }
     }
     stop.cancel();
-    let _ = tokio::join!(serving, probing);
+    // Whoever reads a page to the end is not waited for for ever.
+    let _ = tokio::time::timeout(Duration::from_secs(2), async { tokio::join!(serving, probing) }).await;
     info!("ended");
-    Ok(SUCCESS)
+    Ok(code)
 }
 
-/// A cluster that is away is waited for: the probes say so meanwhile.
-async fn wait_for_cluster(client: &Client, arguments: &ClusterArguments, stop: &CancellationToken) -> Option<String> {
-    const PERIOD: std::time::Duration = std::time::Duration::from_secs(2);
+/// Each namespace once, in the order given: two watches of one would tell everything twice.
+fn distinct(namespaces: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    namespaces.into_iter().filter(|namespace| seen.insert(namespace.clone())).collect()
+}
+
+/// Where the Lease is: the operator's own namespace.
+fn lease_namespace(client: &Client) -> String {
+    std::env::var("POD_NAMESPACE").unwrap_or_else(|_| client.default_namespace().to_string())
+}
+
+/// A cluster that is away, or that does not tell its name, is waited for: the probes and the log say so meanwhile.
+async fn wait_for_cluster(
+    client: &Client,
+    arguments: &ClusterArguments,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> Option<String> {
+    const PERIOD: Duration = Duration::from_secs(2);
+    const PART: &str = "cluster name";
     while !stop.is_cancelled() {
-        if let Ok(name) = cluster_name(client, arguments).await {
-            return Some(name);
-        }
+        let asked = tokio::time::timeout(LONGEST_CALL, cluster_name(client, arguments)).await;
+        let obstacle = match asked {
+            Ok(Ok(name)) => {
+                readiness.set(PART, None);
+                return Some(name);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the API server does not answer for {} seconds", LONGEST_CALL.as_secs()),
+        };
+        readiness.set(PART, Some(obstacle));
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(PERIOD) => {}
@@ -134,8 +186,7 @@ fn stop_on_signal() -> Result<CancellationToken, Error> {
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {
-    let full = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_string() };
-    let listener = TcpListener::bind(&full).await.map_err(|error| Error::Http { address: address.into(), error })?;
+    let listener = http::listen(address).await.map_err(|error| Error::Http { address: address.into(), error })?;
     if let Ok(bound) = listener.local_addr() {
         info!(address = %bound, "serving /metrics, /healthz and /readyz");
     }

@@ -1,8 +1,6 @@
 //! Kubernetes events: what `kubectl describe` and `kubectl events` tell. A pass that changes nothing tells nothing.
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
-use kube::runtime::events::{Event, EventType};
 use tracing::warn;
 
 use super::Context;
@@ -15,33 +13,26 @@ use crate::render;
 use crate::status::ROLLED_BACK;
 
 /// Something worth telling.
-#[derive(Debug, PartialEq)]
-struct Note {
-    warning: bool,
-    reason: String,
-    action: &'static str,
-    message: String,
-    /// Which resource it is about. The API server's clients count events of the same reason about the same resource
-    /// as one, whatever they say.
-    about: Option<ObjectReference>,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Note {
+    pub(super) warning: bool,
+    pub(super) reason: String,
+    pub(super) action: &'static str,
+    pub(super) message: String,
+    pub(super) about: Option<About>,
 }
 
-/// The longest note the events API takes, in bytes.
-const NOTE_LIMIT: usize = 1024;
+/// Which resource a note is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct About {
+    pub(super) kind: String,
+    pub(super) name: String,
+}
 
 pub(super) async fn publish<P>(object: &AIPlatform, pass: &Pass, context: &Context<P>) {
     let reference = object.object_ref(&());
     for note in notes(object.status.as_ref(), pass) {
-        let mut message = note.message;
-        message.truncate(message.floor_char_boundary(NOTE_LIMIT));
-        let event = Event {
-            type_: if note.warning { EventType::Warning } else { EventType::Normal },
-            reason: note.reason,
-            note: Some(message),
-            action: note.action.into(),
-            secondary: note.about,
-        };
-        if let Err(error) = context.recorder.publish(&event, &reference).await {
+        if let Err(error) = context.recorder.publish(note, &reference).await {
             warn!(%error, "an event could not be published");
         }
     }
@@ -61,13 +52,13 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
         };
         let fields = render::fields(&step.action).join(", ");
         let what = if fields.is_empty() { step.key.to_string() } else { format!("{}: {fields}", step.key) };
-        let about = Some(about(step.key.kind.name(), &step.key.name, Some(fields)));
+        let about = Some(about(step.key.kind.name(), &step.key.name));
         notes.push(Note { warning: false, reason: reason.into(), action, message: what, about });
     }
     for resource in &pass.status.resources {
         let before = previous.and_then(|status| status.resources.iter().find(|before| same(before, resource)));
         let is_new = before.is_none_or(|before| before.state != resource.state || before.reason != resource.reason);
-        let warning = matches!(resource.state, State::Failed | State::Refused);
+        let warning = is_warning(resource);
         if is_new && (warning || resource.state == State::Retained) {
             notes.push(Note {
                 warning,
@@ -79,7 +70,7 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
                     resource.name,
                     resource.message.as_deref().unwrap_or_default()
                 ),
-                about: Some(about(&resource.kind, &resource.name, None)),
+                about: Some(about(&resource.kind, &resource.name)),
             });
         }
     }
@@ -87,7 +78,7 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
         let before = previous.and_then(|status| status.models.iter().find(|before| before.name == model.name));
         notes.extend(milestone(before, model));
     }
-    notes.extend(turned(previous, &pass.status));
+    notes.extend(turned(previous, pass));
     notes
 }
 
@@ -107,34 +98,113 @@ fn milestone(before: Option<&ModelStatus>, model: &ModelStatus) -> Option<Note> 
         }
         _ => return None,
     };
-    let about = Some(about("SageMakerEndpoint", endpoint, Some(revision.to_string())));
+    let about = Some(about("SageMakerEndpoint", endpoint));
     Some(Note { warning, reason: outcome.into(), action: "Rollout", message, about })
 }
 
-/// The platform as a whole became ready or stalled.
-fn turned(previous: Option<&AIPlatformStatus>, status: &AIPlatformStatus) -> Option<Note> {
+/// The platform as a whole became ready, stalled or suspended. What a resource told of itself is not told again.
+fn turned(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Option<Note> {
+    let status = &pass.status;
     let now = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
     let before = previous.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == "Ready"));
     if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
         return None;
     }
     let stalled = status.conditions.iter().any(|condition| condition.type_ == "Stalled");
-    if now.status == "True" || stalled {
-        let message = now.message.clone();
-        return Some(Note { warning: stalled, reason: now.reason.clone(), action: "Reconcile", message, about: None });
+    let set_aside = pass.set_aside().filter(|_| !status.resources.is_empty());
+    if now.status != "True" && !stalled && set_aside.is_none() {
+        return None;
     }
-    None
+    let told = |resource: &ResourceStatus| is_warning(resource) && resource.reason.as_ref() == Some(&now.reason);
+    if stalled && set_aside.is_none() && status.resources.iter().any(told) {
+        return None;
+    }
+    let message = if set_aside.is_some() {
+        let (all, roles) = (&status.resources, status.resources.iter().filter(|resource| resource.kind == "Role"));
+        format!(
+            "{}; nothing of it is changed meanwhile: {} in all, {} of them roles, stay as they are, whatever the \
+             guardrails ask for by now",
+            now.message,
+            all.len(),
+            roles.count()
+        )
+    } else {
+        now.message.clone()
+    };
+    let warning = stalled || set_aside.is_some();
+    Some(Note { warning, reason: now.reason.clone(), action: "Reconcile", message, about: None })
 }
 
-fn about(kind: &str, name: &str, fields: Option<String>) -> ObjectReference {
-    ObjectReference {
-        kind: Some(kind.into()),
-        name: Some(name.into()),
-        field_path: fields.filter(|fields| !fields.is_empty()),
-        ..ObjectReference::default()
-    }
+fn is_warning(resource: &ResourceStatus) -> bool {
+    matches!(resource.state, State::Failed | State::Refused)
+}
+
+fn about(kind: &str, name: &str) -> About {
+    About { kind: kind.into(), name: name.into() }
 }
 
 fn same(one: &ResourceStatus, other: &ResourceStatus) -> bool {
     one.kind == other.kind && one.name == other.name
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn status(ready: &str, reason: &str, resources: &[Value]) -> AIPlatformStatus {
+        let condition = |kind: &str, status: &str| {
+            json!({"type": kind, "status": status, "reason": reason, "message": "as it is",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let stalled = (ready == "False").then(|| condition("Stalled", "True"));
+        let conditions: Vec<Value> = std::iter::once(condition("Ready", ready)).chain(stalled).collect();
+        serde_json::from_value(json!({"conditions": conditions, "resources": resources})).unwrap()
+    }
+
+    fn resource(kind: &str, state: &str, reason: &str) -> Value {
+        json!({"kind": kind, "name": "x", "state": state, "reason": reason, "message": "said AWS"})
+    }
+
+    fn told(before: &AIPlatformStatus, after: AIPlatformStatus) -> Vec<String> {
+        let notes = notes(Some(before), &Pass::of(after));
+        notes.into_iter().map(|note| format!("{} {} {}", note.warning, note.reason, note.message)).collect()
+    }
+
+    #[test]
+    fn what_a_resource_tells_is_not_told_again_of_the_platform() {
+        let before = status("Unknown", "Progressing", &[resource("SageMakerEndpoint", "Progressing", "Progressing")]);
+        let rolled_back = status("False", ROLLED_BACK, &[resource("SageMakerEndpoint", "Refused", ROLLED_BACK)]);
+        assert_eq!(told(&before, rolled_back.clone()), ["true RolledBack SageMakerEndpoint x: said AWS"]);
+        // The resource told it in the pass before, while something else was still on its way.
+        let told_before = AIPlatformStatus { conditions: before.conditions.clone(), ..rolled_back.clone() };
+        assert!(told(&told_before, rolled_back).is_empty());
+    }
+
+    #[test]
+    fn what_no_resource_tells_is_told_of_the_platform() {
+        let before = status("Unknown", "Pending", &[]);
+        assert_eq!(told(&before, status("False", "AccountMismatch", &[])), ["true AccountMismatch as it is"]);
+        assert_eq!(told(&before, status("True", "Ready", &[])), ["false Ready as it is"]);
+        assert!(told(&before, status("Unknown", "Progressing", &[])).is_empty());
+    }
+
+    #[test]
+    fn a_platform_that_is_set_aside_says_that_its_roles_stay_as_they_are() {
+        let resources = [resource("Role", "Ready", ""), resource("Bucket", "Ready", "")];
+        let before = status("True", "Ready", &resources);
+        for (ready, reason) in [("Unknown", "Suspended"), ("False", "InvalidSpec"), ("False", "NotPermitted")] {
+            let told = told(&before, status(ready, reason, &resources));
+            let [note] = told.as_slice() else { panic!("{told:?}") };
+            assert!(note.starts_with(&format!("true {reason} ")) && note.contains("1 of them roles"), "{note}");
+        }
+        assert!(told(&status("Unknown", "Pending", &[]), status("Unknown", "Suspended", &[])).is_empty());
+    }
+
+    #[test]
+    fn nothing_new_is_no_news() {
+        let after = status("False", "AccessDenied", &[resource("Bucket", "Failed", "AccessDenied")]);
+        assert!(told(&after.clone(), after).is_empty());
+    }
 }

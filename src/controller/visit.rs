@@ -5,11 +5,16 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use tracing::{debug, info, warn};
 
-use super::{Context, Error, FIELD_MANAGER, events};
+use super::allowance::{self, Allowance};
+use super::events::{self, Note};
+use super::objects::is_later;
+use super::queue::Urgency;
+use super::{Context, Error, FIELD_MANAGER};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::execute::Outcome;
 use crate::guardrails::Labels;
@@ -19,58 +24,92 @@ use crate::provider::kubernetes::namespace_labels;
 use crate::recollection::{Occasion, Past, Recollection, Seen};
 use crate::reconcile::{Pass, Surroundings, reconcile};
 use crate::repeats::Repeats;
-use crate::schedule::{Next, delay};
+use crate::schedule::{Next, Spent, delay};
 
-/// Passes that follow each other at once, at most: a deletion announces, deletes and confirms.
+/// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
 const PASSES_AT_ONCE: usize = 4;
 
 /// What is remembered of an object between visits. Losing it costs one pass.
 #[derive(Debug, Default)]
 pub(super) struct Visit {
-    /// Versions of the object that our own status writes made, the newest last: their watch events are no news.
-    own_versions: Vec<String>,
-    /// When the next pass is due.
-    due: Option<Instant>,
-    /// What the last pass said about the next one, and how often in a row.
-    last: Option<(Next, u32)>,
-    /// Failures in a row.
-    failures: u32,
+    /// The last version of the object that a write of our own made: watch events up to it are no news.
+    own_version: Option<String>,
+    /// What the last pass said about the next one, and when the first of those that said the same began.
+    last: Option<(Next, Instant)>,
     /// Updates made, to notice when they have no effect.
     repeats: Repeats,
     /// What was seen.
     recollection: Recollection,
     /// What the user asked for by then.
     asked: Option<Asked>,
+    /// How often the user may ask for a look at everything.
+    allowance: Allowance,
+    /// Whether the user was told that there is none left.
+    is_postponed: bool,
+    /// Why nothing is done about the object, if so.
+    set_aside: Option<&'static str>,
 }
 
 /// What the user asks for: the generation of the spec, the annotation, and whether the object is to go.
 type Asked = (Option<i64>, Option<String>, bool);
 
-impl Visit {
-    /// Counts a failure; how many there were before.
-    pub(super) fn failed(&mut self) -> u32 {
-        self.failures += 1;
-        self.failures - 1
+/// What came of a visit.
+#[derive(Debug)]
+pub(super) struct Visited {
+    /// Whether the deletion of the object is finished.
+    pub(super) finished: bool,
+    /// When to come again, if ever.
+    pub(super) wait: Option<Duration>,
+    /// How urgent that is.
+    pub(super) urgency: Urgency,
+    /// The object as the visit left it, where it wrote to it.
+    pub(super) object: Option<AIPlatform>,
+}
+
+impl Visited {
+    /// There is nothing more to do until the object changes.
+    pub(super) fn for_good() -> Self {
+        Self { finished: false, wait: None, urgency: Urgency::Resync, object: None }
     }
 
-    fn repeats(&self, next: Next) -> u32 {
-        self.last.filter(|(last, _)| *last == next).map_or(0, |(_, repeats)| repeats + 1)
+    /// There is more to do at once.
+    pub(super) fn again(urgency: Urgency) -> Self {
+        Self { wait: Some(Duration::ZERO), urgency, ..Self::for_good() }
     }
 }
 
-/// Visits the object. Whether its deletion is finished, and when to come again.
-pub(super) async fn visit<P: Provider + 'static>(
-    object: &AIPlatform,
-    context: &Context<P>,
-) -> Result<(bool, Option<Duration>), Error> {
-    if let Some(wait) = no_news(object, context) {
-        return Ok((false, Some(wait)));
+/// Whether what is known of the object now asks for a visit, and how urgently.
+pub(super) fn news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgency> {
+    let visits = visits(context);
+    let Some(visit) = visits.get(&uid(object)) else {
+        // The operator has just started: what is settled can wait until what is not has been looked at.
+        let is_settled = object.status.as_ref().is_some_and(|status| {
+            status.observed_generation == object.metadata.generation && object.metadata.deletion_timestamp.is_none()
+        });
+        return Some(if is_settled { Urgency::Resync } else { Urgency::Edit });
+    };
+    let version = object.metadata.resource_version.as_deref();
+    if visit.own_version.is_some() && !is_later(version, visit.own_version.as_deref()) {
+        return None;
+    }
+    Some(if visit.asked.as_ref() == Some(&asked(object)) { Urgency::Resync } else { Urgency::Edit })
+}
+
+/// Takes note of a write of our own to the object.
+pub(super) fn wrote<P>(object: &AIPlatform, context: &Context<P>) {
+    visits(context).entry(uid(object)).or_default().own_version = object.resource_version();
+}
+
+/// Visits the object.
+pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &Context<P>) -> Result<Visited, Error> {
+    let began = Instant::now();
+    if let Some(wait) = postponed(object, context) {
+        return Ok(postpone(object, wait, context).await);
     }
     let labels = labels(object, context).await?;
     let (cluster, guardrails) = (context.settings.cluster.as_str(), &context.settings.guardrails);
     let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
     let mut object = object.clone();
-    let mut own_versions = Vec::new();
     let mut acted = Progress::None;
     let mut refused = BTreeMap::new();
     let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
@@ -78,38 +117,90 @@ pub(super) async fn visit<P: Provider + 'static>(
         let now = now();
         let recalled = recollection.recall(occasion, now);
         let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused };
-        let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.stop).await;
+        let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.authority).await;
         let Pass { plan, outcomes, observations, .. } = &pass;
         recollection.record(&Seen { plan, outcomes, observations, recalled: &known.recalled }, pass.next, now);
         repeats = known.repeats;
         repeats.record(plan, outcomes);
         refused = pass.refused.clone();
         acted = acted.max(progress(&pass));
-        keep(&object, &repeats, &recollection, context);
+        keep(&object, &repeats, &recollection, &pass, context);
         if !pass.plan.steps.is_empty() {
             occasion = Occasion::Poll;
         }
         log(&pass, context);
         events::publish(&object, &pass, context).await;
+        let is_announced = observed(object.status.as_ref()) != observed(Some(&pass.status));
         if object.status.as_ref() != Some(&pass.status) {
             let written = write_status(&object, &pass.status, context).await?;
-            // What this pass was about is no longer what the user asks for: its watch event starts another visit, which
-            // must not take our write on top of it for the news.
-            if asked(&written) != asked(&object) && !pass.finished {
-                return Ok((false, settle(&object, Vec::new(), Next::Now, acted, context)));
+            wrote(&written, context);
+            let is_outdated = asked(&written) != asked(&object) && !pass.finished;
+            object = written;
+            // What this pass was about is no longer what the user asks for.
+            if is_outdated {
+                return Ok(Visited { object: Some(object), ..Visited::again(Urgency::Edit) });
             }
-            own_versions.push(written.resource_version().unwrap_or_default());
-            object.status = written.status;
-            object.metadata = written.metadata;
         }
         if pass.finished {
-            return Ok((true, None));
+            return Ok(Visited { finished: true, object: Some(object), ..Visited::for_good() });
         }
-        if pass.next != Next::Now || context.stop.is_cancelled() {
-            return Ok((false, settle(&object, own_versions, pass.next, acted, context)));
+        // The user sees that the edit has been seen; what it asks of AWS stands in line with what others ask.
+        if pass.next != Next::Now || is_announced || !context.authority.may_begin() {
+            return Ok(settle(object, pass.next, began, acted, context));
         }
     }
-    Ok((false, settle(&object, own_versions, Next::Transition, acted, context)))
+    Ok(settle(object, Next::Transition, began, acted, context))
+}
+
+fn observed(status: Option<&AIPlatformStatus>) -> Option<i64> {
+    status.and_then(|status| status.observed_generation)
+}
+
+/// When a visit that did not end well is tried again.
+pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>) -> Visited {
+    let mut visits = visits(context);
+    let visit = visits.entry(meta.uid.clone().unwrap_or_default()).or_default();
+    let wait = visit.wait(Next::Retry, began, false, context);
+    Visited { wait, urgency: Urgency::Retry, ..Visited::for_good() }
+}
+
+impl Visit {
+    /// How long until the next visit. `is_new` where something else has begun than what passes have waited for so far.
+    fn wait<P>(&mut self, next: Next, began: Instant, is_new: bool, context: &Context<P>) -> Option<Duration> {
+        let first = self.last.filter(|(last, _)| *last == next && !is_new).map_or(began, |(_, first)| first);
+        self.last = Some((next, first));
+        let spent = Spent { in_all: first.elapsed(), on_the_last: began.elapsed() };
+        delay(next, context.settings.periods, spent, fastrand::f64())
+    }
+}
+
+/// How long the user has to wait who asks for one look at everything after the other.
+fn postponed<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
+    let mut visits = visits(context);
+    let visit = visits.entry(uid(object)).or_default();
+    let (generation, annotation, is_deleting) = asked(object);
+    let (before, annotation_before, was_deleting) = visit.asked.as_ref()?;
+    let only_the_annotation = (before, was_deleting) == (&generation, &is_deleting) && *annotation_before != annotation;
+    if !only_the_annotation {
+        return None;
+    }
+    visit.allowance.take(context.began.elapsed()).err()
+}
+
+async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) -> Visited {
+    let was_told = std::mem::replace(&mut visits(context).entry(uid(object)).or_default().is_postponed, true);
+    if !was_told {
+        let message = format!(
+            "{RECONCILE_AT} changes faster than everything can be looked at: once in {} seconds from now on",
+            allowance::PERIOD.as_secs()
+        );
+        let reason = "Postponed".to_string();
+        let note = Note { warning: true, reason, action: "Reconcile", message, about: None };
+        if let Err(error) = context.recorder.publish(note, &object.object_ref(&())).await {
+            warn!(%error, "an event could not be published");
+        }
+    }
+    Visited { wait: Some(wait), urgency: Urgency::Edit, ..Visited::for_good() }
 }
 
 /// What is remembered of an object, and why there is a pass: the user may have asked for something since the last.
@@ -117,6 +208,7 @@ fn remembered<P>(object: &AIPlatform, context: &Context<P>) -> (Repeats, Recolle
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
     let asked = Some(asked(object));
+    visit.is_postponed = false;
     let mut occasion = Occasion::after(visit.last.map(|(next, _)| next));
     let is_forgotten = object.status.as_ref().and_then(|status| status.observed_generation).is_none();
     if visit.asked != asked || is_forgotten {
@@ -132,30 +224,25 @@ fn asked(object: &AIPlatform) -> Asked {
     (object.metadata.generation, annotation, object.metadata.deletion_timestamp.is_some())
 }
 
-fn keep<P>(object: &AIPlatform, repeats: &Repeats, recollection: &Recollection, context: &Context<P>) {
+fn keep<P>(object: &AIPlatform, repeats: &Repeats, recollection: &Recollection, pass: &Pass, context: &Context<P>) {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
     visit.repeats = repeats.clone();
     visit.recollection = recollection.clone();
+    let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
+    context.metrics.set_aside(std::mem::replace(&mut visit.set_aside, set_aside), set_aside);
 }
 
 /// Forgets an object that is gone.
-pub(super) fn forget<P>(object: &AIPlatform, context: &Context<P>) {
-    visits(context).remove(&uid(object));
+pub(super) fn forget<P>(uid: &str, context: &Context<P>) {
+    if let Some(visit) = visits(context).remove(uid) {
+        context.metrics.set_aside(visit.set_aside, None);
+    }
 }
 
 /// The time of a pass. Kubernetes keeps whole seconds, so that a status read back is equal to the one written.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-/// How long the next pass is still away, when all that brought us here is our own status write.
-fn no_news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
-    let visits = visits(context);
-    let visit = visits.get(&uid(object))?;
-    let own = visit.own_versions.contains(&object.resource_version()?);
-    let left = visit.due?.saturating_duration_since(Instant::now());
-    (own && !left.is_zero()).then_some(left)
 }
 
 /// What a visit has brought about.
@@ -178,29 +265,22 @@ fn progress(pass: &Pass) -> Progress {
 
 /// Takes note of how a visit ended. Where something was done, a new transition has begun, which is looked at soon; where
 /// something was made, a failure is another one than before.
-fn settle<P>(
-    object: &AIPlatform,
-    own_versions: Vec<String>,
-    next: Next,
-    acted: Progress,
-    context: &Context<P>,
-) -> Option<Duration> {
+fn settle<P>(object: AIPlatform, next: Next, began: Instant, acted: Progress, context: &Context<P>) -> Visited {
     let mut visits = visits(context);
-    let visit = visits.entry(uid(object)).or_default();
+    let visit = visits.entry(uid(&object)).or_default();
     let is_new = match next {
         Next::Transition => acted > Progress::None,
         Next::Retry => acted == Progress::Made,
         _ => false,
     };
-    let repeats = if is_new { 0 } else { visit.repeats(next) };
-    let wait = delay(next, context.settings.periods, repeats, fastrand::f64());
-    visit.last = Some((next, repeats));
-    visit.failures = 0;
-    visit.due = wait.and_then(|wait| Instant::now().checked_add(wait));
-    visit.own_versions =
-        if own_versions.is_empty() { object.resource_version().into_iter().collect() } else { own_versions };
+    let wait = visit.wait(next, began, is_new, context);
     debug!(?next, ?wait, "visited");
-    wait
+    let urgency = match next {
+        Next::Now | Next::Transition => Urgency::Transition,
+        Next::Retry => Urgency::Retry,
+        Next::Resync | Next::Slow | Next::Never => Urgency::Resync,
+    };
+    Visited { finished: false, wait, urgency, object: Some(object) }
 }
 
 /// The labels of the object's namespace, read only where the guardrails ask for them.

@@ -2,13 +2,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::Barrier;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::plan::Refusal;
+use crate::api::ManagementPolicy;
+use crate::desire::desire;
+use crate::plan::{Intent, Refusal, plan};
+use crate::platform::validate;
 use crate::provider::Class;
-use crate::resource::{Observations, Request};
-use crate::testing::{ACCOUNT, REGION, bucket_key, failure, refusal, step};
+use crate::resource::{Observations, Observed, Request, Resource};
+use crate::testing::{ACCOUNT, CLUSTER, REGION, bucket_key, failure, object, ours, refusal, step};
 
 /// Long enough for any machine; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,10 +75,14 @@ impl Provider for Script {
     }
 }
 
-async fn run_until(script: &Script, steps: Vec<Step>, stop: &CancellationToken) -> Outcomes {
+async fn carry_out(script: &Script, plan: &Plan, stop: &CancellationToken) -> (Plan, Outcomes) {
     let place = Place { region: REGION.into(), account_id: ACCOUNT.into(), owner: "c/n/p".into(), assume_role: None };
-    let plan = Plan { namespace: "n".into(), name: "p".into(), steps };
-    tokio::time::timeout(PATIENCE, execute(script, &place, &plan, stop)).await.expect("the run ends").1
+    let authority = Authority::unelected(stop.clone());
+    tokio::time::timeout(PATIENCE, execute(script, &place, plan, &authority)).await.expect("the run ends")
+}
+
+async fn run_until(script: &Script, steps: Vec<Step>, stop: &CancellationToken) -> Outcomes {
+    carry_out(script, &Plan { namespace: "n".into(), name: "p".into(), steps }, stop).await.1
 }
 
 async fn run(script: &Script, steps: Vec<Step>) -> Outcomes {
@@ -244,4 +253,85 @@ async fn an_operator_told_to_end_finishes_what_it_has_in_hand_and_begins_nothing
     let found = run_until(&script, steps, &stop).await;
     assert_eq!(found, outcomes([("a", ready()), ("x", ready()), ("b", Outcome::Interrupted)]));
     assert!(!script.log().contains(&"b begins".into()), "{:?}", script.log());
+}
+
+/// A plan that makes two buckets, and a role that may use both. `live` is the role as it is found.
+fn of_two_buckets(live: Option<Resource>) -> (Plan, Key) {
+    let spec = json!({
+        "storage": {"buckets": [{"name": "one", "bucketName": "bucket-one"}, {"name": "two", "bucketName": "bucket-two"}]},
+        "access": [{
+            "name": "api",
+            "principalArns": ["arn:aws:iam::123456789012:role/api"],
+            "buckets": [{"name": "one"}, {"name": "two"}],
+        }],
+    });
+    let desired = desire(&validate(&object(spec)).unwrap(), CLUSTER);
+    let role = desired.last().unwrap().resource.key();
+    let mut observations: Observations = desired.iter().map(|item| (item.resource.key(), Observed::absent())).collect();
+    observations.extend(live.map(|live| (live.key(), ours(&live))));
+    (plan("n", "p", &desired, &observations, &Intent::keep(ManagementPolicy::Full)), role)
+}
+
+/// The role as the plan says that it was carried out, and which of the buckets it may use.
+fn role_of<'a>(plan: &'a Plan, role: &Key) -> (&'a Step, [bool; 2]) {
+    let step = plan.steps.iter().find(|step| step.key == *role).unwrap();
+    let Some(Resource::Role(desired)) = &step.desired else { panic!("a role is desired") };
+    let text = serde_json::to_string(&desired.policies).unwrap();
+    (step, ["bucket-one", "bucket-two"].map(|bucket| text.contains(bucket)))
+}
+
+#[tokio::test]
+async fn a_role_waits_for_its_buckets_whichever_way_they_end_and_gets_those_that_are_made() {
+    for (answer, granted, needs_somebody) in [
+        (Ok(Applied::Ready), true, None),
+        (Err(failure(Class::Denied)), false, Some(true)),
+        (Err(failure(Class::NotOwned)), false, Some(true)),
+        (Err(failure(Class::Transient)), false, Some(false)),
+    ] {
+        let (planned, role) = of_two_buckets(None);
+        let script = Script::answering([("bucket-one", answer.clone())]);
+        let (carried_out, outcomes) = carry_out(&script, &planned, &CancellationToken::new()).await;
+        let (step, grants) = role_of(&carried_out, &role);
+        assert_eq!(grants, [granted, true], "{answer:?}");
+        assert_eq!(step.left_out.first().map(|left| left.needs_somebody), needs_somebody);
+        assert_eq!(outcomes[&role], ready());
+        let log = script.log();
+        let place = |entry: String| log.iter().position(|it| *it == entry).unwrap();
+        let begins = place(format!("{} begins", role.name));
+        assert!(["bucket-one ends", "bucket-two ends"].iter().all(|it| place((*it).into()) < begins), "{log:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_has_what_is_made_by_now_is_not_written_again() {
+    let (planned, role) = of_two_buckets(None);
+    let script = Script::answering([("bucket-one", Err(failure(Class::Denied)))]);
+    let (narrow, _) = carry_out(&script, &planned, &CancellationToken::new()).await;
+    let narrow = role_of(&narrow, &role).0.desired.clone();
+    let whole = role_of(&planned, &role).0.desired.clone();
+    for (live, answer, is_written) in [
+        (narrow.clone(), Err(failure(Class::Denied)), false),
+        (narrow, Ok(Applied::Ready), true),
+        (whole.clone(), Ok(Applied::Ready), false),
+        (whole.clone(), Err(failure(Class::Transient)), false),
+        (whole, Err(failure(Class::Denied)), true),
+    ] {
+        let (planned, _) = of_two_buckets(live);
+        let script = Script::answering([("bucket-one", answer.clone())]);
+        let (carried_out, outcomes) = carry_out(&script, &planned, &CancellationToken::new()).await;
+        let expected = if is_written { ready() } else { Outcome::NotTaken };
+        assert_eq!(outcomes[&role], expected, "{answer:?}");
+        assert_eq!(role_of(&carried_out, &role).0.action.writes(), is_written);
+        assert_eq!(script.log().iter().any(|entry| entry.starts_with(&role.name)), is_written);
+    }
+}
+
+#[tokio::test]
+async fn an_operator_that_ends_grants_nothing_on_what_it_did_not_see_made() {
+    let stop = CancellationToken::new();
+    let (planned, role) = of_two_buckets(None);
+    let script = Script { ends: Some(("bucket-one", stop.clone())), ..Script::default() };
+    let (_, outcomes) = carry_out(&script, &planned, &stop).await;
+    assert_eq!(outcomes[&role], Outcome::Interrupted);
+    assert!(!script.log().iter().any(|entry| entry.starts_with(&role.name)), "{:?}", script.log());
 }

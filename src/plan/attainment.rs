@@ -55,6 +55,15 @@ pub(super) fn granted<'a>(
     (Cow::Owned(Desired { resource: Resource::Role(role), ..item.clone() }), pending.collect(), left_out)
 }
 
+/// The resources on which it depends what a step would grant. There are none where it grants nothing anew.
+pub fn grounds(step: &Step) -> impl Iterator<Item = &Key> {
+    let role = match &step.desired {
+        Some(Resource::Role(role)) if step.is_taken() => Some(role),
+        _ => None,
+    };
+    role.into_iter().flat_map(subjects)
+}
+
 /// The step as it is to be taken when what it awaited has finished, in whichever way: `standings` says which.
 #[must_use]
 pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {

@@ -15,6 +15,9 @@ use crate::resource::{
     Desired, EndpointConfig, Key, Kind, Model, Observations, Observed, ObservedState, Owner, Resource, Role, model,
 };
 
+/// What is said of a policy whose revision could not be read.
+pub(crate) const LEFT_AS_FOUND: &str = "is left as it was found";
+
 /// Everything that says what a revision may do.
 pub(super) struct Superseded<'a> {
     pub desired: &'a [Desired],
@@ -52,9 +55,7 @@ impl Superseded<'_> {
                 // Neither what it needs can be told, nor that it needs nothing.
                 Known::Unreadable => {
                     if let Some(found) = live.and_then(|live| live.policies.get(&name)) {
-                        remarks.push(format!(
-                            "policy {name} is left as it was found while revision {revision} cannot be read"
-                        ));
+                        remarks.push(format!("policy {name} {LEFT_AS_FOUND} while revision {revision} cannot be read"));
                         role.policies.insert(name, found.clone());
                     }
                 }
@@ -159,3 +160,6 @@ fn insert(role: &mut Role, name: String, statements: &[Statement]) {
         role.policies.insert(name, Policy::from(statements));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ const SUBJECT: Subject<'static> = Subject {
     deleting: false,
     observing: false,
     previous: None,
+    is_new: true,
     now: Timestamp::UNIX_EPOCH,
     facts: None,
 };
@@ -753,4 +754,52 @@ fn the_steps_not_taken_are_shown_and_those_taken_are_not() {
     let (status, _) = run.status(SUBJECT);
     let shown: Vec<&str> = status.plan.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(shown, ["waiting", "blocked", "interrupted", "unreadable"]);
+}
+
+/// A step of a role that leaves out what it would grant on a bucket.
+fn role_step(name: &str, action: Action, left: &[(&str, &'static str, bool)]) -> Step {
+    let left_out = left.iter().map(|(bucket, reason, needs_somebody)| LeftOut {
+        about: bucket_key(bucket),
+        reason,
+        message: format!("Bucket {bucket} is not granted: not ours"),
+        needs_somebody: *needs_somebody,
+    });
+    Step { key: Key { kind: Kind::Role, name: name.into() }, left_out: left_out.collect(), ..step(name, action, &[]) }
+}
+
+#[test]
+fn what_is_not_granted_is_told_of_the_role_and_once_of_the_whole() {
+    let refused = || Run::default().action("theirs", Action::Refuse(refusal("NotOwned", "theirs is not ours")));
+    for (action, outcome) in [(Action::Keep, Outcome::NotTaken), (Action::Create, done())] {
+        let role = role_step("api", action, &[("theirs", "NotOwned", true)]);
+        let (status, next) = refused().with(role, outcome).status(SUBJECT);
+        assert_eq!(next, Next::Slow);
+        assert_eq!(message_of(&status), "theirs is not ours");
+        let access = condition(&status, "AccessReady").unwrap();
+        assert_eq!((access.status.as_str(), access.reason.as_str()), ("False", "NotOwned"));
+        assert!(access.message.contains("Bucket theirs is not granted: not ours"), "{}", access.message);
+        assert_eq!(resource(&status, "api").state, State::Refused);
+        assert!(status.plan.iter().any(|step| step.kind == "Role"), "{:?}", status.plan);
+    }
+}
+
+#[test]
+fn what_is_not_granted_for_a_moment_is_on_its_way() {
+    let role = role_step("api", Action::Keep, &[("slow", "Unknown", false)]);
+    let (status, _) = Run::default().with(role, Outcome::NotTaken).status(SUBJECT);
+    assert_eq!(resource(&status, "api").state, State::Blocked);
+    assert!(message_of(&status).contains("Bucket slow is not granted"), "{}", message_of(&status));
+    assert_eq!(condition(&status, "AccessReady").unwrap().status, "Unknown");
+}
+
+#[test]
+fn what_somebody_has_to_mend_comes_before_what_passes() {
+    let left = [("slow", "Unknown", false), ("theirs", "NotOwned", true)];
+    let role = role_step("api", Action::Keep, &left);
+    let (status, _) = Run::default().with(role, Outcome::NotTaken).status(SUBJECT);
+    let found = resource(&status, "api");
+    assert_eq!((found.state, found.reason.as_deref()), (State::Refused, Some("NotOwned")));
+    assert!(condition(&status, "Stalled").is_some());
+    let told = found.message.clone().unwrap();
+    assert!(told.contains("Bucket slow") && told.contains("Bucket theirs"), "{told}");
 }

@@ -94,6 +94,19 @@ def test_fault_hang_ends_with_a_reset(simulator: Simulator) -> None:
             waiting.result(timeout=5)
 
 
+def test_lifted_faults_strike_no_more_and_what_hangs_wakes(simulator: Simulator) -> None:
+    simulator.client("s3").create_bucket(Bucket="abc", CreateBucketConfiguration=HERE)
+    simulator.post("faults", service="s3", operation="*", error="hang", times=None)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(simulator.client("s3").list_buckets)
+        while len(simulator.calls()) < 2:
+            pass
+        simulator.control("DELETE", "faults")
+        with pytest.raises(ConnectionClosedError):
+            waiting.result(timeout=5)
+    assert len(simulator.client("s3").list_buckets()["Buckets"]) == 1
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "call"),
     [

@@ -1,6 +1,9 @@
 //! What a single pass may and may not do.
 
-use aiplatform::api::status::Phase;
+use aiplatform::api::FINALIZER;
+use aiplatform::api::status::{AccountCheck, Phase};
+use aiplatform::guardrails::Guardrails;
+use aiplatform::leadership::Authority;
 use aiplatform::provider::Class;
 use aiplatform::reconcile::{Obstacle, look};
 use aiplatform::schedule::Next;
@@ -40,9 +43,11 @@ fn the_first_pass_says_what_it_will_make_before_any_call() {
 }
 
 #[test]
-fn the_second_pass_makes_it_and_the_third_finds_it() {
+fn once_the_account_is_found_right_a_pass_makes_it_and_the_next_finds_it() {
     let mut run = in_empty_world(one_bucket());
     run.pass();
+    assert_eq!(run.pass().status.account_check, Some(AccountCheck::Passed));
+    assert_eq!(run.memory.writes(), []);
     assert_eq!(run.pass().status.phase, Some(Phase::Ready));
     assert_eq!(run.memory.writes()[0].action, "s3:CreateBucket");
     run.assert_at_rest();
@@ -129,6 +134,7 @@ fn an_account_that_cannot_be_asked_for_is_asked_again() {
 fn an_operator_that_is_ending_writes_nothing_more() {
     let mut run = in_empty_world(one_bucket());
     run.pass();
+    run.pass();
     let stop = CancellationToken::new();
     stop.cancel();
     let pass = wait_for(aiplatform::reconcile::reconcile(
@@ -137,7 +143,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
         run.surroundings(),
         &aiplatform::recollection::Past::default(),
         jiff::Timestamp::UNIX_EPOCH,
-        &stop,
+        &Authority::unelected(stop),
     ));
     assert_eq!(run.memory.writes(), []);
     assert_eq!(pass.status.resources[0].reason.as_deref(), Some("Interrupted"));
@@ -186,6 +192,79 @@ fn an_object_deleted_before_its_first_pass_leaves_nothing() {
     let mut run = in_empty_world(one_bucket()).ending();
     assert!(run.settle().finished);
     assert_eq!(run.memory.writes(), []);
+}
+
+#[test]
+fn an_object_whose_account_was_never_right_can_be_deleted() {
+    let stranger = || Run::new(Memory::new("210987654321", World::default()), one_bucket());
+    let unasked = |class| {
+        let run = in_empty_world(one_bucket());
+        run.memory.fail(Fault { class, for_good: true, ..transient(0) });
+        run
+    };
+    for mut run in [stranger(), unasked(Class::Denied), unasked(Class::Transient)] {
+        run.pass();
+        assert!(!run.pass().finished);
+        let mut run = run.ending();
+        run.object.metadata.generation = Some(3);
+        assert!(run.settle().finished, "{}", ready_reason(&run));
+        assert_eq!(run.memory.writes(), []);
+    }
+}
+
+#[test]
+fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out() {
+    let made = |run: &mut Run| {
+        run.settle();
+    };
+    // The process dies between the creation and the status that tells of it.
+    let killed = |run: &mut Run| {
+        run.pass();
+        run.pass();
+        run.lost_pass();
+        assert_eq!(run.object.status.as_ref().unwrap().ready.as_deref(), Some("0/1"));
+    };
+    // An operator from before did not say whether the account was right.
+    let from_before = |run: &mut Run| {
+        run.settle();
+        run.object.status.as_mut().unwrap().account_check = None;
+    };
+    // Somebody took the status away, or restored the object without it.
+    let without_status = |run: &mut Run| {
+        run.settle();
+        run.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
+        run.object.status = None;
+    };
+    let histories: [&dyn Fn(&mut Run); 4] = [&made, &killed, &from_before, &without_status];
+    for history in histories {
+        let mut run = in_empty_world(one_bucket());
+        history(&mut run);
+        run.memory.fail(Fault { class: Class::Denied, for_good: true, ..transient(0) });
+        let mut run = run.ending();
+        let pass = run.settle();
+        assert!(!pass.finished);
+        let message = &pass.status.conditions[0].message;
+        assert!(message.contains("set spec.deletionPolicy to Retain"), "{message}");
+        run.memory.recover();
+        assert!(run.settle().finished);
+        assert_eq!(run.memory.world(), World::default(), "no orphan");
+    }
+}
+
+#[test]
+fn what_was_made_through_a_role_is_not_deleted_through_one_that_is_not_permitted_any_more() {
+    let role = json!({"roleArn": "arn:aws:iam::123456789012:role/deployer"});
+    let buckets = json!({"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]});
+    let mut run = in_empty_world(object(json!({"storage": buckets, "assumeRole": role})));
+    run.settle();
+    run.guardrails = Guardrails::Absent;
+    let mut run = run.ending();
+    let pass = run.settle();
+    assert!(!pass.finished);
+    let message = &pass.status.conditions[0].message;
+    assert!(message.contains("spec.assumeRole.roleArn") && message.contains("deletionPolicy to Retain"), "{message}");
+    run.guardrails = Guardrails::Unbounded;
+    assert!(run.settle().finished);
 }
 
 #[test]

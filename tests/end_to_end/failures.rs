@@ -13,6 +13,30 @@ async fn another_account_stalls_before_any_write() {
     let told = world.wait_stalled("assistant", "AccountMismatch").await;
     assert!(told.contains("999999999999") && told.contains("123456789012"), "{told}");
     assert!(world.aws.operations().is_empty(), "S3 was never asked");
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    assert!(world.aws.operations().is_empty(), "nothing was made");
+}
+
+#[tokio::test]
+async fn an_object_whose_account_was_right_once_stays_until_it_can_be_deleted_or_is_let_go() {
+    let world = World::with("once-right", &["--resync", "1s"]).await;
+    world.apply("assistant", &spec(json!([{"name": "a", "deletionPolicy": "Delete"}]))).await;
+    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+    // The credentials are denied from here on, and the next operator has to ask.
+    let mut world = world;
+    world.aws.control("faults", json!({"service": "sts", "operation": "*", "times": null, "error": {"code": "InvalidClientTokenId", "status": 403}}));
+    world.operator.kill();
+    world.restart_operator();
+    world.delete("assistant").await;
+    let told = world.wait_stalled("assistant", "AccessDenied").await;
+    assert!(told.contains("set spec.deletionPolicy to Retain"), "{told}");
+    assert!(world.aws.s3().head_bucket().bucket(&bucket).send().await.is_ok(), "nothing is lost");
+    let mut retained = spec(json!([{"name": "a", "deletionPolicy": "Delete"}]));
+    retained["deletionPolicy"] = json!("Retain");
+    world.apply("assistant", &retained).await;
+    world.wait_until_gone("assistant").await;
+    assert!(world.aws.s3().head_bucket().bucket(&bucket).send().await.is_ok());
 }
 
 #[tokio::test]
@@ -23,6 +47,8 @@ async fn a_region_that_aws_does_not_have_stalls_and_is_named() {
     world.apply("assistant", &wanted).await;
     let told = world.wait_stalled("assistant", "AccessDenied").await;
     assert!(told.contains("eu-west-9"), "{told}");
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
 }
 
 #[tokio::test]

@@ -100,22 +100,6 @@ async fn readyz_says_what_is_away() {
 }
 
 #[tokio::test]
-async fn of_two_operators_one_leads_and_the_other_takes_over() {
-    let world = World::new("leaders").await;
-    let mut with_namespace = environment(world.cluster, &world.aws).to_vec();
-    with_namespace.push(("POD_NAMESPACE", "aiplatform-system".into()));
-    let arguments = ["--namespace", &world.namespace, "--cluster-name", "tests", "--leader-elect"];
-    world.cluster.grant_leases(&world.client).await;
-    let mut first = Operator::start(&arguments, &with_namespace);
-    first.wait_for_log("leading");
-    let second = Operator::start(&arguments, &with_namespace);
-    second.wait_for_log("waiting for the lease");
-    assert!(!second.log().contains("leading"));
-    assert_eq!(first.terminate().code(), Some(0));
-    second.wait_for_log("leading");
-}
-
-#[tokio::test]
 async fn an_object_that_does_not_fit_stops_nobody_else() {
     let cluster = Cluster::start();
     let client = cluster.client().await;

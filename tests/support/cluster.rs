@@ -60,26 +60,57 @@ impl Cluster {
         let kubeconfig = std::fs::read_to_string(self.kubeconfig()).expect("the kubeconfig");
         let restricted = kubeconfig.replace(self.server.field("token"), self.server.field("user_token"));
         std::fs::write(self.operator_kubeconfig(), restricted).expect("written");
-        self.wait_allowed(client, &json!({"group": "aiplatform.dev", "resource": "aiplatforms", "verb": "list"})).await;
+        let list = json!({"group": "aiplatform.dev", "resource": "aiplatforms", "verb": "list"});
+        self.wait_allowed(client, "user", &list).await;
     }
 
-    /// Gives the operator its rights for leader election, which the manifest limits to one namespace.
-    pub async fn grant_leases(&self, client: &Client) {
+    /// The path of a copy of a kubeconfig with some of its text replaced, such as the address of the API server.
+    pub fn kubeconfig_with(&self, kubeconfig: &str, name: &str, from: &str, to: &str) -> String {
+        let text = std::fs::read_to_string(kubeconfig).expect("the kubeconfig");
+        assert!(text.contains(from), "no {from} in {text}");
+        let path = format!("{}/{name}.kubeconfig", self.server.field("directory"));
+        std::fs::write(&path, text.replace(from, to)).expect("written");
+        path
+    }
+
+    /// The path of a kubeconfig of an administrator who acts as somebody else, with that user's rights and no others.
+    pub fn kubeconfig_as(&self, user: &str) -> String {
+        let token = self.server.field("token");
+        let acting = format!("{token}\", \"as\": \"{user}");
+        self.kubeconfig_with(self.kubeconfig(), user, token, &acting)
+    }
+
+    /// Where the API server listens, such as `127.0.0.1:6443`.
+    pub fn address(&self) -> String {
+        let url = self.server.field("server");
+        url.split_once("://").map_or(url, |(_, address)| address).trim_end_matches('/').to_string()
+    }
+
+    /// Gives a user the rights for leader election in a namespace, which the manifest limits to the operator's own.
+    pub async fn grant_leases(&self, client: &Client, namespace: &str) {
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": "leases", "namespace": namespace},
+            "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}],
+        });
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": "operator-of-the-tests", "namespace": "aiplatform-system"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "aiplatform"},
+            "metadata": {"name": "leases", "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leases"},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "user"}],
         });
-        self.kubectl(&["apply", "-f", "-"], &binding.to_string()).expect("the binding is taken");
-        let lease = json!({"group": "coordination.k8s.io", "resource": "leases", "verb": "create", "namespace": "aiplatform-system"});
-        self.wait_allowed(client, &lease).await;
+        for object in [role, binding] {
+            self.kubectl(&["apply", "-f", "-"], &object.to_string()).expect("it is taken");
+        }
+        let lease =
+            json!({"group": "coordination.k8s.io", "resource": "leases", "verb": "create", "namespace": namespace});
+        self.wait_allowed(client, "user", &lease).await;
     }
 
     /// Rights hold a moment after they were given.
-    async fn wait_allowed(&self, client: &Client, attributes: &Value) {
+    pub async fn wait_allowed(&self, client: &Client, user: &str, attributes: &Value) {
         let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
-        let review = json!({"metadata": {}, "spec": {"user": "user", "resourceAttributes": attributes}});
+        let review = json!({"metadata": {}, "spec": {"user": user, "resourceAttributes": attributes}});
         let review = serde_json::from_value(review).expect("a review");
         let began = std::time::Instant::now();
         loop {

@@ -28,6 +28,7 @@ pub use association::StoredAssociation;
 pub use bucket::Stored;
 pub use endpoint::StoredEndpoint;
 pub use endpoint_config::StoredConfig;
+pub use granted::Beyond;
 pub use model::StoredModel;
 pub use role::StoredRole;
 pub use sagemaker::{Rollback, SageMaker};
@@ -115,7 +116,7 @@ pub struct Write {
     /// What of ours stands on something that does not exist, since this call.
     pub left_dangling: BTreeSet<Key>,
     /// What roles of ours may do with what is not ours, since this call.
-    pub granted_beyond: BTreeSet<String>,
+    pub granted_beyond: BTreeSet<Beyond>,
 }
 
 /// A call, as far as it matters to what comes of its failure.
@@ -197,7 +198,7 @@ impl Memory {
     }
 
     /// What roles of ours may do with what is not ours.
-    pub fn granted_beyond(&self, ours: &str) -> BTreeSet<String> {
+    pub fn granted_beyond(&self, ours: &str) -> BTreeSet<Beyond> {
         let state = self.lock();
         state.world.granted_beyond(ours, &state.allowed)
     }

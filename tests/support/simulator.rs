@@ -49,6 +49,12 @@ impl Simulator {
         self.control("faults", fault);
     }
 
+    /// Lifts every fault, and cuts the calls that hang.
+    pub fn lift_faults(&self) {
+        let url = format!("{}/_sim/faults", self.url());
+        ureq::delete(&url).call().unwrap_or_else(|error| panic!("DELETE {url}: {error}"));
+    }
+
     /// Every call since it started.
     pub fn calls(&self) -> Vec<Value> {
         let url = format!("{}/_sim/calls", self.url());

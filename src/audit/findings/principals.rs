@@ -45,11 +45,14 @@ pub(super) fn trust_without_source(context: &Context) -> Vec<Hit> {
     .collect()
 }
 
+/// What EKS says of the pod that takes a role.
+const SESSION_TAGS: [&str; 2] = ["aws:RequestTag/kubernetes-namespace", "aws:RequestTag/kubernetes-service-account"];
+
 pub(super) fn trust_by_association(context: &Context) -> Vec<Hit> {
     let services = trusts(context).filter(|(_, statement)| statement.principals.contains_key("Service"));
-    const TAGS: [&str; 2] = ["aws:RequestTag/kubernetes-namespace", "aws:RequestTag/kubernetes-service-account"];
-    let open = services
-        .filter(|(_, statement)| !TAGS.iter().all(|tag| is_fixed(statement, |key| key.eq_ignore_ascii_case(tag))));
+    let open = services.filter(|(_, statement)| {
+        !SESSION_TAGS.iter().all(|tag| is_fixed(statement, |key| key.eq_ignore_ascii_case(tag)))
+    });
     open.filter_map(|(grant, _)| {
         let Subject::PodIdentity(account, cluster) = &grant.subject else { return None };
         let message = format!(

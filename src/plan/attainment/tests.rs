@@ -11,7 +11,7 @@ use crate::resource::{Kind, Observed};
 use crate::testing::{CLUSTER, bucket_key, failure, object, ours, seen};
 
 /// A consumer of two buckets, one with a key, and of a model of Bedrock.
-fn wanted(bucket: Value) -> Vec<Desired> {
+fn wanted(bucket: &Value) -> Vec<Desired> {
     let mut one = json!({"name": "one", "bucketName": "bucket-one", "encryption": {
         "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1",
     }});
@@ -74,7 +74,7 @@ fn elsewhere() -> Observed {
 
 #[test]
 fn what_is_ours_is_granted_however_it_is() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     let unwritable = Observed { state: ObservedState::Progressing("moving".into()), ..ours(&desired[0].resource) };
     let unread = Observed { owner: Owner::Ours, ..Observed::unreadable(failure(Class::Denied)) };
     for first in [ours(&desired[0].resource), unwritable, unread] {
@@ -87,7 +87,7 @@ fn what_is_ours_is_granted_however_it_is() {
 
 #[test]
 fn what_is_refused_is_left_out_with_its_key_and_nothing_else_is() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     for (first, reason, why) in [
         (theirs(), "NotOwned", "belongs to c/other/p"),
         (nobodys(), "NotOwned", "was not made by this platform"),
@@ -95,7 +95,7 @@ fn what_is_refused_is_left_out_with_its_key_and_nothing_else_is() {
         (Observed::unreadable(failure(Class::Denied)), "AccessDenied", "AWS denies"),
         (Observed::unreadable(failure(Class::NotOwned)), "NotOwned", "failed"),
     ] {
-        let live = with_role(&desired, with_first(&desired, first.clone()), role(&desired));
+        let live = with_role(with_first(&desired, first.clone()), &role(&desired));
         for observations in [with_first(&desired, first), live] {
             let plan = planned(&desired, &observations);
             let step = role_step(&plan);
@@ -113,23 +113,23 @@ fn what_is_refused_is_left_out_with_its_key_and_nothing_else_is() {
 
 #[test]
 fn once_left_out_it_stays_left_out_and_is_still_told() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     let first = planned(&desired, &with_first(&desired, theirs()));
     let narrow = role_step(&first).desired.clone().unwrap();
-    let again = planned(&desired, &with_role(&desired, with_first(&desired, theirs()), narrow));
+    let again = planned(&desired, &with_role(with_first(&desired, theirs()), &narrow));
     let step = role_step(&again);
     assert_eq!((&step.action, step.left_out.len()), (&Action::Keep, 1));
     assert!(!again.is_settled());
 }
 
-fn with_role(_: &[Desired], mut observations: Observations, role: Resource) -> Observations {
-    observations.insert(role.key(), ours(&role));
+fn with_role(mut observations: Observations, role: &Resource) -> Observations {
+    observations.insert(role.key(), ours(role));
     observations
 }
 
 #[test]
 fn what_is_unknown_for_a_moment_is_neither_added_nor_taken_away() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     for class in [Class::Transient, Class::Throttled, Class::Conflict] {
         let unread = || with_first(&desired, Observed::unreadable(failure(class)));
         let plan = planned(&desired, &unread());
@@ -137,7 +137,7 @@ fn what_is_unknown_for_a_moment_is_neither_added_nor_taken_away() {
         assert_eq!((&step.action, grants(step)), (&Action::Create, [false, false, true, true]));
         assert!(!step.left_out[0].needs_somebody);
 
-        let plan = planned(&desired, &with_role(&desired, unread(), role(&desired)));
+        let plan = planned(&desired, &with_role(unread(), &role(&desired)));
         let step = role_step(&plan);
         assert_eq!((&step.action, grants(step)), (&Action::Keep, [true; 4]), "an outage strips nobody");
         assert!(step.left_out.is_empty());
@@ -147,7 +147,7 @@ fn what_is_unknown_for_a_moment_is_neither_added_nor_taken_away() {
 /// What the role has beyond what is declared about an unknown bucket is drift all the same.
 #[test]
 fn an_outage_is_no_cover_for_a_wider_statement() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     let Resource::Role(mut wide) = role(&desired) else { unreachable!() };
     let mut document = wide.policies["access"].as_written().clone();
     for statement in document["Statement"].as_array_mut().unwrap() {
@@ -157,7 +157,7 @@ fn an_outage_is_no_cover_for_a_wider_statement() {
     }
     wide.policies.insert("access".into(), Policy::new(document));
     let unread = with_first(&desired, Observed::unreadable(failure(Class::Transient)));
-    let plan = planned(&desired, &with_role(&desired, unread, Resource::Role(wide)));
+    let plan = planned(&desired, &with_role(unread, &Resource::Role(wide)));
     let step = role_step(&plan);
     assert!(matches!(step.action, Action::Update(_)));
     assert!(!allowed(step).contains("s3:*") && !allowed(step).contains("s3:PutObject"), "{}", allowed(step));
@@ -165,10 +165,10 @@ fn an_outage_is_no_cover_for_a_wider_statement() {
 
 #[test]
 fn what_is_to_be_made_or_taken_over_is_awaited() {
-    let adopting = wanted(json!({"adopt": true}));
-    let found = Observed { owner: Owner::Nobody, ..ours(&wanted(json!({"versioning": false}))[0].resource) };
-    for (desired, first) in [(wanted(json!({})), Observed::absent()), (adopting, found)] {
-        let live = with_role(&desired, with_first(&desired, first.clone()), role(&desired));
+    let adopting = wanted(&json!({"adopt": true}));
+    let found = Observed { owner: Owner::Nobody, ..ours(&wanted(&json!({"versioning": false}))[0].resource) };
+    for (desired, first) in [(wanted(&json!({})), Observed::absent()), (adopting, found)] {
+        let live = with_role(with_first(&desired, first.clone()), &role(&desired));
         for (observations, planned_action) in [(with_first(&desired, first), &Action::Create), (live, &Action::Keep)] {
             let plan = planned(&desired, &observations);
             let step = role_step(&plan);
@@ -200,7 +200,7 @@ fn what_is_to_be_made_or_taken_over_is_awaited() {
 
 #[test]
 fn nothing_is_granted_that_nobody_has_looked_at() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     let step = Step { awaits: vec![bucket_key("bucket-one")], ..role_step(&planned(&desired, &seen([]))).clone() };
     assert_eq!(grants(&settled(&step, &BTreeMap::new())), [false, false, true, true]);
 }
@@ -217,7 +217,7 @@ fn a_denial_is_never_left_out() {
 
 #[test]
 fn a_role_of_somebody_else_says_nothing_of_grants() {
-    let desired = wanted(json!({}));
+    let desired = wanted(&json!({}));
     let mut observations = with_first(&desired, theirs());
     observations.insert(role(&desired).key(), nobodys());
     let plan = planned(&desired, &observations);

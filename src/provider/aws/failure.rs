@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::connection::Unsent;
 use crate::provider::{Class, Error};
 
 /// Classifies an error by the service's own table of codes first, then by what holds for every service.
@@ -53,7 +54,9 @@ where
         }
         _ => {
             let told = DisplayErrorContext(error).to_string();
-            if lacks_credentials(&told) {
+            if let Some(unsent) = unsent(error) {
+                made(Class::Transient, "NotSent".into(), unsent.to_string())
+            } else if lacks_credentials(&told) {
                 let way_out = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
                                or give the pod an IAM role";
                 made(Class::Denied, "NoCredentials".into(), way_out.into())
@@ -74,6 +77,12 @@ pub(super) fn unexpected(action: &str, subject: &str, what: impl Display) -> Err
         code: "UnexpectedAnswer".into(),
         message: what.to_string(),
     }
+}
+
+/// Why the call was not sent, if it was not.
+fn unsent<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Unsent> {
+    let mut layers = std::iter::successors(Some(error), |layer| layer.source());
+    layers.find_map(|layer| layer.downcast_ref())
 }
 
 /// The message of the error at the root, which says what went wrong without repeating the layers above it.

@@ -84,10 +84,17 @@ class Simulator:
             traceback.print_exc(file=sys.stderr)
             return Call(request)
 
-    def reset(self) -> None:
-        """Forget everything: AWS's state, the log, and what tests asked for."""
+    def _wake(self) -> None:
         woken, self._woken = self._woken, threading.Event()
         woken.set()
+
+    def _lift_faults(self) -> None:
+        self.faults.clear()
+        self._wake()
+
+    def reset(self) -> None:
+        """Forget everything: AWS's state, the log, and what tests asked for."""
+        self._wake()
         with self._turn:
             reset_moto()
             for part in self.parts.values():
@@ -165,6 +172,7 @@ class Simulator:
         add("POST", "latency", self._set_latency)
         add("POST", "timings", self._set_timings)
         add("POST", "faults", self.faults.add)
+        add("DELETE", "faults", lambda _: self._lift_faults())
         add("POST", "deny", self.permissions.change)
         add("DELETE", "deny", lambda body: self.permissions.change({**body, "remove": True}))
         for part in self.parts.values():

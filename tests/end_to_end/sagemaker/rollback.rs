@@ -20,7 +20,8 @@ async fn a_rollback_is_told_and_not_tried_again_until_the_user_asks() {
     assert_eq!(image_in_service(&world, &name).await, "1");
     assert_eq!(bounds(&world).await, Some((2, 8)), "the old revision scales on");
     let events = world.events("assistant").await;
-    assert!(events.iter().any(|(reason, _)| reason == "RolledBack"), "{events:?}");
+    let told = events.iter().filter(|(reason, _)| reason == "RolledBack").count();
+    assert_eq!(told, 1, "one event for one thing: {events:?}");
 
     let looks = count(&world, "DescribeEndpoint");
     world.wait("further looks", async || count(&world, "DescribeEndpoint") > looks + 2).await;

@@ -8,19 +8,32 @@ use serde_json::Value;
 
 use super::{World, owner};
 
+/// Something that a role of ours may do with what is not ours.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Beyond {
+    pub role: String,
+    /// What is named; without it the statement is about every bucket that its key protects.
+    pub key: Option<Key>,
+    pub statement: String,
+}
+
 impl World {
-    /// What roles of ours name that is not ours: each with the role and the statement. Buckets in `allowed` may be named.
-    pub fn granted_beyond(&self, ours: &str, allowed: &BTreeSet<String>) -> BTreeSet<String> {
+    /// What roles of ours may do with what is not ours. Buckets in `allowed` may be named.
+    pub fn granted_beyond(&self, ours: &str, allowed: &BTreeSet<String>) -> BTreeSet<Beyond> {
         let roles = self.roles.iter().filter(|(_, role)| owner(&role.tags, ours) == Owner::Ours);
         let mut beyond = BTreeSet::new();
-        for (name, role) in roles {
-            for statement in role.policies.values().flat_map(|policy| statements(policy.as_written())) {
-                for key in named(&statement) {
+        for (role, stored) in roles {
+            for statement in stored.policies.values().flat_map(|policy| statements(policy.as_written())) {
+                let is_ours = |key: &Key| {
                     let is_allowed = key.kind == Kind::Bucket && allowed.contains(&key.name);
-                    if !is_allowed && self.holder(&key, ours) != Some(Owner::Ours) {
-                        beyond.insert(format!("{name} on {key}: {statement}"));
-                    }
+                    is_allowed || self.holder(key, ours) == Some(Owner::Ours)
+                };
+                let named = named(&statement);
+                let entry = |key| Beyond { role: role.clone(), key, statement: statement.to_string() };
+                if named.is_empty() && statement.to_string().contains(":kms:") {
+                    beyond.insert(entry(None));
                 }
+                beyond.extend(named.into_iter().filter(|key| !is_ours(key)).map(|key| entry(Some(key))));
             }
         }
         beyond

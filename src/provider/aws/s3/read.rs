@@ -26,14 +26,14 @@ impl S3 {
         let owner = Owner::of(&found, &place.owner);
         let bucket = Bucket::bare(target.bucket, &place.region, tags::managed(&found));
         let is_ours = owner == Owner::Ours;
-        if !is_ours && !request.leaving && !(owner == Owner::Nobody && request.adopt) {
+        if !(is_ours || request.leaving || (owner == Owner::Nobody && request.adopt)) {
             return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
         }
         // Whose it is, is known from here on, and that is what decides who may use it.
         let seen = if request.leaving {
             self.leaving(&target, bucket, owner.clone()).await
         } else {
-            self.whole(&target, bucket, owner.clone()).await
+            Box::pin(self.whole(&target, bucket, owner.clone())).await
         };
         Ok(seen.unwrap_or_else(|error| Observed { owner, ..Observed::unreadable(error) }))
     }

@@ -1,0 +1,220 @@
+//! Takes what the watches tell, and keeps passes under way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::stream::{BoxStream, SelectAll};
+use futures::{StreamExt, stream};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Error as WatchError, Event, watcher};
+use kube::{Api, Resource};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::objects::{News, Object, Objects};
+use super::queue::{Limits, Queue, Urgency};
+use super::visit::{self, Visited};
+use super::{Context, Ended, ObjectKey, attend};
+use crate::provider::Provider;
+use crate::readiness::cluster_obstacle;
+use crate::stall;
+
+/// Passes under way at most, those that wait for a server that does not answer among them.
+const MOST: usize = 1024;
+
+/// How long the passes in hand may take to end when the operator ends. Kubernetes kills after 30 seconds, unless the pod
+/// says otherwise.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What stands in the way of watching, in `/readyz`.
+const PART: &str = "watch";
+
+type Watches = SelectAll<BoxStream<'static, (usize, Result<Event<Object>, WatchError>)>>;
+
+/// Takes passes until the operator ends, and then lets those in hand end. Whether they did.
+pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>) -> bool {
+    let limits = limits(context.settings.concurrency);
+    let mut dispatcher = Dispatcher {
+        watches: watches(&context),
+        objects: Objects::default(),
+        queue: Queue::new(limits),
+        passes: JoinSet::new(),
+        stalls: mpsc::unbounded_channel(),
+        began: Instant::now(),
+        context,
+    };
+    dispatcher.run().await;
+    dispatcher.drain().await
+}
+
+fn limits(concurrency: u16) -> Limits {
+    let at_work = usize::from(concurrency.max(1));
+    Limits { at_work, most: MOST.max(4 * at_work) }
+}
+
+fn watches<P>(context: &Context<P>) -> Watches {
+    let client = &context.client;
+    let apis: Vec<Api<Object>> = match context.settings.namespaces.as_slice() {
+        [] => vec![Api::all(client.clone())],
+        namespaces => namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
+    };
+    let config =
+        watcher::Config { label_selector: context.settings.label_selector.clone(), ..watcher::Config::default() };
+    let watch = |(index, api)| {
+        let events = watcher(api, config.clone()).default_backoff();
+        events.map(move |event| (index, event)).boxed()
+    };
+    stream::select_all(apis.into_iter().enumerate().map(watch))
+}
+
+struct Dispatcher<P> {
+    context: Arc<Context<P>>,
+    watches: Watches,
+    objects: Objects,
+    queue: Queue,
+    passes: JoinSet<(ObjectKey, Ended)>,
+    /// Passes that wait for a server that does not answer.
+    stalls: (UnboundedSender<ObjectKey>, UnboundedReceiver<ObjectKey>),
+    began: Instant,
+}
+
+impl<P: Provider + 'static> Dispatcher<P> {
+    async fn run(&mut self) {
+        loop {
+            self.start();
+            let now = self.began.elapsed();
+            let wake = self.queue.wake_at().map_or(Duration::from_mins(1), |at| at.saturating_sub(now));
+            tokio::select! {
+                () = self.context.authority.stop().cancelled() => return,
+                Some((watch, event)) = self.watches.next() => self.hear(watch, event),
+                Some(ended) = self.passes.join_next() => match ended {
+                    Ok((key, ended)) => self.end(&key, ended),
+                    // Passes keep their panics to themselves, and nobody cuts them off before the end.
+                    Err(error) => warn!(%error, "a pass was cut off"),
+                },
+                Some(key) = self.stalls.1.recv() => self.queue.stall(&key),
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    /// Begins as many passes as there is room for.
+    fn start(&mut self) {
+        while self.context.authority.may_begin()
+            && let Some(key) = self.queue.start(self.began.elapsed())
+        {
+            let Some(object) = self.objects.get(&key).cloned() else {
+                self.queue.end(&key);
+                continue;
+            };
+            let context = Arc::clone(&self.context);
+            let (stalls, stalled) = (self.stalls.0.clone(), key.clone());
+            // Nobody listens any more when the operator ends.
+            let report = move || drop(stalls.send(stalled.clone()));
+            self.passes.spawn(async move { (key, stall::listen(report, attend(&object, &context)).await) });
+        }
+        for urgency in Urgency::ALL {
+            self.context.metrics.waiting(urgency.name(), self.queue.waiting(urgency));
+        }
+    }
+
+    fn hear(&mut self, watch: usize, event: Result<Event<Object>, WatchError>) {
+        let event = match event {
+            Ok(event) => {
+                self.context.readiness.set(PART, None);
+                event
+            }
+            Err(WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error)) => {
+                self.context.readiness.set(PART, Some(cluster_obstacle(&error)));
+                return;
+            }
+            // It starts over by itself.
+            Err(error) => return debug!(%error, "the watch was interrupted"),
+        };
+        match self.objects.take(watch, event) {
+            News::Seen(key) => self.consider(&key),
+            News::Gone(gone) => {
+                for (key, uid) in gone {
+                    self.queue.forget(&key);
+                    visit::forget(&uid, &self.context);
+                }
+            }
+            News::Nothing => {}
+        }
+    }
+
+    /// Asks for a pass if what is known of the object now is news.
+    fn consider(&mut self, key: &ObjectKey) {
+        // Only when a pass is over is it known which writes were its own.
+        if self.queue.is_running(key) {
+            return;
+        }
+        let Some(object) = self.objects.get(key) else { return };
+        let urgency = match &object.0 {
+            Ok(object) => visit::news(object, &self.context),
+            Err(_) => Some(Urgency::Resync),
+        };
+        if let Some(urgency) = urgency {
+            self.queue.push(key, urgency);
+        }
+    }
+
+    fn end(&mut self, key: &ObjectKey, ended: Ended) {
+        self.queue.end(key);
+        let Ended { visited: Visited { wait, urgency, object, .. }, version } = ended;
+        if let Some(object) = object {
+            self.objects.written(key, object);
+        }
+        let Some(object) = self.objects.get(key) else { return };
+        // What happened meanwhile may be news.
+        let may_be_news = object.meta().resource_version != version;
+        if let Some(wait) = wait {
+            if wait.is_zero() {
+                self.queue.push(key, urgency);
+            } else {
+                self.queue.push_at(key, self.began.elapsed() + wait, urgency);
+            }
+        }
+        if may_be_news {
+            self.consider(key);
+        }
+    }
+
+    async fn drain(mut self) -> bool {
+        if self.passes.is_empty() {
+            return true;
+        }
+        info!(passes = self.queue.running(), "waiting for the passes in hand");
+        let ended = async { while self.passes.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, ended).await.is_ok() {
+            return true;
+        }
+        warn!("passes in hand did not end within {} seconds: cut off", DRAIN.as_secs());
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hundreds_of_objects_that_hang_leave_room_for_what_comes_after_them() {
+        let mut queue = Queue::new(limits(8));
+        let key = |namespace: &str, name: String| ObjectKey { namespace: namespace.into(), name };
+        for number in 0..300 {
+            queue.push(&key("a", number.to_string()), Urgency::Transition);
+        }
+        let late = [key("a", "late".into()), key("b", "late".into())];
+        let now = Duration::ZERO;
+        while let Some(key) = queue.start(now) {
+            queue.stall(&key);
+        }
+        assert_eq!(queue.running(), 300);
+        for late in late {
+            queue.push(&late, Urgency::Transition);
+            assert_eq!(queue.start(now), Some(late));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The objects as the watches last saw them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use kube::Resource;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::Event;
+
+use super::ObjectKey;
+use crate::api::AIPlatform;
+
+/// An object, or what does not fit this version of the definition.
+pub(super) type Object = DeserializeGuard<AIPlatform>;
+
+/// The objects of all watches.
+#[derive(Default)]
+pub(super) struct Objects {
+    known: HashMap<ObjectKey, Known>,
+    /// What each watch that is starting over has seen so far.
+    starting: HashMap<usize, HashSet<ObjectKey>>,
+}
+
+struct Known {
+    watch: usize,
+    object: Arc<Object>,
+}
+
+/// What an event of a watch means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// This object is new or another.
+    Seen(ObjectKey),
+    /// These are gone, with their UIDs.
+    Gone(Vec<(ObjectKey, String)>),
+    /// Nothing.
+    Nothing,
+}
+
+impl Objects {
+    /// The object as it was last seen.
+    pub(super) fn get(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.known.get(key).map(|known| &known.object)
+    }
+
+    /// Takes an event of one of the watches.
+    pub(super) fn take(&mut self, watch: usize, event: Event<Object>) -> News {
+        match event {
+            Event::Init => {
+                self.starting.insert(watch, HashSet::new());
+                News::Nothing
+            }
+            Event::InitApply(object) | Event::Apply(object) => {
+                let key = ObjectKey::of(object.meta());
+                if let Some(seen) = self.starting.get_mut(&watch) {
+                    seen.insert(key.clone());
+                }
+                if self.keep(watch, key.clone(), object) { News::Seen(key) } else { News::Nothing }
+            }
+            Event::InitDone => {
+                let Some(seen) = self.starting.remove(&watch) else { return News::Nothing };
+                let is_gone = |key: &ObjectKey, known: &Known| known.watch == watch && !seen.contains(key);
+                let gone: Vec<ObjectKey> =
+                    self.known.iter().filter(|(key, known)| is_gone(key, known)).map(|(key, _)| key.clone()).collect();
+                News::Gone(gone.into_iter().filter_map(|key| self.remove(key)).collect())
+            }
+            Event::Delete(object) => {
+                let key = ObjectKey::of(object.meta());
+                News::Gone(self.remove(key).into_iter().collect())
+            }
+        }
+    }
+
+    /// Takes an object as our own write left it, which the watch tells later.
+    pub(super) fn written(&mut self, key: &ObjectKey, object: AIPlatform) {
+        if let Some(known) = self.known.get(key) {
+            let watch = known.watch;
+            self.keep(watch, key.clone(), DeserializeGuard(Ok(object)));
+        }
+    }
+
+    /// Keeps the object, unless a later state of it is known.
+    fn keep(&mut self, watch: usize, key: ObjectKey, object: Object) -> bool {
+        if let Some(known) = self.known.get(&key) {
+            let (before, now) = (known.object.meta(), object.meta());
+            let version = now.resource_version.as_deref();
+            if before.uid == now.uid && !is_later(version, before.resource_version.as_deref()) {
+                // What is told again is told to who asks whether it is news, and knows more.
+                return before.resource_version == now.resource_version;
+            }
+        }
+        self.known.insert(key, Known { watch, object: Arc::new(object) });
+        true
+    }
+
+    fn remove(&mut self, key: ObjectKey) -> Option<(ObjectKey, String)> {
+        let known = self.known.remove(&key)?;
+        Some((key, known.object.meta().uid.clone().unwrap_or_default()))
+    }
+}
+
+/// Whether a version of an object came after another one. Versions of one resource can be compared as numbers; where
+/// they are none, another one is taken for a later one.
+pub(super) fn is_later(version: Option<&str>, than: Option<&str>) -> bool {
+    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
+    match (number(version), number(than)) {
+        (Some(version), Some(than)) => version > than,
+        _ => version != than,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::with_buckets;
+
+    fn object(name: &str, uid: &str, version: &str) -> Object {
+        let mut object = with_buckets(serde_json::json!([]));
+        object.metadata.name = Some(name.into());
+        object.metadata.uid = Some(uid.into());
+        object.metadata.resource_version = Some(version.into());
+        DeserializeGuard(Ok(object))
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey { namespace: "support".into(), name: name.into() }
+    }
+
+    fn version(objects: &Objects, name: &str) -> Option<String> {
+        objects.get(&key(name)).and_then(|object| object.meta().resource_version.clone())
+    }
+
+    #[test]
+    fn what_the_watch_tells_late_does_not_hide_our_own_write() {
+        let mut objects = Objects::default();
+        objects.take(0, Event::Apply(object("a", "u", "9")));
+        let DeserializeGuard(Ok(written)) = object("a", "u", "11") else { panic!() };
+        objects.written(&key("a"), written);
+        assert_eq!(objects.take(0, Event::Apply(object("a", "u", "10"))), News::Nothing);
+        assert_eq!(version(&objects, "a").as_deref(), Some("11"));
+        assert_eq!(objects.take(0, Event::Apply(object("a", "u", "11"))), News::Seen(key("a")));
+        assert_eq!(objects.take(0, Event::Apply(object("a", "another", "5"))), News::Seen(key("a")));
+        assert_eq!(version(&objects, "a").as_deref(), Some("5"), "made anew");
+    }
+
+    #[test]
+    fn a_watch_that_starts_over_tells_what_is_gone_and_only_of_its_own() {
+        let mut objects = Objects::default();
+        for name in ["a", "b"] {
+            objects.take(0, Event::Apply(object(name, name, "1")));
+        }
+        objects.take(1, Event::Apply(object("c", "c", "1")));
+        assert_eq!(objects.take(0, Event::Init), News::Nothing);
+        objects.take(0, Event::InitApply(object("b", "b", "2")));
+        assert_eq!(objects.take(0, Event::InitDone), News::Gone(vec![(key("a"), "a".into())]));
+        assert!(objects.get(&key("b")).is_some() && objects.get(&key("c")).is_some());
+        assert_eq!(objects.take(1, Event::Delete(object("c", "c", "3"))), News::Gone(vec![(key("c"), "c".into())]));
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers_where_they_are_some() {
+        assert!(is_later(Some("10"), Some("9")));
+        assert!(!is_later(Some("9"), Some("10")));
+        assert!(!is_later(Some("9"), Some("9")));
+        assert!(is_later(Some("x"), Some("9")));
+    }
+}

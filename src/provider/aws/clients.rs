@@ -1,0 +1,222 @@
+//! The SDK's clients: a set for each region and role, made when it is needed and dropped when nobody used it for long.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::sync::OnceCell;
+
+use super::connection::{self, Connection, Line};
+use super::{APP_NAME, autoscaling, eks, iam, s3, sagemaker};
+use crate::api::AssumeRole;
+use crate::leadership::Authority;
+use crate::provider::Place;
+
+/// How long a set of clients is kept that nobody uses: longer than the usual resync period.
+const KEPT: Duration = Duration::from_mins(15);
+
+/// How long the answer to "whose credentials are these" holds.
+const ACCOUNT_HOLDS: Duration = Duration::from_mins(10);
+
+/// What a set of clients is for: a region, and the role and external id it works through.
+type Scope = (String, Option<(String, Option<String>)>);
+
+/// All sets of clients.
+pub(super) struct ClientSets {
+    common: Arc<Common>,
+    sets: Mutex<Sets>,
+}
+
+type Sets = BTreeMap<Scope, (Instant, Arc<OnceCell<Arc<Clients>>>)>;
+
+/// What all sets are made from.
+struct Common {
+    config: SdkConfig,
+    s3_path_style: bool,
+    https: SharedHttpClient,
+    authority: Authority,
+    lines: Mutex<BTreeMap<(String, &'static str), Weak<Line>>>,
+}
+
+impl ClientSets {
+    pub(super) fn new(config: SdkConfig, s3_path_style: bool, authority: Authority) -> Self {
+        let common = Common { config, s3_path_style, https: connection::https(), authority, lines: Mutex::default() };
+        Self { common: Arc::new(common), sets: Mutex::default() }
+    }
+
+    /// The region of the environment.
+    pub(super) fn home(&self) -> &str {
+        self.common.config.region().map_or("us-east-1", AsRef::as_ref)
+    }
+
+    /// The clients for a region, as the place works there.
+    pub(super) async fn of(&self, region: &str, place: &Place) -> Arc<Clients> {
+        let assumed = place.assume_role.as_ref();
+        let scope = (region.to_string(), assumed.map(|role| (role.role_arn.clone(), role.external_id.clone())));
+        let cell = self.cell(scope, Instant::now());
+        Arc::clone(cell.get_or_init(|| async { Arc::new(Common::connect(&self.common, region, assumed).await) }).await)
+    }
+
+    fn cell(&self, scope: Scope, now: Instant) -> Arc<OnceCell<Arc<Clients>>> {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = sets.len();
+        sets.retain(|_, (used, _)| now.saturating_duration_since(*used) < KEPT);
+        if sets.len() < before {
+            let mut lines = self.common.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.retain(|_, line| line.strong_count() > 0);
+        }
+        let (used, cell) = sets.entry(scope).or_insert_with(|| (now, Arc::default()));
+        *used = now;
+        Arc::clone(cell)
+    }
+}
+
+impl Common {
+    async fn connect(common: &Arc<Self>, region: &str, assumed: Option<&AssumeRole>) -> Clients {
+        let sts = Connection::new(common.https.clone(), common.line("sts", region), None);
+        let mut config = common.config.to_builder().region(Region::new(region.to_string())).http_client(sts).build();
+        if let Some(role) = assumed {
+            let mut provider = AssumeRoleProvider::builder(&role.role_arn)
+                .session_name(APP_NAME)
+                .region(Region::new(region.to_string()))
+                .configure(&config);
+            if let Some(external_id) = &role.external_id {
+                provider = provider.external_id(external_id);
+            }
+            let credentials = SharedCredentialsProvider::new(provider.build().await);
+            config = config.into_builder().credentials_provider(credentials).build();
+        }
+        Clients {
+            common: Arc::clone(common),
+            region: region.into(),
+            sts: aws_sdk_sts::Client::new(&config),
+            config,
+            account: Mutex::default(),
+            autoscaling: OnceLock::new(),
+            eks: OnceLock::new(),
+            iam: OnceLock::new(),
+            s3: OnceLock::new(),
+            sagemaker: OnceLock::new(),
+        }
+    }
+
+    /// The line to a service in a region, which all accounts share: if it is down, it is down for all.
+    fn line(&self, service: &'static str, region: &str) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lines.entry((region.to_string(), service)).or_default();
+        known.upgrade().unwrap_or_else(|| {
+            let line = Arc::new(Line::new(service, region));
+            *known = Arc::downgrade(&line);
+            line
+        })
+    }
+}
+
+/// The clients for one region and role. That of a service is made at its first call: a region that does not exist is
+/// asked whose the credentials are, and nothing else.
+pub(super) struct Clients {
+    common: Arc<Common>,
+    region: String,
+    config: SdkConfig,
+    pub(super) sts: aws_sdk_sts::Client,
+    account: Mutex<Option<(Instant, String)>>,
+    autoscaling: OnceLock<autoscaling::Autoscaling>,
+    eks: OnceLock<eks::Eks>,
+    iam: OnceLock<iam::Iam>,
+    s3: OnceLock<s3::S3>,
+    sagemaker: OnceLock<sagemaker::SageMaker>,
+}
+
+impl Clients {
+    pub(super) fn autoscaling(&self) -> &autoscaling::Autoscaling {
+        self.autoscaling.get_or_init(|| autoscaling::Autoscaling::new(&self.config("application-autoscaling")))
+    }
+
+    pub(super) fn eks(&self) -> &eks::Eks {
+        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks")))
+    }
+
+    pub(super) fn iam(&self) -> &iam::Iam {
+        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam")))
+    }
+
+    pub(super) fn s3(&self) -> &s3::S3 {
+        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style))
+    }
+
+    pub(super) fn sagemaker(&self) -> &sagemaker::SageMaker {
+        self.sagemaker.get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker")))
+    }
+
+    /// The account that the credentials belong to, where it was asked not long ago.
+    pub(super) fn account(&self) -> Option<String> {
+        let known = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.filter(|(at, _)| at.elapsed() < ACCOUNT_HOLDS).map(|(_, account)| account)
+    }
+
+    pub(super) fn keep_account(&self, account: &str) {
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), account.into()));
+    }
+
+    /// The settings of one service's client, with a connection of its own.
+    fn config(&self, service: &'static str) -> SdkConfig {
+        let Common { https, authority, .. } = &*self.common;
+        let line = self.common.line(service, &self.region);
+        let connection = Connection::new(https.clone(), line, Some(authority.clone()));
+        self.config.to_builder().http_client(connection).build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    fn sets() -> ClientSets {
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build();
+        ClientSets::new(config, false, Authority::unelected(CancellationToken::new()))
+    }
+
+    fn scope(region: &str) -> Scope {
+        (region.into(), None)
+    }
+
+    #[test]
+    fn what_nobody_used_for_long_is_dropped() {
+        let (sets, began) = (sets(), Instant::now());
+        for number in 0..200 {
+            sets.cell(scope(&format!("eu-west-{number}")), began);
+        }
+        assert_eq!(sets.sets.lock().unwrap().len(), 200);
+        sets.cell(scope("eu-west-1"), began + KEPT / 2);
+        sets.cell(scope("eu-west-2"), began + KEPT);
+        let kept: Vec<String> = sets.sets.lock().unwrap().keys().map(|(region, _)| region.clone()).collect();
+        assert_eq!(kept, ["eu-west-1", "eu-west-2"]);
+    }
+
+    #[test]
+    fn all_accounts_share_the_line_to_a_service() {
+        let sets = sets();
+        let line = sets.common.line("s3", "eu-west-1");
+        assert!(Arc::ptr_eq(&line, &sets.common.line("s3", "eu-west-1")));
+        assert!(!Arc::ptr_eq(&line, &sets.common.line("s3", "eu-west-2")));
+        assert!(!Arc::ptr_eq(&line, &sets.common.line("sts", "eu-west-1")));
+    }
+
+    #[tokio::test]
+    async fn a_region_has_no_clients_but_for_the_question_whose_the_credentials_are() {
+        let sets = sets();
+        let place =
+            Place { region: "eu-west-9".into(), account_id: String::new(), owner: String::new(), assume_role: None };
+        let clients = sets.of("eu-west-9", &place).await;
+        assert!(clients.s3.get().is_none() && clients.iam.get().is_none());
+        clients.s3();
+        assert!(clients.s3.get().is_some() && clients.iam.get().is_none());
+    }
+}

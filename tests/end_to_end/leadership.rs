@@ -1,0 +1,180 @@
+//! Of several operators one works, whatever happens to the network, to the process or to the clock.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::support::operator::Operator;
+use crate::support::proxy::Proxy;
+use crate::support::world::{World, environment, spec};
+
+/// A world without an operator, in whose namespace a Lease may be held.
+async fn world(name: &str) -> World {
+    let mut world = World::new(name).await;
+    world.operator.kill();
+    world.cluster.grant_leases(&world.client, &world.namespace).await;
+    world
+}
+
+/// A candidate that works in the world once it leads.
+fn candidate(world: &World, kubeconfig: &str, arguments: &[&str]) -> Operator {
+    let mut environment = environment(world.cluster, &world.aws).to_vec();
+    environment.retain(|(name, _)| *name != "KUBECONFIG");
+    environment.push(("KUBECONFIG", kubeconfig.into()));
+    environment.push(("POD_NAMESPACE", world.namespace.clone()));
+    let mut all = vec!["--namespace", &world.namespace, "--cluster-name", "tests", "--leader-elect"];
+    all.extend(arguments);
+    Operator::start(&all, &environment)
+}
+
+fn leases(world: &World) -> Api<Lease> {
+    Api::namespaced(world.client.clone(), &world.namespace)
+}
+
+async fn holder(world: &World) -> Option<String> {
+    let lease = leases(world).get_opt("aiplatform").await.expect("an answer")?;
+    lease.spec.and_then(|spec| spec.holder_identity)
+}
+
+/// A Lease that was given back, so that the first candidate need not wait for a leader that nobody knows of.
+async fn free(world: &World) {
+    hold(world, json!({"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 1})).await;
+}
+
+/// Writes a record into the Lease.
+async fn hold(world: &World, spec: Value) {
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "aiplatform"}, "spec": spec});
+    let parameters = PatchParams::apply("somebody").force();
+    leases(world).patch("aiplatform", &parameters, &Patch::Apply(lease)).await.expect("the Lease is written");
+}
+
+fn two_buckets() -> Value {
+    spec(json!([{"name": "a", "deletionPolicy": "Delete"}, {"name": "b", "deletionPolicy": "Delete"}]))
+}
+
+/// The calls that could change something, or that look whether they should.
+fn work(world: &World) -> usize {
+    world.aws.operations().len()
+}
+
+#[tokio::test]
+async fn a_leader_that_loses_the_api_server_stops_before_another_leads() {
+    let world = world("partitioned").await;
+    free(&world).await;
+    let network = Proxy::to(&world.cluster.address());
+    let restricted = world.cluster.operator_kubeconfig();
+    let kubeconfig =
+        world.cluster.kubeconfig_with(&restricted, "partitioned", &world.cluster.address(), &network.address());
+    let mut first = candidate(&world, &kubeconfig, &["--resync", "1s"]);
+    first.wait_for_log("leading");
+    world.apply("assistant", &two_buckets()).await;
+    world.wait_ready("assistant").await;
+    let second = candidate(&world, &restricted, &[]);
+    second.wait_for_log("the lease is held");
+
+    network.cut();
+    first.wait_for_log("the lease is lost");
+    let at_the_end = work(&world);
+    assert_eq!(first.wait_until_gone().code(), Some(1), "{}", first.log());
+    assert!(!second.log().contains("leading"), "{}", second.log());
+    assert_eq!(work(&world), at_the_end, "nothing is asked of AWS any more");
+
+    second.wait_for_log("leading");
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    let writes = world.aws.writes_since(0);
+    // What was held back arrives.
+    network.mend();
+    world.wait("the lease is the second's", async || holder(&world).await.is_some()).await;
+    assert_eq!(world.aws.writes_since(0), writes, "what the new leader deleted is not made again");
+}
+
+#[tokio::test]
+async fn a_leader_that_was_stopped_for_longer_than_the_lease_does_nothing_when_it_wakes() {
+    let world = world("stopped").await;
+    free(&world).await;
+    let kubeconfig = world.cluster.operator_kubeconfig();
+    let mut first = candidate(&world, &kubeconfig, &[]);
+    first.wait_for_log("leading");
+    world.aws.control("latency", json!({"ms": 1000}));
+    world.apply("assistant", &two_buckets()).await;
+    let creates = async || world.aws.operations().iter().any(|operation| operation == "CreateBucket");
+    world.wait("a step in hand", creates).await;
+    first.signal("STOP");
+
+    let second = candidate(&world, &kubeconfig, &[]);
+    second.wait_for_log("the lease is held");
+    second.wait_for_log("leading");
+    world.aws.control("latency", json!({"ms": 0}));
+    world.wait_ready("assistant").await;
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    let (calls, reads) = (world.aws.calls_since(0), second.log());
+
+    first.signal("CONT");
+    assert_eq!(first.wait_until_gone().code(), Some(1), "{}", first.log());
+    let after = world.aws.calls_since(calls.len());
+    assert!(after.iter().all(|operation| operation == "GetCallerIdentity"), "{after:?}\n{}\n{reads}", first.log());
+}
+
+#[tokio::test]
+async fn clocks_of_others_mean_nothing() {
+    let (silent, alive) = tokio::join!(world("century"), world("jumping"));
+    let record = |renewed: &str| json!({"holderIdentity": "another", "leaseDurationSeconds": 30, "renewTime": renewed, "leaseTransitions": 3});
+    // A holder that has been silent since a time that has not come yet.
+    hold(&silent, record("2099-01-01T00:00:00.000000Z")).await;
+    hold(&alive, record("1970-01-01T00:00:00.000000Z")).await;
+    let follows = candidate(&silent, &silent.cluster.operator_kubeconfig(), &[]);
+    let waits = candidate(&alive, &alive.cluster.operator_kubeconfig(), &[]);
+    follows.wait_for_log("the lease is held");
+    waits.wait_for_log("the lease is held");
+    assert!(!follows.log().contains("leading"), "it has to have been silent for a lease");
+    let mut second = 0;
+    let leads = async || {
+        // A holder that is alive, and whose clock goes backwards.
+        second += 1;
+        hold(&alive, record(&format!("1969-12-31T{:02}:{:02}:59.000000Z", 23 - second / 60, 59 - second % 60))).await;
+        follows.log().contains("leading")
+    };
+    silent.wait("the silent one is followed", leads).await;
+    assert!(!waits.log().contains("leading"), "{}", waits.log());
+}
+
+#[tokio::test]
+async fn a_lease_that_is_deleted_stays_with_its_leader() {
+    let world = world("deleted-lease").await;
+    free(&world).await;
+    let kubeconfig = world.cluster.operator_kubeconfig();
+    let first = candidate(&world, &kubeconfig, &[]);
+    first.wait_for_log("leading");
+    let second = candidate(&world, &kubeconfig, &[]);
+    second.wait_for_log("the lease is held");
+    let before = holder(&world).await;
+    for _ in 0..3 {
+        leases(&world).delete("aiplatform", &DeleteParams::default()).await.expect("deleted");
+        world.wait("the leader makes it again", async || holder(&world).await == before).await;
+    }
+    assert!(!second.log().contains("leading") && !first.log().contains("lost"), "{}", second.log());
+}
+
+#[tokio::test]
+async fn the_lease_is_given_back_after_the_step_in_hand() {
+    let world = world("given-back").await;
+    free(&world).await;
+    let kubeconfig = world.cluster.operator_kubeconfig();
+    let mut first = candidate(&world, &kubeconfig, &[]);
+    first.wait_for_log("leading");
+    let second = candidate(&world, &kubeconfig, &[]);
+    second.wait_for_log("the lease is held");
+    world.aws.control("latency", json!({"ms": 300}));
+    world.apply("assistant", &two_buckets()).await;
+    let creates = async || world.aws.operations().iter().any(|operation| operation == "CreateBucket");
+    world.wait("a step in hand", creates).await;
+    first.signal("TERM");
+    second.wait_for_log("leading");
+    let writes = |operation: &str| world.aws.writes_since(0).iter().filter(|name| *name == operation).count();
+    assert_eq!(writes("CreateBucket"), writes("PutBucketPolicy"), "what the first began, it ended");
+    assert_eq!(first.wait_until_gone().code(), Some(0), "{}", first.log());
+    world.wait_ready("assistant").await;
+}
