@@ -11,17 +11,17 @@ use futures::stream::FuturesUnordered;
 use crate::leadership::Authority;
 use crate::plan::attainment::{Standing, settled};
 use crate::plan::{Action, Plan, Refusal, Step};
-use crate::provider::{Applied, Error, Place, Provider};
+use crate::provider::{Applied, Failures, Place, Provider};
 use crate::render;
-use crate::resource::Key;
+use crate::resource::{Key, bucket};
 
 /// What became of a step of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It was taken.
     Done(Applied),
-    /// It failed; the others went on.
-    Failed(Error),
+    /// Some of it, or all of it, was refused; the others went on.
+    Failed(Failures),
     /// It was not taken, because these are not done.
     Blocked(Vec<Key>),
     /// It was not taken, because the operator is ending or does not lead any more.
@@ -39,12 +39,7 @@ const CONCURRENT_STEPS: usize = 8;
 /// Takes every step of the plan that can be taken, and returns the plan as it was carried out. Needs and what is awaited
 /// point to earlier steps only, so one walk in the plan's order finds everything that can start and everything that
 /// cannot any more. No step begins without the authority to.
-pub async fn execute<P: Provider>(
-    provider: &P,
-    place: &Place,
-    plan: &Plan,
-    authority: &Authority,
-) -> (Plan, Outcomes) {
+pub async fn execute<P: Provider>(provider: &P, place: &Place, plan: &Plan, authority: &Authority) -> (Plan, Outcomes) {
     let mut outcomes = Outcomes::new();
     let mut waiting: Vec<&Step> = Vec::new();
     for step in &plan.steps {
@@ -54,9 +49,12 @@ pub async fn execute<P: Provider>(
             outcomes.insert(step.key.clone(), Outcome::NotTaken);
         }
     }
-    let kept: BTreeSet<&Key> =
-        plan.steps.iter().filter(|step| matches!(step.action, Action::Keep)).map(|step| &step.key).collect();
-    let planned: BTreeSet<&Key> = plan.steps.iter().map(|step| &step.key).collect();
+    let is_settled = |step: &&Step| matches!(step.action, Action::Keep) && step.is_reliable();
+    let kept: BTreeSet<&Key> = plan.steps.iter().filter(is_settled).map(|step| &step.key).collect();
+    let planned: BTreeMap<&Key, &Step> = plan.steps.iter().map(|step| (&step.key, step)).collect();
+    let is_open = |need: &Key, outcomes: &Outcomes| {
+        planned.get(need).is_some_and(|step| !kept.contains(need) && !is_done(step, outcomes.get(need)))
+    };
     let mut carried_out = plan.clone();
     let mut running = FuturesUnordered::new();
     loop {
@@ -66,14 +64,9 @@ pub async fn execute<P: Provider>(
         let mut held_up = Vec::new();
         let known = outcomes.len();
         for step in std::mem::take(&mut waiting) {
-            let open: Vec<Key> = step
-                .needs
-                .iter()
-                .filter(|need| planned.contains(need) && !kept.contains(need) && !is_done(outcomes.get(*need)))
-                .cloned()
-                .collect();
+            let open: Vec<Key> = step.needs.iter().filter(|need| is_open(need, &outcomes)).cloned().collect();
             let hopeless = open.iter().any(|need| outcomes.contains_key(need));
-            let awaits = step.awaits.iter().any(|key| planned.contains(key) && !outcomes.contains_key(key));
+            let awaits = step.awaits.iter().any(|key| planned.contains_key(key) && !outcomes.contains_key(key));
             if hopeless {
                 outcomes.insert(step.key.clone(), Outcome::Blocked(open));
             } else if open.is_empty() && !awaits && running.len() < CONCURRENT_STEPS {
@@ -100,7 +93,7 @@ pub async fn execute<P: Provider>(
             key,
             match result {
                 Ok(applied) => Outcome::Done(applied),
-                Err(error) => Outcome::Failed(error),
+                Err(failures) => Outcome::Failed(failures),
             },
         );
     }
@@ -122,10 +115,12 @@ fn standing(step: &Step, outcome: Option<&Outcome>) -> Standing {
     match outcome {
         Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Standing::Attained,
         Some(Outcome::Done(Applied::Gone)) => Standing::Missing("it was taken away".into()),
-        Some(Outcome::Failed(error)) if error.needs_somebody() => {
-            Standing::Refused(Refusal { reason: error.reason(), message: error.to_string() })
+        // Whoever could tag it owns it, whatever else of it was refused.
+        Some(Outcome::Failed(failures)) if !failures.concerns(bucket::field::TAGS) => Standing::Attained,
+        Some(Outcome::Failed(failures)) if failures.needs_somebody() => {
+            Standing::Refused(Refusal { reason: failures.reason(), message: failures.to_string() })
         }
-        Some(Outcome::Failed(error)) => Standing::Unknown(error.to_string()),
+        Some(Outcome::Failed(failures)) => Standing::Unknown(failures.to_string()),
         Some(Outcome::Blocked(on)) => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
             Standing::Missing(format!("waits for {}", names.join(", ")))
@@ -142,8 +137,20 @@ fn position(plan: &Plan, key: &Key) -> Option<usize> {
     plan.steps.iter().position(|step| step.key == *key)
 }
 
-fn is_done(outcome: Option<&Outcome>) -> bool {
-    matches!(outcome, Some(Outcome::Done(Applied::Ready | Applied::Gone)))
+/// Whether what needs a step can start.
+fn is_done(step: &Step, outcome: Option<&Outcome>) -> bool {
+    let is_aside = |part: &Option<String>| {
+        let field = part.as_deref().map(|part| part.split('.').next().unwrap_or_default());
+        field.is_some_and(|field| !step.key.kind.is_relied_on_for(field))
+    };
+    let is_usable = |failures: &Failures| failures.refused().iter().all(|refused| is_aside(&refused.part));
+    match (outcome, &step.action) {
+        (Some(Outcome::Done(Applied::Ready | Applied::Gone)), _) => step.is_reliable(),
+        (Some(Outcome::Failed(failures)), Action::Create | Action::Update(_)) => {
+            step.is_reliable() && is_usable(failures)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

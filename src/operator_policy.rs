@@ -40,6 +40,8 @@ pub struct Need {
 pub enum On {
     /// Buckets.
     Bucket,
+    /// The list of an account's buckets.
+    BucketList,
     /// What is in buckets that go with their contents.
     Contents,
     /// Roles that are made here.

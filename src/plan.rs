@@ -8,11 +8,13 @@ mod revisions;
 mod rollout;
 pub(crate) mod superseded;
 mod towards;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{DeletionPolicy, ManagementPolicy};
 use crate::diff::Change;
+use crate::exposure::Exposure;
 use crate::guardrails::Allowed;
 use crate::provider::Error;
 use crate::resource::endpoint::{self, Attempting};
@@ -101,6 +103,10 @@ pub struct Step {
     pub observed: Option<Resource>,
     /// Fields that should change and are left alone, because a write would lose something of others.
     pub held: Option<Refusal>,
+    /// Parts that could not be read, by their path: they are neither compared nor written.
+    pub unknown: BTreeMap<String, Error>,
+    /// What others opened in it.
+    pub exposures: Vec<Exposure>,
     /// Why the step is shown and not taken.
     pub withheld: Option<&'static str>,
     /// What is worth telling although nothing is done about it.
@@ -129,6 +135,31 @@ impl Step {
         let is_open = matches!(self.action, Action::Create | Action::Update(_) | Action::Keep);
         self.is_taken() || (is_open && !self.awaits.is_empty() && self.withheld.is_none())
     }
+
+    /// Whether everything is known of it that what needs it relies on.
+    #[must_use]
+    pub fn is_reliable(&self) -> bool {
+        let is_relied_on = |part: &String| self.key.kind.is_relied_on_for(part.split('.').next().unwrap_or_default());
+        !self.unknown.keys().any(is_relied_on)
+    }
+
+    /// Adds a refusal of some of its fields to those that are there.
+    fn hold(&mut self, refusal: Refusal) {
+        self.held = Some(match self.held.take() {
+            Some(held) => Refusal { message: format!("{}; {}", held.message, refusal.message), ..held },
+            None => refusal,
+        });
+    }
+
+    /// Whether a part, or what it is a part of, could not be read.
+    #[must_use]
+    pub fn is_unknown(&self, path: &str) -> bool {
+        is_unknown(&self.unknown, path)
+    }
+}
+
+fn is_unknown(unknown: &BTreeMap<String, Error>, path: &str) -> bool {
+    unknown.keys().any(|part| path == part || path.strip_prefix(part).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Everything that has to be done for one platform, each step after those it needs.
@@ -172,7 +203,10 @@ impl Plan {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let is_settled = |step: &Step| {
-            matches!(step.action, Action::Keep | Action::Retain(_)) && step.held.is_none() && step.left_out.is_empty()
+            matches!(step.action, Action::Keep | Action::Retain(_))
+                && step.held.is_none()
+                && step.unknown.is_empty()
+                && step.left_out.is_empty()
         };
         self.steps.iter().all(is_settled)
     }
@@ -189,6 +223,8 @@ pub struct Intent {
     pub management_policy: ManagementPolicy,
     /// What the spec says of each resource's end, while there is a spec that says so.
     pub removals: BTreeMap<Key, Removal>,
+    /// What earlier specs said of each resource's end, as the status remembers it.
+    pub remembered: BTreeMap<Key, Removal>,
     /// Moves of endpoints that AWS refused a moment ago.
     pub refused: BTreeMap<Key, Refusal>,
     /// Artifacts that may be loaded although their bucket is not the platform's.
@@ -221,12 +257,17 @@ impl Intent {
         None
     }
 
-    fn removal(&self, observed: &Resource) -> Result<Removal, &'static str> {
+    /// What happens to something that goes, or why it stays. `tagged` is what its own tags say, where they were read.
+    ///
+    /// What the spec says of it holds. Without the spec, the more careful of the tag and the status holds: whoever may
+    /// only tag, or only write the status, cannot make us delete what was to be kept.
+    fn removal(&self, key: &Key, tagged: Option<Removal>) -> Result<Option<Removal>, &'static str> {
         if let Some(why) = self.retains_everything() {
             return Err(why);
         }
-        match self.removals.get(&observed.key()).copied().unwrap_or_else(|| observed.removal()) {
-            Removal::Retain => Err("no longer declared, and kept because its deletionPolicy is Retain"),
+        let undeclared = || self.remembered.get(key).copied().into_iter().chain(tagged).min();
+        match self.removals.get(key).copied().or_else(undeclared) {
+            Some(Removal::Retain) => Err("no longer declared, and kept because its deletionPolicy is Retain"),
             removal => Ok(removal),
         }
     }
@@ -235,7 +276,7 @@ impl Intent {
 /// Compares what is desired with what was observed. `desired` comes in an order in which each follows what it needs.
 #[must_use]
 pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
-    let wanted = wanted(desired, observations, intent);
+    let (wanted, lost) = trust::without_lost_principals(wanted(desired, observations, intent), observations);
     let rollouts = Rollouts::of(&wanted, observations, &intent.refused);
     let mut steps: Vec<Step> = Vec::new();
     let mut attainable = BTreeSet::new();
@@ -249,11 +290,14 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
             (step.awaits, step.left_out) = (awaits, left_out);
         }
+        if let Some(refusal) = lost.get(&step.key) {
+            step.hold(refusal.clone());
+        }
         for taken_off in deregistrations(&step, &wanted, observations) {
             placed.insert(taken_off.key.clone());
             steps.push(taken_off);
         }
-        if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
+        if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) && step.is_reliable() {
             attainable.insert(step.key.clone());
         }
         steps.push(step);
@@ -270,6 +314,9 @@ fn wanted(desired: &[Desired], observations: &Observations, intent: &Intent) -> 
     revisions::widened(&initial_capacity::adopted(desired, observations), observations, &intent.artifacts)
 }
 
+/// Why something that is no longer declared stays under a policy that forbids deletion.
+const NOT_DELETED: &str = "no longer declared, and kept because managementPolicy is NoDelete";
+
 /// The management policy is a function over a finished plan: what it forbids is shown and not taken.
 fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
     for step in &mut plan.steps {
@@ -283,8 +330,13 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
                 if step.desired.is_none()
                     && matches!(step.action, Action::Delete { .. } | Action::Refuse(_) | Action::Blocked(_)) =>
             {
-                step.action =
-                    Action::Retain("no longer declared, and kept because managementPolicy is NoDelete".into());
+                step.action = Action::Retain(NOT_DELETED.into());
+            }
+            // Nothing would be done with it: no answer is needed for that.
+            ManagementPolicy::NoDelete if step.desired.is_none() => {
+                if let Action::Unreadable(error) = &step.action {
+                    step.action = Action::Retain(format!("{NOT_DELETED}; it could not be read: {error}"));
+                }
             }
             // Taking a scalable target off for an update is part of the update: it comes back.
             ManagementPolicy::NoDelete

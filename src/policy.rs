@@ -151,6 +151,14 @@ pub fn reasons(statements: &[Statement]) -> BTreeMap<String, String> {
     statements.iter().map(|statement| (statement.sid.clone(), statement.reason.clone())).collect()
 }
 
+/// Whether a principal is the unique id of a role or a user, which AWS shows in place of the ARN of one that was
+/// deleted. Source: "Unique identifiers", IAM user guide.
+#[must_use]
+pub fn is_unique_id(principal: &str) -> bool {
+    let is_id = |rest: &str| rest.len() >= 12 && rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    ["AROA", "AIDA"].iter().any(|prefix| principal.strip_prefix(prefix).is_some_and(is_id))
+}
+
 /// The size that IAM counts: characters without white space between the elements.
 #[must_use]
 pub fn size(document: &Value) -> usize {
@@ -298,7 +306,9 @@ fn meaning(document: &Value) -> Value {
     json!({"Version": version, "Statement": statements})
 }
 
-fn statement_meaning(statement: &Value) -> Value {
+/// What a statement means: without its Sid, with one spelling of everything that IAM takes in several.
+#[must_use]
+pub fn statement_meaning(statement: &Value) -> Value {
     let Value::Object(fields) = statement else { return statement.clone() };
     let mut meaning = Map::new();
     for (name, value) in fields {

@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod kubernetes;
+mod parts;
 #[cfg(feature = "aws")]
 pub mod world;
 
@@ -11,6 +12,16 @@ use std::future::Future;
 use crate::api::AssumeRole;
 use crate::plan::Step;
 use crate::resource::{Observations, Request};
+pub use parts::{Failures, Parts, Refused};
+
+/// The code of a call that got no answer in time.
+pub const TIMEOUT: &str = "Timeout";
+
+/// The code of a call that reached nobody.
+pub const UNREACHABLE: &str = "Unreachable";
+
+/// The code of a call that was not sent, because nobody answered those before it or because leadership had ended.
+pub const NOT_SENT: &str = "NotSent";
 
 /// Where a platform lives and under which name it owns things there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +32,8 @@ pub struct Place {
     pub account_id: String,
     /// The value of the owner tag.
     pub owner: String,
+    /// The UID of the object, which no other object ever had; empty where there is no object.
+    pub uid: String,
     /// The role that the operator works through.
     pub assume_role: Option<AssumeRole>,
 }
@@ -36,11 +49,13 @@ pub trait Provider: Send + Sync {
     /// Looks at everything asked about, concurrently. What cannot be read is in the answer as such.
     fn observe(&self, place: &Place, requests: &[Request]) -> impl Future<Output = Observations> + Send;
 
-    /// Takes one step: creates, updates or deletes one resource.
+    /// Takes one step: creates, updates or deletes one resource. Every part that is written by a call of its own is
+    /// tried, whatever became of the others, and what closes something comes first.
     ///
     /// # Errors
-    /// What AWS said, classified. Whatever was done before stays done, and the next pass goes on from there.
-    fn apply(&self, place: &Place, step: &Step) -> impl Future<Output = Result<Applied, Error>> + Send;
+    /// What AWS said about each refused part, classified. What was written stays written, and the next pass goes on
+    /// from there.
+    fn apply(&self, place: &Place, step: &Step) -> impl Future<Output = Result<Applied, Failures>> + Send;
 }
 
 /// What became of a step.
@@ -89,24 +104,65 @@ pub enum Class {
     NotFound,
     /// Everything that passes by itself: the network, an internal error, a lost answer.
     Transient,
+    /// It speaks of a role that was written a moment ago, which IAM has not told everybody yet.
+    Propagating,
+    /// A bug of ours.
+    Bug,
 }
 
 impl Class {
-    /// What an HTTP status means where nothing more exact is known.
+    /// What an HTTP status means where nothing more exact is known. A conflict (409) alone does not say that it
+    /// passes: the tables of the services name those that do.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         match status {
             401 | 403 => Self::Denied,
             404 => Self::NotFound,
-            409 => Self::Conflict,
+            408 => Self::Transient,
             429 => Self::Throttled,
-            400..=499 => Self::Invalid,
+            400..=499 | 501 => Self::Invalid,
             _ => Self::Transient,
         }
     }
 }
 
 impl Error {
+    /// An adapter that was asked for something it does not know. Success would hide it.
+    #[must_use]
+    pub fn bug(action: &str, subject: &str, what: impl std::fmt::Display) -> Self {
+        Self {
+            class: Class::Bug,
+            action: action.into(),
+            subject: subject.into(),
+            code: "Bug".into(),
+            message: what.to_string(),
+        }
+    }
+
+    /// A step that an adapter cannot take.
+    #[must_use]
+    pub fn unknown_step(step: &Step) -> Self {
+        let known = |side: bool| if side { "something" } else { "nothing" };
+        let what = format!(
+            "no call does this, with {} desired and {} observed",
+            known(step.desired.is_some()),
+            known(step.observed.is_some())
+        );
+        Self::bug(step.action.name(), &step.key.to_string(), what)
+    }
+
+    /// A field that no call writes.
+    #[must_use]
+    pub fn unknown_field(step: &Step, field: &str) -> Self {
+        Self::bug(step.action.name(), &step.key.to_string(), format_args!("no call writes the field {field:?}"))
+    }
+
+    /// Whether nobody answered.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.class == Class::Transient && [TIMEOUT, UNREACHABLE, NOT_SENT].contains(&self.code.as_str())
+    }
+
     /// The reason in conditions, events and metrics.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -119,13 +175,15 @@ impl Error {
             Class::Throttled => "Throttled",
             Class::NotFound => "NotFound",
             Class::Transient => "Transient",
+            Class::Propagating => "Propagating",
+            Class::Bug => "Bug",
         }
     }
 
     /// Whether somebody has to act before another try can succeed.
     #[must_use]
     pub fn needs_somebody(&self) -> bool {
-        matches!(self.class, Class::Denied | Class::Invalid | Class::Quota | Class::NotOwned)
+        matches!(self.class, Class::Denied | Class::Invalid | Class::Quota | Class::NotOwned | Class::Bug)
     }
 
     fn describe(&self) -> String {
@@ -134,7 +192,14 @@ impl Error {
         match self.class {
             Class::Denied => format!("AWS denies {action} on {subject} ({said}): allow that action for the operator"),
             Class::Throttled => format!("AWS throttles {action} on {subject} ({said}): tried again more slowly"),
-            _ => format!("{action} on {subject} failed ({said})"),
+            Class::Bug => format!("{action} on {subject}: a bug of aiplatform, please report it ({said})"),
+            Class::Propagating => format!(
+                "{action} on {subject} failed ({said}): IAM may not have told everybody yet about what was just written; tried \
+                 again for two minutes"
+            ),
+            Class::Invalid | Class::Quota | Class::NotOwned | Class::Conflict | Class::NotFound | Class::Transient => {
+                format!("{action} on {subject} failed ({said})")
+            }
         }
     }
 }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use crate::execute::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Refusal, Step};
-use crate::provider::{Applied, Class};
+use crate::propagation::RoleWrites;
+use crate::provider::{Applied, Class, Failures};
 use crate::repeats::Repeats;
 use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner};
 use crate::schedule::Next;
@@ -49,11 +50,19 @@ pub struct Past {
     pub thorough: bool,
     /// Moves of endpoints that AWS refused in the last pass, for which scaling was taken off: it is put back.
     pub refused: BTreeMap<Key, Refusal>,
+    /// When roles were written.
+    pub role_writes: RoleWrites,
 }
 
 impl Default for Past {
     fn default() -> Self {
-        Self { repeats: Repeats::default(), recalled: Observations::new(), thorough: true, refused: BTreeMap::new() }
+        Self {
+            repeats: Repeats::default(),
+            recalled: Observations::new(),
+            thorough: true,
+            refused: BTreeMap::new(),
+            role_writes: RoleWrites::default(),
+        }
     }
 }
 
@@ -115,7 +124,7 @@ impl Recollection {
             }
             let Some(observed) = observations.get(&step.key) else { continue };
             let is_settled = match step.action {
-                Action::Keep | Action::Retain(_) => step.held.is_none(),
+                Action::Keep | Action::Retain(_) => step.held.is_none() && step.unknown.is_empty(),
                 // What is not there comes only from us, when what it waits for is ready.
                 Action::Blocked(_) => matches!(observed.state, ObservedState::Absent),
                 _ => false,
@@ -132,7 +141,8 @@ impl Recollection {
             if matches!(outcomes.get(&step.key), Some(Outcome::Failed(_))) {
                 self.0.remove(&step.key);
             }
-            if matches!(outcomes.get(&step.key), Some(Outcome::Failed(error)) if error.class == Class::NotFound) {
+            let is_missing = |failures: &Failures| failures.errors().any(|error| error.class == Class::NotFound);
+            if matches!(outcomes.get(&step.key), Some(Outcome::Failed(failures)) if is_missing(failures)) {
                 for doubtful in &step.needs {
                     self.0.remove(doubtful);
                 }
@@ -257,7 +267,7 @@ mod tests {
             ("endpoint", Kind::SageMakerEndpoint, Action::Create),
         ]);
         plan.steps[1].needs = vec![plan.steps[0].key.clone()];
-        let failed = Outcome::Failed(crate::testing::failure(crate::provider::Class::NotFound));
+        let failed = Outcome::Failed(crate::testing::failure(crate::provider::Class::NotFound).into());
         let outcomes = Outcomes::from([(plan.steps[1].key.clone(), failed)]);
         let mut recollection = Recollection::default();
         let recalled_before = Observations::new();

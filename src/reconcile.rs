@@ -16,9 +16,9 @@ use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::{Error, Place, Provider};
 use crate::recollection::Past;
-use crate::resource::{Desired, Key, Observations, Request, Resource};
+use crate::resource::{Desired, Key, Observations, Request, Resource, endpoint};
 use crate::schedule::Next;
-use crate::status::{Subject, Verdict, facts, inventory, of_unknown_kinds, status};
+use crate::status::{Subject, Verdict, facts, inventory, of_unknown_kinds, removals, status};
 use crate::tags;
 
 /// What a pass has to know beside the object.
@@ -200,6 +200,9 @@ pub async fn reconcile<P: Provider>(
         return ended(Verdict::Announced(&resources));
     }
     let (plan, outcomes) = execute(provider, &aim.place, &plan, authority).await;
+    let mut role_writes = past.role_writes.clone();
+    role_writes.record(&plan, &outcomes, now);
+    let outcomes = role_writes.explain(&plan, outcomes, now);
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
     let finished = deleting
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
@@ -212,8 +215,13 @@ pub async fn reconcile<P: Provider>(
 /// Moves that cannot succeed before somebody acts, and for which scaling was taken off.
 fn refused_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
     let refused = plan.steps.iter().filter_map(|step| match outcomes.get(&step.key) {
-        Some(Outcome::Failed(error)) if error.needs_somebody() && step.attempting.as_ref()?.reshape => {
-            Some((step.key.clone(), Refusal { reason: error.reason(), message: error.to_string() }))
+        Some(Outcome::Failed(failures)) if step.attempting.as_ref()?.reshape => {
+            let refused = failures.refused().iter().find(|refused| {
+                let is_move = refused.part.as_deref().is_none_or(|part| part == endpoint::field::CONFIG);
+                is_move && refused.error.needs_somebody()
+            })?;
+            let refusal = Refusal { reason: refused.error.reason(), message: refused.error.to_string() };
+            Some((step.key.clone(), refusal))
         }
         _ => None,
     });
@@ -285,10 +293,12 @@ impl Aim {
             let artifacts = guardrails.artifacts(&namespace, labels);
             Intent { artifacts, ..Intent::keep(spec.management_policy) }
         };
+        let intent = Intent { remembered: removals(object.status.as_ref()), ..intent };
         let place = Place {
             region: spec.region.clone(),
             account_id: spec.account_id.clone(),
             owner: tags::owner(cluster, &namespace, &name),
+            uid: object.uid().unwrap_or_default(),
             assume_role: spec.assume_role.clone(),
         };
         Ok(Self { namespace, name, place, desired, intent })

@@ -66,9 +66,11 @@ pub fn message(step: &Step) -> Option<String> {
         }
         Action::Refuse(refusal) => Some(refusal.message.clone()),
         Action::Unreadable(error) => Some(error.to_string()),
-        _ => {
-            let held = step.held.as_ref().map(|held| held.message.clone());
-            held.or_else(|| not_granted(step)).or_else(|| step.withheld.map(Into::into))
+        Action::Create | Action::Update(_) | Action::Delete { .. } | Action::Keep => {
+            let unknown = step.unknown.values().map(ToString::to_string);
+            let held = step.held.iter().map(|held| held.message.clone());
+            let said: Vec<String> = held.chain(unknown).chain(not_granted(step)).collect();
+            if said.is_empty() { step.withheld.map(Into::into) } else { Some(said.join("; ")) }
         }
     }
 }
@@ -123,7 +125,7 @@ impl fmt::Display for Text<'_> {
             if let Some(message) = message(step) {
                 writeln!(formatter, "      {message}")?;
             }
-            for remark in &step.remarks {
+            for remark in step.remarks.iter().chain(step.exposures.iter().map(|exposure| &exposure.message)) {
                 writeln!(formatter, "      note: {remark}")?;
             }
         }

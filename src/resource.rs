@@ -26,6 +26,8 @@ pub use scaling::{ScalableTarget, ScalingPolicy, ScheduledAction};
 pub use service_account::ServiceAccount;
 
 use crate::arn;
+use crate::exposure::Exposure;
+use crate::policy;
 use crate::provider::Error;
 use crate::tags::{self, Tags};
 use role::Served;
@@ -100,6 +102,14 @@ impl Kind {
                 | (Self::ScalableTarget, Self::SageMakerEndpoint)
                 | (Self::ScalingPolicy | Self::ScheduledAction, Self::ScalableTarget)
         )
+    }
+
+    /// Whether what needs a resource of this kind needs this part of it. A bucket and a scalable target have to be there
+    /// and to be ours, however they are set up; of a role, what it may do has to be known and written.
+    #[must_use]
+    pub fn is_relied_on_for(self, part: &str) -> bool {
+        let is_aside = [TAGS, role::ATTACHED, endpoint::REVISIONS].contains(&part);
+        !matches!(self, Self::Bucket | Self::ScalableTarget) && !is_aside
     }
 
     /// The kind of that name.
@@ -202,6 +212,24 @@ impl Resource {
         }
     }
 
+    /// The endpoint that it scales, where it scales one.
+    #[must_use]
+    pub fn scaled_endpoint(&self) -> Option<String> {
+        let scaled = match self {
+            Self::ScalableTarget(target) => &target.scaled,
+            Self::ScalingPolicy(policy) => &policy.scaled,
+            Self::ScheduledAction(action) => &action.scaled,
+            Self::Bucket(_)
+            | Self::Role(_)
+            | Self::Model(_)
+            | Self::EndpointConfig(_)
+            | Self::Endpoint(_)
+            | Self::PodIdentityAssociation(_)
+            | Self::ServiceAccount(_) => return None,
+        };
+        Some(scaled.endpoint().to_string())
+    }
+
     /// The fields in the form that is compared: policies by what they mean.
     #[must_use]
     pub fn comparable(&self) -> Value {
@@ -209,8 +237,17 @@ impl Resource {
         match self {
             Self::Role(role) => {
                 fields["trust"] = role.trust.meaning().clone();
+                let left_out = role::left_out(&role.trust);
+                if !left_out.is_empty() {
+                    fields["trust"]["LeftOut"] = json!(left_out);
+                }
                 for (name, policy) in &role.policies {
                     fields["policies"][name] = policy.meaning().clone();
+                }
+            }
+            Self::Bucket(bucket) => {
+                for (sid, statement) in &bucket.policy {
+                    fields["policy"][sid] = policy::statement_meaning(statement);
                 }
             }
             // Their names hold the hash of their content, and SageMaker changes none of it.
@@ -259,17 +296,15 @@ impl Resource {
     #[must_use]
     pub fn removal(&self) -> Removal {
         let tagged = self.tags().and_then(|tags| tags.get(tags::DELETION_POLICY));
-        match (self, tagged.map(String::as_str)) {
-            (_, Some("Delete")) => Removal::WhenEmpty,
-            (_, Some("DeleteWithContents")) => Removal::WithContents,
-            (Self::Bucket(_), _) => Removal::Retain,
-            _ => Removal::WhenEmpty,
+        match (self, tagged.and_then(|tag| Removal::parse(tag))) {
+            (Self::Bucket(_), tagged) => tagged.unwrap_or(Removal::Retain),
+            (_, tagged) => tagged.unwrap_or(Removal::WhenEmpty),
         }
     }
 }
 
-/// What happens to a resource that is no longer declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happens to a resource that is no longer declared, the most careful first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Removal {
     /// It stays.
     Retain,
@@ -277,6 +312,26 @@ pub enum Removal {
     WhenEmpty,
     /// It goes, with what is in it.
     WithContents,
+}
+
+impl Removal {
+    const ALL: [Self; 3] = [Self::Retain, Self::WhenEmpty, Self::WithContents];
+
+    /// The deletion policy as it stands in specs, tags and status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retain => "Retain",
+            Self::WhenEmpty => "Delete",
+            Self::WithContents => "DeleteWithContents",
+        }
+    }
+
+    /// The deletion policy of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|removal| removal.name() == name)
+    }
 }
 
 /// A resource as declared, with what the declaration says about its beginning and end.
@@ -326,6 +381,11 @@ pub struct Observed {
     pub owner: Owner,
     /// Fields that cannot be written without losing something of others, and why.
     pub held: BTreeMap<&'static str, String>,
+    /// Parts that could not be read, by their path, such as `lifecycle` or `policies.access`: they are neither compared
+    /// nor written.
+    pub unknown: BTreeMap<String, Error>,
+    /// What others opened in it.
+    pub exposures: Vec<Exposure>,
     /// What is in it, where that was asked for.
     pub contents: Option<Contents>,
     /// The identifier AWS chose, where it did.
@@ -387,6 +447,8 @@ impl Observed {
             state: ObservedState::Absent,
             owner: Owner::Nobody,
             held: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            exposures: Vec::new(),
             contents: None,
             id: None,
             arn: None,
@@ -406,6 +468,12 @@ impl Observed {
     #[must_use]
     pub fn unreadable(error: Error) -> Self {
         Self { state: ObservedState::Unreadable(error), ..Self::absent() }
+    }
+
+    /// It could not be read, and this holder has it for certain, who is not us.
+    #[must_use]
+    pub fn held_elsewhere(error: Error, holder: &str) -> Self {
+        Self { owner: Owner::Theirs(holder.into()), ..Self::unreadable(error) }
     }
 }
 
@@ -446,6 +514,12 @@ impl Owner {
         }
     }
 }
+
+/// The tags of a resource, as a part of it.
+pub const TAGS: &str = "tags";
+
+/// What is in a resource on its way out, where that is a part that could not be read.
+pub const CONTENTS: &str = "contents";
 
 /// What is in a container that is on its way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -4,6 +4,7 @@ mod access;
 mod conditions;
 mod facts;
 mod models;
+mod removals;
 mod unknown_kinds;
 
 use std::collections::BTreeMap;
@@ -16,13 +17,15 @@ use crate::execute::{Outcome, Outcomes};
 use crate::plan::attainment::LeftOut;
 use crate::plan::{Action, Plan, Step};
 use crate::platform::Problem;
-use crate::provider::Applied;
+use crate::provider::{Applied, Error};
 use crate::render;
-use crate::resource::{Key, Kind, Resource};
+use crate::resource::{Key, Kind, Removal, Resource};
 use crate::schedule::Next;
 
 pub use facts::{Facts, facts};
 pub use models::ROLLED_BACK;
+use removals::removal;
+pub use removals::removals;
 pub use unknown_kinds::of_unknown_kinds;
 
 /// The version of the operator, as it stands in `status.writtenBy`.
@@ -227,6 +230,8 @@ struct Finding<'a> {
     reason: Option<&'static str>,
     message: Option<String>,
     weight: Weight,
+    /// Whether something of it failed that passes by itself, whatever else of it somebody has to mend.
+    retries: bool,
 }
 
 /// How much a finding matters for the whole: the heaviest decides.
@@ -244,7 +249,7 @@ impl<'a> Finding<'a> {
     fn outdated(step: &'a Step, made: &Key) -> Self {
         let message = format!("{made}, which it needs, was made again: it is looked at once more");
         let (state, reason) = (State::Progressing, Some("Progressing"));
-        Self { step, state, reason, message: Some(message), weight: Weight::Confirming }
+        Self { step, state, reason, message: Some(message), weight: Weight::Confirming, retries: false }
     }
 
     fn resource(&self, before: &AIPlatformStatus, now: Timestamp) -> ResourceStatus {
@@ -262,9 +267,27 @@ impl<'a> Finding<'a> {
             arn: self.step.arn.clone().or_else(|| previous.and_then(|previous| previous.arn.clone())),
             state: self.state.clone(),
             reason,
-            message: self.message.clone(),
+            message: self.with_exposures(),
+            deletion_policy: self.removal(previous).map(|removal| removal.name().to_string()),
             since: Some(since),
         }
+    }
+
+    /// What the spec says of its end, or the last thing that a spec said, which no tag on the resource can loosen.
+    fn removal(&self, previous: Option<&ResourceStatus>) -> Option<Removal> {
+        if self.step.key.kind != Kind::Bucket {
+            return None;
+        }
+        let declared = self.step.desired.as_ref().map(Resource::removal);
+        let tagged = || self.step.observed.as_ref().map(Resource::removal);
+        let kept = (self.state == State::Retained).then_some(Removal::Retain);
+        declared.or_else(|| previous.and_then(removal)).or_else(tagged).or(kept)
+    }
+
+    fn with_exposures(&self) -> Option<String> {
+        let exposed = self.step.exposures.iter().map(|exposure| exposure.message.as_str());
+        let said: Vec<&str> = self.message.as_deref().into_iter().chain(exposed).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     fn describe(&self) -> String {
@@ -289,17 +312,55 @@ fn is(resource: &ResourceStatus, key: &Key) -> bool {
     resource.kind == key.kind.name() && resource.name == key.name
 }
 
+/// What became of one step, with everything that could not be read or written of it, each told once.
 fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
+    let found = outcome_of(step, outcome);
+    let failed = match outcome {
+        Some(Outcome::Failed(failures)) => failures.errors().collect(),
+        _ => Vec::new(),
+    };
+    let troubles: Vec<&Error> = failed.into_iter().chain(step.unknown.values()).collect();
+    if troubles.is_empty() || step.withheld.is_some() {
+        return found;
+    }
+    let mut said: Vec<String> = Vec::new();
+    let held = step.held.as_ref().map(|held| held.message.clone());
+    for text in troubles.iter().map(ToString::to_string).chain(held) {
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+    let stuck = troubles.iter().find(|error| error.needs_somebody());
+    let reason = stuck.map(|error| error.reason()).or(step.held.as_ref().map(|held| held.reason));
+    let is_stuck = reason.is_some();
+    Finding {
+        state: State::Failed,
+        reason: reason.or_else(|| troubles.first().map(|error| error.reason())),
+        message: Some(said.join("; ")),
+        weight: if is_stuck { Weight::Stuck } else { Weight::Failing },
+        retries: troubles.iter().any(|error| !error.needs_somebody()),
+        ..found
+    }
+}
+
+fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     let message = render::message(step);
-    let found = |state, reason, message, weight| Finding { step, state, reason, message, weight };
+    let found = |state, reason, message, weight| Finding {
+        step,
+        state,
+        reason,
+        message,
+        weight,
+        retries: weight == Weight::Failing,
+    };
     if let Some(withheld) = step.withheld {
         let message = format!("to {}: {withheld}", step.action.name().to_lowercase());
         return found(State::Blocked, Some("Observing"), Some(message), Weight::Moving);
     }
     match (&step.action, outcome) {
-        (_, Some(Outcome::Failed(error))) => {
-            let weight = if error.needs_somebody() { Weight::Stuck } else { Weight::Failing };
-            found(State::Failed, Some(error.reason()), Some(error.to_string()), weight)
+        (_, Some(Outcome::Failed(failures))) => {
+            let weight = if failures.needs_somebody() { Weight::Stuck } else { Weight::Failing };
+            found(State::Failed, Some(failures.reason()), Some(failures.to_string()), weight)
         }
         (_, Some(Outcome::Blocked(on))) => {
             let names = on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -377,7 +438,7 @@ fn remarks(step: &Step) -> Option<String> {
 
 fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
     // Counts mean nothing while something could not be read.
-    let unread = plan.steps.iter().any(|step| matches!(step.action, Action::Unreadable(_)));
+    let unread = plan.steps.iter().any(|step| matches!(step.action, Action::Unreadable(_)) || !step.unknown.is_empty());
     if subject.observing && !subject.deleting && !unread {
         return observing(plan);
     }
@@ -419,7 +480,7 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
 
 /// What somebody has to mend does not hold up what goes on beside it.
 fn soonest(found: &[Finding]) -> Option<Next> {
-    if found.iter().any(|finding| finding.weight == Weight::Failing) {
+    if found.iter().any(|finding| finding.retries) {
         return Some(Next::Retry);
     }
     found.iter().any(Finding::is_underway).then_some(Next::Transition)
@@ -456,12 +517,15 @@ fn settled(found: &[Finding]) -> String {
 /// Whether a step is still to be taken after this pass.
 fn is_open(step: &Step, outcome: Option<&Outcome>) -> bool {
     match &step.action {
-        Action::Keep | Action::Retain(_) => step.held.is_some() || !step.left_out.is_empty(),
+        Action::Keep | Action::Retain(_) => {
+            step.held.is_some() || !step.left_out.is_empty() || !step.unknown.is_empty()
+        }
         Action::Wait(_) | Action::Blocked(_) | Action::Refuse(_) | Action::Unreadable(_) => true,
         Action::Create | Action::Update(_) | Action::Delete { .. } => {
             step.withheld.is_some()
                 || step.held.is_some()
                 || !step.left_out.is_empty()
+                || !step.unknown.is_empty()
                 || matches!(outcome, Some(Outcome::Blocked(_) | Outcome::Interrupted))
         }
     }
@@ -483,6 +547,9 @@ fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) 
     for resource in resources {
         let key = resource.key();
         let known = before.resources.iter().find(|known| is(known, &key)).cloned();
+        // What the spec says now holds from here on.
+        let deletion_policy = (key.kind == Kind::Bucket).then(|| resource.removal().name().to_string());
+        let known = known.map(|known| ResourceStatus { deletion_policy: deletion_policy.clone(), ..known });
         listed.push(known.unwrap_or_else(|| ResourceStatus {
             kind: key.kind.name().into(),
             name: key.name.clone(),
@@ -491,6 +558,7 @@ fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) 
             state: State::Progressing,
             reason: Some("Pending".into()),
             message: None,
+            deletion_policy,
             since: Some(Time(now)),
         }));
     }

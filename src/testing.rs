@@ -104,6 +104,8 @@ pub(crate) fn step(name: &str, action: Action, needs: &[&str]) -> Step {
         desired: None,
         observed: None,
         held: None,
+        unknown: std::collections::BTreeMap::new(),
+        exposures: Vec::new(),
         withheld: None,
         awaits: Vec::new(),
         left_out: Vec::new(),

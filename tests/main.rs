@@ -3,6 +3,8 @@
 #![cfg_attr(test, expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference"))]
 
 #[cfg(test)]
+mod adapters;
+#[cfg(test)]
 mod convergence;
 #[cfg(test)]
 mod end_to_end;

@@ -161,6 +161,10 @@ pub struct ResourceStatus {
     /// Why, in a sentence, with what AWS said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Of a bucket: what the spec said of its end when it last declared it. The more careful of this and of the
+    /// bucket's own tag holds once the bucket is no longer declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<String>,
     /// Since when it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,

@@ -113,8 +113,9 @@ const ONE_A_DAY: &str = "self.all(a, self.exists_one(b, b.days == a.days))";
 #[x_kube(validation = ("!has(self.transitions) || !has(self.expiration) || !has(self.expiration.days) || self.transitions.all(t, t.days < self.expiration.days)", "expiration.days must be greater than the days of every transition"))]
 #[x_kube(validation = ("!has(self.noncurrentTransitions) || !has(self.noncurrentExpiration) || self.noncurrentTransitions.all(t, t.days < self.noncurrentExpiration.days)", "noncurrentExpiration.days must be greater than the days of every noncurrent transition"))]
 pub struct LifecycleRule {
-    /// The rule's name, unique in the bucket.
-    #[schemars(length(min = 1, max = 251), regex(pattern = r"^[a-zA-Z0-9]([a-zA-Z0-9 ._-]*[a-zA-Z0-9])?$"))]
+    /// The rule's name, unique in the bucket: anything that S3 takes behind `aip-`, without control characters, and
+    /// without blanks at its ends.
+    #[schemars(length(min = 1, max = 251), regex(pattern = r"^[^\p{Cc}\p{Z}]([^\p{Cc}]*[^\p{Cc}\p{Z}])?$"))]
     pub id: String,
     /// A rule that is not enabled is kept in AWS but does nothing.
     #[serde(default = "super::yes")]

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::findings::{Finding, Severity};
 use crate::diff::Change;
+use crate::exposure::{Exposure, Extent};
 use crate::grants::Grant;
-use crate::plan::superseded::LEFT_AS_FOUND;
 use crate::plan::{Action, Plan, Step};
 use crate::policy::Statement;
 use crate::render;
@@ -36,12 +36,13 @@ pub(super) fn differences(plan: &Plan) -> Vec<Difference> {
 
 fn difference(step: &Step) -> Option<Difference> {
     let changes: Vec<Change> = match &step.action {
-        Action::Keep if step.left_out.is_empty() => return None,
+        Action::Keep if step.left_out.is_empty() && step.held.is_none() => return None,
         Action::Update(changes) => changes.iter().filter(|change| matters(step.key.kind, change)).cloned().collect(),
         Action::Retain(_) if step.key.kind == Kind::Bucket => return None,
         _ => Vec::new(),
     };
-    if matches!(step.action, Action::Update(_)) && changes.is_empty() && step.left_out.is_empty() {
+    let is_otherwise_as_declared = step.left_out.is_empty() && step.held.is_none();
+    if matches!(step.action, Action::Update(_)) && changes.is_empty() && is_otherwise_as_declared {
         return None;
     }
     Some(Difference {
@@ -58,22 +59,31 @@ fn matters(kind: Kind, change: &Change) -> bool {
     kind != Kind::Bucket || change.field() == bucket::field::POLICY
 }
 
-/// What others attached to our roles, which widens them and nothing is done about it; and what is declared and not
-/// granted.
+/// What others opened in what is ours, about which nothing is done; and what is declared and not granted.
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
-    let roles = plan.steps.iter().filter(|step| step.key.kind == Kind::Role);
-    roles.flat_map(|step| attached(step).chain(not_granted(step))).collect()
+    let exposed = |step| -> Vec<Finding> { step_exposures(step).collect() };
+    plan.steps.iter().flat_map(|step| exposed(step).into_iter().chain(not_granted(step))).collect()
 }
 
-fn attached(step: &Step) -> impl Iterator<Item = Finding> {
-    // What could not be read is told as that.
-    let remarks = step.remarks.iter().filter(|remark| !remark.contains(LEFT_AS_FOUND));
-    remarks.map(|remark| Finding {
-        rule: "policy-attached-by-others",
-        severity: Severity::Warning,
-        subject: format!("role {}", step.key.name),
-        message: format!("{remark}: the role can do more than what stands here; detach the policy or declare it"),
-    })
+fn step_exposures(step: &Step) -> impl Iterator<Item = Finding> {
+    step.exposures.iter().map(|exposure| finding(step, exposure))
+}
+
+fn finding(step: &Step, exposure: &Exposure) -> Finding {
+    let (rule, severity) = match exposure.extent {
+        Extent::Everybody | Extent::Changes => ("bucket-opened-by-others", Severity::Error),
+        Extent::Reads => ("bucket-opened-by-others", Severity::Warning),
+        Extent::Service => ("bucket-opened-by-others", Severity::Info),
+        Extent::Attached => ("policy-attached-by-others", Severity::Warning),
+    };
+    let message = match exposure.extent {
+        Extent::Attached => {
+            format!("{}: the role can do more than what stands here; detach the policy or declare it", exposure.message)
+        }
+        _ => exposure.message.clone(),
+    };
+    let kind = if step.key.kind == Kind::Role { "role" } else { "bucket" };
+    Finding { rule, severity, subject: format!("{kind} {}", step.key.name), message }
 }
 
 fn not_granted(step: &Step) -> impl Iterator<Item = Finding> {

@@ -165,9 +165,10 @@ fn differences_are_told_where_they_matter_to_access() {
                 }
             }
             Resource::ServiceAccount(_) => *observed = Observed::absent(),
-            _ => {
-                observed.remarks = vec!["policy X was attached".into()];
+            Resource::Role(_) => {
+                observed.exposures = vec![crate::exposure::attached("r", "policy X")];
             }
+            _ => {}
         }
         if observed.resource.is_some() {
             observed.resource = Some(there.resource.clone());

@@ -83,9 +83,12 @@ pub(super) fn told(manifest: &Manifest, obstacle: &Obstacle) -> Vec<String> {
 
 /// What could not be read, a line for each.
 pub(super) fn unreadable(plan: &Plan) -> Vec<String> {
-    let told = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Unreadable(error) => Some(format!("{}: {error}", step.key)),
-        _ => None,
+    let told = plan.steps.iter().flat_map(|step| {
+        let whole = match &step.action {
+            Action::Unreadable(error) => Some(error),
+            _ => None,
+        };
+        whole.into_iter().chain(step.unknown.values()).map(|error| format!("{}: {error}", step.key))
     });
     told.collect()
 }

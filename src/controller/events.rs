@@ -7,7 +7,9 @@ use super::Context;
 use crate::api::AIPlatform;
 use crate::api::status::{AIPlatformStatus, ModelStatus, ResourceStatus, State};
 use crate::execute::Outcome;
-use crate::provider::Applied;
+use crate::exposure::Exposure;
+use crate::plan::{Action, Step};
+use crate::provider::{Applied, Error};
 use crate::reconcile::Pass;
 use crate::render;
 use crate::status::ROLLED_BACK;
@@ -42,21 +44,33 @@ pub(super) async fn publish<P>(object: &AIPlatform, pass: &Pass, context: &Conte
 fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     for step in &pass.plan.steps {
-        let Some(Outcome::Done(applied)) = pass.outcomes.get(&step.key) else { continue };
-        let (reason, action) = match (step.action.name(), applied) {
-            ("Create", _) => ("Created", "Create"),
-            ("Update", _) => ("Updated", "Update"),
-            ("Delete", Applied::Gone) => ("Deleted", "Delete"),
-            ("Delete", Applied::Progressing(_)) => ("Deleting", "Delete"),
+        let outcome = pass.outcomes.get(&step.key);
+        let (reason, action) = match (&step.action, outcome) {
+            (Action::Create, Some(Outcome::Done(_))) => ("Created", "Create"),
+            (Action::Create, Some(Outcome::Failed(failures))) if failures.wrote() => ("Created", "Create"),
+            (Action::Update(_), Some(Outcome::Done(_))) => ("Updated", "Update"),
+            (Action::Update(_), Some(Outcome::Failed(failures))) if failures.wrote() => ("Updated", "Update"),
+            (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone))) => ("Deleted", "Delete"),
+            (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(_)))) => ("Deleting", "Delete"),
             _ => continue,
         };
-        let fields = render::fields(&step.action).join(", ");
+        let is_written = |field: &String| match outcome {
+            Some(Outcome::Failed(failures)) => !failures.concerns(field),
+            _ => true,
+        };
+        let fields: Vec<String> = render::fields(&step.action).into_iter().filter(is_written).collect();
+        let fields = fields.join(", ");
         let what = if fields.is_empty() { step.key.to_string() } else { format!("{}: {fields}", step.key) };
         let about = Some(about(step.key.kind.name(), &step.key.name));
         notes.push(Note { warning: false, reason: reason.into(), action, message: what, about });
     }
+    notes.extend(pass.plan.steps.iter().flat_map(|step| exposed(previous, step)));
     for resource in &pass.status.resources {
         let before = previous.and_then(|status| status.resources.iter().find(|before| same(before, resource)));
+        // Of a resource that fails, each refused part is told by itself.
+        if refusals(&mut notes, pass, before, resource) {
+            continue;
+        }
         let is_new = before.is_none_or(|before| before.state != resource.state || before.reason != resource.reason);
         let warning = is_warning(resource);
         if is_new && (warning || resource.state == State::Retained) {
@@ -80,6 +94,54 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
     }
     notes.extend(turned(previous, pass));
     notes
+}
+
+/// Tells each part of a resource that could not be written or read, once for as long as it stays so. Whether there is
+/// one.
+fn refusals(notes: &mut Vec<Note>, pass: &Pass, before: Option<&ResourceStatus>, resource: &ResourceStatus) -> bool {
+    let is_about = |step: &&Step| step.key.kind.name() == resource.kind && step.key.name == resource.name;
+    let Some(step) = pass.plan.steps.iter().find(is_about) else { return false };
+    let failed = match pass.outcomes.get(&step.key) {
+        Some(Outcome::Failed(failures)) => failures.errors().collect(),
+        _ => Vec::new(),
+    };
+    let errors: Vec<&Error> = failed.into_iter().chain(step.unknown.values()).collect();
+    for error in &errors {
+        if is_told(before, error) || notes.iter().any(|note| note.message.contains(&error.to_string())) {
+            continue;
+        }
+        notes.push(Note {
+            warning: true,
+            reason: error.reason().into(),
+            action: "Reconcile",
+            message: format!("{} {}: {error}", resource.kind, resource.name),
+            about: Some(about(&resource.kind, &resource.name)),
+        });
+    }
+    !errors.is_empty()
+}
+
+/// Whether the status before says so already, as far as it does not differ from call to call.
+fn is_told(before: Option<&ResourceStatus>, error: &Error) -> bool {
+    let message = before.filter(|before| before.state == State::Failed).and_then(|before| before.message.as_deref());
+    let call = format!("{} on {}", error.action, error.subject);
+    message.is_some_and(|message| message.contains(&call) && message.contains(&error.code))
+}
+
+/// What others opened, told when it is first seen.
+fn exposed(previous: Option<&AIPlatformStatus>, step: &Step) -> Vec<Note> {
+    let is_same = |resource: &&ResourceStatus| resource.kind == step.key.kind.name() && resource.name == step.key.name;
+    let before = previous.and_then(|status| status.resources.iter().find(is_same));
+    let said = before.and_then(|before| before.message.as_deref()).unwrap_or_default();
+    let new = step.exposures.iter().filter(|exposure| !said.contains(&exposure.message));
+    let note = |exposure: &Exposure| Note {
+        warning: true,
+        reason: "OpenedByOthers".into(),
+        action: "Reconcile",
+        message: format!("{}: {}", step.key, exposure.message),
+        about: Some(about(step.key.kind.name(), &step.key.name)),
+    };
+    new.map(note).collect()
 }
 
 /// What a rollout has come to. That it began, failed or was rolled back is told of its resources.

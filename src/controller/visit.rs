@@ -18,7 +18,8 @@ use super::{Context, Error, FIELD_MANAGER};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::execute::Outcome;
 use crate::guardrails::Labels;
-use crate::plan::Action;
+use crate::plan::{Action, Step};
+use crate::propagation::RoleWrites;
 use crate::provider::Provider;
 use crate::provider::kubernetes::namespace_labels;
 use crate::recollection::{Occasion, Past, Recollection, Seen};
@@ -40,6 +41,8 @@ pub(super) struct Visit {
     repeats: Repeats,
     /// What was seen.
     recollection: Recollection,
+    /// When roles were written.
+    role_writes: RoleWrites,
     /// What the user asked for by then.
     asked: Option<Asked>,
     /// How often the user may ask for a look at everything.
@@ -113,18 +116,21 @@ pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &
     let mut acted = Progress::None;
     let mut refused = BTreeMap::new();
     let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
+    let mut role_writes = visits(context).entry(uid(&object)).or_default().role_writes.clone();
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
         let recalled = recollection.recall(occasion, now);
-        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused };
+        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused, role_writes };
         let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.authority).await;
         let Pass { plan, outcomes, observations, .. } = &pass;
         recollection.record(&Seen { plan, outcomes, observations, recalled: &known.recalled }, pass.next, now);
         repeats = known.repeats;
         repeats.record(plan, outcomes);
+        role_writes = known.role_writes;
+        role_writes.record(plan, outcomes, now);
         refused = pass.refused.clone();
         acted = acted.max(progress(&pass));
-        keep(&object, &repeats, &recollection, &pass, context);
+        keep(&object, &repeats, &recollection, &role_writes, &pass, context);
         if !pass.plan.steps.is_empty() {
             occasion = Occasion::Poll;
         }
@@ -224,11 +230,19 @@ fn asked(object: &AIPlatform) -> Asked {
     (object.metadata.generation, annotation, object.metadata.deletion_timestamp.is_some())
 }
 
-fn keep<P>(object: &AIPlatform, repeats: &Repeats, recollection: &Recollection, pass: &Pass, context: &Context<P>) {
+fn keep<P>(
+    object: &AIPlatform,
+    repeats: &Repeats,
+    recollection: &Recollection,
+    role_writes: &RoleWrites,
+    pass: &Pass,
+    context: &Context<P>,
+) {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
     visit.repeats = repeats.clone();
     visit.recollection = recollection.clone();
+    visit.role_writes = role_writes.clone();
     let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
     context.metrics.set_aside(std::mem::replace(&mut visit.set_aside, set_aside), set_aside);
 }
@@ -257,8 +271,14 @@ enum Progress {
 }
 
 fn progress(pass: &Pass) -> Progress {
-    let done = pass.plan.steps.iter().filter(|step| matches!(pass.outcomes.get(&step.key), Some(Outcome::Done(_))));
-    done.map(|step| if matches!(step.action, Action::Create) { Progress::Made } else { Progress::Changed })
+    let is_written = |step: &&Step| match pass.outcomes.get(&step.key) {
+        Some(Outcome::Done(_)) => true,
+        Some(Outcome::Failed(failures)) => failures.wrote(),
+        _ => false,
+    };
+    let written = pass.plan.steps.iter().filter(is_written);
+    written
+        .map(|step| if matches!(step.action, Action::Create) { Progress::Made } else { Progress::Changed })
         .max()
         .unwrap_or(Progress::None)
 }
@@ -320,12 +340,18 @@ fn log<P>(pass: &Pass, context: &Context<P>) {
                 let fields = crate::render::fields(&step.action).join(" ");
                 info!(kind, resource = name, fields, "{}", action.to_lowercase());
             }
-            Some(Outcome::Failed(error)) => {
+            Some(Outcome::Failed(failures)) => {
                 context.metrics.step(kind, action, "failed");
-                context.metrics.failed(error.reason());
-                warn!(kind, resource = name, reason = error.reason(), "{} failed: {error}", action.to_lowercase());
+                for error in failures.errors() {
+                    context.metrics.failed(error.reason());
+                    warn!(kind, resource = name, reason = error.reason(), "{} failed: {error}", action.to_lowercase());
+                }
             }
             _ => {}
+        }
+        for (part, error) in &step.unknown {
+            context.metrics.failed(error.reason());
+            warn!(kind, resource = name, part, reason = error.reason(), "a part could not be read: {error}");
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::storage::{BucketDeletionPolicy, LifecycleRule as RuleSpec};
 use crate::grants::bucket_policy;
 use crate::platform::{Bucket as BucketSpec, Platform, lifecycle};
-use crate::policy::{self, Statement};
+use crate::policy::Statement;
 use crate::resource::bucket::{
     Bucket, Encryption, Expiration, Filter, LifecycleRule, NoncurrentExpiration, NoncurrentTransition,
     PublicAccessBlock, Transition,
@@ -18,13 +18,13 @@ pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
 }
 
 fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
-    let (removal, deletion_policy) = match spec.deletion_policy {
-        BucketDeletionPolicy::Retain => (Removal::Retain, "Retain"),
-        BucketDeletionPolicy::Delete => (Removal::WhenEmpty, "Delete"),
-        BucketDeletionPolicy::DeleteWithContents => (Removal::WithContents, "DeleteWithContents"),
+    let removal = match spec.deletion_policy {
+        BucketDeletionPolicy::Retain => Removal::Retain,
+        BucketDeletionPolicy::Delete => Removal::WhenEmpty,
+        BucketDeletionPolicy::DeleteWithContents => Removal::WithContents,
     };
     let mut tags = tags.clone();
-    tags.insert(tags::DELETION_POLICY.into(), deletion_policy.into());
+    tags.insert(tags::DELETION_POLICY.into(), removal.name().into());
     Desired {
         resource: Resource::Bucket(Bucket {
             name: spec.bucket_name.clone(),
@@ -45,7 +45,7 @@ fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
 }
 
 fn written(statement: &Statement) -> (String, Value) {
-    (statement.sid.clone(), policy::canonical(&statement.to_value()))
+    (statement.sid.clone(), statement.to_value())
 }
 
 fn lifecycle_rule(rule: &RuleSpec) -> LifecycleRule {

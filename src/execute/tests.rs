@@ -12,7 +12,7 @@ use crate::desire::desire;
 use crate::plan::{Intent, Refusal, plan};
 use crate::platform::validate;
 use crate::provider::Class;
-use crate::resource::{Observations, Observed, Request, Resource};
+use crate::resource::{Kind, Observations, Observed, Request, Resource};
 use crate::testing::{ACCOUNT, CLUSTER, REGION, bucket_key, failure, object, ours, refusal, step};
 
 /// Long enough for any machine; only a test that fails waits for it.
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A provider that answers from a script and writes down what it was asked.
 #[derive(Default)]
 struct Script {
-    answers: BTreeMap<&'static str, Result<Applied, Error>>,
+    answers: BTreeMap<&'static str, Result<Applied, Failures>>,
     /// Steps that only go on together with another of them.
     meeting: Option<(Barrier, &'static [&'static str])>,
     /// The step during which the operator is told to end, and how.
@@ -32,7 +32,7 @@ struct Script {
 }
 
 impl Script {
-    fn answering<const N: usize>(answers: [(&'static str, Result<Applied, Error>); N]) -> Self {
+    fn answering<const N: usize>(answers: [(&'static str, Result<Applied, Failures>); N]) -> Self {
         Self { answers: answers.into(), ..Self::default() }
     }
 
@@ -42,7 +42,7 @@ impl Script {
 }
 
 impl Provider for Script {
-    async fn account(&self, place: &Place) -> Result<String, Error> {
+    async fn account(&self, place: &Place) -> Result<String, crate::provider::Error> {
         Ok(place.account_id.clone())
     }
 
@@ -50,7 +50,7 @@ impl Provider for Script {
         Observations::new()
     }
 
-    async fn apply(&self, _: &Place, step: &Step) -> Result<Applied, Error> {
+    async fn apply(&self, _: &Place, step: &Step) -> Result<Applied, Failures> {
         let name = step.key.name.as_str();
         self.log.lock().unwrap().push(format!("{name} begins"));
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
@@ -76,7 +76,13 @@ impl Provider for Script {
 }
 
 async fn carry_out(script: &Script, plan: &Plan, stop: &CancellationToken) -> (Plan, Outcomes) {
-    let place = Place { region: REGION.into(), account_id: ACCOUNT.into(), owner: "c/n/p".into(), assume_role: None };
+    let place = Place {
+        region: REGION.into(),
+        account_id: ACCOUNT.into(),
+        owner: "c/n/p".into(),
+        uid: "u".into(),
+        assume_role: None,
+    };
     let authority = Authority::unelected(stop.clone());
     tokio::time::timeout(PATIENCE, execute(script, &place, plan, &authority)).await.expect("the run ends")
 }
@@ -147,10 +153,10 @@ async fn one_platform_has_at_most_eight_calls_in_flight() {
 #[tokio::test]
 async fn a_failure_holds_up_its_own_branch_only() {
     let error = failure(Class::Transient);
-    let script = Script::answering([("a", Err(error.clone()))]);
+    let script = Script::answering([("a", Err(error.clone().into()))]);
     let steps = vec![create("a", &[]), create("x", &[]), create("b", &["a"]), create("y", &["x"])];
     let found = run(&script, steps).await;
-    let expected = [("a", Outcome::Failed(error)), ("b", blocked(&["a"])), ("x", ready()), ("y", ready())];
+    let expected = [("a", Outcome::Failed(error.into())), ("b", blocked(&["a"])), ("x", ready()), ("y", ready())];
     assert_eq!(found, outcomes(expected));
     assert!(!script.log().contains(&"b begins".into()), "{:?}", script.log());
 }
@@ -158,19 +164,19 @@ async fn a_failure_holds_up_its_own_branch_only() {
 #[tokio::test]
 async fn every_failure_is_collected() {
     let (one, two) = (failure(Class::Denied), failure(Class::Throttled));
-    let script = Script::answering([("a", Err(one.clone())), ("b", Err(two.clone()))]);
+    let script = Script::answering([("a", Err(one.clone().into())), ("b", Err(two.clone().into()))]);
     let found = run(&script, vec![create("a", &[]), create("b", &[])]).await;
-    assert_eq!(found, outcomes([("a", Outcome::Failed(one)), ("b", Outcome::Failed(two))]));
+    assert_eq!(found, outcomes([("a", Outcome::Failed(one.into())), ("b", Outcome::Failed(two.into()))]));
 }
 
 #[tokio::test]
 async fn blocked_goes_on_down_the_branch_and_names_what_it_waits_for() {
     let error = failure(Class::Quota);
-    let script = Script::answering([("a", Err(error.clone()))]);
+    let script = Script::answering([("a", Err(error.clone().into()))]);
     let steps = vec![create("a", &[]), create("b", &["a"]), create("c", &["b"]), create("d", &["c"])];
     let found = run(&script, steps).await;
     let expected =
-        [("a", Outcome::Failed(error)), ("b", blocked(&["a"])), ("c", blocked(&["b"])), ("d", blocked(&["c"]))];
+        [("a", Outcome::Failed(error.into())), ("b", blocked(&["a"])), ("c", blocked(&["b"])), ("d", blocked(&["c"]))];
     assert_eq!(found, outcomes(expected));
 }
 
@@ -284,9 +290,9 @@ fn role_of<'a>(plan: &'a Plan, role: &Key) -> (&'a Step, [bool; 2]) {
 async fn a_role_waits_for_its_buckets_whichever_way_they_end_and_gets_those_that_are_made() {
     for (answer, granted, needs_somebody) in [
         (Ok(Applied::Ready), true, None),
-        (Err(failure(Class::Denied)), false, Some(true)),
-        (Err(failure(Class::NotOwned)), false, Some(true)),
-        (Err(failure(Class::Transient)), false, Some(false)),
+        (Err(failure(Class::Denied).into()), false, Some(true)),
+        (Err(failure(Class::NotOwned).into()), false, Some(true)),
+        (Err(failure(Class::Transient).into()), false, Some(false)),
     ] {
         let (planned, role) = of_two_buckets(None);
         let script = Script::answering([("bucket-one", answer.clone())]);
@@ -305,16 +311,16 @@ async fn a_role_waits_for_its_buckets_whichever_way_they_end_and_gets_those_that
 #[tokio::test]
 async fn a_role_that_has_what_is_made_by_now_is_not_written_again() {
     let (planned, role) = of_two_buckets(None);
-    let script = Script::answering([("bucket-one", Err(failure(Class::Denied)))]);
+    let script = Script::answering([("bucket-one", Err(failure(Class::Denied).into()))]);
     let (narrow, _) = carry_out(&script, &planned, &CancellationToken::new()).await;
     let narrow = role_of(&narrow, &role).0.desired.clone();
     let whole = role_of(&planned, &role).0.desired.clone();
     for (live, answer, is_written) in [
-        (narrow.clone(), Err(failure(Class::Denied)), false),
+        (narrow.clone(), Err(failure(Class::Denied).into()), false),
         (narrow, Ok(Applied::Ready), true),
         (whole.clone(), Ok(Applied::Ready), false),
-        (whole.clone(), Err(failure(Class::Transient)), false),
-        (whole, Err(failure(Class::Denied)), true),
+        (whole.clone(), Err(failure(Class::Transient).into()), false),
+        (whole, Err(failure(Class::Denied).into()), true),
     ] {
         let (planned, _) = of_two_buckets(live);
         let script = Script::answering([("bucket-one", answer.clone())]);
@@ -334,4 +340,36 @@ async fn an_operator_that_ends_grants_nothing_on_what_it_did_not_see_made() {
     let (_, outcomes) = carry_out(&script, &planned, &stop).await;
     assert_eq!(outcomes[&role], Outcome::Interrupted);
     assert!(!script.log().iter().any(|entry| entry.starts_with(&role.name)), "{:?}", script.log());
+}
+/// The failure of one part of a step in which others were written.
+fn part(name: &str) -> Failures {
+    let mut parts = crate::provider::Parts::after_a_write();
+    parts.note::<()>(name, Err(failure(Class::Denied).into()));
+    parts.end(Applied::Ready).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_refused_part_holds_up_only_what_needs_that_part() {
+    let on = |kind: Kind, action: Action| {
+        let mut first = step("a", action, &[]);
+        first.key.kind = kind;
+        let mut second = step("b", Action::Create, &[]);
+        second.needs = vec![first.key.clone()];
+        vec![first, second]
+    };
+    let update = || Action::Update(Vec::new());
+    for (kind, action, failures, goes_on) in [
+        (Kind::Bucket, update(), part("versioning"), true),
+        (Kind::Bucket, Action::Create, part("lifecycle"), true),
+        (Kind::Bucket, Action::Create, failure(Class::Denied).into(), false),
+        (Kind::Role, update(), part("tags"), true),
+        (Kind::Role, update(), part("policies.access"), false),
+        (Kind::Role, Action::Create, part("policies.access"), false),
+    ] {
+        let script = Script::answering([("a", Err(failures))]);
+        let steps = on(kind, action);
+        let second = steps[1].key.clone();
+        let outcomes = run_until(&script, steps, &CancellationToken::new()).await;
+        assert_eq!(matches!(outcomes[&second], Outcome::Done(_)), goes_on, "{kind}: {:?}", outcomes[&second]);
+    }
 }

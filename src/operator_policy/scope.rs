@@ -18,6 +18,7 @@ const OWNERS_LIMIT: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
     buckets: BTreeSet<String>,
+    bucket_lists: BTreeSet<String>,
     contents: BTreeSet<String>,
     roles: BTreeSet<String>,
     roles_of_any_path: BTreeSet<String>,
@@ -73,6 +74,7 @@ impl Scope {
         Self {
             contents: buckets.iter().map(|name| arn::bucket("", &format!("{name}/*"))).collect(),
             buckets: buckets.iter().map(|name| arn::bucket("", name)).collect(),
+            bucket_lists: one("*"),
             roles_of_any_path: one(&arn::role("", "*", "/", "*")),
             passed_roles: roles.clone(),
             execution_roles: roles.iter().cloned().chain(names::execution_roles(extent.guardrails)).collect(),
@@ -106,6 +108,7 @@ impl Scope {
                 self.contents.insert(format!("{arn}/*"));
             }
             self.buckets.insert(arn);
+            self.bucket_lists.insert("*".into());
         }
         if !platform.grants.is_empty() {
             self.boundaries.add(&platform.id(), extent.guardrails.boundaries_of(platform));
@@ -148,6 +151,7 @@ impl Scope {
     pub fn resources(&self, on: On) -> &BTreeSet<String> {
         match on {
             On::Bucket => &self.buckets,
+            On::BucketList => &self.bucket_lists,
             On::Contents => &self.contents,
             On::Role => &self.roles,
             On::RoleOfAnyPath => &self.roles_of_any_path,

@@ -16,7 +16,8 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
 const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
 
 /// Actions that IAM knows no resource for.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
+    "s3:ListAllMyBuckets",
     "sagemaker:ListModels",
     "sagemaker:ListEndpointConfigs",
     "application-autoscaling:DescribeScalableTargets",

@@ -75,7 +75,7 @@ pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {
     let desired = Resource::Role(role);
     let action = match &step.observed {
         None => step.action.clone(),
-        Some(observed) => difference(&desired, observed, &BTreeMap::new()).0,
+        Some(observed) => difference(&desired, observed, &BTreeMap::new(), &step.unknown).0,
     };
     let left_out = step.left_out.iter().cloned().chain(left_out).collect();
     Step { action, left_out, desired: Some(desired), awaits: Vec::new(), ..step.clone() }

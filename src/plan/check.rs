@@ -64,7 +64,7 @@ pub fn check<'a>(
 fn concerns_us(observed: &Observed) -> bool {
     match observed.state {
         ObservedState::Absent => false,
-        ObservedState::Unreadable(_) => true,
+        ObservedState::Unreadable(_) => !matches!(observed.owner, Owner::Theirs(_)),
         ObservedState::Ready | ObservedState::Progressing(_) | ObservedState::Failed(_) => {
             observed.owner == Owner::Ours
         }

@@ -1,10 +1,10 @@
 //! What becomes of what is there and no longer desired.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Intent, Refusal, Step, revisions};
 use crate::resource::endpoint::Status;
-use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
+use crate::resource::{CONTENTS, Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
 
 /// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
 /// and still has to be turned to something else. `placed` has steps already; `attainable` is what those steps reach.
@@ -97,16 +97,23 @@ fn successors(observed: &Observed, wanted: &[Desired]) -> Vec<Key> {
 fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
     let action = match (&observed.state, &observed.resource) {
         (ObservedState::Absent, _) => return None,
-        (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
+        // Somebody else has it for certain, and would keep it if it could be read.
+        (ObservedState::Unreadable(_), _) if matches!(observed.owner, Owner::Theirs(_)) => return None,
+        // Nothing would be done with it: no answer is needed for that.
+        (ObservedState::Unreadable(error), _) => match intent.removal(key, None) {
+            Err(why) => Action::Retain(format!("{why}; it could not be read: {error}")),
+            Ok(_) => Action::Unreadable(error.clone()),
+        },
         _ if observed.owner != Owner::Ours => return None,
         (ObservedState::Progressing(why), _) if key.kind == Kind::SageMakerEndpoint && !is_deleting(observed) => {
             Action::Wait(format!("{why}: SageMaker deletes it only when that has ended, which it does by itself"))
         }
         (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
         (_, None) => return None,
-        (_, Some(resource)) => match intent.removal(resource) {
+        (_, Some(resource)) => match intent.removal(key, Some(resource.removal())) {
             Err(why) => Action::Retain(why.into()),
-            Ok(Removal::WithContents) => Action::Delete { with_contents: true },
+            Ok(Some(Removal::WithContents)) => Action::Delete { with_contents: true },
+            Ok(_) if observed.unknown.contains_key(CONTENTS) => Action::Unreadable(observed.unknown[CONTENTS].clone()),
             Ok(_) => match observed.contents.filter(|contents| !contents.is_empty()) {
                 Some(contents) => Action::Refuse(Refusal {
                     reason: "DeletionBlocked",
@@ -130,6 +137,8 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         desired: None,
         observed: observed.resource.clone(),
         held: None,
+        unknown: BTreeMap::new(),
+        exposures: Vec::new(),
         withheld: None,
         awaits: Vec::new(),
         left_out: Vec::new(),

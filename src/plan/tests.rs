@@ -235,11 +235,103 @@ fn a_field_that_cannot_be_written_and_need_not_is_of_no_interest() {
 fn what_cannot_be_read_is_left_alone_whether_it_is_wanted_or_not() {
     let error = failure(Class::Denied);
     let observations = seen([("one-bucket", Observed::unreadable(error.clone()))]);
-    let desired = [wanted_bucket("one-bucket")];
+    let desired = [Desired { removal: Removal::WhenEmpty, ..wanted_bucket("one-bucket") }];
     for plan in [planned(&desired, &observations), planned(&[], &observations), ending(&desired, &observations)] {
         assert_eq!(*only_action(&plan), Action::Unreadable(error.clone()));
         assert!(!only_step(&plan).is_taken());
         assert!(!plan.is_settled());
+    }
+}
+
+#[test]
+fn what_is_kept_anyway_needs_no_answer() {
+    let denied = || seen([("one-bucket", Observed::unreadable(failure(Class::Denied)))]);
+    let kept = [Desired { removal: Removal::Retain, ..wanted_bucket("one-bucket") }];
+    let remembered =
+        Intent { remembered: BTreeMap::from([(bucket_key("one-bucket"), Removal::Retain)]), ..Intent::default() };
+    for plan in [ending(&kept, &denied()), plan("n", "p", &[], &denied(), &remembered)] {
+        let Action::Retain(why) = only_action(&plan) else { panic!("{plan}") };
+        assert!(why.contains("Retain") && why.contains("could not be read"), "{why}");
+    }
+}
+
+#[test]
+fn what_may_not_be_deleted_needs_no_answer_either() {
+    let observations = seen([("one-bucket", Observed::unreadable(failure(Class::Denied)))]);
+    let plan = plan("n", "p", &[], &observations, &Intent::keep(NoDelete));
+    let why = retained(only_action(&plan));
+    assert!(why.contains("NoDelete") && why.contains("could not be read"), "{why}");
+    let wanted = plan_of_wanted(&observations);
+    assert!(matches!(only_action(&wanted), Action::Unreadable(_)), "what is declared has to be read: {wanted}");
+}
+
+fn plan_of_wanted(observations: &Observations) -> Plan {
+    plan("n", "p", &[wanted_bucket("one-bucket")], observations, &Intent::keep(NoDelete))
+}
+
+#[test]
+fn what_somebody_else_has_for_certain_holds_nothing_up() {
+    let elsewhere = Observed::held_elsewhere(failure(Class::Denied), "another account");
+    let observations = seen([("one-bucket", elsewhere)]);
+    let gone = [Desired { removal: Removal::WithContents, ..wanted_bucket("one-bucket") }];
+    for plan in [planned(&[], &observations), ending(&gone, &observations)] {
+        assert_eq!(plan.steps, [], "it is not even listed any more");
+    }
+    let wanted = planned(&[wanted_bucket("one-bucket")], &observations);
+    assert!(matches!(only_action(&wanted), Action::Unreadable(_)), "{wanted}");
+}
+
+#[test]
+fn the_more_careful_of_tag_and_status_holds_once_nothing_is_declared() {
+    let desired = wanted_bucket("one-bucket");
+    let all = [Removal::Retain, Removal::WhenEmpty, Removal::WithContents];
+    for (tagged, remembered) in all.into_iter().flat_map(|tagged| all.map(|remembered| (tagged, remembered))) {
+        let resource = changed(&desired.resource, |bucket| {
+            bucket.tags.insert(crate::tags::DELETION_POLICY.into(), tagged.name().into());
+        });
+        let observations = seen([("one-bucket", ours(&resource))]);
+        let intent =
+            Intent { remembered: BTreeMap::from([(bucket_key("one-bucket"), remembered)]), ..Intent::default() };
+        let plan = plan("n", "p", &[], &observations, &intent);
+        let expected = match tagged.min(remembered) {
+            Removal::Retain => "Retain",
+            _ => "Delete",
+        };
+        assert_eq!(only_action(&plan).name(), expected, "{tagged:?} {remembered:?}");
+        let takes_all = matches!(only_action(&plan), Action::Delete { with_contents: true });
+        assert_eq!(takes_all, tagged.min(remembered) == Removal::WithContents, "{tagged:?} {remembered:?}");
+    }
+}
+
+#[test]
+fn a_part_that_could_not_be_read_is_neither_compared_nor_written_and_the_others_are() {
+    let desired = wanted_bucket("one-bucket");
+    let drifted = changed(&desired.resource, |bucket| {
+        bucket.versioning = !bucket.versioning;
+        bucket.policy.clear();
+    });
+    let unknown = BTreeMap::from([("policy".to_string(), failure(Class::Denied))]);
+    let observed = Observed { unknown: unknown.clone(), ..ours(&drifted) };
+    let both = planned(std::slice::from_ref(&desired), &seen([("one-bucket", observed)]));
+    let Action::Update(changes) = only_action(&both) else { panic!("{both}") };
+    assert_eq!(changes.iter().map(Change::field).collect::<Vec<_>>(), ["versioning"]);
+    let observed = Observed { unknown, ..ours(&desired.resource) };
+    let plan = planned(&[desired], &seen([("one-bucket", observed)]));
+    assert_eq!(*only_action(&plan), Action::Keep);
+    assert!(!plan.is_settled(), "what is unknown is not as declared");
+    assert!(plan.to_string().contains("AWS denies"), "{plan}");
+}
+
+#[test]
+fn a_bucket_whose_contents_cannot_be_counted_goes_only_where_they_do_not_matter() {
+    let desired = wanted_bucket("one-bucket");
+    let unknown = BTreeMap::from([(crate::resource::CONTENTS.to_string(), failure(Class::Denied))]);
+    let observations = seen([("one-bucket", Observed { unknown, ..ours(&desired.resource) })]);
+    for (removal, expected) in
+        [(Removal::Retain, "Retain"), (Removal::WhenEmpty, "Unreadable"), (Removal::WithContents, "Delete")]
+    {
+        let plan = ending(&[Desired { removal, ..desired.clone() }], &observations);
+        assert_eq!(only_action(&plan).name(), expected);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Refusal, Step};
+use super::{Action, Refusal, Step, is_unknown};
 use crate::diff::{Change, changes};
+use crate::provider::Error;
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::tags;
 
@@ -35,7 +36,7 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
         (ObservedState::Ready, _) => {
             let (action, kept_back) = match &observed.resource {
-                Some(resource) => difference(&item.resource, resource, &observed.held),
+                Some(resource) => difference(&item.resource, resource, &observed.held, &observed.unknown),
                 None => (Action::Create, None),
             };
             held = kept_back;
@@ -54,6 +55,8 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         action,
         needs,
         held,
+        unknown: observed.unknown.clone(),
+        exposures: observed.exposures.clone(),
         withheld: None,
         awaits: Vec::new(),
         left_out: Vec::new(),
@@ -74,14 +77,16 @@ pub(super) fn difference(
     desired: &Resource,
     observed: &Resource,
     held: &BTreeMap<&'static str, String>,
+    unknown: &BTreeMap<String, Error>,
 ) -> (Action, Option<Refusal>) {
     let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&observed.comparable(), &desired.comparable())
         .into_iter()
+        .filter(|change| !is_unknown(unknown, &change.path))
         .partition(|change| held.contains_key(change.field()));
-    let refusal = kept_back
-        .first()
-        .and_then(|change| held.get(change.field()))
-        .map(|why| Refusal { reason: "Conflict", message: why.clone() });
+    let mut why: Vec<&str> =
+        kept_back.iter().filter_map(|change| held.get(change.field())).map(String::as_str).collect();
+    why.dedup();
+    let refusal = (!why.is_empty()).then(|| Refusal { reason: "Conflict", message: why.join("; ") });
     match (writable.is_empty(), refusal) {
         (false, refusal) => (Action::Update(writable), refusal),
         (true, Some(refusal)) => (Action::Refuse(refusal), None),

@@ -10,21 +10,21 @@ pub mod iam;
 pub mod s3;
 pub mod sagemaker;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use futures::StreamExt;
 
-use super::{Applied, Error, Place};
+use super::{Applied, Error, Failures, Place};
 use crate::leadership::{Authority, LONGEST_CALL};
 use crate::operator_policy::{Need, On};
 use crate::plan::Step;
 use crate::resource::pod_identity_association::Place as Account;
-use crate::resource::{Key, Kind, Observed, Request};
+use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request, Resource};
 use clients::{ClientSets, Clients};
 
 /// How the operator names itself to AWS, as seen in CloudTrail.
@@ -72,7 +72,13 @@ impl Aws {
         if let Ok(name) = aws_config::AppName::new(APP_NAME) {
             loader = loader.app_name(name);
         }
-        Self { clients: ClientSets::new(loader.load().await, s3_path_style, authority) }
+        Self::with_config(loader.load().await, s3_path_style, authority)
+    }
+
+    /// AWS as this configuration reaches it.
+    #[must_use]
+    pub fn with_config(config: SdkConfig, s3_path_style: bool, authority: Authority) -> Self {
+        Self { clients: ClientSets::new(config, s3_path_style, authority) }
     }
 
     /// Where the operator's own credentials are asked about: the region of the environment, with no account expected.
@@ -82,6 +88,7 @@ impl Aws {
             region: self.clients.home().to_string(),
             account_id: "of the operator".into(),
             owner: String::new(),
+            uid: String::new(),
             assume_role: None,
         }
     }
@@ -119,7 +126,47 @@ impl Aws {
             Box::pin(clients.autoscaling().observe(place, &scaling)).await
         };
         let (each, scaling) = futures::join!(each, scaling);
-        each.into_iter().flatten().chain(scaling).collect()
+        let mut seen: Vec<(Key, Observed)> = each.into_iter().flatten().collect();
+        let scaling = self.owned_by_endpoints(place, scaling, &seen).await;
+        seen.extend(scaling);
+        seen
+    }
+
+    /// What scales an endpoint and carries no owner tag of its own belongs to whoever the endpoint belongs to.
+    async fn owned_by_endpoints(
+        &self,
+        place: &Place,
+        mut scaling: Vec<(Key, Observed)>,
+        seen: &[(Key, Observed)],
+    ) -> Vec<(Key, Observed)> {
+        let is_open =
+            |observed: &Observed| observed.owner == Owner::Nobody && matches!(observed.state, ObservedState::Ready);
+        let open = scaling.iter().filter(|(_, observed)| is_open(observed));
+        let endpoints: BTreeSet<String> =
+            open.filter_map(|(_, observed)| observed.resource.as_ref()?.scaled_endpoint()).collect();
+        let owners = endpoints.into_iter().map(|endpoint| async move {
+            let key = Key { kind: Kind::SageMakerEndpoint, name: endpoint };
+            let known = seen.iter().find(|(seen, _)| *seen == key).map(|(_, observed)| holder(observed));
+            let owner = if let Some(owner) = known {
+                owner
+            } else {
+                let clients = self.clients(&place.region, place).await;
+                Box::pin(clients.sagemaker().holder(place, &key.name)).await
+            };
+            (key.name, owner)
+        });
+        let owners: Vec<_> = owners.collect();
+        let owners: BTreeMap<String, Result<Owner, Error>> =
+            futures::stream::iter(owners).buffer_unordered(CONCURRENT_LOOKS).collect().await;
+        for (_, observed) in scaling.iter_mut().filter(|(_, observed)| is_open(observed)) {
+            let endpoint = observed.resource.as_ref().and_then(Resource::scaled_endpoint).unwrap_or_default();
+            match owners.get(&endpoint) {
+                Some(Ok(owner)) => observed.owner = owner.clone(),
+                Some(Err(error)) => *observed = Observed::unreadable(error.clone()),
+                None => {}
+            }
+        }
+        scaling
     }
 
     async fn look(&self, place: &Place, request: &Request, asked: &BTreeSet<&Key>) -> Vec<(Key, Observed)> {
@@ -128,7 +175,15 @@ impl Aws {
                 let clients = self.clients(&place.region, place).await;
                 Box::pin(clients.sagemaker().observe(place, request, asked)).await
             }
-            _ => self.look_at_one(place, request).await.map(|observed| vec![(request.key.clone(), observed)]),
+            Kind::Bucket
+            | Kind::Role
+            | Kind::ScalableTarget
+            | Kind::ScalingPolicy
+            | Kind::ScheduledAction
+            | Kind::PodIdentityAssociation
+            | Kind::ServiceAccount => {
+                self.look_at_one(place, request).await.map(|observed| vec![(request.key.clone(), observed)])
+            }
         };
         found.unwrap_or_else(|error| vec![(request.key.clone(), Observed::unreadable(error))])
     }
@@ -144,21 +199,30 @@ impl Aws {
                 Box::pin(clients.iam().observe(place, request)).await
             }
             Kind::PodIdentityAssociation => {
+                // A name that is none was never made by us.
                 let Some(account) = Account::parse(&request.key.name, &place.region) else {
                     return Ok(Observed::absent());
                 };
                 let clients = self.clients(&account.region, place).await;
                 Box::pin(clients.eks().observe(place, &account, request)).await
             }
-            _ => Ok(Observed::absent()),
+            Kind::SageMakerModel
+            | Kind::SageMakerEndpointConfig
+            | Kind::SageMakerEndpoint
+            | Kind::ScalableTarget
+            | Kind::ScalingPolicy
+            | Kind::ScheduledAction
+            | Kind::ServiceAccount => {
+                Err(Error::bug("observe", &request.key.to_string(), "it is not looked at by itself in AWS"))
+            }
         }
     }
 
     /// Takes one step.
     ///
     /// # Errors
-    /// What AWS says.
-    pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    /// What AWS says about each part that it refuses.
+    pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind {
             Kind::Bucket => {
                 let clients = self.clients(&place.region, place).await;
@@ -171,22 +235,31 @@ impl Aws {
             Kind::PodIdentityAssociation => {
                 let region = Account::parse(&step.key.name, &place.region).map(|account| account.region);
                 let clients = self.clients(region.as_deref().unwrap_or(&place.region), place).await;
-                Box::pin(clients.eks().apply(step)).await
+                Box::pin(clients.eks().apply(place, step)).await
             }
             Kind::SageMakerModel | Kind::SageMakerEndpointConfig | Kind::SageMakerEndpoint => {
                 let clients = self.clients(&place.region, place).await;
                 Box::pin(clients.sagemaker().apply(place, step)).await
             }
-            kind if is_scaling(kind) => {
+            Kind::ScalableTarget | Kind::ScalingPolicy | Kind::ScheduledAction => {
                 let clients = self.clients(&place.region, place).await;
                 Box::pin(clients.autoscaling().apply(step)).await
             }
-            _ => Ok(Applied::Ready),
+            Kind::ServiceAccount => Err(Error::bug("apply", &step.key.to_string(), "it is not in AWS").into()),
         }
     }
 
     async fn clients(&self, region: &str, place: &Place) -> Arc<Clients> {
         self.clients.of(region, place).await
+    }
+}
+
+/// Who holds what was seen. What is not there is nobody's.
+fn holder(observed: &Observed) -> Result<Owner, Error> {
+    match &observed.state {
+        ObservedState::Unreadable(error) => Err(error.clone()),
+        ObservedState::Absent => Ok(Owner::Nobody),
+        ObservedState::Ready | ObservedState::Progressing(_) | ObservedState::Failed(_) => Ok(observed.owner.clone()),
     }
 }
 

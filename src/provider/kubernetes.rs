@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::controller::FIELD_MANAGER;
 use crate::guardrails::Labels;
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Class, Error, Place};
+use crate::provider::{Applied, Class, Error, Failures, Place, UNREACHABLE};
 use crate::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
 use crate::resource::{Observed, Owner, Request, Resource};
 use crate::tags;
@@ -61,15 +61,15 @@ impl Kubernetes {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn apply(&self, step: &Step) -> Result<Applied, Error> {
+    pub async fn apply(&self, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired) {
             // Looked at again: what somebody made since the plan was made is not ours to take away one day.
             (Action::Create | Action::Update(_), Some(Resource::ServiceAccount(desired))) => {
                 let created = self.find(step).await?.is_none_or(|found| was_created(&found));
-                self.bind(step, desired, created).await
+                Ok(self.bind(step, desired, created).await?)
             }
-            (Action::Delete { .. }, _) => self.release(step).await,
-            _ => Ok(Applied::Ready),
+            (Action::Delete { .. }, _) => Ok(self.release(step).await?),
+            _ => Err(Error::unknown_step(step).into()),
         }
     }
 
@@ -146,8 +146,12 @@ fn split(key: &str) -> (&str, &str) {
 
 fn failed(verb: &str, name: &str, error: &kube::Error) -> Error {
     let (class, code, message) = match error {
+        // Somebody was faster: the next look tells.
+        kube::Error::Api(status) if ["Conflict", "AlreadyExists"].contains(&status.reason.as_str()) => {
+            (Class::Conflict, status.reason.clone(), status.message.clone())
+        }
         kube::Error::Api(status) => (Class::of_status(status.code), status.reason.clone(), status.message.clone()),
-        other => (Class::Transient, "Unreachable".into(), other.to_string()),
+        other => (Class::Transient, UNREACHABLE.into(), other.to_string()),
     };
     Error { class, action: format!("{verb} serviceaccounts"), subject: format!("ServiceAccount {name}"), code, message }
 }

@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::aws::Aws;
 use super::kubernetes::Kubernetes;
-use super::{Applied, Error, Place, Provider};
+use super::{Applied, Error, Failures, Place, Provider};
 use crate::plan::Step;
 use crate::resource::{Kind, Observations, Observed, Request};
 
@@ -32,7 +32,7 @@ impl Provider for World {
         in_cluster.into_iter().chain(in_aws).collect()
     }
 
-    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind {
             Kind::ServiceAccount => self.kubernetes.apply(step).await,
             _ => self.aws.apply(place, step).await,

@@ -10,11 +10,26 @@ use crate::tags::Tags;
 /// Lifecycle rules of ours are known by this prefix of their id.
 pub const RULE_PREFIX: &str = "aip-";
 
-/// Statements of ours in a bucket policy are known by this prefix of their Sid.
-pub const SID_PREFIX: &str = "Aip";
+/// The Sid of the statement that denies everything without TLS.
+pub const TLS_ONLY: &str = "AipTlsOnly";
+
+/// The Sids of all statements that we write, or ever wrote, into a bucket policy. All others are somebody else's,
+/// whatever they begin with.
+pub const SIDS: [&str; 1] = [TLS_ONLY];
+
+/// The Sid of a statement, if it is one of ours.
+#[must_use]
+pub fn our_sid(statement: &Value) -> Option<&'static str> {
+    let sid = statement.get("Sid")?.as_str()?;
+    SIDS.into_iter().find(|ours| *ours == sid)
+}
 
 /// The names of the fields that are written by a call of their own, as they stand in diffs.
 pub mod field {
+    /// All of them, in the order in which they are written: what closes something first, versions before rules that
+    /// delete.
+    pub const ALL: [&str; 7] = [PUBLIC_ACCESS_BLOCK, POLICY, OBJECT_OWNERSHIP, TAGS, ENCRYPTION, VERSIONING, LIFECYCLE];
+
     /// Tags.
     pub const TAGS: &str = "tags";
     /// Public access block.
@@ -50,7 +65,7 @@ pub struct Bucket {
     /// Whether old versions are kept. A bucket that was never versioned and one whose versioning is suspended are the
     /// same to us.
     pub versioning: bool,
-    /// Statements of the bucket policy that are ours, by Sid.
+    /// Statements of the bucket policy that are ours, by Sid, as they are written.
     pub policy: BTreeMap<String, Value>,
     /// Lifecycle rules that are ours, by id without prefix.
     pub lifecycle: BTreeMap<String, LifecycleRule>,

@@ -20,6 +20,9 @@ pub mod field {
     pub const ATTEMPT: &str = "attempt";
 }
 
+/// The superseded revisions of an endpoint, as a part that could not be read.
+pub const REVISIONS: &str = "revisions";
+
 /// An endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

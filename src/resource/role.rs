@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::policy::Policy;
+use crate::names::hex_digest;
+use crate::policy::{self, Policy};
 use crate::tags::Tags;
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
 pub mod field {
+    /// All of them, in the order in which they are written: what narrows the role first.
+    pub const ALL: [&str; 4] = [BOUNDARY, TRUST, POLICIES, TAGS];
     /// Tags.
     pub const TAGS: &str = "tags";
     /// Trust policy.
@@ -18,6 +22,9 @@ pub mod field {
     /// Inline policies.
     pub const POLICIES: &str = "policies";
 }
+
+/// Managed policies that others attached, as a part that could not be read or taken away.
+pub const ATTACHED: &str = "attachedPolicies";
 
 /// A role. Policies that others attached are not in it; inline policies are all ours, because the role is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,4 +57,36 @@ pub struct Served {
     pub region: String,
     /// The platform's account.
     pub account_id: String,
+}
+
+/// What comes before the marks in the Sid of a trust policy that leaves somebody out.
+const WITHOUT: &str = "Without";
+
+/// Hexadecimal digits of one mark.
+const MARK_LENGTH: usize = 12;
+
+/// The mark of a principal that a trust policy leaves out.
+#[must_use]
+pub fn mark_of(principal: &str) -> String {
+    hex_digest(principal, MARK_LENGTH)
+}
+
+/// The Sid of a trust policy that leaves these principals out.
+#[must_use]
+pub fn marked(sid: &str, left_out: &[String]) -> String {
+    let marks: Vec<String> = left_out.iter().map(|principal| mark_of(principal)).collect();
+    format!("{sid}{WITHOUT}{}", marks.concat())
+}
+
+/// The marks of the principals that a trust policy leaves out.
+#[must_use]
+pub fn left_out(trust: &Policy) -> Vec<String> {
+    let statements = policy::statements(trust.as_written());
+    let marks = statements.iter().filter_map(|statement| {
+        let (_, marks) = statement.get("Sid").and_then(Value::as_str)?.split_once(WITHOUT)?;
+        let is_mark = marks.len().is_multiple_of(MARK_LENGTH) && marks.chars().all(|c| c.is_ascii_hexdigit());
+        let split = |at: usize| marks.get(at * MARK_LENGTH..(at + 1) * MARK_LENGTH).map(ToString::to_string);
+        is_mark.then(|| (0..marks.len() / MARK_LENGTH).filter_map(split).collect::<Vec<_>>())
+    });
+    marks.flatten().collect()
 }

@@ -11,6 +11,8 @@ use crate::tags::Tags;
 pub mod field {
     /// Tags.
     pub const TAGS: &str = "tags";
+    /// The bounds, which one call writes together.
+    pub const BOUNDS: [&str; 2] = ["minCapacity", "maxCapacity"];
 }
 
 /// What of a variant is scaled.

@@ -46,7 +46,7 @@ impl Run {
     }
 
     fn failed(self, name: &str, class: Class) -> Self {
-        self.created(name, Outcome::Failed(error_on(name, class)))
+        self.created(name, Outcome::Failed(error_on(name, class).into()))
     }
 
     fn status(&self, subject: Subject) -> (AIPlatformStatus, Next) {
@@ -448,7 +448,7 @@ fn a_deletion_keeps_its_phase_whatever_happens() {
             "Ready=Unknown Progressing",
         ),
         (
-            Run::default().deleted("a", Outcome::Failed(failure(Class::Transient))),
+            Run::default().deleted("a", Outcome::Failed(failure(Class::Transient).into())),
             Next::Retry,
             "Ready=False ProgressingWithRetry",
         ),
@@ -798,8 +798,85 @@ fn what_somebody_has_to_mend_comes_before_what_passes() {
     let role = role_step("api", Action::Keep, &left);
     let (status, _) = Run::default().with(role, Outcome::NotTaken).status(SUBJECT);
     let found = resource(&status, "api");
-    assert_eq!((found.state, found.reason.as_deref()), (State::Refused, Some("NotOwned")));
+    assert_eq!((found.state.clone(), found.reason.as_deref()), (State::Refused, Some("NotOwned")));
     assert!(condition(&status, "Stalled").is_some());
     let told = found.message.clone().unwrap();
     assert!(told.contains("Bucket slow") && told.contains("Bucket theirs"), "{told}");
+}
+
+/// What became of a step of which several parts were refused.
+fn refused_parts(name: &str, classes: &[Class]) -> Outcome {
+    let mut parts = crate::provider::Parts::after_a_write();
+    for (index, class) in classes.iter().enumerate() {
+        let error = Error { code: format!("Code{index}"), ..error_on(name, *class) };
+        parts.note::<()>(&format!("part-{index}"), Err(error));
+    }
+    Outcome::Failed(parts.end(Applied::Ready).unwrap_err())
+}
+
+#[test]
+fn every_refused_part_is_told_and_the_heaviest_decides() {
+    let update = || Action::Update(Vec::new());
+    let both = Run::default()
+        .with(step("a", update(), &[]), refused_parts("a", &[Class::Throttled, Class::Denied, Class::Transient]));
+    let (status, next) = both.status(SUBJECT);
+    assert_eq!(resources_of(&status), ["a Failed AccessDenied"]);
+    assert!(condition(&status, "Stalled").is_some() && condition(&status, "Reconciling").is_none());
+    for code in ["Code0", "Code1", "Code2"] {
+        assert_eq!(message_of(&status).matches(code).count(), 1, "{}", message_of(&status));
+    }
+    assert_eq!(next, Next::Retry, "what passes by itself does not wait for what somebody has to mend");
+    let passing =
+        Run::default().with(step("a", update(), &[]), refused_parts("a", &[Class::Throttled, Class::Conflict]));
+    let (status, next) = passing.status(SUBJECT);
+    assert_eq!((resources_of(&status), next), (vec!["a Failed Throttled".to_string()], Next::Retry));
+    assert!(condition(&status, "Reconciling").is_some() && condition(&status, "Stalled").is_none());
+    let stuck = Run::default().with(step("a", update(), &[]), refused_parts("a", &[Class::Denied, Class::Invalid]));
+    assert_eq!(stuck.status(SUBJECT).1, Next::Slow);
+}
+
+#[test]
+fn what_is_unknown_is_never_ready() {
+    for (class, reason, next) in
+        [(Class::Denied, "AccessDenied", Next::Slow), (Class::Transient, "Transient", Next::Retry)]
+    {
+        for (action, outcome) in [(Action::Keep, Outcome::NotTaken), (Action::Update(Vec::new()), done())] {
+            let mut step = step("a", action, &[]);
+            step.unknown.insert("lifecycle".into(), error_on("a", class));
+            let (status, found) = Run::default().with(step, outcome).status(SUBJECT);
+            assert_eq!((resources_of(&status), found), (vec![format!("a Failed {reason}")], next));
+            assert_eq!(status.ready.as_deref(), Some("0/1"));
+            assert_eq!(status.plan.len(), 1, "it is still open");
+        }
+    }
+}
+
+#[test]
+fn what_the_spec_said_of_the_end_of_a_bucket_is_remembered() {
+    let mut desired = resources_named(&["one-bucket"]);
+    let declared = |status: &AIPlatformStatus| resource(status, "one-bucket").deletion_policy.clone();
+    let (announced, _) = status(SUBJECT, &Verdict::Announced(&desired));
+    assert_eq!(declared(&announced).as_deref(), Some("Retain"));
+    let after = Subject { previous: Some(&announced), ..SUBJECT };
+    // Somebody changed the tag, and the bucket is no longer declared.
+    crate::testing::bucket_of(&mut desired[0])
+        .tags
+        .insert(crate::tags::DELETION_POLICY.into(), "DeleteWithContents".into());
+    let mut left = step("one-bucket", Action::Retain("kept".into()), &[]);
+    left.observed = Some(desired[0].clone());
+    let (status, _) = Run::default().with(left, Outcome::NotTaken).status(after);
+    assert_eq!(declared(&status).as_deref(), Some("Retain"));
+    assert_eq!(removals(Some(&status))[&bucket_key("one-bucket")], Removal::Retain);
+}
+
+#[test]
+fn a_bucket_retained_by_a_version_that_remembered_nothing_stays_retained() {
+    let mut status = AIPlatformStatus {
+        resources: Run::default().action("a", Action::Retain("kept".into())).status(SUBJECT).0.resources,
+        ..AIPlatformStatus::default()
+    };
+    status.resources[0].deletion_policy = None;
+    assert_eq!(removals(Some(&status))[&bucket_key("a")], Removal::Retain);
+    status.resources[0].deletion_policy = Some("Whatever".into());
+    assert_eq!(removals(Some(&status))[&bucket_key("a")], Removal::Retain, "what nobody knows is kept");
 }

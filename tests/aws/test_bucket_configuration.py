@@ -246,3 +246,74 @@ def test_public_policies(s3: Any, bucket: str) -> None:
     s3.delete_public_access_block(Bucket=bucket)
     s3.put_bucket_policy(Bucket=bucket, Policy=public)
     assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"] == {"IsPublic": True}
+
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ec2.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+
+
+def test_a_deleted_principal_shows_as_its_id_and_cannot_be_written_back(
+    simulator: Simulator, s3: Any, bucket: str
+) -> None:
+    iam = simulator.client("iam", "us-east-1")
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=TRUST)["Role"]
+    document = policy(Effect="Allow", Principal={"AWS": role["Arn"]}, Condition=None)
+    s3.put_bucket_policy(Bucket=bucket, Policy=document)
+    assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == document, "as it was put"
+    iam.delete_role(RoleName="reader")
+    shown = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    assert json.loads(shown)["Statement"][0]["Principal"] == {"AWS": role["RoleId"]}
+    answer = refused(s3.put_bucket_policy, Bucket=bucket, Policy=shown)
+    assert answer == (400, "MalformedPolicy", "Invalid principal in policy")
+    iam.create_role(RoleName="reader", AssumeRolePolicyDocument=TRUST)
+    shown = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    assert json.loads(shown)["Statement"][0]["Principal"] == {"AWS": role["RoleId"]}, (
+        "one made anew is another"
+    )
+
+
+def test_grants_stand_in_the_way_of_the_owner_owning_everything(s3: Any) -> None:
+    configuration = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(
+        Bucket="logged", CreateBucketConfiguration=configuration, ObjectOwnership="ObjectWriter"
+    )
+    delivery = "uri=http://acs.amazonaws.com/groups/s3/LogDelivery"
+    s3.put_bucket_acl(Bucket="logged", GrantWrite=delivery, GrantReadACP=delivery)
+    enforced = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    put = s3.put_bucket_ownership_controls
+    answer = refused(put, Bucket="logged", OwnershipControls=enforced)
+    assert answer == (
+        400,
+        "InvalidBucketAclWithObjectOwnership",
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    )
+    preferred = {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    put(Bucket="logged", OwnershipControls=preferred)
+    s3.put_bucket_acl(Bucket="logged", ACL="private")
+    put(Bucket="logged", OwnershipControls=enforced)
+
+
+def test_versioning_stays_on_under_object_lock(s3: Any) -> None:
+    configuration = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(
+        Bucket="locked", CreateBucketConfiguration=configuration, ObjectLockEnabledForBucket=True
+    )
+    suspended = {"Status": "Suspended"}
+    put = s3.put_bucket_versioning
+    assert refused(put, Bucket="locked", VersioningConfiguration=suspended) == (
+        409,
+        "InvalidBucketState",
+        "An Object Lock configuration is present on this bucket, so the versioning state cannot "
+        "be changed.",
+    )
+    put(Bucket="locked", VersioningConfiguration={"Status": "Enabled"})

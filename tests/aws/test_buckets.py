@@ -190,3 +190,14 @@ def test_nothing_is_inherited_by_a_bucket_of_the_same_name(s3: Any, bucket: str)
         s3.get_bucket_tagging(Bucket=bucket)
     with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
         s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+
+
+def test_the_list_holds_the_accounts_own_buckets(
+    simulator: Simulator, s3: Any, bucket: str
+) -> None:
+    simulator.post("s3/foreign-bucket", name="a-bucket-of-others", account="999999999999")
+    s3.create_bucket(Bucket="another", CreateBucketConfiguration=HERE)
+    names = [each["Name"] for each in s3.list_buckets(Prefix=bucket)["Buckets"]]
+    assert names == [bucket]
+    simulator.post("deny", action="s3:ListAllMyBuckets")
+    assert refused(s3.list_buckets)[:2] == (403, "AccessDenied")

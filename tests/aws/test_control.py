@@ -168,7 +168,6 @@ def test_deny(simulator: Simulator, s3: Any, bucket: str) -> None:
         ("s3:GetBucketOwnershipControls", "get_bucket_ownership_controls", {}),
         ("s3:DeleteObjectVersion", "delete_object", {"Key": "k", "VersionId": "null"}),
         ("s3:DeleteObject", "delete_object", {"Key": "k"}),
-        ("s3:DeleteObject", "delete_objects", {"Delete": {"Objects": [{"Key": "k"}]}}),
         ("s3:Delete*", "delete_bucket", {}),
     ],
 )
@@ -225,6 +224,15 @@ def test_reset_forgets_everything(simulator: Simulator, s3: Any, bucket: str) ->
     assert simulator.calls() == []
     assert s3.list_buckets()["Buckets"] == []
     assert refused(s3.head_bucket, Bucket=bucket)[0] == 404
+
+
+def test_faults_end_when_a_test_says_so(simulator: Simulator, s3: Any, bucket: str) -> None:
+    error = {"code": "SlowDown", "status": 503}
+    simulator.post("faults", service="s3", operation="HeadBucket", times=None, error=error)
+    assert refused(s3.head_bucket, Bucket=bucket)[0] == 503
+    assert refused(s3.head_bucket, Bucket=bucket)[0] == 503
+    simulator.control("DELETE", "faults", {})
+    s3.head_bucket(Bucket=bucket)
 
 
 def test_unknown_paths_name_the_known(simulator: Simulator) -> None:

@@ -123,6 +123,15 @@ def test_tokens(eks: Any, make: Maker) -> None:
     assert len(eks.list_pod_identity_associations(clusterName="c")["associations"]) == 1
 
 
+def test_a_token_makes_nothing_twice_even_when_it_is_gone(eks: Any, make: Maker) -> None:
+    made = make(clientRequestToken="once")
+    number = made["associationId"]
+    eks.delete_pod_identity_association(clusterName="c", associationId=number)
+    assert make(clientRequestToken="once")["associationId"] == number, "the answer of then"
+    assert eks.list_pod_identity_associations(clusterName="c")["associations"] == []
+    assert make(clientRequestToken="again")["associationId"] != number
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

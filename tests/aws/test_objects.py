@@ -1,5 +1,6 @@
 """Listing and deleting: pages, versions, delete markers, uploads."""
 
+import re
 from typing import Any
 
 import pytest
@@ -157,3 +158,56 @@ def test_a_finished_upload_is_an_object(s3: Any, bucket: str) -> None:
     s3.complete_multipart_upload(MultipartUpload=parts, **upload)
     assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 10
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+ODD_KEY = "a\x10b"
+
+
+def test_a_key_that_xml_cannot_carry(simulator: Simulator, s3: Any, bucket: str) -> None:
+    enabled = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=enabled)
+    for key in ("plain", ODD_KEY, "with space+plus"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    s3.delete_object(Bucket=bucket, Key=ODD_KEY)
+    status, _, body = simulator.raw("GET", f"/{bucket}?versions")
+    assert (status, body.count(b"<Key>a&#x10;b</Key>")) == (200, 2), "a reference, in both"
+    status, _, body = simulator.raw("GET", f"/{bucket}?versions&encoding-type=url")
+    assert body.count(b"<Key>a%10b</Key>") == 2
+    assert b"<Key>with+space%2Bplus</Key>" in body
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert {each["Key"] for each in listed["Versions"]} == {"plain", ODD_KEY, "with space+plus"}
+
+    for written in (b"a\x10b", b"a&#x10;b", b"a&#16;b"):
+        body = b"<Delete><Object><Key>plain</Key></Object><Object><Key>%s</Key></Object></Delete>"
+        status, _, answer = simulator.raw("POST", f"/{bucket}?delete", body=body % written)
+        assert (status, b"<Code>MalformedXML</Code>" in answer) == (400, True), written
+    assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 3, "nothing of the batch"
+    for each in [*listed["Versions"], *listed["DeleteMarkers"]]:
+        s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+    s3.delete_bucket(Bucket=bucket)
+
+
+def test_an_upload_of_such_a_key(simulator: Simulator, s3: Any, bucket: str) -> None:
+    # boto3 cannot read the answer, which repeats the key.
+    status, _, body = simulator.raw("POST", f"/{bucket}/a%10b?uploads")
+    upload = re.search(rb"<UploadId>(.*)</UploadId>", body)
+    assert (status, upload is not None) == (200, True)
+    _, _, body = simulator.raw("GET", f"/{bucket}?uploads&encoding-type=url")
+    assert b"<Key>a%10b</Key>" in body
+    _, _, body = simulator.raw("GET", f"/{bucket}?uploads")
+    assert b"<Key>a&#x10;b</Key>" in body
+    s3.abort_multipart_upload(Bucket=bucket, Key=ODD_KEY, UploadId=upload[1].decode())
+    s3.delete_bucket(Bucket=bucket)
+
+
+def test_what_may_not_be_deleted_is_told_item_by_item(
+    simulator: Simulator, s3: Any, bucket: str
+) -> None:
+    for key in ("a", "b", "c"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    simulator.post("deny", action="s3:DeleteObject", resource=f"arn:aws:s3:::{bucket}/b")
+    batch = {"Objects": [{"Key": key} for key in ("a", "b", "c")]}
+    answer = s3.delete_objects(Bucket=bucket, Delete=batch)
+    assert [each["Key"] for each in answer["Deleted"]] == ["a", "c"]
+    assert answer["Errors"] == [{"Key": "b", "Code": "AccessDenied", "Message": "Access Denied"}]
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["b"]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aiplatform::api::{AIPlatform, RECONCILE_AT};
 use aiplatform::plan::Refusal;
+use aiplatform::propagation::RoleWrites;
 use aiplatform::recollection::{Occasion, Past, Recollection, Seen};
 use aiplatform::reconcile::Pass;
 use aiplatform::repeats::Repeats;
@@ -19,6 +20,7 @@ pub struct Process {
     last: Option<Next>,
     asked: Option<(Option<i64>, Option<String>)>,
     refused: BTreeMap<Key, Refusal>,
+    role_writes: RoleWrites,
     /// A new wish that no pass has looked at yet.
     anew: bool,
 }
@@ -34,7 +36,8 @@ impl Process {
         let occasion = if self.anew { Occasion::Asked } else { Occasion::after(self.last) };
         let recalled = self.recollection.recall(occasion, now);
         let refused = std::mem::take(&mut self.refused);
-        Past { repeats: self.repeats.clone(), recalled, thorough: occasion == Occasion::Asked, refused }
+        let (repeats, role_writes) = (self.repeats.clone(), self.role_writes.clone());
+        Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused, role_writes }
     }
 
     /// Takes note of what a pass saw and did.
@@ -42,6 +45,7 @@ impl Process {
         let Pass { plan, outcomes, observations, next, .. } = pass;
         self.recollection.record(&Seen { plan, outcomes, observations, recalled }, *next, now);
         self.repeats.record(plan, outcomes);
+        self.role_writes.record(plan, outcomes, now);
         self.refused.clone_from(&pass.refused);
         self.last = Some(*next);
         self.anew &= plan.steps.is_empty();

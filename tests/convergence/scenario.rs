@@ -218,6 +218,8 @@ pub struct Leftover {
     pub start: Start<Drift>,
     pub policy: Option<&'static str>,
     pub foreign: Foreign,
+    /// What the status remembers of the policy.
+    remembered: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -326,12 +328,16 @@ impl Scenario {
             state: State::Ready,
             reason: None,
             message: None,
+            deletion_policy: None,
             since: None,
         };
-        let buckets = (0..self.leftovers.len()).map(|index| Key { kind: Kind::Bucket, name: leftover_name(index) });
+        let buckets = self.leftovers.iter().enumerate().map(|(index, leftover)| {
+            let bucket = known(Key { kind: Kind::Bucket, name: leftover_name(index) });
+            ResourceStatus { deletion_policy: leftover.remembered.map(Into::into), ..bucket }
+        });
         object.status = Some(AIPlatformStatus {
             observed_generation: Some(1),
-            resources: buckets.chain(self.access.known()).map(known).collect(),
+            resources: buckets.chain(self.access.known().into_iter().map(known)).collect(),
             ..AIPlatformStatus::default()
         });
         object
@@ -479,12 +485,14 @@ impl Scenario {
 }
 
 impl Leftover {
-    /// What its tag says, where nobody took the tag away.
+    /// The more careful of what its tag says, where nobody took the tag away, and of what the status remembers.
     fn remaining_policy(&self) -> Option<&'static str> {
-        match &self.start {
-            Start::Ours(drifts) if !drifts.contains(&Drift::DeletionPolicy) => self.policy,
-            _ => None,
-        }
+        let tagged = match &self.start {
+            Start::Ours(drifts) if !drifts.contains(&Drift::DeletionPolicy) => self.policy?,
+            _ => return None,
+        };
+        let careful = |policy: &str| POLICIES.iter().position(|known| *known == policy);
+        [Some(tagged), self.remembered].into_iter().flatten().min_by_key(|policy| careful(policy))
     }
 
     fn goes(&self) -> bool {
@@ -550,8 +558,8 @@ fn start() -> impl Strategy<Value = Start<Drift>> {
 
 pub fn scenario() -> impl Strategy<Value = Scenario> {
     let slot = (shape(), start(), foreign()).prop_map(|(shape, start, foreign)| Slot { shape, start, foreign });
-    let leftover = (start(), option::of(select(&POLICIES[..])), foreign())
-        .prop_map(|(start, policy, foreign)| Leftover { start, policy, foreign });
+    let leftover = (start(), option::of(select(&POLICIES[..])), foreign(), option::of(select(&POLICIES[..])))
+        .prop_map(|(start, policy, foreign, remembered)| Leftover { start, policy, foreign, remembered });
     let management = prop_oneof![6 => Just("Full"), 1 => Just("NoDelete"), 1 => Just("Observe")];
     let deletion = prop_oneof![3 => Just("Delete"), 1 => Just("Retain")];
     let tags = prop_oneof![Just(BTreeMap::new()), Just(BTreeMap::from([("project", "assistant"), ("stage", "")]))];

@@ -99,3 +99,32 @@ async fn internal_errors_pass() {
     world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
     world.wait_ready("assistant").await;
 }
+
+#[tokio::test]
+async fn each_refused_part_is_told_once_and_the_others_are_written() {
+    let world = World::with("parts", &["--resync", "1s"]).await;
+    world.aws.control("deny", json!({"action": "s3:PutBucketVersioning"}));
+    world.aws.control("deny", json!({"action": "s3:PutLifecycleConfiguration"}));
+    let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
+    world.apply("assistant", &spec(json!([{"name": "a", "lifecycle": rules}]))).await;
+    let told = world.wait_stalled("assistant", "AccessDenied").await;
+    assert!(told.contains("s3:PutBucketVersioning") && told.contains("s3:PutLifecycleConfiguration"), "{told}");
+    let object = world.api().get("assistant").await.expect("it");
+    let bucket = resource_names(&object).remove(0);
+    let s3 = world.aws.s3();
+    assert!(s3.get_bucket_policy().bucket(&bucket).send().await.is_ok(), "the policy is there");
+    let tries = |world: &World| world.aws.operations().iter().filter(|it| *it == "PutBucketVersioning").count();
+    let before = tries(&world);
+    world.wait("further tries", async || tries(&world) >= before + 2).await;
+    let events = world.events("assistant").await;
+    for action in ["s3:PutBucketVersioning", "s3:PutLifecycleConfiguration"] {
+        let about = |(reason, note): &&(String, String)| {
+            reason == "AccessDenied" && note.starts_with("Bucket") && note.contains(action)
+        };
+        assert_eq!(events.iter().filter(about).count(), 1, "{action}: {events:#?}");
+    }
+    assert!(world.operator.metric("aiplatform_failures_total{reason=\"AccessDenied\"}") >= 2);
+    world.aws.control("deny", json!({"action": "s3:PutBucketVersioning", "remove": true}));
+    world.aws.control("deny", json!({"action": "s3:PutLifecycleConfiguration", "remove": true}));
+    world.wait_ready("assistant").await;
+}

@@ -6,7 +6,8 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Value, json};
 
-use crate::support::world::{ANY_BUCKET, World, resource_names, spec};
+use crate::support::operator::command;
+use crate::support::world::{ANY_BUCKET, CLUSTER, World, environment, file, resource_names, spec};
 
 async fn foreign_bucket(world: &World, region: &str, name: &str, owner: Option<&str>) {
     let mut configuration = CreateBucketConfiguration::builder();
@@ -111,6 +112,14 @@ async fn a_bucket_of_another_account_is_left_alone() {
     world.apply("assistant", &spec(json!([{"name": "a", "bucketName": "far-away", "adopt": true}]))).await;
     let told = world.wait_stalled("assistant", "AccessDenied").await;
     assert!(told.contains("far-away") && told.contains("another account"), "{told}");
+    world.apply("deleted", &spec(json!([{"name": "a", "bucketName": "far-away", "deletionPolicy": "Delete"}]))).await;
+    world.wait_stalled("deleted", "AccessDenied").await;
+    world.delete("deleted").await;
+    world.wait_until_gone("deleted").await;
+
+    world.apply("assistant", &spec(json!([{"name": "a", "bucketName": "close-by", "adopt": true}]))).await;
+    let object = world.wait_ready("assistant").await;
+    assert!(!format!("{:?}", object.status).contains("far-away"), "the name is nowhere any more: {:?}", object.status);
 }
 
 #[tokio::test]
@@ -159,4 +168,48 @@ async fn statements_of_others_in_a_bucket_policy_survive() {
     wanted["storage"]["buckets"][0]["tlsOnly"] = json!(false);
     world.apply("assistant", &wanted).await;
     world.wait("only theirs is left", async || sids().await == ["Audit"]).await;
+}
+
+#[tokio::test]
+async fn what_others_open_in_a_bucket_is_told_once_and_found_by_the_audit() {
+    let mut world = World::new("opened").await;
+    let wanted = spec(json!([{"name": "a"}]));
+    world.apply("assistant", &wanted).await;
+    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+    let s3 = world.aws.s3();
+    let theirs = json!({"Sid": "Backup", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::666666666666:root"},
+        "Action": "s3:*", "Resource": format!("arn:aws:s3:::{bucket}/*")});
+    let text = s3.get_bucket_policy().bucket(&bucket).send().await.expect("a policy").policy.expect("text");
+    let mut policy: Value = serde_json::from_str(&text).expect("JSON");
+    policy["Statement"].as_array_mut().expect("a list").push(theirs);
+    s3.put_bucket_policy().bucket(&bucket).policy(policy.to_string()).send().await.expect("put");
+
+    let told = async || {
+        let events = world.events("assistant").await.into_iter();
+        events.filter(|(reason, note)| reason == "OpenedByOthers" && note.contains("666666666666")).count()
+    };
+    world.poke("assistant").await;
+    world.wait("an event", async || told().await == 1).await;
+    world.wait_ready("assistant").await;
+    let looks = world.aws.operations().len();
+    world.poke("assistant").await;
+    world.wait("another look", async || world.aws.operations().len() >= looks + 7).await;
+    assert_eq!(told().await, 1);
+    world.restart_operator();
+    let looks = world.aws.operations().len();
+    world.wait("a look after a restart", async || world.aws.operations().len() >= looks + 7).await;
+    world.wait_ready("assistant").await;
+    assert_eq!(world.events("assistant").await.iter().filter(|(reason, _)| reason == "OpenedByOthers").count(), 1);
+
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
+        "metadata": {"name": "assistant", "namespace": world.namespace}, "spec": wanted});
+    let file = file(&object.to_string());
+    let path = file.to_str().expect("a path");
+    let arguments = ["audit", "--live", "--s3-path-style", "--cluster-name", CLUSTER, "-o", "json", "-f", path];
+    let output = command().args(arguments).envs(environment(world.cluster, &world.aws)).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let audit: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let finding = &audit["platforms"][0]["findings"][0];
+    assert_eq!((&finding["rule"], &finding["severity"]), (&json!("bucket-opened-by-others"), &json!("error")));
+    assert!(finding["message"].as_str().is_some_and(|message| message.contains("666666666666")), "{finding}");
 }

@@ -229,6 +229,15 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     }
     world.wait_ready("assistant").await;
 
+    // A bucket that may not be read: whose it is, the list of buckets tells.
+    let unreadable = json!({"action": "s3:GetBucketTagging", "resource": format!("arn:aws:s3:::{}", name("Bucket"))});
+    world.aws.control("deny", unreadable.clone());
+    world.poke("assistant").await;
+    world.wait("a look at the list", async || calls(&world).iter().any(|call| call.operation == "ListBuckets")).await;
+    let mut readable = unreadable;
+    readable["remove"] = json!(true);
+    world.aws.control("deny", readable);
+
     let mut last = moved_on(&first);
     world.apply("assistant", &last).await;
     world.wait_ready("assistant").await;

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use aiplatform::plan::Step;
-use aiplatform::provider::{Applied, Class, Error, Place, Provider};
+use aiplatform::provider::{Applied, Class, Error, Failures, Place, Provider};
 use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request};
 use aiplatform::tags::{self, Tags};
 
@@ -317,18 +317,18 @@ impl Memory {
         Ok(vec![(key.clone(), seen)])
     }
 
-    async fn apply_one(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    async fn apply_one(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind {
             Kind::Bucket => self.apply_bucket(place, step).await,
             Kind::Role => self.apply_role(place, step).await,
             Kind::PodIdentityAssociation => self.apply_association(place, step).await,
-            Kind::ServiceAccount => self.apply_service_account(place, step).await,
-            Kind::SageMakerModel => self.apply_model(place, step).await,
+            Kind::ServiceAccount => Ok(self.apply_service_account(place, step).await?),
+            Kind::SageMakerModel => Ok(self.apply_model(place, step).await?),
             Kind::SageMakerEndpointConfig => self.apply_config(place, step).await,
-            Kind::SageMakerEndpoint => self.apply_endpoint(place, step).await,
+            Kind::SageMakerEndpoint => Ok(self.apply_endpoint(place, step).await?),
             Kind::ScalableTarget => self.apply_target(place, step).await,
-            Kind::ScalingPolicy => self.apply_policy(place, step).await,
-            Kind::ScheduledAction => self.apply_scheduled_action(place, step).await,
+            Kind::ScalingPolicy => Ok(self.apply_policy(place, step).await?),
+            Kind::ScheduledAction => Ok(self.apply_scheduled_action(place, step).await?),
         }
     }
 }
@@ -362,7 +362,7 @@ impl Provider for Memory {
         observations
     }
 
-    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         self.apply_one(place, step).await
     }
 }

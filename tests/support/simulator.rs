@@ -42,6 +42,12 @@ impl Simulator {
         ureq::post(&url).send_json(&body).unwrap_or_else(|error| panic!("POST {url} {body}: {error}"));
     }
 
+    /// Lets no call fail any more.
+    pub fn end_faults(&self) {
+        let url = format!("{}/_sim/faults", self.url());
+        ureq::delete(&url).call().unwrap_or_else(|error| panic!("DELETE {url}: {error}"));
+    }
+
     /// Lets the next `times` calls of an S3 operation fail before they do anything.
     pub fn fail(&self, operation: &str, times: u32, code: &str, status: u16) {
         let error = json!({"code": code, "status": status});
@@ -72,6 +78,12 @@ impl Simulator {
     pub fn writes_since(&self, start: usize) -> Vec<String> {
         let is_read = |name: &String| READS.iter().any(|read| name.starts_with(read));
         self.operations().into_iter().skip(start).filter(|name| !is_read(name)).collect()
+    }
+
+    /// The operations of all services that could change something, from the given call on.
+    pub fn writes_since_call(&self, start: usize) -> Vec<String> {
+        let is_read = |name: &String| ["Get", "List", "Head", "Describe"].iter().any(|read| name.starts_with(read));
+        self.calls_since(start).into_iter().filter(|name| !is_read(name)).collect()
     }
 
     /// The names of all operations called, from the given call on.

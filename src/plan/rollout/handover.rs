@@ -1,6 +1,8 @@
 //! Scaling steps aside while an endpoint gets another instance type: what is registered is taken off before the move and
 //! comes back after it. The number of instances stays what it is meanwhile.
 
+use std::collections::BTreeMap;
+
 use super::{Action, Course, Step};
 use crate::resource::endpoint::{Attempting, field};
 use crate::resource::scaling::Scaled;
@@ -28,6 +30,8 @@ pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observa
             desired: desired(target),
             observed: observed.resource.clone(),
             held: None,
+            unknown: BTreeMap::new(),
+            exposures: Vec::new(),
             withheld: None,
             awaits: Vec::new(),
             left_out: Vec::new(),

@@ -12,7 +12,7 @@ use aws_sdk_applicationautoscaling::Client;
 
 use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Error};
+use crate::provider::{Applied, Error, Failures};
 use crate::resource::scaling::Scaled;
 use crate::resource::{Kind, Resource};
 
@@ -156,10 +156,10 @@ impl Autoscaling {
         Self { client: Client::new(config) }
     }
 
-    pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::ScalableTarget(desired)), _) => {
-                self.register(desired, Some(&desired.tags)).await
+                Ok(self.register(desired, Some(&desired.tags)).await?)
             }
             (
                 Action::Update(changes),
@@ -167,17 +167,21 @@ impl Autoscaling {
                 Some(Resource::ScalableTarget(observed)),
             ) => self.update_target(step, desired, observed, changes).await,
             (Action::Create | Action::Update(_), Some(Resource::ScalingPolicy(desired)), observed) => {
-                self.put_policy(desired, observed.as_ref()).await
+                Ok(self.put_policy(step, desired, observed.as_ref()).await?)
             }
             (Action::Create | Action::Update(_), Some(Resource::ScheduledAction(desired)), _) => {
-                self.put_action(desired).await
+                Ok(self.put_action(desired).await?)
             }
-            (Action::Delete { .. }, _, Some(Resource::ScalingPolicy(observed))) => self.delete_policy(observed).await,
-            (Action::Delete { .. }, _, Some(Resource::ScheduledAction(observed))) => self.delete_action(observed).await,
+            (Action::Delete { .. }, _, Some(Resource::ScalingPolicy(observed))) => {
+                Ok(self.delete_policy(observed).await?)
+            }
+            (Action::Delete { .. }, _, Some(Resource::ScheduledAction(observed))) => {
+                Ok(self.delete_action(observed).await?)
+            }
             (Action::Delete { .. }, ..) if step.key.kind == Kind::ScalableTarget => {
-                self.deregister(&Scaled::parse(&step.key.name)).await
+                Ok(self.deregister(&Scaled::parse(&step.key.name)).await?)
             }
-            _ => Ok(Applied::Ready),
+            _ => Err(Error::unknown_step(step).into()),
         }
     }
 }

@@ -212,8 +212,13 @@ mod tests {
     #[tokio::test]
     async fn a_region_has_no_clients_but_for_the_question_whose_the_credentials_are() {
         let sets = sets();
-        let place =
-            Place { region: "eu-west-9".into(), account_id: String::new(), owner: String::new(), assume_role: None };
+        let place = Place {
+            region: "eu-west-9".into(),
+            account_id: String::new(),
+            owner: String::new(),
+            uid: String::new(),
+            assume_role: None,
+        };
         let clients = sets.of("eu-west-9", &place).await;
         assert!(clients.s3.get().is_none() && clients.iam.get().is_none());
         clients.s3();

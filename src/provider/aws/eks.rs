@@ -1,5 +1,7 @@
 //! Amazon EKS: associations of service accounts with roles (EKS Pod Identity).
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use aws_sdk_eks::Client;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -8,10 +10,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
 use crate::diff::Change;
-use crate::names::hex_digest;
 use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Class, Error, Place};
+use crate::provider::{Applied, Class, Error, Failures, Parts, Place};
 use crate::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
 use crate::resource::{Observed, Owner, Request, Resource};
 use crate::tags::{self, Tags};
@@ -148,25 +149,28 @@ impl Eks {
         Ok(Observed { id: found.association_id, arn: found.association_arn, ..seen })
     }
 
-    pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::PodIdentityAssociation(desired)), _) => self.create(desired).await,
+            (Action::Create, Some(Resource::PodIdentityAssociation(desired)), _) => {
+                Ok(self.create(place, desired).await?)
+            }
             (
                 Action::Update(changes),
                 Some(Resource::PodIdentityAssociation(desired)),
                 Some(Resource::PodIdentityAssociation(observed)),
             ) => self.update(step, desired, observed, changes).await,
             (Action::Delete { .. }, _, Some(Resource::PodIdentityAssociation(observed))) => {
-                self.delete(step, &observed.place).await
+                Ok(self.delete(step, &observed.place).await?)
             }
-            _ => Ok(Applied::Ready),
+            _ => Err(Error::unknown_step(step).into()),
         }
     }
 
-    async fn create(&self, desired: &PodIdentityAssociation) -> Result<Applied, Error> {
+    /// The token makes one call, however often the SDK sends it. Calls that follow each other need another one, or EKS
+    /// could answer with an association that is gone; that there are no two is for the service account to say, which
+    /// can have one only.
+    async fn create(&self, place: &Place, desired: &PodIdentityAssociation) -> Result<Applied, Error> {
         let account = &desired.place;
-        // The same request after a lost answer is the same association.
-        let token = hex_digest(&format!("{account:?}/{}/{:?}", desired.role_arn, desired.tags), 32);
         self.client
             .create_pod_identity_association()
             .cluster_name(&account.cluster)
@@ -174,7 +178,7 @@ impl Eks {
             .service_account(&account.service_account)
             .role_arn(&desired.role_arn)
             .disable_session_tags(desired.disable_session_tags)
-            .client_request_token(token)
+            .client_request_token(format!("{}-{:016x}", place.uid, fastrand::u64(..)))
             .set_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await
@@ -188,37 +192,55 @@ impl Eks {
         desired: &PodIdentityAssociation,
         observed: &PodIdentityAssociation,
         changes: &[Change],
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, Failures> {
         let account = &desired.place;
-        let differs = |name: &str| changes.iter().any(|change| change.field() == name);
-        if field::BINDING.iter().any(|field| differs(field)) {
+        let fields: BTreeSet<&str> = changes.iter().map(Change::field).collect();
+        let mut parts = Parts::default();
+        if field::BINDING.iter().any(|name| fields.contains(name)) {
             // An empty text takes away what is there; what is not there is left out.
             let taken_away = |found: &Option<String>| found.as_ref().map(|_| String::new());
-            self.client
+            let call = self
+                .client
                 .update_pod_identity_association()
                 .cluster_name(&account.cluster)
                 .set_association_id(step.id.clone())
                 .role_arn(&desired.role_arn)
                 .disable_session_tags(desired.disable_session_tags)
                 .set_target_role_arn(taken_away(&observed.target_role_arn))
-                .set_policy(taken_away(&observed.policy))
-                .send()
-                .await
-                .map_err(|error| failed(action::UPDATE, account, &error))?;
+                .set_policy(taken_away(&observed.policy));
+            parts.note(field::ROLE, call.send().await.map_err(|error| failed(action::UPDATE, account, &error)));
         }
-        if differs(field::TAGS) {
-            let stale = tags::stale(&desired.tags, &observed.tags);
-            if !stale.is_empty() {
-                let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
-                call.send().await.map_err(|error| failed(action::UNTAG, account, &error))?;
+        for name in fields {
+            match name {
+                _ if field::BINDING.contains(&name) => {}
+                field::TAGS => self.put_tags(step, desired, observed, &mut parts).await,
+                unknown => _ = parts.note::<()>(unknown, Err(Error::unknown_field(step, unknown))),
             }
-            let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
-            call.set_tags(Some(desired.tags.clone().into_iter().collect()))
-                .send()
-                .await
-                .map_err(|error| failed(action::TAG, account, &error))?;
         }
-        Ok(Applied::Ready)
+        parts.end(Applied::Ready)
+    }
+
+    /// Stale tags go first. Where they do not, the tag that says which keys are ours stays as it is.
+    async fn put_tags(
+        &self,
+        step: &Step,
+        desired: &PodIdentityAssociation,
+        observed: &PodIdentityAssociation,
+        parts: &mut Parts,
+    ) {
+        let account = &desired.place;
+        let stale = tags::stale(&desired.tags, &observed.tags);
+        let mut written = desired.tags.clone();
+        if !stale.is_empty() {
+            let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
+            let untagged = call.send().await.map_err(|error| failed(action::UNTAG, account, &error));
+            if parts.note(field::TAGS, untagged).is_none() {
+                written.remove(tags::TAG_KEYS);
+            }
+        }
+        let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
+        let call = call.set_tags(Some(written.into_iter().collect()));
+        parts.note(field::TAGS, call.send().await.map_err(|error| failed(action::TAG, account, &error)));
     }
 
     async fn delete(&self, step: &Step, account: &Account) -> Result<Applied, Error> {
@@ -240,12 +262,7 @@ where
 {
     let subject =
         format!("service account {}/{} of cluster {}", account.namespace, account.service_account, account.cluster);
-    let mut failed = failure::classify(action, &subject, error, table);
-    // IAM is eventually consistent: a role made a moment ago is not there yet for everybody.
-    if failed.class == Class::Invalid && failed.message.to_lowercase().contains("role") {
-        failed.class = Class::Conflict;
-    }
-    failed
+    failure::classify(action, &subject, error, table)
 }
 
 /// EKS's error codes. Source: "Errors" of each operation in the Amazon EKS API reference.

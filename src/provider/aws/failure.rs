@@ -3,13 +3,13 @@
 
 use std::fmt::Display;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::connection::Unsent;
-use crate::provider::{Class, Error};
+use crate::provider::{Class, Error, NOT_SENT, TIMEOUT, UNREACHABLE};
 
 /// Classifies an error by the service's own table of codes first, then by what holds for every service.
 pub(super) fn classify<E>(
@@ -50,20 +50,17 @@ where
             made(class, code, message)
         }
         SdkError::TimeoutError(_) => {
-            made(Class::Transient, "Timeout".into(), "no answer in time; is the endpoint reachable?".into())
+            made(Class::Transient, TIMEOUT.into(), "no answer in time; is the endpoint reachable?".into())
+        }
+        _ if let Some(unsent) = unsent(error) => made(Class::Transient, NOT_SENT.into(), unsent.to_string()),
+        _ if let Some(broken) = missing_credentials(error) => {
+            let way_out = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+                           or give the pod an IAM role";
+            made(Class::Denied, "NoCredentials".into(), format!("{way_out}{broken}"))
         }
         _ => {
-            let told = DisplayErrorContext(error).to_string();
-            if let Some(unsent) = unsent(error) {
-                made(Class::Transient, "NotSent".into(), unsent.to_string())
-            } else if lacks_credentials(&told) {
-                let way_out = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-                               or give the pod an IAM role";
-                made(Class::Denied, "NoCredentials".into(), way_out.into())
-            } else {
-                let way_out = "AWS cannot be reached: check the network, spec.region and AWS_ENDPOINT_URL";
-                made(Class::Transient, "Unreachable".into(), format!("{way_out}: {}", innermost(error)))
-            }
+            let way_out = "AWS cannot be reached: check the network, spec.region and AWS_ENDPOINT_URL";
+            made(Class::Transient, UNREACHABLE.into(), format!("{way_out}: {}", innermost(error)))
         }
     }
 }
@@ -94,10 +91,23 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     root.to_string()
 }
 
-fn lacks_credentials(told: &str) -> bool {
-    ["CredentialsNotLoaded", "CredentialsError", "no providers in chain provided credentials", "NoMatchingAuthScheme"]
-        .iter()
-        .any(|sign| told.contains(sign))
+/// Why nobody had credentials to give, as far as there is more to say. Those that are there and could not be fetched,
+/// because their source did not answer, are another matter: that passes.
+fn missing_credentials(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        match error.downcast_ref::<CredentialsError>() {
+            Some(CredentialsError::CredentialsNotLoaded(_)) => return Some(String::new()),
+            Some(CredentialsError::InvalidConfiguration(_)) => return Some(format!(": {}", innermost(error))),
+            _ => source = error.source(),
+        }
+    }
+    None
+}
+
+/// What a code means for a single item of an answer that names several, such as the keys of a batch.
+pub(super) fn of_item(code: &str, table: fn(&str) -> Option<Class>) -> Class {
+    table(code).or_else(|| common(code)).unwrap_or(Class::Invalid)
 }
 
 /// Codes that mean the same in every service. Source: "Common errors" of each service's API reference.

@@ -20,7 +20,7 @@ use crate::diff::Change;
 use crate::grants::ROLE_PATH;
 use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Class, Error, Place};
+use crate::provider::{Applied, Class, Error, Failures, Place};
 use crate::resource::Resource;
 
 /// The IAM actions behind the calls of this adapter.
@@ -137,17 +137,16 @@ impl Iam {
         Self { client: Client::new(config) }
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         let target = Target::new(place, &step.key.name);
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::Role(desired)), _) => self.create(&target, desired).await,
             (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {
-                let mut fields: Vec<&str> = changes.iter().map(Change::field).collect();
-                fields.dedup();
-                self.update(&target, desired, observed, &fields).await
+                let fields = changes.iter().map(Change::field).collect();
+                self.update(&target, step, (desired, observed), &fields).await
             }
             (Action::Delete { .. }, ..) => self.delete(&target).await,
-            _ => Ok(Applied::Ready),
+            _ => Err(Error::unknown_step(step).into()),
         }
     }
 }
@@ -171,7 +170,8 @@ impl<'a> Target<'a> {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        failure::classify(action, &self.arn(), error, table)
+        let about = |code: &str, message: &str| classified(action, code, message);
+        failure::classify_by_message(action, &self.arn(), error, about)
     }
 
     fn unexpected(&self, action: &str, what: impl Display) -> Error {
@@ -180,14 +180,52 @@ impl<'a> Target<'a> {
 }
 
 /// IAM's error codes. Source: "Errors" of each operation in the IAM API reference.
-fn table(code: &str) -> Option<Class> {
+fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
     Some(match code {
+        // The role may be there: it is the boundary that is not, and somebody has to make it or name another.
+        "NoSuchEntity" if [action::CREATE, action::PUT_BOUNDARY].contains(&action) && message.contains("Scope ARN") => {
+            Class::Invalid
+        }
         "NoSuchEntity" => Class::NotFound,
         "LimitExceeded" | "LimitExceededException" => Class::Quota,
+        // Somebody put the role into an instance profile, which only they can take away.
+        "DeleteConflict" if message.contains("instance profile") => Class::Invalid,
         // Made by somebody else meanwhile, or by ourselves in a call whose answer was lost: the next look tells.
         "EntityAlreadyExists" | "ConcurrentModification" | "DeleteConflict" | "EntityTemporarilyUnmodifiable" => {
             Class::Conflict
         }
+        "ServiceFailure" => Class::Transient,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_tells_what_the_code_leaves_open() {
+        let boundary = "Scope ARN: arn:aws:iam::1:policy/x does not exist or is not attachable.";
+        for (action, code, message, expected) in [
+            (action::CREATE, "NoSuchEntity", boundary, Some(Class::Invalid)),
+            (action::PUT_BOUNDARY, "NoSuchEntity", boundary, Some(Class::Invalid)),
+            (action::PUT_BOUNDARY, "NoSuchEntity", "The role with name r cannot be found.", Some(Class::NotFound)),
+            (action::GET, "NoSuchEntity", "The role with name r cannot be found.", Some(Class::NotFound)),
+            (
+                action::DELETE,
+                "DeleteConflict",
+                "Cannot delete entity, must detach all policies first.",
+                Some(Class::Conflict),
+            ),
+            (
+                action::DELETE,
+                "DeleteConflict",
+                "Cannot delete entity, must remove roles from instance profile first.",
+                Some(Class::Invalid),
+            ),
+            (action::PUT_POLICY, "MalformedPolicyDocument", "", None),
+        ] {
+            assert_eq!(classified(action, code, message), expected, "{action} {code} {message}");
+        }
+    }
 }

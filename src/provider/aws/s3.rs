@@ -18,9 +18,10 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
 use crate::arn;
+use crate::diff::Change;
 use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Class, Error, Place};
+use crate::provider::{Applied, Class, Error, Failures, Parts, Place};
 use crate::resource::Resource;
 
 /// The IAM actions behind the calls of this file. Several differ from the name of the API operation: see "Actions,
@@ -62,11 +63,13 @@ pub mod action {
     pub const GET_LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
     /// `PutBucketLifecycleConfiguration` and `DeleteBucketLifecycle`.
     pub const PUT_LIFECYCLE: &str = "s3:PutLifecycleConfiguration";
+    /// `ListBuckets`.
+    pub const LIST: &str = "s3:ListAllMyBuckets";
     /// `ListObjectVersions`.
     pub const LIST_VERSIONS: &str = "s3:ListBucketVersions";
     /// `ListMultipartUploads`.
     pub const LIST_UPLOADS: &str = "s3:ListBucketMultipartUploads";
-    /// `DeleteObjects`, for each version.
+    /// `DeleteObjects` and `DeleteObject`, for each version.
     pub const DELETE_VERSION: &str = "s3:DeleteObjectVersion";
     /// `AbortMultipartUpload`.
     pub const ABORT_UPLOAD: &str = "s3:AbortMultipartUpload";
@@ -91,6 +94,13 @@ pub const NEEDS: &[Need] = &[
         on: &[On::Bucket],
         when: &[When::InAccount],
         reason: "sees whose a bucket is, how it is set up, and whether it is empty before it goes",
+    },
+    Need {
+        sid: "ListBuckets",
+        actions: &[action::LIST],
+        on: &[On::BucketList],
+        when: &[],
+        reason: "tells a bucket of another account from one of its own that it may not read; IAM knows no resource for it",
     },
     Need {
         sid: "MakeBuckets",
@@ -135,21 +145,16 @@ impl S3 {
         Self { client: Client::from_conf(config) }
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         let target = Target::new(place, &step.key.name);
         match (&step.action, &step.desired) {
-            (Action::Create, Some(Resource::Bucket(desired))) => {
-                self.create(&target, desired).await?;
-                Ok(Applied::Ready)
-            }
+            (Action::Create, Some(Resource::Bucket(desired))) => self.create(&target, step, desired).await,
             (Action::Update(changes), Some(Resource::Bucket(desired))) => {
-                let mut fields: Vec<&str> = changes.iter().map(crate::diff::Change::field).collect();
-                fields.dedup();
-                self.update(&target, desired, &fields).await?;
-                Ok(Applied::Ready)
+                let fields = changes.iter().map(Change::field).collect();
+                self.write_parts(&target, step, desired, &fields, Parts::default()).await
             }
             (Action::Delete { with_contents }, _) => self.delete(&target, *with_contents).await,
-            _ => Ok(Applied::Ready),
+            _ => Err(Error::unknown_step(step).into()),
         }
     }
 }
@@ -179,10 +184,8 @@ impl<'a> Target<'a> {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let mut failed = failure::classify(action, &self.arn(), error, table);
-        if failed.class == Class::Denied && failed.code == "AccessDenied" && action == action::GET_TAGGING {
-            failed.message.push_str(
-                "; S3 says the same of a bucket that another account holds: if the permission is there, take another name",
-            );
+        if action == action::PUT_VERSIONING && failed.code == "InvalidBucketState" {
+            failed.message.push_str("; versioning of such a bucket is never suspended: set versioning: true");
         }
         failed
     }
@@ -192,18 +195,35 @@ impl<'a> Target<'a> {
     }
 }
 
-/// S3's error codes. Source: "List of error codes", Amazon S3 API reference.
+/// S3's error codes. Source: "List of error codes", Amazon S3 API reference. A state of the bucket, such as Object Lock,
+/// does not pass by itself.
 fn table(code: &str) -> Option<Class> {
     Some(match code {
-        "NoSuchBucket" | "NotFound" => Class::NotFound,
+        "NoSuchBucket" | "NotFound" | "NoSuchUpload" => Class::NotFound,
         "BucketAlreadyExists" => Class::NotOwned,
-        "BucketAlreadyOwnedByYou"
-        | "OperationAborted"
-        | "ConditionalRequestConflict"
-        | "BucketNotEmpty"
-        | "InvalidBucketState" => Class::Conflict,
+        "BucketAlreadyOwnedByYou" | "OperationAborted" | "ConditionalRequestConflict" | "BucketNotEmpty" => {
+            Class::Conflict
+        }
+        "InvalidBucketState" => Class::Invalid,
         "TooManyBuckets" => Class::Quota,
         "AllAccessDisabled" | "AccountProblem" | "NotSignedUp" => Class::Denied,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_passes_only_where_its_code_says_so() {
+        let class = |code| failure::of_item(code, table);
+        for code in ["OperationAborted", "BucketAlreadyOwnedByYou", "ConditionalRequestConflict"] {
+            assert_eq!(class(code), Class::Conflict, "{code}");
+        }
+        assert_eq!(class("InvalidBucketState"), Class::Invalid, "Object Lock does not go away");
+        assert_eq!((class("SlowDown"), class("AccessDenied")), (Class::Throttled, Class::Denied));
+        assert_eq!(class("Novelty"), Class::Invalid, "what nobody knows is for a person");
+        assert_eq!(Class::of_status(409), Class::Invalid, "the status alone says nothing");
+    }
 }

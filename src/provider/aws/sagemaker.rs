@@ -19,7 +19,7 @@ use aws_sdk_sagemaker::Client;
 
 use crate::operator_policy::{Need, On, When};
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Error, Place};
+use crate::provider::{Applied, Error, Failures, Place};
 use crate::resource::{Kind, Resource};
 
 /// The IAM actions behind the calls of this adapter.
@@ -169,28 +169,29 @@ impl SageMaker {
         Self { client: Client::new(config) }
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::Model(desired)), _) => self.create_model(desired).await,
-            (Action::Create, Some(Resource::EndpointConfig(desired)), _) => self.create_config(desired).await,
-            (Action::Create, Some(Resource::Endpoint(desired)), _) => self.create_endpoint(step, desired).await,
+            (Action::Create, Some(Resource::Model(desired)), _) => Ok(self.create_model(desired).await?),
+            (Action::Create, Some(Resource::EndpointConfig(desired)), _) => Ok(self.create_config(desired).await?),
+            (Action::Create, Some(Resource::Endpoint(desired)), _) => Ok(self.create_endpoint(step, desired).await?),
             (Action::Update(changes), Some(Resource::Model(desired)), Some(Resource::Model(observed))) => {
-                self.update_model(desired, observed, changes).await
+                self.update_model(step, desired, observed, changes).await
             }
             (
                 Action::Update(changes),
                 Some(Resource::EndpointConfig(desired)),
                 Some(Resource::EndpointConfig(observed)),
-            ) => self.update_config(desired, observed, changes).await,
+            ) => self.update_config(step, desired, observed, changes).await,
             (Action::Update(changes), Some(Resource::Endpoint(desired)), Some(Resource::Endpoint(observed))) => {
                 self.update_endpoint(step, desired, observed, changes).await
             }
             (Action::Delete { .. }, ..) => match step.key.kind {
-                Kind::SageMakerModel => self.delete_model(place, &step.key.name).await,
-                Kind::SageMakerEndpointConfig => self.delete_config(place, &step.key.name).await,
-                _ => self.delete_endpoint(place, &step.key.name).await,
+                Kind::SageMakerModel => Ok(self.delete_model(place, &step.key.name).await?),
+                Kind::SageMakerEndpointConfig => Ok(self.delete_config(place, &step.key.name).await?),
+                Kind::SageMakerEndpoint => Ok(self.delete_endpoint(place, &step.key.name).await?),
+                _ => Err(Error::unknown_step(step).into()),
             },
-            _ => Ok(Applied::Ready),
+            _ => Err(Error::unknown_step(step).into()),
         }
     }
 }

@@ -1,5 +1,6 @@
 """moto, called in this process, and answers put on the wire with its serialisers."""
 
+import re
 from typing import Any
 
 from moto.core.base_backend import BackendDict
@@ -13,6 +14,9 @@ from moto.moto_server.werkzeug_app import (
 from simulator.call import Call
 from simulator.errors import request_id
 from simulator.wire import Response
+
+# What XML can write only as a reference to a character, which is what S3 does with such keys.
+UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 _application = DomainDispatcherApplication(create_backend_app)
 
@@ -47,6 +51,9 @@ def serialize(call: Call, output: dict[str, Any], picker: Any = None) -> Respons
     context = SerializationContext(number)
     result = serializer(call.model, context=context, value_picker=picker).serialize(output)
     body = result["body"]
+    if call.protocol == "rest-xml":
+        text = body.decode() if isinstance(body, bytes) else body
+        body = UNWRITABLE.sub(lambda character: f"&#x{ord(character[0]):X};", text)
     headers = {name: str(value) for name, value in result["headers"].items()}
     headers["x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"] = number
     return Response(

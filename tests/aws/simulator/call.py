@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -47,6 +48,8 @@ class Call:
     parameters: dict[str, Any] = field(default_factory=dict)
     model: OperationModel | None = None
     malformed: str | None = None
+    # Whether an action is denied on an ARN, for operations that answer item by item.
+    is_denied: Callable[[str, str], bool] = lambda _action, _arn: False
 
     @property
     def region(self) -> str:

@@ -58,13 +58,18 @@ class Permissions:
 
     def check(self, call: Call, part: Service | None) -> None:
         """Raise AccessDenied if the call needs something that is denied."""
+        if part is not None and call.operation in part.itemised:
+            call.is_denied = self.denies
+            return
         if not self._denials:
             return
         for action, resource in requirements(call, part):
-            if action in ALWAYS_ALLOWED:
-                continue
-            if any(denial.covers(action, resource) for denial in self._denials):
+            if action not in ALWAYS_ALLOWED and self.denies(action, resource):
                 raise access_denied(call, action, resource)
+
+    def denies(self, action: str, resource: str) -> bool:
+        """Whether an action is denied on a resource."""
+        return any(denial.covers(action, resource) for denial in self._denials)
 
 
 def requirements(call: Call, part: Service | None) -> list[Requirement]:

@@ -50,6 +50,8 @@ class Service:
         self.permissions: Callable[[Call], list[Requirement]] | None = None
         self.conditions: Callable[[Call, str, str], Conditions] | None = None
         self.resets: list[Callable[[], None]] = []
+        # Operations that answer item by item what may not be done.
+        self.itemised: set[str] = set()
         self._before: dict[str, list[Before]] = {}
         self._after: dict[str, list[After]] = {}
 

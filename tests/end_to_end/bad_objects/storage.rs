@@ -29,6 +29,8 @@ pub fn cases() -> Vec<Case> {
             spec(json!([{"name": "a", "deletionPolicy": "Burn"}])),
             "supported values: \"Retain\", \"Delete\", \"DeleteWithContents\"",
         ),
+        (rule(json!({"id": " x", "expiration": {"days": 1}})), "spec.storage.buckets[0].lifecycle.rules[0].id"),
+        (rule(json!({"id": "x\u{1}", "expiration": {"days": 1}})), "spec.storage.buckets[0].lifecycle.rules[0].id"),
         (rule(json!({})), "at least one action needs to be specified"),
         (rule(json!({"expiration": {}})), "exactly one of days, date and expiredObjectDeleteMarker"),
         (

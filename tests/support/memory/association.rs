@@ -2,7 +2,7 @@
 
 use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
 use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
 use aiplatform::tags::{self, Tags};
@@ -66,7 +66,7 @@ impl Memory {
         Ok(Observed { id: Some(found.id), ..seen })
     }
 
-    pub(super) async fn apply_association(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_association(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         use Resource::PodIdentityAssociation as Association;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Association(desired)), _) => {
@@ -74,12 +74,14 @@ impl Memory {
             }
             (Action::Update(changes), Some(Association(desired)), Some(Association(observed))) => {
                 let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
+                let mut parts = Parts::default();
                 if field::BINDING.into_iter().any(differs) {
-                    self.bind_association(place, step, desired).await?;
+                    parts.note(field::ROLE, self.bind_association(place, step, desired).await);
                 }
                 if differs(field::TAGS) {
-                    self.tag_association(place, step, desired, observed).await?;
+                    self.tag_association(place, step, desired, observed, &mut parts).await;
                 }
+                return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
                 self.write(place, "eks:DeletePodIdentityAssociation", &step.key, |world| {
@@ -141,18 +143,22 @@ impl Memory {
         step: &Step,
         desired: &PodIdentityAssociation,
         observed: &PodIdentityAssociation,
-    ) -> Result<(), Error> {
+        parts: &mut Parts,
+    ) {
         let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
-        self.write(place, "eks:UntagResource", &step.key, |world| {
+        let mut written = desired.tags.clone();
+        let untagged = self.write(place, "eks:UntagResource", &step.key, |world| {
             known(world.associations.get_mut(&step.key.name), step)?.tags.retain(|key, _| !stale(key));
             Ok(())
-        })
-        .await?;
-        self.write(place, "eks:TagResource", &step.key, |world| {
-            known(world.associations.get_mut(&step.key.name), step)?.tags.extend(desired.tags.clone());
+        });
+        if parts.note(field::TAGS, untagged.await).is_none() {
+            written.remove(tags::TAG_KEYS);
+        }
+        let tagged = self.write(place, "eks:TagResource", &step.key, |world| {
+            known(world.associations.get_mut(&step.key.name), step)?.tags.extend(written);
             Ok(())
-        })
-        .await
+        });
+        parts.note(field::TAGS, tagged.await);
     }
 }
 

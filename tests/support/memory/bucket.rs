@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Place};
-use aiplatform::resource::bucket::{
-    Bucket, Encryption, LifecycleRule, PublicAccessBlock, RULE_PREFIX, SID_PREFIX, field,
-};
-use aiplatform::resource::{Contents, Key, Observed, Owner, Request, Resource};
+use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
+use aiplatform::resource::bucket::{Bucket, Encryption, LifecycleRule, PublicAccessBlock, RULE_PREFIX, field, our_sid};
+use aiplatform::resource::{CONTENTS, Contents, Key, Observed, Owner, Request, Resource};
 use aiplatform::tags::{self, Tags};
 use serde_json::Value;
 
@@ -50,7 +48,7 @@ impl Stored {
     /// A bucket that is exactly this.
     pub fn of(bucket: &Bucket) -> Self {
         let mut stored = Self::fresh(&bucket.region, Tags::new());
-        for field in FIELDS {
+        for field in field::ALL {
             stored.write(field, bucket);
         }
         stored
@@ -58,7 +56,6 @@ impl Stored {
 
     /// What of it is ours, in canonical form.
     pub fn managed(&self, name: &str) -> Bucket {
-        let ours = |statement: &&Value| sid(statement).is_some_and(|sid| sid.starts_with(SID_PREFIX));
         Bucket {
             name: name.into(),
             region: self.region.clone(),
@@ -70,8 +67,7 @@ impl Stored {
             policy: self
                 .statements
                 .iter()
-                .filter(ours)
-                .map(|statement| (sid(statement).unwrap_or_default().to_string(), statement.clone()))
+                .filter_map(|statement| Some((our_sid(statement)?.to_string(), statement.clone())))
                 .collect(),
             lifecycle: self
                 .rules
@@ -90,7 +86,7 @@ impl Stored {
             field::ENCRYPTION => self.encryption.clone_from(&desired.encryption),
             field::VERSIONING => self.versioning = desired.versioning,
             field::POLICY => {
-                self.statements.retain(|statement| !sid(statement).is_some_and(|sid| sid.starts_with(SID_PREFIX)));
+                self.statements.retain(|statement| our_sid(statement).is_none());
                 self.statements.extend(desired.policy.values().cloned());
             }
             field::LIFECYCLE => {
@@ -104,20 +100,18 @@ impl Stored {
     }
 }
 
-fn sid(statement: &Value) -> Option<&str> {
-    statement.get("Sid").and_then(Value::as_str)
+/// Takes one part over, as one call of S3 tells it.
+fn read_part(bucket: &mut Bucket, part: &str, found: &Bucket) {
+    match part {
+        field::PUBLIC_ACCESS_BLOCK => bucket.public_access_block = found.public_access_block,
+        field::OBJECT_OWNERSHIP => bucket.object_ownership.clone_from(&found.object_ownership),
+        field::ENCRYPTION => bucket.encryption.clone_from(&found.encryption),
+        field::VERSIONING => bucket.versioning = found.versioning,
+        field::POLICY => bucket.policy.clone_from(&found.policy),
+        field::LIFECYCLE => bucket.lifecycle.clone_from(&found.lifecycle),
+        other => panic!("no call of S3 reads {other}"),
+    }
 }
-
-/// The fields of a bucket in the order in which they are written.
-const FIELDS: [&str; 7] = [
-    field::TAGS,
-    field::PUBLIC_ACCESS_BLOCK,
-    field::OBJECT_OWNERSHIP,
-    field::ENCRYPTION,
-    field::VERSIONING,
-    field::POLICY,
-    field::LIFECYCLE,
-];
 
 impl Memory {
     pub(super) async fn observe_bucket(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
@@ -131,28 +125,37 @@ impl Memory {
             observed.resource = None;
             return Ok(observed);
         }
-        let read = self.call("s3:GetBucket", name, |world| Ok(world.buckets.get(name).cloned())).await;
-        let read = match read {
-            Ok(Some(read)) => read,
-            Ok(None) => return Ok(Observed::absent()),
-            Err(error) => return Ok(Observed { owner, ..Observed::unreadable(error) }),
-        };
-        observed.resource = Some(Resource::Bucket(read.managed(name)));
-        if !read.opaque_rules.is_empty() {
-            observed.held.insert(field::LIFECYCLE, "a lifecycle rule of others would be lost".into());
-        }
         if request.leaving {
-            let contents = self.call("s3:ListBucketVersions", name, |_| Ok(read.contents)).await?;
-            observed.contents = Some(contents);
+            match self.call("s3:ListBucketVersions", name, |_| Ok(found.contents)).await {
+                Ok(contents) => observed.contents = Some(contents),
+                Err(error) => _ = observed.unknown.insert(CONTENTS.into(), error),
+            }
+            return Ok(observed);
+        }
+        let mut read = Bucket::bare(name, &found.region, tags::managed(&found.tags));
+        for part in field::ALL.into_iter().filter(|part| *part != field::TAGS) {
+            let action = format!("s3:Get {part}");
+            let call = self.call(&action, name, |world| Ok(world.buckets.get(name).cloned()));
+            match call.await {
+                Ok(Some(stored)) => read_part(&mut read, part, &stored.managed(name)),
+                Ok(None) => return Ok(Observed::absent()),
+                Err(error) => _ = observed.unknown.insert(part.into(), error),
+            }
+        }
+        observed.resource = Some(Resource::Bucket(read));
+        if !found.opaque_rules.is_empty() {
+            observed.held.insert(field::LIFECYCLE, "a lifecycle rule of others would be lost".into());
         }
         Ok(observed)
     }
 
-    pub(super) async fn apply_bucket(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_bucket(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         let name = &step.key.name;
-        let fields: BTreeSet<&str> = match &step.action {
-            Action::Create => FIELDS.into(),
-            Action::Update(changes) => changes.iter().map(aiplatform::diff::Change::field).collect(),
+        let (fields, mut parts): (BTreeSet<&str>, Parts) = match &step.action {
+            Action::Create => (field::ALL.into(), Parts::after_a_write()),
+            Action::Update(changes) => {
+                (changes.iter().map(aiplatform::diff::Change::field).collect(), Parts::default())
+            }
             Action::Delete { with_contents } => {
                 self.delete_bucket(place, &step.key, *with_contents).await?;
                 return Ok(Applied::Gone);
@@ -170,16 +173,17 @@ impl Memory {
             })
             .await?;
         }
-        let unknown: Vec<_> = fields.iter().filter(|field| !FIELDS.contains(field)).collect();
+        let unknown: Vec<_> = fields.iter().filter(|field| !field::ALL.contains(field)).collect();
         assert!(unknown.is_empty(), "no call of S3 writes {unknown:?}");
-        for field in FIELDS.into_iter().filter(|field| fields.contains(field)) {
-            self.write(place, &format!("s3:Put {field}"), &step.key, |world| {
+        for field in field::ALL.into_iter().filter(|field| fields.contains(field)) {
+            let action = format!("s3:Put {field}");
+            let written = self.write(place, &action, &step.key, |world| {
                 world.buckets.get_mut(name).ok_or(Class::NotFound)?.write(field, desired);
                 Ok(())
-            })
-            .await?;
+            });
+            parts.note(field, written.await);
         }
-        Ok(Applied::Ready)
+        parts.end(Applied::Ready)
     }
 
     async fn delete_bucket(&self, place: &Place, key: &Key, with_contents: bool) -> Result<(), Error> {

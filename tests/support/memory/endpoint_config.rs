@@ -2,7 +2,7 @@
 
 use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::endpoint_config::{Content, EndpointConfig, field};
 use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
 use aiplatform::tags::{self, Tags};
@@ -39,7 +39,7 @@ impl Memory {
         Ok(Observed { revision: Some(revision), ..seen })
     }
 
-    pub(super) async fn apply_config(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_config(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         use Resource::EndpointConfig as Config;
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
@@ -47,17 +47,21 @@ impl Memory {
                 self.create_config(place, key, desired).await?;
             }
             (Action::Update(changes), Some(Config(desired)), Some(Config(observed))) => {
+                let mut parts = Parts::default();
                 if changes.iter().any(|change| change.field() == field::TAGS) {
-                    self.retag(place, key, &observed.tags, desired.tags.clone()).await?;
+                    let tagged = self.retag(place, key, &observed.tags, desired.tags.clone()).await;
+                    parts.note(field::TAGS, tagged);
                 }
                 if let Some(Change { to, .. }) = changes.iter().find(|change| change.field() == field::RECREATED) {
                     let value = to.as_str().expect("what is remembered is text").to_string();
-                    self.add_tags(place, key, [(tags::RECREATED.to_string(), value)].into()).await?;
+                    let memory = [(tags::RECREATED.to_string(), value)].into();
+                    parts.note(field::RECREATED, self.add_tags(place, key, memory).await);
                 }
+                return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
                 let forget = |it: &mut super::World| it.sagemaker.configs.remove(&key.name);
-                return self.remove(place, "sagemaker:DeleteEndpointConfig", key, forget).await;
+                return Ok(self.remove(place, "sagemaker:DeleteEndpointConfig", key, forget).await?);
             }
             other => panic!("{other:?} is not to be taken"),
         }

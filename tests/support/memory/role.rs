@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aiplatform::diff::Change;
+use aiplatform::exposure;
 use aiplatform::plan::{Action, Step};
 use aiplatform::policy::Policy;
-use aiplatform::provider::{Applied, Class, Error, Place};
-use aiplatform::resource::role::{Role, field};
+use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
+use aiplatform::resource::role::{ATTACHED, Role, field};
 use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
 use aiplatform::tags::{self, Tags};
 
@@ -72,33 +73,43 @@ impl Memory {
         if observed.owner != Owner::Ours {
             observed.resource = None;
         } else if !request.leaving {
-            role.policies = self.call("iam:GetRolePolicy", name, |_| Ok(found.policies)).await?;
-            let attached = self.call("iam:ListAttachedRolePolicies", name, |_| Ok(found.attached)).await?;
+            match self.call("iam:GetRolePolicy", name, |_| Ok(found.policies)).await {
+                Ok(policies) => role.policies = policies,
+                Err(error) => _ = observed.unknown.insert(field::POLICIES.into(), error),
+            }
+            match self.call("iam:ListAttachedRolePolicies", name, |_| Ok(found.attached)).await {
+                Ok(attached) => {
+                    observed.exposures = attached.iter().map(|policy| exposure::attached(name, policy)).collect();
+                }
+                Err(error) => _ = observed.unknown.insert(ATTACHED.into(), error),
+            }
             observed.resource = Some(Resource::Role(role));
-            observed.remarks = attached.into_iter().map(|policy| format!("{policy} was attached by others")).collect();
         }
         Ok(observed)
     }
 
-    pub(super) async fn apply_role(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_role(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::Role(desired)), _) => self.create_role(place, &step.key, desired).await?,
+            (Action::Create, Some(Resource::Role(desired)), _) => self.create_role(place, &step.key, desired).await,
             (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {
                 let fields: BTreeSet<&str> = changes.iter().map(Change::field).collect();
-                for field in fields {
-                    self.write_role(place, &step.key, field, desired, observed).await?;
+                let mut parts = Parts::default();
+                let known = field::ALL.into_iter().filter(|field| fields.contains(field));
+                assert_eq!(known.clone().count(), fields.len(), "no call of IAM writes one of {fields:?}");
+                for field in known {
+                    self.write_role(place, step, field, (desired, observed), &mut parts).await;
                 }
+                parts.end(Applied::Ready)
             }
             (Action::Delete { .. }, ..) => {
                 self.delete_role(place, &step.key).await?;
-                return Ok(Applied::Gone);
+                Ok(Applied::Gone)
             }
             other => panic!("{other:?} is not to be taken"),
         }
-        Ok(Applied::Ready)
     }
 
-    async fn create_role(&self, place: &Place, key: &Key, desired: &Role) -> Result<(), Error> {
+    async fn create_role(&self, place: &Place, key: &Key, desired: &Role) -> Result<Applied, Failures> {
         self.write(place, "iam:CreateRole", key, |world| {
             if world.roles.contains_key(&key.name) {
                 return Err(Class::NotOwned);
@@ -107,10 +118,11 @@ impl Memory {
             Ok(())
         })
         .await?;
+        let mut parts = Parts::after_a_write();
         for (name, policy) in &desired.policies {
-            self.put_policy(place, key, name, policy).await?;
+            parts.note(&format!("policies.{name}"), self.put_policy(place, key, name, policy).await);
         }
-        Ok(())
+        parts.end(Applied::Ready)
     }
 
     /// The calls behind one field. What is stale among the tags goes first: the tag that says which keys are ours says
@@ -118,38 +130,42 @@ impl Memory {
     async fn write_role(
         &self,
         place: &Place,
-        key: &Key,
+        step: &Step,
         field: &str,
-        desired: &Role,
-        observed: &Role,
-    ) -> Result<(), Error> {
+        (desired, observed): (&Role, &Role),
+        parts: &mut Parts,
+    ) {
+        let key = &step.key;
         match field {
             field::TRUST => {
-                self.change_role(place, "iam:UpdateAssumeRolePolicy", key, |role| role.trust = desired.trust.clone())
-                    .await
+                let trust = |role: &mut StoredRole| role.trust = desired.trust.clone();
+                parts.note(field, self.change_role(place, "iam:UpdateAssumeRolePolicy", key, trust).await);
             }
             field::BOUNDARY => {
                 let boundary = desired.permissions_boundary.clone();
-                self.change_role(place, "iam:PutRolePermissionsBoundary", key, |role| {
-                    role.permissions_boundary = boundary;
-                })
-                .await
+                let bound = |role: &mut StoredRole| role.permissions_boundary = boundary;
+                parts.note(field, self.change_role(place, "iam:PutRolePermissionsBoundary", key, bound).await);
             }
             field::TAGS => {
                 let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
-                self.change_role(place, "iam:UntagRole", key, |role| role.tags.retain(|key, _| !stale(key))).await?;
-                self.change_role(place, "iam:TagRole", key, |role| role.tags.extend(desired.tags.clone())).await
+                let untag = |role: &mut StoredRole| role.tags.retain(|key, _| !stale(key));
+                let mut written = desired.tags.clone();
+                if parts.note(field, self.change_role(place, "iam:UntagRole", key, untag).await).is_none() {
+                    written.remove(tags::TAG_KEYS);
+                }
+                let tag = |role: &mut StoredRole| role.tags.extend(written);
+                parts.note(field, self.change_role(place, "iam:TagRole", key, tag).await);
             }
             field::POLICIES => {
-                for (name, policy) in &desired.policies {
+                let part = |name: &str| format!("policies.{name}");
+                for (name, policy) in desired.policies.iter().filter(|(name, _)| !step.is_unknown(&part(name))) {
                     if observed.policies.get(name) != Some(policy) {
-                        self.put_policy(place, key, name, policy).await?;
+                        parts.note(&part(name), self.put_policy(place, key, name, policy).await);
                     }
                 }
                 for name in observed.policies.keys().filter(|name| !desired.policies.contains_key(*name)) {
-                    self.delete_policy(place, key, name).await?;
+                    parts.note(&part(name), self.delete_policy(place, key, name).await);
                 }
-                Ok(())
             }
             other => panic!("no call of IAM writes {other}"),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::scaling::{
     Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking, field,
@@ -12,7 +12,7 @@ use aiplatform::resource::scaling::{
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
 use aiplatform::tags::{self, Tags};
 
-use super::{Memory, World, owner};
+use super::{Memory, World};
 
 /// A target as Application Auto Scaling holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,14 +47,6 @@ impl StoredTarget {
             derivation: None,
         };
         self.policies.iter().map(policy).collect()
-    }
-}
-
-/// A target that nobody tagged is its endpoint's.
-fn holder(tags: &Tags, ours: &str) -> Owner {
-    match owner(tags, ours) {
-        Owner::Nobody => Owner::Ours,
-        known => known,
     }
 }
 
@@ -94,9 +86,12 @@ impl Memory {
         let describe = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).cloned());
         let found = self.call("application-autoscaling:DescribeScalableTargets", &key.name, describe).await?;
         let Some(found) = found else { return Ok(vec![(key.clone(), Observed::absent())]) };
-        let list = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()));
-        let tags = self.call("application-autoscaling:ListTagsForResource", &key.name, list).await?.unwrap_or_default();
-        let holder = holder(&tags, &place.owner);
+        let list = |world: &mut World| {
+            let holder = world.sagemaker.holder(key, &place.owner).unwrap_or(Owner::Nobody);
+            Ok((world.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()), holder))
+        };
+        let (tags, holder) = self.call("application-autoscaling:ListTagsForResource", &key.name, list).await?;
+        let tags = tags.unwrap_or_default();
         let target = Resource::ScalableTarget(StoredTarget { tags, ..found }.managed(&scaled));
         let mut all = vec![(key.clone(), Observed::present(target, holder))];
         for kind in [Kind::ScalingPolicy, Kind::ScheduledAction] {
@@ -131,7 +126,7 @@ impl Memory {
                     Kind::ScalingPolicy => target.policies(scaled).into_iter().map(Resource::ScalingPolicy).collect(),
                     _ => target.actions.values().cloned().map(Resource::ScheduledAction).collect(),
                 };
-                let holder = holder(&target.tags, &place.owner);
+                let holder = world.sagemaker.holder(&scaled.key(), &place.owner).unwrap_or(Owner::Nobody);
                 parts.into_iter().map(|part| (part.key(), Observed::present(part, holder.clone()))).collect()
             };
             Ok(targets.flat_map(parts).collect())
@@ -139,7 +134,7 @@ impl Memory {
         self.call(&format!("application-autoscaling:{action}"), endpoint, describe).await
     }
 
-    pub(super) async fn apply_target(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_target(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         let key = &step.key;
         let scaled = Scaled::parse(&key.name);
         match (&step.action, &step.desired, &step.observed) {
@@ -151,16 +146,19 @@ impl Memory {
                 Some(Resource::ScalableTarget(desired)),
                 Some(Resource::ScalableTarget(observed)),
             ) => {
-                if changes.iter().any(|change| change.field() == field::TAGS) {
-                    self.retag_target(place, key, &observed.tags, &desired.tags).await?;
-                }
+                let mut parts = Parts::default();
                 if changes.iter().map(Change::field).any(|field| field != field::TAGS) {
-                    self.register_target(place, key, desired).await?;
+                    parts.note("bounds", self.register_target(place, key, desired).await);
                 }
+                if changes.iter().any(|change| change.field() == field::TAGS) {
+                    let tagged = self.retag_target(place, key, &observed.tags, &desired.tags).await;
+                    parts.note(field::TAGS, tagged);
+                }
+                return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
                 let forget = |world: &mut World| world.sagemaker.targets.remove(&scaled);
-                return self.remove(place, "application-autoscaling:DeregisterScalableTarget", key, forget).await;
+                return Ok(self.remove(place, "application-autoscaling:DeregisterScalableTarget", key, forget).await?);
             }
             other => panic!("{other:?} is not to be taken"),
         }

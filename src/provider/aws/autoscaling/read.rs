@@ -28,16 +28,29 @@ struct Asked {
 }
 
 impl Asked {
-    /// What cannot be told when the policies cannot be read.
-    fn about_policies(&self) -> &[Key] {
-        if self.policies.is_empty() { &self.targets } else { &self.policies }
+    /// What the policies are part of, or are themselves.
+    fn about_policies(&self) -> Asking<'_> {
+        if self.policies.is_empty() { Asking::Around(&self.targets, POLICIES) } else { Asking::For(&self.policies) }
     }
 
-    /// What cannot be told when the scheduled actions cannot be read.
-    fn about_actions(&self) -> &[Key] {
-        if self.actions.is_empty() { &self.targets } else { &self.actions }
+    /// What the scheduled actions are part of, or are themselves.
+    fn about_actions(&self) -> Asking<'_> {
+        if self.actions.is_empty() { Asking::Around(&self.targets, ACTIONS) } else { Asking::For(&self.actions) }
     }
 }
+
+/// Why something below a target is looked at.
+#[derive(Clone, Copy)]
+enum Asking<'a> {
+    /// These were asked about.
+    For(&'a [Key]),
+    /// These targets were asked about, and what else is below them is a part of theirs.
+    Around(&'a [Key], &'static str),
+}
+
+/// What else scales a target, as parts of it that could not be read.
+const POLICIES: &str = "scalingPolicies";
+const ACTIONS: &str = "scheduledActions";
 
 impl Autoscaling {
     /// Looks at everything asked about, and tells also what else scales the same variants.
@@ -107,11 +120,8 @@ impl Autoscaling {
             Err(error) if error.class == Class::NotFound => return Ok(Observed::absent()),
             Err(error) => return Err(error),
         };
-        // The endpoint says whose the target is; one that somebody else of our kind has tagged is theirs all the same.
-        let owner = match found_tags.get(tags::OWNER) {
-            Some(owner) if *owner != place.owner => Owner::Theirs(owner.clone()),
-            _ => Owner::Ours,
-        };
+        // Of one without a tag, the endpoint says whose it is.
+        let owner = Owner::of(&found_tags, &place.owner);
         let target = ScalableTarget {
             scaled,
             bounds: Bounds { min_capacity: found.min_capacity, max_capacity: found.max_capacity },
@@ -203,11 +213,19 @@ fn tell(
     seen: &mut BTreeMap<Key, Observed>,
     owners: &BTreeMap<Scaled, Result<Owner, Error>>,
     found: Result<Vec<Resource>, Error>,
-    asked: &[Key],
+    asked: Asking<'_>,
 ) {
-    let found = match found {
-        Ok(found) => found,
-        Err(error) => return unreadable(seen, asked, &error),
+    let found = match (found, asked) {
+        (Ok(found), _) => found,
+        (Err(error), Asking::For(keys)) => return unreadable(seen, keys, &error),
+        (Err(error), Asking::Around(targets, part)) => {
+            for key in targets {
+                if let Some(target) = seen.get_mut(key) {
+                    target.unknown.insert(part.into(), error.clone());
+                }
+            }
+            return;
+        }
     };
     for resource in found {
         let owner = match scaled_by(&resource).and_then(|scaled| owners.get(scaled)) {
@@ -216,7 +234,8 @@ fn tell(
                 seen.insert(resource.key(), Observed::unreadable(error.clone()));
                 continue;
             }
-            None => Owner::Ours,
+            // Registered since the targets were described: the endpoint says whose it is.
+            None => Owner::Nobody,
         };
         seen.insert(resource.key(), Observed::present(resource, owner));
     }

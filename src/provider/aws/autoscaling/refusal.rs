@@ -32,7 +32,9 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
     Some(match code {
         "ObjectNotFoundException" if PUTS.contains(&action) => Class::Conflict,
         "ObjectNotFoundException" | "ResourceNotFoundException" => Class::NotFound,
-        "ConcurrentUpdateException" | "FailedResourceAccessException" => Class::Conflict,
+        "ConcurrentUpdateException" => Class::Conflict,
+        // Whoever scales may not look at the alarms; right after its service-linked role was made, that passes.
+        "FailedResourceAccessException" => Class::Denied,
         "LimitExceededException" => Class::Quota,
         "InternalServiceException" | "InvalidNextTokenException" => Class::Transient,
         "ValidationException" if passes(message) => Class::Conflict,
@@ -78,7 +80,7 @@ mod tests {
         for (code, expected) in [
             ("ConcurrentUpdateException", Some(Class::Conflict)),
             ("LimitExceededException", Some(Class::Quota)),
-            ("FailedResourceAccessException", Some(Class::Conflict)),
+            ("FailedResourceAccessException", Some(Class::Denied)),
             ("InternalServiceException", Some(Class::Transient)),
             ("ThrottlingException", None),
         ] {

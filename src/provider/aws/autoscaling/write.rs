@@ -11,10 +11,13 @@ use super::refusal::{gone, refused};
 use super::{Autoscaling, action};
 use crate::diff::Change;
 use crate::plan::Step;
-use crate::provider::{Applied, Error};
+use crate::provider::{Applied, Error, Failures, Parts};
 use crate::resource::scaling::{Dimension, Scaled, Tracking, field};
 use crate::resource::{Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
 use crate::tags::{self, Tags};
+
+/// The bounds of a target, which one call writes together.
+const BOUNDS: &str = "bounds";
 
 impl Autoscaling {
     /// Makes a target or sets the bounds of one that is there. Tags are taken only where it is made.
@@ -40,28 +43,37 @@ impl Autoscaling {
         desired: &ScalableTarget,
         observed: &ScalableTarget,
         changes: &[Change],
-    ) -> Result<Applied, Error> {
-        let is_about_tags = |change: &Change| change.field() == field::TAGS;
-        if changes.iter().any(is_about_tags) {
-            self.put_tags(step, desired, &observed.tags).await?;
+    ) -> Result<Applied, Failures> {
+        let differs = |names: &[&str]| changes.iter().any(|change| names.contains(&change.field()));
+        let mut parts = Parts::default();
+        let known = |change: &&Change| change.field() == field::TAGS || field::BOUNDS.contains(&change.field());
+        for change in changes.iter().filter(|change| !known(change)) {
+            parts.note::<()>(change.field(), Err(Error::unknown_field(step, change.field())));
         }
-        if !changes.iter().all(is_about_tags) {
-            self.register(desired, None).await?;
+        if differs(&field::BOUNDS) {
+            parts.note(BOUNDS, self.register(desired, None).await);
         }
-        Ok(Applied::Ready)
+        if differs(&[field::TAGS]) {
+            self.put_tags(step, desired, &observed.tags, &mut parts).await;
+        }
+        parts.end(Applied::Ready)
     }
 
-    async fn put_tags(&self, step: &Step, desired: &ScalableTarget, observed: &Tags) -> Result<(), Error> {
+    /// Stale tags go first. Where they do not, the tag that says which keys are ours stays as it is.
+    async fn put_tags(&self, step: &Step, desired: &ScalableTarget, observed: &Tags, parts: &mut Parts) {
         let resource_id = &desired.scaled.resource_id;
         let stale = tags::stale(&desired.tags, observed);
+        let mut written = desired.tags.clone();
         if !stale.is_empty() {
             let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
-            call.send().await.map_err(|error| refused(action::UNTAG, resource_id, &error))?;
+            let untagged = call.send().await.map_err(|error| refused(action::UNTAG, resource_id, &error));
+            if parts.note(field::TAGS, untagged).is_none() {
+                written.remove(tags::TAG_KEYS);
+            }
         }
         let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
-        let call = call.set_tags(Some(desired.tags.clone().into_iter().collect()));
-        call.send().await.map_err(|error| refused(action::TAG, resource_id, &error))?;
-        Ok(())
+        let call = call.set_tags(Some(written.into_iter().collect()));
+        parts.note(field::TAGS, call.send().await.map_err(|error| refused(action::TAG, resource_id, &error)));
     }
 
     pub(super) async fn deregister(&self, scaled: &Scaled) -> Result<Applied, Error> {
@@ -76,6 +88,7 @@ impl Autoscaling {
 
     pub(super) async fn put_policy(
         &self,
+        step: &Step,
         desired: &ScalingPolicy,
         observed: Option<&Resource>,
     ) -> Result<Applied, Error> {
@@ -85,7 +98,13 @@ impl Autoscaling {
         {
             self.delete_policy(other).await?;
         }
-        let Some(tracked) = &desired.tracking else { return Ok(Applied::Ready) };
+        let Some(tracked) = &desired.tracking else {
+            return Err(Error::bug(
+                step.action.name(),
+                &step.key.to_string(),
+                "a policy that tracks nothing is desired",
+            ));
+        };
         let subject = subject("scaling policy", &desired.name, &desired.scaled);
         let tracked = tracking(tracked).map_err(|error| failure::unexpected(action::PUT_POLICY, &subject, error))?;
         self.client

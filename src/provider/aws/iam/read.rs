@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use aws_sdk_iam::types::Role as SdkRole;
 use serde_json::Value;
 
+use super::write::policy_part;
 use super::{Iam, Target, action};
+use crate::exposure;
 use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
 use crate::provider::{Class, Error, Place};
-use crate::resource::role::Role;
+use crate::resource::role::{ATTACHED, Role, field};
 use crate::resource::{Observed, ObservedState, Owner, Request, Resource};
 use crate::tags::{self, Tags};
 
@@ -31,10 +33,16 @@ impl Iam {
         if owner != Owner::Ours {
             return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
         }
+        let mut unknown = BTreeMap::new();
         let (policies, attached) = if request.leaving {
             (BTreeMap::new(), Vec::new())
         } else {
-            futures::try_join!(self.policies(&target), self.attached(&target))?
+            let (policies, attached) = futures::join!(self.policies(&target), self.attached(&target));
+            let attached = attached.unwrap_or_else(|error| {
+                unknown.insert(ATTACHED.into(), error);
+                Vec::new()
+            });
+            (known(policies, &mut unknown), attached)
         };
         let trust = role.assume_role_policy_document().map(|text| decode(&target, action::GET, text)).transpose()?;
         let resource = Resource::Role(Role {
@@ -48,10 +56,8 @@ impl Iam {
                 .map(Into::into),
             policies,
         });
-        let remarks = attached.iter().map(|policy| {
-            format!("policy {policy} was attached to role {} by somebody else and is left alone", target.role)
-        });
-        Ok(Observed { remarks: remarks.collect(), ..Observed::present(resource, owner) })
+        let exposures = attached.iter().map(|policy| exposure::attached(target.role, policy)).collect();
+        Ok(Observed { unknown, exposures, ..Observed::present(resource, owner) })
     }
 
     async fn role(&self, target: &Target<'_>) -> Result<Option<SdkRole>, Error> {
@@ -59,15 +65,20 @@ impl Iam {
         Ok(answer.map_err(|error| target.failure(action::GET, &error))?.role)
     }
 
-    async fn policies(&self, target: &Target<'_>) -> Result<BTreeMap<String, Policy>, Error> {
+    /// The inline policies, each as far as it could be read.
+    async fn policies(&self, target: &Target<'_>) -> Result<BTreeMap<String, Result<Policy, Error>>, Error> {
         let names = self.policy_names(target).await?;
         let read = names.into_iter().map(|name| async move {
-            let call = self.client.get_role_policy().role_name(target.role).policy_name(&name);
-            let answer = call.send().await.map_err(|error| target.failure(action::GET_POLICY, &error))?;
-            let document = decode(target, action::GET_POLICY, answer.policy_document())?;
-            Ok::<_, Error>((name, Policy::new(document)))
+            let document = self.policy(target, &name).await;
+            (name, document.map(Policy::new))
         });
-        Ok(futures::future::try_join_all(read).await?.into_iter().collect())
+        Ok(futures::future::join_all(read).await.into_iter().collect())
+    }
+
+    async fn policy(&self, target: &Target<'_>, name: &str) -> Result<Value, Error> {
+        let call = self.client.get_role_policy().role_name(target.role).policy_name(name);
+        let answer = call.send().await.map_err(|error| target.failure(action::GET_POLICY, &error))?;
+        decode(target, action::GET_POLICY, answer.policy_document())
     }
 
     pub(super) async fn policy_names(&self, target: &Target<'_>) -> Result<Vec<String>, Error> {
@@ -82,6 +93,30 @@ impl Iam {
             pages.collect::<Result<_, _>>().await.map_err(|error| target.failure(action::LIST_ATTACHED, &error))?;
         Ok(policies.into_iter().filter_map(|policy| policy.policy_arn).collect())
     }
+}
+
+/// The policies that could be read; the others are noted as unknown.
+fn known(
+    read: Result<BTreeMap<String, Result<Policy, Error>>, Error>,
+    unknown: &mut BTreeMap<String, Error>,
+) -> BTreeMap<String, Policy> {
+    let read = match read {
+        Ok(read) => read,
+        Err(error) => {
+            unknown.insert(field::POLICIES.into(), error);
+            return BTreeMap::new();
+        }
+    };
+    let mut policies = BTreeMap::new();
+    for (name, policy) in read {
+        match policy {
+            Ok(policy) => _ = policies.insert(name, policy),
+            // Deleted since the list was made.
+            Err(error) if error.class == Class::NotFound => {}
+            Err(error) => _ = unknown.insert(policy_part(&name), error),
+        }
+    }
+    policies
 }
 
 /// IAM returns documents URL-encoded (RFC 3986), and the SDK leaves them so.

@@ -1,17 +1,19 @@
-//! Making a role, changing it and taking it away. What is new is put before what is old is deleted, so that there is no
-//! moment without permission.
+//! Making a role, changing it and taking it away.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_iam::types::Tag;
 
 use super::{Iam, Target, action};
 use crate::grants::ROLE_PATH;
+use crate::plan::Step;
 use crate::policy::Policy;
-use crate::provider::{Applied, Class, Error};
-use crate::resource::role::{Role, field};
+use crate::provider::{Applied, Class, Error, Failures, Parts};
+use crate::resource::role::{ATTACHED, Role, field};
 use crate::tags::{self, Tags};
 
 impl Iam {
-    pub(super) async fn create(&self, target: &Target<'_>, desired: &Role) -> Result<Applied, Error> {
+    pub(super) async fn create(&self, target: &Target<'_>, desired: &Role) -> Result<Applied, Failures> {
         self.client
             .create_role()
             .role_name(target.role)
@@ -22,41 +24,79 @@ impl Iam {
             .send()
             .await
             .map_err(|error| target.failure(action::CREATE, &error))?;
+        let mut parts = Parts::after_a_write();
         for (name, policy) in &desired.policies {
-            self.put_policy(target, name, policy).await?;
+            if parts.is_unanswered() {
+                break;
+            }
+            parts.note(&policy_part(name), self.put_policy(target, name, policy).await);
         }
-        Ok(Applied::Ready)
+        parts.end(Applied::Ready)
     }
 
+    /// Writes these fields, each by calls of its own and whatever became of the others. What narrows the role comes
+    /// first; a boundary that goes, last.
     pub(super) async fn update(
         &self,
         target: &Target<'_>,
-        desired: &Role,
-        observed: &Role,
-        fields: &[&str],
-    ) -> Result<Applied, Error> {
-        for name in fields {
-            match *name {
-                field::BOUNDARY => self.put_boundary(target, desired.permissions_boundary.as_deref()).await?,
-                field::TRUST => self.put_trust(target, &desired.trust).await?,
-                field::TAGS => self.put_tags(target, &desired.tags, &observed.tags).await?,
-                field::POLICIES => self.put_policies(target, desired, observed).await?,
-                _ => {}
+        step: &Step,
+        (desired, observed): (&Role, &Role),
+        fields: &BTreeSet<&str>,
+    ) -> Result<Applied, Failures> {
+        let mut parts = Parts::default();
+        for name in fields.iter().filter(|name| !field::ALL.contains(name)) {
+            parts.note::<()>(name, Err(Error::unknown_field(step, name)));
+        }
+        let is_opened = desired.permissions_boundary.is_none();
+        let order = field::ALL.into_iter().filter(|name| *name != field::BOUNDARY || !is_opened);
+        let order = order.chain(is_opened.then_some(field::BOUNDARY)).filter(|name| fields.contains(name));
+        for name in order {
+            if parts.is_unanswered() {
+                break;
+            }
+            match name {
+                field::BOUNDARY => {
+                    let written = self.put_boundary(target, desired.permissions_boundary.as_deref()).await;
+                    parts.note(name, written);
+                }
+                field::TRUST => _ = parts.note(name, self.put_trust(target, &desired.trust).await),
+                field::POLICIES => self.put_policies(target, step, (desired, observed), &mut parts).await,
+                field::TAGS => self.put_tags(target, &desired.tags, &observed.tags, &mut parts).await,
+                unknown => _ = parts.note::<()>(unknown, Err(Error::unknown_field(step, unknown))),
             }
         }
-        Ok(Applied::Ready)
+        parts.end(Applied::Ready)
     }
 
-    async fn put_policies(&self, target: &Target<'_>, desired: &Role, observed: &Role) -> Result<(), Error> {
-        for (name, policy) in &desired.policies {
-            if observed.policies.get(name) != Some(policy) {
-                self.put_policy(target, name, policy).await?;
+    /// What is new is put before what is old is deleted, so that there is no moment without permission. A policy that
+    /// does not fit beside the old ones is tried again when they are gone.
+    async fn put_policies(
+        &self,
+        target: &Target<'_>,
+        step: &Step,
+        (desired, observed): (&Role, &Role),
+        parts: &mut Parts,
+    ) {
+        let is_unknown = |name: &&String| step.is_unknown(&policy_part(name));
+        let mut without_room = Vec::new();
+        for (name, policy) in desired.policies.iter().filter(|(name, _)| !is_unknown(name)) {
+            if observed.policies.get(name) == Some(policy) {
+                continue;
+            }
+            match self.put_policy(target, name, policy).await {
+                Err(error) if error.class == Class::Quota => without_room.push((name, policy, error)),
+                written => _ = parts.note(&policy_part(name), written),
             }
         }
-        for name in observed.policies.keys().filter(|name| !desired.policies.contains_key(*name)) {
-            self.delete_policy(target, name).await?;
+        let mut has_room = false;
+        let old = observed.policies.keys().filter(|name| !desired.policies.contains_key(*name));
+        for name in old.filter(|name| !is_unknown(name)) {
+            has_room |= parts.note(&policy_part(name), self.delete_policy(target, name).await).is_some();
         }
-        Ok(())
+        for (name, policy, error) in without_room {
+            let written = if has_room { self.put_policy(target, name, policy).await } else { Err(error) };
+            parts.note(&policy_part(name), written);
+        }
     }
 
     async fn put_policy(&self, target: &Target<'_>, name: &str, policy: &Policy) -> Result<(), Error> {
@@ -99,34 +139,56 @@ impl Iam {
         Ok(())
     }
 
-    async fn put_tags(&self, target: &Target<'_>, desired: &Tags, observed: &Tags) -> Result<(), Error> {
+    /// Stale tags go first. Where they do not, the tag that says which keys are ours stays as it is, and with it the
+    /// memory of what has to go.
+    async fn put_tags(&self, target: &Target<'_>, desired: &Tags, observed: &Tags, parts: &mut Parts) {
         let stale = tags::stale(desired, observed);
+        let mut changed = tags::changed(desired, observed);
         if !stale.is_empty() {
             let call = self.client.untag_role().role_name(target.role).set_tag_keys(Some(stale));
-            call.send().await.map_err(|error| target.failure(action::UNTAG, &error))?;
+            let untagged = call.send().await.map_err(|error| target.failure(action::UNTAG, &error));
+            if parts.note(field::TAGS, untagged).is_none() {
+                changed.remove(tags::TAG_KEYS);
+            }
         }
-        let changed = tags::changed(desired, observed);
         if !changed.is_empty() {
-            let list = tag_list(target, action::TAG, &changed)?;
-            let call = self.client.tag_role().role_name(target.role).set_tags(Some(list));
-            call.send().await.map_err(|error| target.failure(action::TAG, &error))?;
+            parts.note(field::TAGS, self.tag(target, &changed).await);
         }
+    }
+
+    async fn tag(&self, target: &Target<'_>, tags: &Tags) -> Result<(), Error> {
+        let list = tag_list(target, action::TAG, tags)?;
+        let call = self.client.tag_role().role_name(target.role).set_tags(Some(list));
+        call.send().await.map_err(|error| target.failure(action::TAG, &error))?;
         Ok(())
     }
 
-    /// IAM deletes a role only when it has no policies, not even those that others attached.
-    pub(super) async fn delete(&self, target: &Target<'_>) -> Result<Applied, Error> {
-        for policy in none_when_gone(self.attached(target).await)? {
+    /// IAM deletes a role only when it has no policies, not even those that others attached. Whatever of them can go
+    /// goes, although the role then has to wait.
+    pub(super) async fn delete(&self, target: &Target<'_>) -> Result<Applied, Failures> {
+        let mut parts = Parts::default();
+        let attached = parts.note(ATTACHED, none_when_gone(self.attached(target).await)).unwrap_or_default();
+        for policy in attached {
             let call = self.client.detach_role_policy().role_name(target.role).policy_arn(policy);
-            unless_gone(call.send().await.map_err(|error| target.failure(action::DETACH, &error)))?;
+            let detached = call.send().await.map_err(|error| target.failure(action::DETACH, &error));
+            parts.note(ATTACHED, unless_gone(detached));
         }
-        for name in none_when_gone(self.policy_names(target).await)? {
-            self.delete_policy(target, &name).await?;
+        let names = none_when_gone(self.policy_names(target).await);
+        for name in parts.note(field::POLICIES, names).unwrap_or_default() {
+            parts.note(&policy_part(&name), self.delete_policy(target, &name).await);
+        }
+        if !parts.is_complete() {
+            return parts.end(Applied::Gone);
         }
         let call = self.client.delete_role().role_name(target.role);
         unless_gone(call.send().await.map_err(|error| target.failure(action::DELETE, &error)))?;
         Ok(Applied::Gone)
     }
+}
+
+/// An inline policy as it stands in diffs.
+pub(super) fn policy_part(name: &str) -> String {
+    format!("{}.{name}", field::POLICIES)
 }
 
 /// Already gone is as good as taken away.

@@ -3,74 +3,109 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::list_buckets::ListBucketsOutput;
 use aws_sdk_s3::types::{BucketVersioningStatus, PublicAccessBlockConfiguration};
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
 use super::{S3, Target, action, lifecycle};
-use crate::policy;
-use crate::provider::{Error, Place};
-use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, SID_PREFIX, field};
-use crate::resource::{Observed, ObservedState, Owner, Request, Resource};
+use crate::provider::{Class, Error, Place};
+use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
+use crate::resource::{CONTENTS, Observed, ObservedState, Owner, Request, Resource};
 use crate::tags::{self, Tags};
+use crate::{exposure, policy};
 
 impl S3 {
     pub(in super::super) async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
         let target = Target::new(place, &request.key.name);
-        let found = match self.tags(&target).await? {
-            Tagged::Missing => return Ok(Observed::absent()),
-            Tagged::Elsewhere(region) => return Ok(elsewhere(&target, region.as_deref())),
-            Tagged::Here(tags) => tags,
+        let found = match self.tags(&target).await {
+            Ok(Tagged::Missing) => return Ok(Observed::absent()),
+            Ok(Tagged::Elsewhere(region)) => return Ok(elsewhere(&target, region.as_deref())),
+            Ok(Tagged::Here(tags)) => tags,
+            Err(error) if error.class == Class::Denied => return Ok(self.whose(&target, error).await),
+            Err(error) => return Err(error),
         };
         let owner = Owner::of(&found, &place.owner);
         let bucket = Bucket::bare(target.bucket, &place.region, tags::managed(&found));
-        let is_ours = owner == Owner::Ours;
-        if !(is_ours || request.leaving || (owner == Owner::Nobody && request.adopt)) {
-            return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
+        if request.leaving {
+            return Ok(Box::pin(self.leaving(&target, bucket, owner)).await);
         }
         // Whose it is, is known from here on, and that is what decides who may use it.
-        let seen = if request.leaving {
-            self.leaving(&target, bucket, owner.clone()).await
-        } else {
-            Box::pin(self.whole(&target, bucket, owner.clone())).await
-        };
-        Ok(seen.unwrap_or_else(|error| Observed { owner, ..Observed::unreadable(error) }))
-    }
-
-    /// Its key too: superseded revisions of a model may still load what is in it.
-    async fn leaving(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Result<Observed, Error> {
-        if owner != Owner::Ours {
-            return Ok(Observed::present(Resource::Bucket(bucket), owner));
+        if owner != Owner::Ours && !(owner == Owner::Nobody && request.adopt) {
+            return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
         }
-        let (contents, encryption) = futures::try_join!(self.count(target), self.encryption(target))?;
-        let observed = Observed::present(Resource::Bucket(Bucket { encryption, ..bucket }), owner);
-        Ok(Observed { contents: Some(contents), ..observed })
+        Ok(Box::pin(self.parts(&target, bucket, owner)).await)
     }
 
-    async fn whole(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Result<Observed, Error> {
-        let (public_access_block, object_ownership, encryption, versioning, document, rules) = futures::try_join!(
+    /// The contents, and the key too: superseded revisions of a model may still load what is in it.
+    async fn leaving(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Observed {
+        if owner != Owner::Ours {
+            return Observed::present(Resource::Bucket(bucket), owner);
+        }
+        let (contents, encryption) = futures::join!(self.count(target), self.encryption(target));
+        let mut unknown = BTreeMap::new();
+        let encryption = known(field::ENCRYPTION, encryption, &mut unknown);
+        let contents = known(CONTENTS, contents.map(Some), &mut unknown);
+        Observed { contents, unknown, ..Observed::present(Resource::Bucket(Bucket { encryption, ..bucket }), owner) }
+    }
+
+    /// The bucket with all its parts. One that cannot be read hides none of the others.
+    async fn parts(&self, target: &Target<'_>, bare: Bucket, owner: Owner) -> Observed {
+        let (public_access_block, object_ownership, encryption, versioning, document, rules) = futures::join!(
             self.public_access_block(target),
             self.object_ownership(target),
             self.encryption(target),
             self.versioning(target),
             self.policy(target),
             self.lifecycle(target),
-        )?;
-        let mut held = BTreeMap::new();
-        if let Some(why) = rules.held() {
-            held.insert(field::LIFECYCLE, why);
-        }
+        );
+        let mut unknown = BTreeMap::new();
+        let document = known(field::POLICY, document, &mut unknown).unwrap_or_default();
+        let rules = known(field::LIFECYCLE, rules, &mut unknown);
+        let held = rules.held().map(|why| (field::LIFECYCLE, why)).into_iter().collect();
         let bucket = Bucket {
-            public_access_block,
-            object_ownership,
-            encryption,
-            versioning,
-            policy: ours(&document.unwrap_or_default()),
+            public_access_block: known(field::PUBLIC_ACCESS_BLOCK, public_access_block, &mut unknown),
+            object_ownership: known(field::OBJECT_OWNERSHIP, object_ownership, &mut unknown),
+            encryption: known(field::ENCRYPTION, encryption, &mut unknown),
+            versioning: known(field::VERSIONING, versioning, &mut unknown),
+            policy: ours(&document),
             lifecycle: rules.ours(),
-            ..bucket
+            ..bare
         };
-        Ok(Observed { held, ..Observed::present(Resource::Bucket(bucket), owner) })
+        let foreign = policy::statements(&document).into_iter().filter(|statement| our_sid(statement).is_none());
+        let exposures = foreign.filter_map(|it| exposure::of_statement(target.bucket, target.account(), &it)).collect();
+        Observed { held, unknown, exposures, ..Observed::present(Resource::Bucket(bucket), owner) }
+    }
+
+    /// What a bucket is that may not be read: S3 says the same of one that another account holds, and of our own where
+    /// the operator lacks the permission. The list of the account's buckets tells them apart.
+    async fn whose(&self, target: &Target<'_>, mut denied: Error) -> Observed {
+        match self.is_in_account(target).await {
+            Ok(true) => Observed::unreadable(denied),
+            Ok(false) => {
+                denied.message.push_str(
+                    "; the account has no bucket of this name: another account holds it, or it is not there yet; if the \
+                     permission is there, take another name",
+                );
+                Observed::held_elsewhere(denied, "another account")
+            }
+            Err(_) => {
+                denied.message.push_str(
+                    "; S3 says the same of a bucket that another account holds: if the permission is there, take another \
+                     name (s3:ListAllMyBuckets would tell)",
+                );
+                Observed::unreadable(denied)
+            }
+        }
+    }
+
+    async fn is_in_account(&self, target: &Target<'_>) -> Result<bool, Error> {
+        let pages = self.client.list_buckets().prefix(target.bucket).into_paginator().send();
+        let pages: Vec<_> =
+            pages.collect::<Result<_, _>>().await.map_err(|error| target.failure(action::LIST, &error))?;
+        let mut names = pages.iter().flat_map(ListBucketsOutput::buckets).filter_map(|bucket| bucket.name());
+        Ok(names.any(|name| name == target.bucket))
     }
 
     /// The tags, which also say whether the bucket is there.
@@ -202,13 +237,16 @@ fn elsewhere(target: &Target, region: Option<&str>) -> Observed {
 }
 
 fn ours(document: &Value) -> BTreeMap<String, Value> {
-    policy::statements(document)
-        .into_iter()
-        .filter_map(|statement| {
-            let sid = statement.get("Sid")?.as_str()?.to_string();
-            sid.starts_with(SID_PREFIX).then(|| (sid, policy::canonical(&statement)))
-        })
-        .collect()
+    let statements = policy::statements(document).into_iter();
+    statements.filter_map(|statement| Some((our_sid(&statement)?.to_string(), statement))).collect()
+}
+
+/// A part that was read, or nothing and a note that it is unknown.
+fn known<T: Default>(part: &str, read: Result<T, Error>, unknown: &mut BTreeMap<String, Error>) -> T {
+    read.unwrap_or_else(|error| {
+        unknown.insert(part.into(), error);
+        T::default()
+    })
 }
 
 fn code<E: ProvideErrorMetadata>(error: &SdkError<E, Response>) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! Making a bucket and changing it, one part at a time: S3 refuses two changes of one bucket side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectOwnership, OwnershipControls,
@@ -9,12 +9,12 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Value, json};
 
-use super::lifecycle::Rules;
 use super::read::Tagged;
 use super::{S3, Target, action};
+use crate::plan::Step;
 use crate::policy;
-use crate::provider::Error;
-use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, SID_PREFIX, field};
+use crate::provider::{Applied, Error, Failures, Parts};
+use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
 use crate::tags::{self, Tags};
 
 /// The one region whose buckets are made without naming it. Source: `CreateBucket`, Amazon S3 API reference.
@@ -22,7 +22,7 @@ const UNNAMED_REGION: &str = "us-east-1";
 
 impl S3 {
     /// Makes the bucket with its tags in the same call, so that a crash leaves nothing that nobody owns.
-    pub(super) async fn create(&self, target: &Target<'_>, desired: &Bucket) -> Result<(), Error> {
+    pub(super) async fn create(&self, target: &Target<'_>, step: &Step, desired: &Bucket) -> Result<Applied, Failures> {
         let mut configuration =
             CreateBucketConfiguration::builder().set_tags(Some(tag_list(target, action::CREATE, &desired.tags)?));
         if desired.region != UNNAMED_REGION {
@@ -36,42 +36,42 @@ impl S3 {
             .send()
             .await
             .map_err(|error| target.failure(action::CREATE, &error))?;
-        self.put_public_access_block(target, desired.public_access_block).await?;
-        self.put_encryption(target, desired.encryption.as_ref()).await?;
-        if desired.versioning {
-            self.put_versioning(target, true).await?;
-        }
-        if !desired.policy.is_empty() {
-            self.put_policy(target, &desired.policy, None).await?;
-        }
-        if !desired.lifecycle.is_empty() {
-            self.put_lifecycle(target, desired, &Rules::default()).await?;
-        }
-        Ok(())
+        let mut rest = BTreeSet::from([field::PUBLIC_ACCESS_BLOCK, field::ENCRYPTION]);
+        rest.extend(desired.versioning.then_some(field::VERSIONING));
+        rest.extend((!desired.policy.is_empty()).then_some(field::POLICY));
+        rest.extend((!desired.lifecycle.is_empty()).then_some(field::LIFECYCLE));
+        self.write_parts(target, step, desired, &rest, Parts::after_a_write()).await
     }
 
-    pub(super) async fn update(&self, target: &Target<'_>, desired: &Bucket, fields: &[&str]) -> Result<(), Error> {
-        for name in fields {
-            match *name {
-                field::TAGS => self.put_tags(target, &desired.tags).await?,
-                field::PUBLIC_ACCESS_BLOCK => {
-                    self.put_public_access_block(target, desired.public_access_block).await?;
-                }
-                field::OBJECT_OWNERSHIP => self.put_ownership(target, desired.object_ownership.as_deref()).await?,
-                field::ENCRYPTION => self.put_encryption(target, desired.encryption.as_ref()).await?,
-                field::VERSIONING => self.put_versioning(target, desired.versioning).await?,
-                field::POLICY => {
-                    let found = self.policy(target).await?;
-                    self.put_policy(target, &desired.policy, found).await?;
-                }
-                field::LIFECYCLE => {
-                    let found = self.lifecycle(target).await?;
-                    self.put_lifecycle(target, desired, &found).await?;
-                }
-                _ => {}
-            }
+    /// Writes these fields, each by a call of its own and whatever became of the others.
+    pub(super) async fn write_parts(
+        &self,
+        target: &Target<'_>,
+        step: &Step,
+        desired: &Bucket,
+        fields: &BTreeSet<&str>,
+        mut parts: Parts,
+    ) -> Result<Applied, Failures> {
+        for name in fields.iter().filter(|name| !field::ALL.contains(name)) {
+            parts.note::<()>(name, Err(Error::unknown_field(step, name)));
         }
-        Ok(())
+        for name in field::ALL.into_iter().filter(|name| fields.contains(name)) {
+            if parts.is_unanswered() {
+                break;
+            }
+            let written = match name {
+                field::PUBLIC_ACCESS_BLOCK => self.put_public_access_block(target, desired.public_access_block).await,
+                field::POLICY => self.put_policy(target, &desired.policy).await,
+                field::OBJECT_OWNERSHIP => self.put_ownership(target, desired.object_ownership.as_deref()).await,
+                field::TAGS => self.put_tags(target, &desired.tags).await,
+                field::ENCRYPTION => self.put_encryption(target, desired.encryption.as_ref()).await,
+                field::VERSIONING => self.put_versioning(target, desired.versioning).await,
+                field::LIFECYCLE => self.put_lifecycle(target, desired).await,
+                unknown => Err(Error::unknown_field(step, unknown)),
+            };
+            parts.note(name, written);
+        }
+        parts.end(Applied::Ready)
     }
 
     /// Replaces all tags, so what others put there is read and written back.
@@ -172,17 +172,10 @@ impl S3 {
         Ok(())
     }
 
-    /// Replaces the whole policy, so the statements of others, read before, are written back as they are.
-    async fn put_policy(
-        &self,
-        target: &Target<'_>,
-        desired: &BTreeMap<String, Value>,
-        found: Option<Value>,
-    ) -> Result<(), Error> {
-        let found = found.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
-        let foreign = policy::statements(&found).into_iter().filter(|statement| {
-            !statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| sid.starts_with(SID_PREFIX))
-        });
+    /// Replaces the whole policy, so the statements of others are read and written back as they are.
+    async fn put_policy(&self, target: &Target<'_>, desired: &BTreeMap<String, Value>) -> Result<(), Error> {
+        let found = self.policy(target).await?.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
+        let foreign = policy::statements(&found).into_iter().filter(|statement| our_sid(statement).is_none());
         let statements: Vec<Value> = foreign.chain(desired.values().cloned()).collect();
         if statements.is_empty() {
             self.client
@@ -207,9 +200,10 @@ impl S3 {
         Ok(())
     }
 
-    /// Replaces all rules, so the rules of others, read before, are written back as they are; where one holds what the
-    /// SDK's types cannot carry, nothing is written.
-    async fn put_lifecycle(&self, target: &Target<'_>, desired: &Bucket, found: &Rules) -> Result<(), Error> {
+    /// Replaces all rules, so the rules of others are read and written back as they are; where one holds what the SDK's
+    /// types cannot carry, nothing is written.
+    async fn put_lifecycle(&self, target: &Target<'_>, desired: &Bucket) -> Result<(), Error> {
+        let found = self.lifecycle(target).await?;
         if let Some(why) = found.held() {
             return Err(target.unexpected(action::PUT_LIFECYCLE, why));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sagemaker::primitives::DateTime;
-use futures::future::{join_all, try_join};
+use futures::future::{join, join_all};
 use jiff::Timestamp;
 
 use super::refusal::{if_there, refused};
@@ -11,7 +11,10 @@ use super::time::timestamp;
 use super::{SageMaker, action, config, endpoint, model};
 use crate::arn;
 use crate::provider::{Error, Place};
-use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, Owner, Request, Resource, Revision};
+use crate::resource::endpoint::REVISIONS;
+use crate::resource::{
+    Endpoint, EndpointConfig, Key, Kind, Model, Observed, ObservedState, Owner, Request, Resource, Revision,
+};
 use crate::tags;
 
 impl SageMaker {
@@ -25,18 +28,38 @@ impl SageMaker {
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let around = async {
             if !request.thorough || request.key.kind != Kind::SageMakerEndpoint {
-                return Ok(Vec::new());
+                return (Vec::new(), None);
             }
-            let keys = self.revisions(place, &request.key.name, asked).await?;
+            let (keys, unknown) = self.revisions(place, &request.key.name, asked).await;
             let looks = keys.into_iter().map(|key| async move {
                 let seen = self.look(place, &key).await.unwrap_or_else(Observed::unreadable);
                 (key, seen)
             });
-            Ok(join_all(looks).await)
+            (join_all(looks).await, unknown)
         };
-        let (seen, mut all) = try_join(self.look(place, &request.key), around).await?;
+        let (seen, (mut all, unknown)) = join(self.look(place, &request.key), around).await;
+        let mut seen = seen.unwrap_or_else(Observed::unreadable);
+        if let Some(error) = unknown {
+            // Revisions that nobody knows of may be there: on the way out, nothing must say that all is gone.
+            if request.leaving && matches!(seen.state, ObservedState::Absent) {
+                seen = Observed::unreadable(error);
+            } else {
+                seen.unknown.insert(REVISIONS.into(), error);
+            }
+        }
         all.push((request.key.clone(), seen));
         Ok(all)
+    }
+
+    /// Who holds an endpoint. One that is not there is nobody's.
+    pub(in super::super) async fn holder(&self, place: &Place, name: &str) -> Result<Owner, Error> {
+        let arn = arn_of(place, Kind::SageMakerEndpoint, name);
+        let described = self.client.describe_endpoint().endpoint_name(name).send().await;
+        let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, &arn, &error));
+        if if_there(described)?.is_none() {
+            return Ok(Owner::Nobody);
+        }
+        Ok(Owner::of(&self.tags(&arn).await?, &place.owner))
     }
 
     async fn look(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
@@ -44,7 +67,7 @@ impl SageMaker {
             Kind::SageMakerModel => self.model(place, &key.name).await,
             Kind::SageMakerEndpointConfig => self.config(place, &key.name).await,
             Kind::SageMakerEndpoint => self.endpoint(place, &key.name).await,
-            _ => Ok(Observed::absent()),
+            _ => Err(Error::bug("observe", &key.to_string(), "it is not in SageMaker")),
         }
     }
 

@@ -9,26 +9,28 @@ use crate::provider::{Error, Place};
 use crate::resource::{Key, Kind};
 
 impl SageMaker {
-    /// The keys of all revisions that belong to an endpoint and were not asked about.
+    /// The keys of all revisions that belong to an endpoint and were not asked about, and why some may be missing.
     pub(super) async fn revisions(
         &self,
         place: &Place,
         endpoint: &str,
         asked: &BTreeSet<&Key>,
-    ) -> Result<Vec<Key>, Error> {
+    ) -> (Vec<Key>, Option<Error>) {
         let part = format!("-{}-", hash_of(endpoint));
         let subject = format!("account {} in region {}", place.account_id, place.region);
         let models = self.client.list_models().name_contains(&part).into_paginator().items().send();
         let configs = self.client.list_endpoint_configs().name_contains(&part).into_paginator().items().send();
         let (models, configs) =
             futures::join!(models.collect::<Result<Vec<_>, _>>(), configs.collect::<Result<Vec<_>, _>>());
-        let models = models.map_err(|error| refused(action::LIST_MODELS, &subject, &error))?;
-        let configs = configs.map_err(|error| refused(action::LIST_CONFIGS, &subject, &error))?;
+        let models = models.map_err(|error| refused(action::LIST_MODELS, &subject, &error));
+        let configs = configs.map_err(|error| refused(action::LIST_CONFIGS, &subject, &error));
+        let unknown = models.as_ref().err().or(configs.as_ref().err()).cloned();
         let key = |kind: Kind| move |name: String| Key { kind, name };
-        let models = models.into_iter().filter_map(|it| it.model_name).map(key(Kind::SageMakerModel));
-        let configs =
-            configs.into_iter().filter_map(|it| it.endpoint_config_name).map(key(Kind::SageMakerEndpointConfig));
-        Ok(models.chain(configs).filter(|key| is_revision_of(&key.name, endpoint) && !asked.contains(key)).collect())
+        let models = models.into_iter().flatten().filter_map(|it| it.model_name).map(key(Kind::SageMakerModel));
+        let configs = configs.into_iter().flatten().filter_map(|it| it.endpoint_config_name);
+        let configs = configs.map(key(Kind::SageMakerEndpointConfig));
+        let found = models.chain(configs).filter(|key| is_revision_of(&key.name, endpoint) && !asked.contains(key));
+        (found.collect(), unknown)
     }
 }
 

@@ -4,7 +4,8 @@ use aws_sdk_sagemaker::types::Tag;
 
 use super::refusal::refused;
 use super::{SageMaker, action};
-use crate::provider::Error;
+use crate::provider::{Error, Parts};
+use crate::resource::endpoint::field::TAGS;
 use crate::tags::{self, Tags};
 
 impl SageMaker {
@@ -16,10 +17,16 @@ impl SageMaker {
         Ok(found.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
     }
 
-    /// Makes the observed tags the desired ones.
-    pub(super) async fn put_tags(&self, arn: &str, desired: &Tags, observed: &Tags) -> Result<(), Error> {
-        self.untag(arn, desired, observed).await?;
-        self.tag(arn, &tags::changed(desired, observed)).await
+    /// Makes the observed tags the desired ones. Stale tags go first; where they do not, the tag that says which keys are
+    /// ours stays as it is.
+    pub(super) async fn put_tags(&self, arn: &str, desired: &Tags, observed: &Tags, parts: &mut Parts) {
+        let mut changed = tags::changed(desired, observed);
+        if parts.note(TAGS, self.untag(arn, desired, observed).await).is_none() {
+            changed.remove(tags::TAG_KEYS);
+        }
+        if !changed.is_empty() {
+            parts.note(TAGS, self.tag(arn, &changed).await);
+        }
     }
 
     /// Takes away what is no longer desired.

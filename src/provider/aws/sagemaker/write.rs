@@ -9,7 +9,7 @@ use super::tagging::tag_list;
 use super::{SageMaker, action, config, model};
 use crate::diff::Change;
 use crate::plan::Step;
-use crate::provider::{Applied, Error, Place};
+use crate::provider::{Applied, Error, Failures, Parts, Place};
 use crate::resource::endpoint::{self, Attempting};
 use crate::resource::{Endpoint, EndpointConfig, Kind, Model, endpoint_config};
 use crate::tags::{self, Tags};
@@ -31,14 +31,16 @@ impl SageMaker {
 
     pub(super) async fn update_model(
         &self,
+        step: &Step,
         desired: &Model,
         observed: &Model,
         changes: &[Change],
-    ) -> Result<Applied, Error> {
+    ) -> Result<Applied, Failures> {
+        let mut parts = known_fields(step, changes, &[endpoint_config::field::TAGS]);
         if differs(changes, endpoint_config::field::TAGS) {
-            self.put_tags(&desired.arn, &desired.tags, &observed.tags).await?;
+            self.put_tags(&desired.arn, &desired.tags, &observed.tags, &mut parts).await;
         }
-        Ok(Applied::Ready)
+        parts.end(Applied::Ready)
     }
 
     pub(super) async fn delete_model(&self, place: &Place, name: &str) -> Result<Applied, Error> {
@@ -65,18 +67,22 @@ impl SageMaker {
 
     pub(super) async fn update_config(
         &self,
+        step: &Step,
         desired: &EndpointConfig,
         observed: &EndpointConfig,
         changes: &[Change],
-    ) -> Result<Applied, Error> {
-        if differs(changes, endpoint_config::field::TAGS) {
-            self.put_tags(&desired.arn, &desired.tags, &observed.tags).await?;
+    ) -> Result<Applied, Failures> {
+        use endpoint_config::field;
+        let mut parts = known_fields(step, changes, &[field::TAGS, field::RECREATED]);
+        if differs(changes, field::TAGS) {
+            self.put_tags(&desired.arn, &desired.tags, &observed.tags, &mut parts).await;
         }
-        let counted = changes.iter().find(|change| change.field() == endpoint_config::field::RECREATED);
+        let counted = changes.iter().find(|change| change.field() == field::RECREATED);
         if let Some(value) = counted.and_then(|change| change.to.as_str()) {
-            self.tag(&desired.arn, &Tags::from([(tags::RECREATED.to_string(), value.to_string())])).await?;
+            let memory = Tags::from([(tags::RECREATED.to_string(), value.to_string())]);
+            parts.note(field::RECREATED, self.tag(&desired.arn, &memory).await);
         }
-        Ok(Applied::Ready)
+        parts.end(Applied::Ready)
     }
 
     pub(super) async fn delete_config(&self, place: &Place, name: &str) -> Result<Applied, Error> {
@@ -101,36 +107,62 @@ impl SageMaker {
         Ok(Applied::Progressing(format!("Creating with revision {}", desired.revision())))
     }
 
-    /// What is tried is written down before it is tried.
+    /// What is tried is written down before it is tried. Tags that are refused do not keep the endpoint from its move.
     pub(super) async fn update_endpoint(
         &self,
         step: &Step,
         desired: &Endpoint,
         observed: &Endpoint,
         changes: &[Change],
-    ) -> Result<Applied, Error> {
-        let moves = differs(changes, endpoint::field::CONFIG);
+    ) -> Result<Applied, Failures> {
+        use endpoint::field;
+        let mut parts = known_fields(step, changes, &[field::TAGS, field::CONFIG, field::ATTEMPT]);
+        let moves = differs(changes, field::CONFIG);
         let mut written = Tags::new();
-        if differs(changes, endpoint::field::TAGS) {
-            self.untag(&desired.arn, &desired.tags, &observed.tags).await?;
+        if differs(changes, field::TAGS) {
             written = tags::changed(&desired.tags, &observed.tags);
+            if parts.note(field::TAGS, self.untag(&desired.arn, &desired.tags, &observed.tags).await).is_none() {
+                written.remove(tags::TAG_KEYS);
+            }
         }
-        if moves || differs(changes, endpoint::field::ATTEMPT) {
-            written.extend(remembered(step));
-        }
-        self.tag(&desired.arn, &written).await?;
+        let memory = if moves || differs(changes, field::ATTEMPT) { remembered(step) } else { Tags::new() };
+        let remembers = self.tag_and_remember(desired, written, memory, moves, &mut parts).await;
         if !moves {
-            return Ok(if desired.config == observed.config || step.held.is_some() {
-                Applied::Ready
-            } else {
-                Applied::Progressing(format!("about to be moved to revision {}", desired.revision()))
-            });
+            let is_there = desired.config == observed.config || step.held.is_some();
+            let about = || Applied::Progressing(format!("about to be moved to revision {}", desired.revision()));
+            return parts.end(if is_there { Applied::Ready } else { about() });
         }
-        let resize = step.attempting.as_ref().is_some_and(|attempting| attempting.resize);
-        self.move_endpoint(desired, resize).await?;
-        let confirmation = step.attempting.as_ref().and_then(Attempting::confirmation).unwrap_or_default();
-        self.tag(&desired.arn, &confirmation).await?;
-        Ok(Applied::Progressing(format!("Updating to revision {}", desired.revision())))
+        if remembers {
+            let resize = step.attempting.as_ref().is_some_and(|attempting| attempting.resize);
+            if parts.note(field::CONFIG, self.move_endpoint(desired, resize).await).is_some() {
+                let confirmation = step.attempting.as_ref().and_then(Attempting::confirmation).unwrap_or_default();
+                parts.note(field::ATTEMPT, self.tag(&desired.arn, &confirmation).await);
+            }
+        }
+        parts.end(Applied::Progressing(format!("Updating to revision {}", desired.revision())))
+    }
+
+    /// Writes tags and memory in one call or, where that is refused, each by itself. Whether the memory is written.
+    async fn tag_and_remember(
+        &self,
+        desired: &Endpoint,
+        written: Tags,
+        memory: Tags,
+        moves: bool,
+        parts: &mut Parts,
+    ) -> bool {
+        use endpoint::field;
+        let of_memory = if moves { field::CONFIG } else { field::ATTEMPT };
+        let mut together = written.clone();
+        together.extend(memory.clone());
+        match self.tag(&desired.arn, &together).await {
+            Ok(()) => true,
+            Err(error) if written.is_empty() => parts.note::<()>(of_memory, Err(error)).is_some(),
+            Err(error) => {
+                parts.note::<()>(field::TAGS, Err(error));
+                memory.is_empty() || parts.note(of_memory, self.tag(&desired.arn, &memory).await).is_some()
+            }
+        }
     }
 
     /// Whatever scaled the endpoint meanwhile keeps its say, unless the user has changed the number.
@@ -156,6 +188,15 @@ impl SageMaker {
         let answer = call.send().await.map_err(|error| refused(action::DELETE_ENDPOINT, &arn, &error));
         Ok(if_there(answer)?.map_or(Applied::Gone, |_| Applied::Progressing("Deleting".into())))
     }
+}
+
+/// The parts of an update, with a failure for every field that no call writes.
+fn known_fields(step: &Step, changes: &[Change], known: &[&str]) -> Parts {
+    let mut parts = Parts::default();
+    for change in changes.iter().filter(|change| !known.contains(&change.field())) {
+        parts.note::<()>(change.field(), Err(Error::unknown_field(step, change.field())));
+    }
+    parts
 }
 
 fn differs(changes: &[Change], field: &str) -> bool {

@@ -35,7 +35,6 @@ class Association:
     service_account: str
     fields: dict[str, Any]
     tags: dict[str, str]
-    token: str | None
     asked: dict[str, Any]
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     modified: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -70,12 +69,15 @@ class Association:
 
 # By ARN, in the order in which they were made.
 _associations: dict[str, Association] = {}
+# What each token made, and keeps answering after it is gone: AWS does not say for how long.
+_made_by_token: dict[tuple[Place, str], Association] = {}
 
 
 @service.on_reset
 def forget_associations() -> None:
     """Drop all associations."""
     _associations.clear()
+    _made_by_token.clear()
 
 
 def find_association(arn: str) -> Association | None:
@@ -89,13 +91,11 @@ def create(call: Call) -> dict[str, Any]:
     place = _place(call)
     asked = {key: value for key, value in call.parameters.items() if key != "clientRequestToken"}
     token = call.parameters.get("clientRequestToken")
-    for held in _in(place):
-        if token is not None and held.token == token:
-            if held.asked == asked:
-                return {"association": held.description()}
-            raise invalid_parameter(
-                "The client request token was used before with other parameters."
-            )
+    made = _made_by_token.get((place, token)) if token is not None else None
+    if made is not None:
+        if made.asked == asked:
+            return {"association": made.description()}
+        raise invalid_parameter("The client request token was used before with other parameters.")
     _check_new(call)
     for held in _in(place):
         if (held.namespace, held.service_account) == (asked["namespace"], asked["serviceAccount"]):
@@ -104,6 +104,8 @@ def create(call: Call) -> dict[str, Any]:
             )
     association = _made(call, place, asked)
     _associations[association.arn] = association
+    if token is not None:
+        _made_by_token[place, token] = association
     return {"association": association.description()}
 
 
@@ -118,7 +120,6 @@ def _made(call: Call, place: Place, asked: dict[str, Any]) -> Association:
         service_account=asked["serviceAccount"],
         fields={key: asked[key] for key in CHANGEABLE if key in asked},
         tags=dict(asked.get("tags") or {}),
-        token=call.parameters.get("clientRequestToken"),
         asked=asked,
     )
 

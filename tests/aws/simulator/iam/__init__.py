@@ -14,7 +14,7 @@ from simulator.iam import (
 )
 from simulator.iam.access import pass_role
 from simulator.iam.assumption import role_for_caller, role_for_service, role_for_web_identity
-from simulator.iam.principals import principal_exists
+from simulator.iam.principals import ids_of_principals, principal_exists, with_ids_of_the_deleted
 from simulator.iam.service import service
 from simulator.iam.visibility import role_is_visible
 
@@ -22,6 +22,7 @@ __all__ = [
     "access",
     "attachments",
     "boundaries",
+    "ids_of_principals",
     "inline",
     "managed",
     "pass_role",
@@ -36,4 +37,5 @@ __all__ = [
     "tags",
     "trust",
     "visibility",
+    "with_ids_of_the_deleted",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from typing import Any
@@ -117,6 +118,14 @@ def ids_of_principals(call: Call, document: dict[str, Any]) -> dict[str, str]:
             if number is not None:
                 found[arn] = number
     return found
+
+
+def with_ids_of_the_deleted(document: str, ids: dict[str, str]) -> str:
+    """A document in which principals deleted since it was put show as their ids."""
+    for arn, number in ids.items():
+        if not is_alive(arn, number):
+            document = document.replace(json.dumps(arn), json.dumps(number))
+    return document
 
 
 def is_alive(arn: str, number: str) -> bool:

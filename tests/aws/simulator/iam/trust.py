@@ -22,7 +22,11 @@ from simulator.iam.documents import (
     size,
     strings,
 )
-from simulator.iam.principals import check_principals, ids_of_principals, is_alive
+from simulator.iam.principals import (
+    check_principals,
+    ids_of_principals,
+    with_ids_of_the_deleted,
+)
 from simulator.iam.service import limit_exceeded, service
 
 if TYPE_CHECKING:
@@ -123,11 +127,7 @@ def forget_trust_policy(role: Role) -> None:
 
 def trust_policy(role: Role) -> str:
     """A role's trust policy; principals deleted since it was put show as their ids."""
-    document = role.assume_role_policy_document
-    for arn, number in _principals.get(role.id, {}).items():
-        if not is_alive(arn, number):
-            document = document.replace(json.dumps(arn), json.dumps(number))
-    return document
+    return with_ids_of_the_deleted(role.assume_role_policy_document, _principals.get(role.id, {}))
 
 
 def trusts(role: Role, action: str, kind: str, names: set[str]) -> bool:

@@ -1,5 +1,7 @@
 """Who may reach a bucket, and from where: owner, region, and the permissions a call needs."""
 
+from typing import Any
+
 from simulator.call import DEFAULT_REGION, Call
 from simulator.errors import AwsError
 from simulator.s3.actions import ACTIONS, VERSIONED_ACTIONS
@@ -38,13 +40,13 @@ def conditions(call: Call, _action: str, resource: str) -> Conditions:
 
 def _delete_requirements(call: Call) -> list[Requirement]:
     objects = (call.parameters.get("Delete") or {}).get("Objects") or []
-    return [
-        (
-            "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject",
-            _arn(call, entry.get("Key")),
-        )
-        for entry in objects
-    ]
+    return [requirement_of_deletion(call, entry) for entry in objects]
+
+
+def requirement_of_deletion(call: Call, entry: dict[str, Any]) -> Requirement:
+    """The action that the deletion of one object or version needs, and the ARN."""
+    action = "s3:DeleteObjectVersion" if entry.get("VersionId") else "s3:DeleteObject"
+    return (action, _arn(call, entry.get("Key")))
 
 
 def _arn(call: Call, key: str | None = None) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from moto.s3.models import OWNER, FakeBucket
+
 from simulator.call import Call
 from simulator.errors import AwsError
 from simulator.s3.buckets import OWNERSHIPS, encrypt_by_default
@@ -86,6 +88,18 @@ def put_bucket_ownership_controls(call: Call) -> None:
     rules = (call.parameters.get("OwnershipControls") or {}).get("Rules") or []
     if len(rules) != 1 or rules[0].get("ObjectOwnership") not in OWNERSHIPS:
         raise malformed_xml()
+    if rules[0]["ObjectOwnership"] == "BucketOwnerEnforced" and _grants_to_others(bucket_of(call)):
+        raise AwsError(
+            "InvalidBucketAclWithObjectOwnership",
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+            400,
+        )
+
+
+def _grants_to_others(bucket: FakeBucket) -> bool:
+    """Whether the access control list lets in anybody but the owner."""
+    grantees = (grantee for grant in bucket.acl.grants for grantee in grant.grantees)
+    return any(grantee.id != OWNER for grantee in grantees)
 
 
 @service.before("PutBucketAcl")

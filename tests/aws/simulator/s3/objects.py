@@ -5,13 +5,14 @@ The objects themselves are moto's.
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey
 
 from simulator.backend import call_moto
 from simulator.call import Call
 from simulator.errors import AwsError
+from simulator.s3.access import requirement_of_deletion
 from simulator.s3.service import bucket_of, invalid_argument, malformed_xml, service
 from simulator.wire import Response
 
@@ -177,7 +178,7 @@ def _group(key: str, prefix: str, delimiter: str | None) -> str | None:
 
 
 def _encoded(call: Call, text: str) -> str:
-    return quote(text, safe="/") if call.parameters.get("EncodingType") == "url" else text
+    return quote_plus(text, safe="/") if call.parameters.get("EncodingType") == "url" else text
 
 
 def _without_none(output: dict[str, Any], page: list[dict[str, Any]], call: Call) -> dict[str, Any]:
@@ -227,6 +228,9 @@ def delete_objects(call: Call) -> dict[str, Any] | None:
         return None
     deleted, errors = [], []
     for entry in objects:
+        if call.is_denied(*requirement_of_deletion(call, entry)):
+            errors.append({**entry, "Code": "AccessDenied", "Message": "Access Denied"})
+            continue
         try:
             done = _delete(bucket, entry["Key"], entry.get("VersionId"))
         except AwsError as error:

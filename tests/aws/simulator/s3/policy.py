@@ -9,6 +9,7 @@ from moto.core.utils import get_service_model
 
 from simulator.call import Call
 from simulator.errors import AwsError, request_id
+from simulator.iam import ids_of_principals, with_ids_of_the_deleted
 from simulator.s3.actions import ACTIONS, VERSIONED_ACTIONS
 from simulator.s3.policy_principals import check_principals, is_public
 from simulator.s3.service import bucket_of, configuration_of, service
@@ -50,7 +51,9 @@ def put_bucket_policy(call: Call) -> Response:
             "BlockPublicPolicy setting in S3 Block Public Access.",
             403,
         )
-    configuration_of(bucket.name).policy = document
+    configuration = configuration_of(bucket.name)
+    configuration.policy = document
+    configuration.principals = ids_of_principals(call, {"Statement": statements})
     return Response(204, {"x-amz-request-id": request_id()})
 
 
@@ -77,11 +80,11 @@ def delete_bucket_policy(call: Call) -> Response:
 
 def _policy(call: Call) -> str:
     name = call.parameters["Bucket"]
-    policy = configuration_of(name).policy
-    if policy is None:
+    configuration = configuration_of(name)
+    if configuration.policy is None:
         message = "The bucket policy does not exist"
         raise AwsError("NoSuchBucketPolicy", message, 404, BucketName=name)
-    return policy
+    return with_ids_of_the_deleted(configuration.policy, configuration.principals)
 
 
 def check_document(document: str, bucket: str, partition: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from simulator.errors import AwsError
 from simulator.service import Service
 
 service = Service("s3")
+service.itemised.add("DeleteObjects")
 
 DEFAULT_ENCRYPTION = {
     "Rules": [
@@ -30,6 +31,8 @@ class Configuration:
     lifecycle: bytes | None = None
     lifecycle_minimum_size: str = DEFAULT_MINIMUM_SIZE
     policy: str | None = None
+    # Which id each principal of the policy had when it was put.
+    principals: dict[str, str] = field(default_factory=dict)
 
 
 _configurations: dict[str, Configuration] = {}

@@ -134,7 +134,8 @@ fn requests_about_one_endpoint_go_together() {
     let asked = &variants[RESOURCE];
     assert_eq!((asked.targets.len(), asked.policies.len(), asked.actions.len()), (2, 1, 0));
     assert!(asked.thorough);
-    assert_eq!(asked.about_actions(), asked.targets, "an unread list of actions nobody named is not passed over");
+    let Asking::Around(targets, ACTIONS) = asked.about_actions() else { panic!("nobody named an action") };
+    assert_eq!(targets, asked.targets, "an unread list of actions nobody named is not passed over");
 }
 
 #[test]
@@ -142,11 +143,12 @@ fn whoever_holds_a_target_holds_what_is_below_it() {
     for (owner, expected) in [
         (Some(Ok(Owner::Theirs("c/n/other".into()))), Owner::Theirs("c/n/other".into())),
         (Some(Ok(Owner::Ours)), Owner::Ours),
-        (None, Owner::Ours),
+        (Some(Ok(Owner::Nobody)), Owner::Nobody),
+        (None, Owner::Nobody),
     ] {
         let owners = owner.map(|owner| (instances(), owner)).into_iter().collect();
         let mut seen = BTreeMap::new();
-        tell(&mut seen, &owners, Ok(vec![policy_of(None)]), &[]);
+        tell(&mut seen, &owners, Ok(vec![policy_of(None)]), Asking::For(&[]));
         assert_eq!(seen.values().next().unwrap().owner, expected);
     }
 }
@@ -155,10 +157,20 @@ fn whoever_holds_a_target_holds_what_is_below_it() {
 fn what_cannot_be_read_is_told_of_what_was_asked() {
     let [asked, other] = [policy_of(None).key(), instances().key()];
     let mut seen = BTreeMap::from([(asked.clone(), Observed::absent()), (other.clone(), Observed::absent())]);
-    tell(&mut seen, &BTreeMap::new(), Err(error()), std::slice::from_ref(&asked));
+    tell(&mut seen, &BTreeMap::new(), Err(error()), Asking::For(std::slice::from_ref(&asked)));
     assert!(matches!(seen[&asked].state, ObservedState::Unreadable(_)));
     assert!(matches!(seen[&other].state, ObservedState::Absent));
     let owners = BTreeMap::from([(instances(), Err(error()))]);
-    tell(&mut seen, &owners, Ok(vec![policy_of(Some(tracked()))]), &[]);
+    tell(&mut seen, &owners, Ok(vec![policy_of(Some(tracked()))]), Asking::For(&[]));
     assert!(matches!(seen[&asked].state, ObservedState::Unreadable(_)), "nobody knows whose it is");
+}
+
+#[test]
+fn what_else_scales_a_target_is_a_part_of_it_that_is_unknown() {
+    let target = instances().key();
+    let there = Observed { state: ObservedState::Ready, owner: Owner::Ours, ..Observed::absent() };
+    let mut seen = BTreeMap::from([(target.clone(), there)]);
+    tell(&mut seen, &BTreeMap::new(), Err(error()), Asking::Around(std::slice::from_ref(&target), ACTIONS));
+    assert!(matches!(seen[&target].state, ObservedState::Ready), "its bounds and tags are known all the same");
+    assert!(seen[&target].unknown.contains_key(ACTIONS));
 }

@@ -1,0 +1,27 @@
+//! What the status remembers of the end of resources that a spec may no longer declare.
+
+use std::collections::BTreeMap;
+
+use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
+use crate::resource::{Key, Kind, Removal};
+
+/// What earlier specs said of the end of each resource. A bucket that is retained already stays retained.
+#[must_use]
+pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
+    let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
+    let said = resources.iter().filter_map(|resource| {
+        let kind = Kind::from_name(&resource.kind)?;
+        Some((Key { kind, name: resource.name.clone() }, removal(resource)?))
+    });
+    said.collect()
+}
+
+/// What an entry of the status remembers.
+pub(super) fn removal(resource: &ResourceStatus) -> Option<Removal> {
+    let is_retained_bucket = resource.kind == Kind::Bucket.name() && resource.state == State::Retained;
+    match resource.deletion_policy.as_deref().map(Removal::parse) {
+        Some(removal) => Some(removal.unwrap_or(Removal::Retain)),
+        // Written by a version that did not remember it.
+        None => is_retained_bucket.then_some(Removal::Retain),
+    }
+}

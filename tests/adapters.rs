@@ -1,0 +1,248 @@
+//! The adapters against the AWS simulator, pass by pass and without a cluster: what is refused holds up nothing else.
+
+mod bucket_ends;
+mod bucket_parts;
+mod credentials;
+mod drifts;
+mod refusals;
+mod roles;
+mod strangers;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use aiplatform::api::AIPlatform;
+use aiplatform::api::status::ResourceStatus;
+use aiplatform::guardrails::Guardrails;
+use aiplatform::leadership::Authority;
+use aiplatform::plan::{Plan, Step};
+use aiplatform::propagation::RoleWrites;
+use aiplatform::provider::aws::Aws;
+use aiplatform::provider::{Applied, Error, Failures, Place, Provider};
+use aiplatform::recollection::Past;
+use aiplatform::reconcile::{Pass, Surroundings, look, reconcile};
+use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request, Resource};
+use aiplatform::schedule::Next;
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::simulator::Simulator;
+
+/// How long a test waits for SageMaker before it gives up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// AWS, and a cluster that keeps whatever is put into it.
+struct AwsAndCluster {
+    aws: Aws,
+    accounts: Mutex<BTreeMap<Key, Resource>>,
+}
+
+impl Provider for AwsAndCluster {
+    async fn account(&self, place: &Place) -> Result<String, Error> {
+        self.aws.account(place).await
+    }
+
+    async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
+        let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
+            requests.iter().partition(|request| request.key.kind == Kind::ServiceAccount);
+        let accounts = self.accounts.lock().expect("no test panics here").clone();
+        let seen = in_cluster.into_iter().map(|request| {
+            let found = accounts.get(&request.key).cloned();
+            (request.key.clone(), found.map_or_else(Observed::absent, |it| Observed::present(it, Owner::Ours)))
+        });
+        seen.chain(self.aws.observe(place, &in_aws).await).collect()
+    }
+
+    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+        if step.key.kind != Kind::ServiceAccount {
+            return self.aws.apply(place, step).await;
+        }
+        let mut accounts = self.accounts.lock().expect("no test panics here");
+        match &step.desired {
+            Some(desired) => _ = accounts.insert(step.key.clone(), desired.clone()),
+            None => _ = accounts.remove(&step.key),
+        }
+        Ok(Applied::Ready)
+    }
+}
+
+/// One object and its AWS, pass after pass.
+struct Run {
+    aws: Simulator,
+    provider: AwsAndCluster,
+    guardrails: Guardrails,
+    object: AIPlatform,
+    role_writes: RoleWrites,
+    /// Seconds since the tests began, as the passes see it.
+    clock: i64,
+}
+
+impl Run {
+    async fn new(spec: Value) -> Self {
+        let aws = Simulator::start();
+        let credentials = Credentials::new("operator", "secret", None, None, "tests");
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url(aws.url())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::disabled())
+            .load()
+            .await;
+        let provider = AwsAndCluster {
+            aws: Aws::with_config(config, true, Authority::unelected(CancellationToken::new())),
+            accounts: Mutex::default(),
+        };
+        let object = json!({
+            "apiVersion": "aiplatform.dev/v1alpha1",
+            "kind": "AIPlatform",
+            "metadata": {"name": "assistant", "namespace": "support", "generation": 1, "uid": "0a1b2c3d-0000-4000-8000-000000000001"},
+            "spec": spec,
+        });
+        let object = serde_json::from_value(object).expect("the object parses");
+        let (role_writes, guardrails) = (RoleWrites::default(), Guardrails::Unbounded);
+        Self { aws, provider, guardrails, object, role_writes, clock: 1_800_000_000 }
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { cluster: "tests", guardrails: &self.guardrails, labels: None }
+    }
+
+    /// One pass that looks at everything, whose status is kept.
+    async fn pass(&mut self) -> Pass {
+        self.clock += 1;
+        let now = Timestamp::from_second(self.clock).expect("the time exists");
+        let known = Past { role_writes: self.role_writes.clone(), ..Past::default() };
+        let authority = Authority::unelected(CancellationToken::new());
+        let pass = reconcile(&self.provider, &self.object, self.surroundings(), &known, now, &authority);
+        let pass = Box::pin(pass).await;
+        self.role_writes.record(&pass.plan, &pass.outcomes, now);
+        self.object.status = Some(pass.status.clone());
+        pass
+    }
+
+    /// Passes until one has nothing more to do.
+    async fn settle(&mut self) -> Pass {
+        let began = Instant::now();
+        loop {
+            let pass = self.pass().await;
+            let is_done = matches!(pass.next, Next::Resync | Next::Slow | Next::Never);
+            if is_done || pass.finished {
+                return pass;
+            }
+            assert!(began.elapsed() < PATIENCE, "it never comes to rest: {:#?}", pass.status);
+        }
+    }
+
+    /// Passes until the object is ready.
+    async fn settle_ready(&mut self) {
+        let pass = self.settle().await;
+        assert_eq!(ready(&pass), "True", "{:#?}", pass.status);
+    }
+
+    /// The spec, changed as by an edit.
+    fn edit(&mut self, spec: Value) {
+        self.object.spec = serde_json::from_value(spec).expect("the spec parses");
+        self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
+    }
+
+    /// The object on its way out.
+    fn delete(&mut self) {
+        self.object.metadata.deletion_timestamp =
+            Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).expect("the time parses"));
+        self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
+    }
+
+    /// What would be done now.
+    async fn plan(&self) -> Plan {
+        Box::pin(look(&self.provider, &self.object, self.surroundings())).await.expect("a plan")
+    }
+
+    fn resource(&self, kind: &str) -> &ResourceStatus {
+        let status = self.object.status.as_ref().expect("a status");
+        status.resources.iter().find(|resource| resource.kind == kind).expect("it is listed")
+    }
+
+    fn name(&self, kind: &str) -> String {
+        self.resource(kind).name.clone()
+    }
+
+    /// Lets every call of an operation fail from here on.
+    fn refuse(&self, operation: &str, code: &str, status: u16, message: &str) {
+        self.refuse_times(operation, code, status, message, None);
+    }
+
+    fn refuse_times(&self, operation: &str, code: &str, status: u16, message: &str, times: Option<u32>) {
+        let error = json!({"code": code, "status": status, "message": message});
+        let fault = json!({"service": "*", "operation": operation, "when": "before", "times": times, "error": error});
+        self.aws.control("faults", fault);
+    }
+
+    fn refuse_nothing(&self) {
+        self.aws.end_faults();
+    }
+}
+
+fn condition<'a>(pass: &'a Pass, kind: &str) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    pass.status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn ready(pass: &Pass) -> &str {
+    condition(pass, "Ready").map_or("", |ready| &ready.status)
+}
+
+fn reason(pass: &Pass) -> &str {
+    condition(pass, "Ready").map_or("", |ready| &ready.reason)
+}
+
+fn message(pass: &Pass) -> &str {
+    condition(pass, "Ready").map_or("", |ready| &ready.message)
+}
+
+/// A spec with these fields beside the usual ones.
+fn spec(fields: Value) -> Value {
+    let mut spec = json!({
+        "region": "eu-west-1",
+        "accountId": "123456789012",
+        "ownership": {"team": "support", "contact": "support-ml@example.com", "environment": "test"},
+    });
+    let Value::Object(fields) = fields else { panic!("fields are an object: {fields}") };
+    for (field, value) in fields {
+        spec[field] = value;
+    }
+    spec
+}
+
+/// A spec with these buckets.
+fn buckets(buckets: Value) -> Value {
+    spec(json!({"storage": {"buckets": buckets}}))
+}
+
+/// Where buckets are made by hand.
+fn here() -> CreateBucketConfiguration {
+    CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::EuWest1).build()
+}
+
+/// A trust policy.
+fn trusting(principal: Value) -> String {
+    json!({"Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}]})
+    .to_string()
+}
+
+/// Makes a role by hand; its ARN.
+async fn put_role(run: &Run, name: &str) -> String {
+    let trust = trusting(json!({"Service": "ec2.amazonaws.com"}));
+    let made = run.aws.iam().create_role().role_name(name).assume_role_policy_document(trust).send().await;
+    made.expect("made").role.expect("a role").arn
+}
+
+/// Deletes a role by hand.
+async fn drop_role(run: &Run, name: &str) {
+    run.aws.iam().delete_role().role_name(name).send().await.expect("deleted");
+}
