@@ -107,9 +107,10 @@ impl Error {
     }
 }
 
-/// How a pass ended, and which version of the object it began with.
+/// How a pass ended, and which object in which version it began with.
 struct Ended {
     visited: Visited,
+    uid: String,
     version: Option<String>,
 }
 
@@ -160,7 +161,7 @@ async fn attend<P: Provider + 'static>(object: &Object, context: &Context<P>) ->
         error!(reason = error.reason(), "{error}");
         visit::failed(meta, began, context)
     });
-    Ended { visited, version: meta.resource_version.clone() }
+    Ended { visited, uid: meta.uid.clone().unwrap_or_default(), version: meta.resource_version.clone() }
 }
 
 async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &Context<P>) -> Result<Visited, Error> {
@@ -188,7 +189,9 @@ async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &C
             let latest = first.as_ref().and_then(|visited| visited.object.as_ref()).unwrap_or(object);
             let kept = finalizer::put_on(&api, latest).await?;
             visit::wrote(&kept, context);
-            let visited = first.unwrap_or_else(|| Visited::again(Urgency::Edit));
+            // An edit that came in between is under our own write, which is no news.
+            let is_outdated = visit::asked(&kept) != visit::asked(latest);
+            let visited = first.filter(|_| !is_outdated).unwrap_or_else(|| Visited::again(Urgency::Edit));
             Ok(Visited { object: Some(kept), ..visited })
         }
     }

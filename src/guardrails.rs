@@ -234,6 +234,12 @@ impl Guardrails {
         self.need_labels().then_some(LABELS_UNKNOWN)
     }
 
+    /// The same, where it makes a difference to this namespace.
+    #[must_use]
+    pub fn note_on(&self, namespace: &str, labels: Option<&Labels>) -> Option<&'static str> {
+        self.may_match_by_labels(namespace, labels).then_some(LABELS_UNKNOWN)
+    }
+
     /// Artifacts that a platform in this namespace may load from buckets that are not its own.
     #[must_use]
     pub fn artifacts(&self, namespace: &str, labels: Option<&Labels>) -> Allowed {

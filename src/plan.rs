@@ -6,7 +6,7 @@ mod initial_capacity;
 mod leaving;
 mod revisions;
 mod rollout;
-pub(crate) mod superseded;
+mod superseded;
 mod towards;
 mod trust;
 

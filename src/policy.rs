@@ -191,13 +191,26 @@ pub struct Policy {
     meaning: Value,
     /// The resource of the platform that each statement is about, in their order; empty where nobody has said.
     about: Vec<Option<Key>>,
+    idle: bool,
 }
 
 impl Policy {
     /// A document as it was written.
     #[must_use]
     pub fn new(written: Value) -> Self {
-        Self { meaning: meaning(&written), written, about: Vec::new() }
+        Self { meaning: meaning(&written), written, about: Vec::new(), idle: false }
+    }
+
+    /// The policy of something that is kept and does not run.
+    #[must_use]
+    pub fn idle(self) -> Self {
+        Self { idle: true, ..self }
+    }
+
+    /// Whether nothing works with it now, so that what it lacks holds nothing up.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.idle
     }
 
     /// The document as it was written.
@@ -233,7 +246,7 @@ impl Policy {
         }
         let mut written = self.written.clone();
         written["Statement"] = Value::Array(statements);
-        Some(Self { about, ..Self::new(written) })
+        Some(Self { about, idle: self.idle, ..Self::new(written) })
     }
 
     /// Whether one of its statements means the same as this one.

@@ -126,6 +126,14 @@ impl Run {
         pass
     }
 
+    /// The passes that write nothing to AWS: one lists what will be made, one finds that the account is the right one.
+    async fn announce(&mut self) {
+        for _ in 0..2 {
+            let pass = self.pass().await;
+            assert!(pass.plan.steps.is_empty(), "nothing is made yet: {:#?}", pass.plan);
+        }
+    }
+
     /// Passes until one has nothing more to do.
     async fn settle(&mut self) -> Pass {
         let began = Instant::now();

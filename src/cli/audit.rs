@@ -50,9 +50,8 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let (audits, problems) = if arguments.live {
         run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests))?
     } else {
-        let note = guardrails.note();
-        note.into_iter().for_each(output::complain);
-        let audits = input.manifests.iter().map(|Manifest { platform, .. }| audited(platform, &guardrails, None, note));
+        guardrails.note().into_iter().for_each(output::complain);
+        let audits = input.manifests.iter().map(|Manifest { platform, .. }| audited(platform, &guardrails, None));
         (audits.collect(), Vec::new())
     };
     write(arguments, &audits);
@@ -67,18 +66,13 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
 }
 
 /// The platform as specified: that its roles lack the boundary is what an auditor wants to know.
-fn audited(
-    platform: &Platform,
-    guardrails: &Guardrails,
-    labels: Option<&Labels>,
-    unknown: Option<&'static str>,
-) -> Audit {
+fn audited(platform: &Platform, guardrails: &Guardrails, labels: Option<&Labels>) -> Audit {
     let rule = guardrails.bounds(&platform.namespace, labels);
     let boundary = rule.and_then(|rule| rule.permissions_boundary_arn.as_deref());
     let mut refused = guardrails.apply(platform.clone(), labels).err().unwrap_or_default();
     // Another boundary than the one that is demanded is a finding of its own.
     refused.retain(|problem| problem.path != BOUNDARY_PATH);
-    make_audit(platform, &Bounds { boundary, refused, unknown })
+    make_audit(platform, &Bounds { boundary, refused, unknown: guardrails.note_on(&platform.namespace, labels) })
 }
 
 /// The audits with what is there, and a line for everything that could not be read.
@@ -92,7 +86,7 @@ async fn compare(
     let mut problems = Vec::new();
     for manifest in manifests {
         let labels = live.labels(manifest).await?;
-        let audit = audited(&manifest.platform, live.guardrails(), labels.as_ref(), None);
+        let audit = audited(&manifest.platform, live.guardrails(), labels.as_ref());
         match live.plan(manifest, labels.as_ref()).await? {
             Ok(plan) => {
                 problems.extend(unreadable(&plan));
@@ -125,5 +119,6 @@ fn write(arguments: &AuditArguments, audits: &[Audit]) {
 fn command(arguments: &AuditArguments) -> String {
     let files = arguments.files.iter().map(|file| format!(" -f {}", file.display()));
     let live = if arguments.live { " --live" } else { "" };
-    format!("aiplatform audit{} -o html{live}", files.collect::<String>())
+    let guardrails = arguments.guardrails.file.as_ref().map(|file| format!(" --guardrails {}", file.display()));
+    format!("aiplatform audit{} -o html{live}{}", files.collect::<String>(), guardrails.unwrap_or_default())
 }

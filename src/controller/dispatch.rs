@@ -162,11 +162,17 @@ impl<P: Provider + 'static> Dispatcher<P> {
 
     fn end(&mut self, key: &ObjectKey, ended: Ended) {
         self.queue.end(key);
-        let Ended { visited: Visited { wait, urgency, object, .. }, version } = ended;
+        let Ended { visited: Visited { wait, urgency, object, .. }, uid, version } = ended;
         if let Some(object) = object {
             self.objects.written(key, object);
         }
-        let Some(object) = self.objects.get(key) else { return };
+        let Some(object) = self.objects.get(key).filter(|object| object.meta().uid.as_deref() == Some(uid.as_str()))
+        else {
+            // It is gone, or another one has its name, which has been told of by itself.
+            visit::forget(&uid, &self.context);
+            self.consider(key);
+            return;
+        };
         // What happened meanwhile may be news.
         let may_be_news = object.meta().resource_version != version;
         if let Some(wait) = wait {

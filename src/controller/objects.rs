@@ -71,9 +71,10 @@ impl Objects {
         }
     }
 
-    /// Takes an object as our own write left it, which the watch tells later.
+    /// Takes an object as our own write left it, which the watch tells later. Another one of its name stays.
     pub(super) fn written(&mut self, key: &ObjectKey, object: AIPlatform) {
-        if let Some(known) = self.known.get(key) {
+        let is_known = |known: &&Known| known.object.meta().uid == object.metadata.uid;
+        if let Some(known) = self.known.get(key).filter(is_known) {
             let watch = known.watch;
             self.keep(watch, key.clone(), DeserializeGuard(Ok(object)));
         }
@@ -141,6 +142,9 @@ mod tests {
         assert_eq!(objects.take(0, Event::Apply(object("a", "u", "11"))), News::Seen(key("a")));
         assert_eq!(objects.take(0, Event::Apply(object("a", "another", "5"))), News::Seen(key("a")));
         assert_eq!(version(&objects, "a").as_deref(), Some("5"), "made anew");
+        let DeserializeGuard(Ok(late)) = object("a", "u", "12") else { panic!() };
+        objects.written(&key("a"), late);
+        assert_eq!(version(&objects, "a").as_deref(), Some("5"), "a late write to the one before");
     }
 
     #[test]

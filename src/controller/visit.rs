@@ -45,6 +45,8 @@ pub(super) struct Visit {
     role_writes: RoleWrites,
     /// What the user asked for by then.
     asked: Option<Asked>,
+    /// Whether everything is still to be looked at for that: the first pass only says that it has been seen.
+    is_open: bool,
     /// How often the user may ask for a look at everything.
     allowance: Allowance,
     /// Whether the user was told that there is none left.
@@ -54,7 +56,7 @@ pub(super) struct Visit {
 }
 
 /// What the user asks for: the generation of the spec, the annotation, and whether the object is to go.
-type Asked = (Option<i64>, Option<String>, bool);
+pub(super) type Asked = (Option<i64>, Option<String>, bool);
 
 /// What came of a visit.
 #[derive(Debug)]
@@ -215,17 +217,18 @@ fn remembered<P>(object: &AIPlatform, context: &Context<P>) -> (Repeats, Recolle
     let visit = visits.entry(uid(object)).or_default();
     let asked = Some(asked(object));
     visit.is_postponed = false;
-    let mut occasion = Occasion::after(visit.last.map(|(next, _)| next));
     let is_forgotten = object.status.as_ref().and_then(|status| status.observed_generation).is_none();
     if visit.asked != asked || is_forgotten {
         visit.repeats.clear();
         visit.asked = asked;
-        occasion = Occasion::Asked;
+        visit.is_open = true;
     }
+    let occasion = if visit.is_open { Occasion::Asked } else { Occasion::after(visit.last.map(|(next, _)| next)) };
     (visit.repeats.clone(), visit.recollection.clone(), occasion)
 }
 
-fn asked(object: &AIPlatform) -> Asked {
+/// The wishes of the user as the object states them.
+pub(super) fn asked(object: &AIPlatform) -> Asked {
     let annotation = object.annotations().get(RECONCILE_AT).cloned();
     (object.metadata.generation, annotation, object.metadata.deletion_timestamp.is_some())
 }
@@ -243,6 +246,7 @@ fn keep<P>(
     visit.repeats = repeats.clone();
     visit.recollection = recollection.clone();
     visit.role_writes = role_writes.clone();
+    visit.is_open &= pass.plan.steps.is_empty();
     let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
     context.metrics.set_aside(std::mem::replace(&mut visit.set_aside, set_aside), set_aside);
 }

@@ -334,10 +334,13 @@ fn where_labels_are_not_known_and_decide_nothing_is_refused_and_that_is_told() {
     let guardrails = given("rules: [{namespaces: {labels: {tier: prod}}, regions: [us-east-1]}]");
     assert_eq!(refusals(&guardrails, naming()), Vec::<String>::new());
     assert_eq!(guardrails.note(), Some(LABELS_UNKNOWN));
+    assert_eq!(guardrails.note_on("support", None), Some(LABELS_UNKNOWN));
+    assert_eq!(guardrails.note_on("support", Some(&labels(&[]))), None);
     let known = guardrails.apply(platform(json!({})), Some(&labels(&[]))).unwrap_err();
     assert_eq!(known[0].path, "metadata.namespace", "labels that are known and do not match are no excuse");
     let elsewhere = given("rules: [{namespaces: {names: [other], labels: {tier: prod}}}]");
     assert_eq!(refusals(&elsewhere, json!({})).len(), 1, "no label makes this rule apply");
+    assert_eq!((elsewhere.note(), elsewhere.note_on("support", None)), (Some(LABELS_UNKNOWN), None));
     assert_eq!(given("rules: [{}]").note(), None);
 }
 

@@ -50,9 +50,10 @@ pub(super) fn granted<'a>(
     let Resource::Role(role) = &item.resource else { return (Cow::Borrowed(item), Vec::new(), Vec::new()) };
     let standings = subjects(role).map(|key| (key.clone(), standing(key, steps, observations))).collect();
     let live = observations.get(&item.resource.key()).and_then(|observed| observed.resource.as_ref());
-    let (role, left_out) = narrowed(role, live, &standings);
+    let Narrowed { role, left_out, remarks } = narrowed(role, live, &standings);
     let pending = standings.into_iter().filter(|(_, standing)| *standing == Standing::Pending).map(|(key, _)| key);
-    (Cow::Owned(Desired { resource: Resource::Role(role), ..item.clone() }), pending.collect(), left_out)
+    let remarks = item.remarks.iter().cloned().chain(remarks).collect();
+    (Cow::Owned(Desired { resource: Resource::Role(role), remarks, ..item.clone() }), pending.collect(), left_out)
 }
 
 /// The resources on which it depends what a step would grant. There are none where it grants nothing anew.
@@ -71,14 +72,16 @@ pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {
     // What is not awaited was attained, or is left as it was found, when the plan was made.
     let decided = subjects(role).filter(|key| !step.awaits.contains(key)).map(|key| (key.clone(), Standing::Attained));
     let awaited = step.awaits.iter().filter_map(|key| Some((key.clone(), standings.get(key)?.clone())));
-    let (role, left_out) = narrowed(role, step.observed.as_ref(), &decided.chain(awaited).collect());
+    let Narrowed { role, left_out, remarks } =
+        narrowed(role, step.observed.as_ref(), &decided.chain(awaited).collect());
     let desired = Resource::Role(role);
     let action = match &step.observed {
         None => step.action.clone(),
         Some(observed) => difference(&desired, observed, &BTreeMap::new(), &step.unknown).0,
     };
     let left_out = step.left_out.iter().cloned().chain(left_out).collect();
-    Step { action, left_out, desired: Some(desired), awaits: Vec::new(), ..step.clone() }
+    let remarks = step.remarks.iter().cloned().chain(remarks).collect();
+    Step { action, left_out, remarks, desired: Some(desired), awaits: Vec::new(), ..step.clone() }
 }
 
 fn subjects(role: &Role) -> impl Iterator<Item = &Key> {
@@ -111,12 +114,12 @@ fn standing(key: &Key, steps: &[Step], observations: &Observations) -> Standing 
 /// The role without the statements about what is not attained. Those about what is unknown are neither added nor taken
 /// away: a service that does not answer for a moment must not cut production off from its data, and must not open
 /// anything either.
-fn narrowed(role: &Role, live: Option<&Resource>, standings: &BTreeMap<Key, Standing>) -> (Role, Vec<LeftOut>) {
+fn narrowed(role: &Role, live: Option<&Resource>, standings: &BTreeMap<Key, Standing>) -> Narrowed {
     let live = match live {
         Some(Resource::Role(live)) => Some(live),
         _ => None,
     };
-    let mut dropped = BTreeSet::new();
+    let (mut dropped, mut dropped_idle) = (BTreeSet::new(), BTreeSet::new());
     let mut policies = BTreeMap::new();
     for (name, policy) in &role.policies {
         let left = policy.without(|about, statement| {
@@ -128,14 +131,29 @@ fn narrowed(role: &Role, live: Option<&Resource>, standings: &BTreeMap<Key, Stan
                 Some(Standing::Refused(_) | Standing::Missing(_)) | None => true,
             };
             if is_left_out {
-                dropped.insert(about.clone());
+                if policy.is_idle() { &mut dropped_idle } else { &mut dropped }.insert(about.clone());
             }
             is_left_out
         });
         policies.extend(left.map(|left| (name.clone(), left)));
     }
-    let left_out = dropped.into_iter().map(|about| left_out(about, standings)).collect();
-    (Role { policies, ..role.clone() }, left_out)
+    let remarks = dropped_idle.difference(&dropped).map(|about| {
+        let LeftOut { message, .. } = left_out(about.clone(), standings);
+        format!("a revision that is kept and does not run: {message}")
+    });
+    Narrowed {
+        remarks: remarks.collect(),
+        left_out: dropped.iter().map(|about| left_out(about.clone(), standings)).collect(),
+        role: Role { policies, ..role.clone() },
+    }
+}
+
+/// What is left of a role.
+struct Narrowed {
+    role: Role,
+    left_out: Vec<LeftOut>,
+    /// What is left out of the policies of what does not run, which is told and holds nothing up.
+    remarks: Vec<String>,
 }
 
 fn left_out(about: Key, standings: &BTreeMap<Key, Standing>) -> LeftOut {

@@ -8,15 +8,13 @@ use crate::grants::revision::{Buckets, Revision};
 use crate::grants::{revision_policy_name, tell_apart};
 use crate::guardrails::Allowed;
 use crate::names::is_revision_of;
-use crate::policy::{Policy, Statement};
+use crate::policy::{Policy, Statement, statements};
+use crate::resource::endpoint::Status;
 use crate::resource::endpoint_config::revision_of;
 use crate::resource::role::Served;
 use crate::resource::{
     Desired, EndpointConfig, Key, Kind, Model, Observations, Observed, ObservedState, Owner, Resource, Role, model,
 };
-
-/// What is said of a policy whose revision could not be read.
-pub(crate) const LEFT_AS_FOUND: &str = "is left as it was found";
 
 /// Everything that says what a revision may do.
 pub(super) struct Superseded<'a> {
@@ -50,12 +48,17 @@ impl Superseded<'_> {
                 continue;
             }
             match self.of_config(served, observed) {
-                Known::Seen(statements) => insert(role, name, &statements),
+                Known::Seen(statements) if self.is_idle(served, &key.name) => {
+                    insert(role, name, Policy::from(statements.as_slice()).idle());
+                }
+                Known::Seen(statements) => insert(role, name, Policy::from(statements.as_slice())),
                 Known::Nothing => {}
                 // Neither what it needs can be told, nor that it needs nothing.
                 Known::Unreadable => {
                     if let Some(found) = live.and_then(|live| live.policies.get(&name)) {
-                        remarks.push(format!("policy {name} {LEFT_AS_FOUND} while revision {revision} cannot be read"));
+                        remarks.push(format!(
+                            "policy {name} is left as it was found while revision {revision} cannot be read"
+                        ));
                         role.policies.insert(name, found.clone());
                     }
                 }
@@ -118,7 +121,21 @@ impl Superseded<'_> {
         let each = contents.into_iter().map(|model| Revision { model: Some(model), config: None });
         let mut statements: Vec<Statement> = each.flat_map(|revision| served.statements(&revision, self)).collect();
         tell_apart(&mut statements);
-        insert(role, name, &statements);
+        insert(role, name, Policy::from(statements.as_slice()));
+    }
+
+    /// Whether the endpoint is at rest and runs something else.
+    fn is_idle(&self, served: &Served, config: &str) -> bool {
+        let key = Key { kind: Kind::SageMakerEndpoint, name: served.endpoint.clone() };
+        let observed = self.observations.get(&key);
+        let is_busy = observed
+            .and_then(|observed| observed.endpoint.as_ref())
+            .is_some_and(|facts| facts.status.is_busy() || facts.status == Status::UpdateRollbackFailed);
+        match seen(observed) {
+            Known::Seen(Resource::Endpoint(endpoint)) => !is_busy && endpoint.config != config,
+            Known::Seen(_) | Known::Unreadable => false,
+            Known::Nothing => true,
+        }
     }
 
     fn bucket(&self, name: &str) -> Option<&crate::resource::Bucket> {
@@ -155,9 +172,10 @@ fn seen(observed: Option<&Observed>) -> Known<&Resource> {
     }
 }
 
-fn insert(role: &mut Role, name: String, statements: &[Statement]) {
-    if !statements.is_empty() {
-        role.policies.insert(name, Policy::from(statements));
+/// IAM takes no policy without statements.
+fn insert(role: &mut Role, name: String, policy: Policy) {
+    if !statements(policy.as_written()).is_empty() {
+        role.policies.insert(name, policy);
     }
 }
 

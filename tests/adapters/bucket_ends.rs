@@ -117,7 +117,7 @@ async fn a_bucket_of_our_own_that_may_not_be_read_is_not_lost() {
 #[tokio::test]
 async fn a_bucket_made_before_a_crash_is_not_taken_for_one_that_never_was() {
     let mut run = Run::new(popular("our-name", "Delete")).await;
-    run.pass().await;
+    run.announce().await;
     let announced = run.object.status.clone();
     run.pass().await;
     run.object.status = announced;

@@ -161,7 +161,7 @@ async fn a_part_refused_at_creation_holds_up_no_other_part() {
     for operation in PARTS_OF_CREATION {
         let mut run = Run::new(super::drifts::of_all_kinds()).await;
         run.aws.control("eks/cluster", serde_json::json!({"name": "prod", "region": "eu-west-1"}));
-        run.pass().await;
+        run.announce().await;
         run.refuse(operation, "AccessDenied", 403, "not this one");
         let pass = run.pass().await;
         assert_ne!(ready(&pass), "True", "{operation}");

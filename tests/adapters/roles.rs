@@ -18,7 +18,7 @@ fn scorer() -> Value {
 async fn permissions_that_arrive_late_are_waited_for() {
     let mut run = Run::new(scorer()).await;
     run.refuse_times("CreateModel", "ValidationException", 400, NOT_GRANTED, Some(2));
-    run.pass().await;
+    run.announce().await;
     for _ in 0..2 {
         let pass = run.pass().await;
         assert_eq!((reason(&pass), pass.next), ("ProgressingWithRetry", Next::Retry), "{}", message(&pass));
@@ -32,7 +32,7 @@ async fn permissions_that_arrive_late_are_waited_for() {
 async fn permissions_that_never_arrive_are_told_after_two_minutes() {
     let mut run = Run::new(scorer()).await;
     run.refuse("CreateModel", "ValidationException", 400, NOT_GRANTED);
-    run.pass().await;
+    run.announce().await;
     assert_eq!(reason(&run.pass().await), "ProgressingWithRetry");
     run.clock += 110;
     assert_eq!(reason(&run.pass().await), "ProgressingWithRetry");
@@ -54,7 +54,7 @@ async fn a_late_role_is_waited_for_at_eks_in_whatever_words_and_only_for_a_while
         400,
         "The trust of what you named is not right.",
     );
-    run.pass().await;
+    run.announce().await;
     assert_eq!(reason(&run.pass().await), "ProgressingWithRetry");
     run.clock += 300;
     let pass = run.settle().await;
@@ -67,7 +67,7 @@ async fn a_late_role_is_waited_for_at_eks_in_whatever_words_and_only_for_a_while
 async fn a_denial_of_the_operators_own_call_is_told_at_once() {
     let mut run = Run::new(scorer()).await;
     run.aws.control("deny", json!({"action": "sagemaker:CreateModel"}));
-    run.pass().await;
+    run.announce().await;
     let pass = run.pass().await;
     assert_eq!(condition(&pass, "Stalled").map(|stalled| stalled.reason.as_str()), Some("AccessDenied"));
 }
@@ -78,7 +78,7 @@ async fn a_boundary_that_is_not_there_stalls_after_two_minutes_and_heals() {
     let mut wanted = scorer();
     wanted["permissionsBoundaryArn"] = json!(boundary);
     let mut run = Run::new(wanted).await;
-    run.pass().await;
+    run.announce().await;
     assert_eq!(reason(&run.pass().await), "ProgressingWithRetry");
     run.clock += 120;
     let pass = run.pass().await;

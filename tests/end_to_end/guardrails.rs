@@ -164,7 +164,8 @@ fn rules_that_ask_for_labels_are_unknown_offline_in_the_same_words() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     });
     assert!(said[0].contains("labels") && said[0].contains("unknown"), "{}", said[0]);
-    assert!(said.iter().all(|it| *it == said[0]), "{said:?}");
+    // What else the operator's own policy has to say stands on lines of its own.
+    assert!(said.iter().all(|it| it.starts_with(&said[0])), "{said:?}");
 }
 
 #[tokio::test]

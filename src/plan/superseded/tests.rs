@@ -13,15 +13,26 @@ use crate::testing::{CLUSTER, failure, object, ours};
 /// A platform with a model that works with a bucket in every way, and a consumer. The image tells the revisions apart.
 fn wanted(image: &str) -> Vec<Desired> {
     let key = "arn:aws:kms:eu-west-1:123456789012:key/1";
+    let uses = json!({
+        "modelData": {"bucket": "own", "key": "rank/model.tar.gz"},
+        "async": {"output": {"bucket": "own", "prefix": "answers/"}},
+        "dataCapture": {"destination": {"bucket": "own", "prefix": "capture/"}},
+    });
+    let bucket = json!({"name": "own", "bucketName": "own-bucket", "encryption": {"kmsKeyArn": key}});
+    platform(image, &json!([bucket]), &uses)
+}
+
+fn platform(image: &str, buckets: &Value, uses: &Value) -> Vec<Desired> {
+    let mut model = json!({
+        "image": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{image}:1"),
+        "instance": {"type": "ml.m5.large"},
+    });
+    for (field, value) in uses.as_object().unwrap() {
+        model[field] = value.clone();
+    }
     let spec = json!({
-        "storage": {"buckets": [{"name": "own", "bucketName": "own-bucket", "encryption": {"kmsKeyArn": key}}]},
-        "models": [{"name": "rank", "sagemaker": {
-            "image": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{image}:1"),
-            "modelData": {"bucket": "own", "key": "rank/model.tar.gz"},
-            "instance": {"type": "ml.m5.large"},
-            "async": {"output": {"bucket": "own", "prefix": "answers/"}},
-            "dataCapture": {"destination": {"bucket": "own", "prefix": "capture/"}},
-        }}],
+        "storage": {"buckets": buckets},
+        "models": [{"name": "rank", "sagemaker": model}],
         "access": [{"name": "api", "principalArns": ["arn:aws:iam::123456789012:role/api"], "models": ["rank"]}],
     });
     desire(&validate(&object(spec)).unwrap(), CLUSTER)
@@ -189,7 +200,10 @@ fn what_cannot_be_read_neither_opens_nor_closes_anything() {
             assert_eq!(policies(&after, &observations)[&policy_name(&before)], anything());
             let plan = planned(&after, &observations);
             let remarks = step(&plan, &after).remarks.join("; ");
-            assert!(remarks.contains(&policy_name(&before)) && remarks.contains(LEFT_AS_FOUND), "{remarks}");
+            assert!(
+                remarks.contains(&policy_name(&before)) && remarks.contains("is left as it was found"),
+                "{remarks}"
+            );
 
             observations.remove(&key_of(&before, Kind::Role));
             assert!(!policies(&after, &observations).contains_key(&policy_name(&before)), "nothing is made of nothing");
@@ -215,4 +229,30 @@ fn what_runs_keeps_what_it_may_need_although_its_configuration_is_gone() {
     let policy = &policies(&after, &observations)[&policy_name(&before)];
     assert!(named(policy).contains(":repository/one") && named(policy).contains("rank/model.tar.gz"), "{policy:?}");
     assert!(!named(policy).contains("answers/"), "where it wrote is no longer known");
+}
+
+#[test]
+fn what_is_kept_and_does_not_run_holds_nothing_up() {
+    let (before, after) = (wanted("one"), platform("two", &json!([]), &json!({})));
+    // The bucket is declared no longer, and somebody else's by now.
+    let bucket = key_of(&before, Kind::Bucket);
+    let theirs = Observed { owner: Owner::Theirs("c/other/p".into()), ..there(&before)[&bucket].clone() };
+    for (runs, is_told) in [(&before, true), (&after, false)] {
+        let mut observations = there(&before);
+        observations.extend(there(&after));
+        observations.insert(bucket.clone(), theirs.clone());
+        let endpoint = key_of(&before, Kind::SageMakerEndpoint);
+        let config = key_of(runs, Kind::SageMakerEndpointConfig).name;
+        match observations.get_mut(&endpoint).and_then(|observed| observed.resource.as_mut()) {
+            Some(Resource::Endpoint(found)) => found.config = config,
+            other => panic!("an endpoint is there: {other:?}"),
+        }
+        let plan = planned(&after, &observations);
+        let step = step(&plan, &after);
+        assert_eq!(!step.left_out.is_empty(), is_told, "{:?}", step.left_out);
+        let remarks = step.remarks.join("; ");
+        assert_eq!(remarks.contains("does not run: Bucket own-bucket is not granted"), !is_told, "{remarks}");
+        let Some(Resource::Role(role)) = &step.desired else { panic!("a role is desired") };
+        assert!(!serde_json::to_string(role).unwrap().contains("own-bucket"));
+    }
 }

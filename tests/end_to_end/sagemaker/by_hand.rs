@@ -13,6 +13,8 @@ async fn an_endpoint_deleted_by_hand_in_the_midst_of_a_rollout_is_made_again() {
     wait_for_status(&world, &name, "Updating").await;
     let client = world.aws.sagemaker();
     world.wait("SageMaker takes it", async || client.delete_endpoint().endpoint_name(&name).send().await.is_ok()).await;
+    // The operator may have seen the end of the rollout just before.
+    world.poke("assistant").await;
     world.wait("made again", async || count(&world, "CreateEndpoint") == 2).await;
     world.wait_ready("assistant").await;
     assert_eq!(image_in_service(&world, &name).await, "2");
@@ -100,8 +102,9 @@ async fn a_pair_kept_for_a_rollback_outlives_a_change_by_hand() {
     world.poke("assistant").await;
     world.wait("moved back", async || count(&world, "UpdateEndpoint") == 3).await;
     world.wait_ready("assistant").await;
+    let before = count(&world, "DescribeEndpoint");
     world.poke("assistant").await;
-    look_again(&world, 1).await;
+    world.wait("a further look", async || count(&world, "DescribeEndpoint") > before).await;
     world.wait_ready("assistant").await;
     let (models, configs) = pairs(&world).await;
     let ours: Vec<String> = configs.into_iter().filter(|it| it != "theirs").collect();

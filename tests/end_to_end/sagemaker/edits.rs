@@ -14,8 +14,9 @@ async fn an_endpoint_that_cannot_become_serverless_scales_on() {
     world.apply("assistant", &ranking(serverless)).await;
     let message = world.wait_stalled("assistant", "InvalidSpec").await;
     assert!(message.contains("serverless"), "{message}");
+    let before = count(&world, "DescribeEndpoint");
     world.poke("assistant").await;
-    look_again(&world, 1).await;
+    world.wait("a further look", async || count(&world, "DescribeEndpoint") > before).await;
     assert_eq!(bounds(&world).await, Some((2, 8)));
     assert_eq!(count(&world, "DeleteScalingPolicy"), 0);
     world.apply("assistant", &ranking(json!({}))).await;

@@ -132,3 +132,29 @@ async fn an_endpoint_that_another_claims_is_no_longer_granted() {
     assert!(!granted().await.contains(&name), "{}", granted().await);
     assert!(resource_names(&ready).contains(&consumer));
 }
+
+#[tokio::test]
+async fn a_kept_revision_whose_bucket_is_gone_holds_nothing_up() {
+    let world = world("idle").await;
+    let capture = json!({"dataCapture": {"destination": {"bucket": "answers", "prefix": "capture/"}}});
+    world.apply("assistant", &consumed(capture)).await;
+    world.wait_ready("assistant").await;
+    let mut wanted = consumed(json!({"image": image("2")}));
+    wanted["storage"]["buckets"].as_array_mut().expect("buckets").pop();
+    world.apply("assistant", &wanted).await;
+    world.wait_ready("assistant").await;
+    // The revision that is kept keeps it, and somebody deletes it all the same.
+    world.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
+    world.poke("assistant").await;
+    let execution = role(&world, "-rank-execution-").await;
+    let told = |status: &aiplatform::api::status::AIPlatformStatus| {
+        let found = status.resources.iter().find(|it| it.name == execution);
+        let message = found.and_then(|it| it.message.as_deref()).unwrap_or_default();
+        message.contains("does not run") && message.contains("answers-of-others")
+    };
+    world.wait_for("assistant", "told", told).await;
+    world.wait_ready("assistant").await;
+    let found = policies(&world, &execution).await;
+    assert_eq!(found.len(), 3, "the revision is kept: {found:#?}");
+    assert!(!Value::from(found).to_string().contains("answers-of-others"));
+}
