@@ -1,5 +1,6 @@
 # make demo    the whole story on this machine, without an AWS account or a cluster (KEEP=1 leaves it up)
 # make test    every test
+# make fuzz    mutated files through every command that reads one, and against kubectl (CASES=20000)
 # make lint    formatting, clippy, generated files
 # make bench   figures, printed and not asserted
 # make generate    the files that are made from the code
@@ -21,7 +22,7 @@ PYTHON = $$(python3 tests/aws/serve.py --venv)
 RUFF = $(PYTHON) -m ruff
 PYTHON_FILES := tests demo bench
 
-.PHONY: help demo test lint bench generate build servers
+.PHONY: help demo test fuzz lint bench generate build servers
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -43,6 +44,10 @@ test: servers
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
 	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/policies
+
+# Another seed each time; what is found is printed, and becomes a test.
+fuzz: servers
+	AIPLATFORM_FUZZ=$(or $(CASES),20000) AIPLATFORM_FUZZ_SEED=$$RANDOM$$RANDOM cargo test --locked -- fuzz:: mutated_texts
 
 lint: servers
 	cargo fmt --check

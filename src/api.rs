@@ -112,10 +112,12 @@ pub struct AIPlatformSpec {
     /// Who answers for this platform; becomes tags on everything.
     pub ownership: Ownership,
 
-    /// Further tags on everything. Keys may not begin with `aws:` or `aiplatform.dev/`.
+    /// Further tags on everything. Keys may not begin with `aws:` or `aiplatform.dev/`, and no two may
+    /// differ in case alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 256, "pattern": TAG_VALUE}))]
-    #[x_kube(validation = ("self.all(k, !k.startsWith('aws:') && !k.startsWith('aiplatform.dev/') && size(k) <= 128)", "tag keys have at most 128 characters and may not begin with aws: (AWS's own) or aiplatform.dev/ (ours)"))]
+    #[x_kube(validation = ("self.all(k, size(k) <= 128 && !k.lowerAscii().startsWith('aws:') && !k.lowerAscii().startsWith('aiplatform.dev/'))", "tag keys have at most 128 characters and may not begin with aws: (AWS's own) or aiplatform.dev/ (ours), in upper or lower case"))]
+    #[x_kube(validation = ("self.all(k, self.exists_one(o, o.lowerAscii() == k.lowerAscii()))", "two tag keys may not differ in case alone: IAM takes them for one"))]
     pub tags: BTreeMap<String, String>,
 
     /// How pods get AWS credentials. Needed by consumers with a service account.

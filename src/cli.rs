@@ -3,6 +3,7 @@
 mod audit;
 mod diff;
 mod live;
+mod log;
 mod operator_policy;
 mod output;
 mod plan;
@@ -231,7 +232,7 @@ enum Error {
 }
 
 fn crd() -> Result<u8, Error> {
-    output::print(&crate::crd::yaml()?);
+    output::print(crate::crd::yaml()?);
     Ok(SUCCESS)
 }
 

@@ -21,7 +21,7 @@ use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::names;
 use crate::platform::{Platform, Problem};
-use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, document, size, split};
+use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, document, size_of, split};
 use crate::resource::role::Served;
 
 pub use bucket_policy::bucket_policy;
@@ -78,9 +78,6 @@ pub const CONDITIONS: [&str; 19] = [
     "kms:ViaService",
     "s3:prefix",
 ];
-
-/// The longest role name IAM takes.
-const ROLE_LIMIT: usize = 64;
 
 /// What the names of policies begin with that one revision needs.
 const REVISION_POLICY: &str = "revision-";
@@ -231,7 +228,14 @@ pub(crate) fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
 /// The name of a role, of which the part is the consumer's name or says what else it is for.
 #[must_use]
 pub fn role_name(platform: &Platform, part: &str) -> String {
-    names::generated(&platform.account_id, &platform.region, &platform.namespace, &platform.name, part, ROLE_LIMIT)
+    names::generated(
+        &platform.account_id,
+        &platform.region,
+        &platform.namespace,
+        &platform.name,
+        part,
+        names::ROLE_LIMIT,
+    )
 }
 
 /// The inline policy of an execution role that holds what one revision of its model needs.
@@ -259,7 +263,7 @@ fn grant(platform: &Platform, consumer: &Consumer, path: &str) -> Result<Grant, 
     let role = role_name(platform, &consumer.name);
     let subject = trust::subject(platform, consumer);
     let trust = trust::statements(platform, &subject, path);
-    let trust_size = size(&document(&trust));
+    let trust_size = size_of(&trust);
     if trust_size > TRUST_LIMIT {
         return Err(format!(
             "the trust policy of consumer {:?} takes {trust_size} characters, of which IAM allows {TRUST_LIMIT}: name fewer principals",
@@ -295,7 +299,7 @@ fn grant(platform: &Platform, consumer: &Consumer, path: &str) -> Result<Grant, 
 fn policies(mut statements: Vec<Statement>) -> Result<Vec<InlinePolicy>, (usize, usize)> {
     tell_apart(&mut statements);
     let documents = split(statements, POLICY_LIMIT).map_err(|(_, size)| (size, POLICY_LIMIT))?;
-    let total: usize = documents.iter().map(|statements| size(&document(statements))).sum();
+    let total: usize = documents.iter().map(|statements| size_of(statements)).sum();
     if total > INLINE_LIMIT {
         return Err((total, INLINE_LIMIT));
     }

@@ -33,6 +33,7 @@ pub mod operator_policy;
 pub mod plan;
 pub mod platform;
 pub mod policy;
+pub mod printable;
 pub mod propagation;
 pub mod provider;
 pub mod readiness;

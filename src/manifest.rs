@@ -4,6 +4,9 @@
 //! takes it. What the schema cannot say is found by [`crate::platform::validate`], in the same run.
 
 mod check;
+mod documents;
+mod files;
+mod scalar;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -11,20 +14,36 @@ mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use kube::Resource;
 
 use crate::api::AIPlatform;
 use crate::platform::{self, Platform};
-use check::Checker;
+use crate::printable::printable;
+use check::{Checker, cut};
+use files::Files;
 #[cfg(test)]
 pub(crate) use settings::schema as settings_schema;
 pub use settings::settings;
-use yaml::{Broken, Node, Value};
+use yaml::{Broken, Entry, Node, Value};
 
 const STANDARD_INPUT: &str = "standard input";
+
+/// The most problems that are told one by one.
+const PROBLEMS_LIMIT: usize = 200;
+
+/// The most objects of other kinds that are told one by one.
+const SKIPPED_LIMIT: usize = 100;
+
+/// The most objects that are looked at, of any kind.
+const OBJECTS_LIMIT: usize = 20_000;
+
+/// The most bytes that one platform may take while it is read. A cluster stores objects of at most 1.5 MiB.
+const PLATFORM_LIMIT: usize = 8 << 20;
+
+/// The same for all platforms together: some hundred times what an example takes.
+const PLATFORMS_LIMIT: usize = 32 << 20;
 
 /// Where an object stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,25 +110,25 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:", self.file)?;
+        write!(formatter, "{}:", printable(&self.file))?;
         if let Some(line) = self.line {
             write!(formatter, "{line}:")?;
         }
         if !self.path.is_empty() {
-            write!(formatter, " {}:", self.path)?;
+            write!(formatter, " {}:", printable(&self.path))?;
         }
-        write!(formatter, " {}", self.message)
+        write!(formatter, " {}", printable(&self.message))
     }
 }
 
 /// The input cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Everything that is wrong, in the order of the files.
-    #[error("{}", lines(.0))]
-    Invalid(Vec<Problem>),
+    /// Everything that is wrong, in the order of the files; and how many problems there are beside.
+    #[error("{}", lines(.0, *.1))]
+    Invalid(Vec<Problem>, usize),
     /// There is nothing to plan.
-    #[error("no AIPlatform in {}{}", .files.join(", "), others(*.skipped))]
+    #[error("no AIPlatform in {}{}", printable(&.files.join(", ")), others(*.skipped))]
     Empty {
         /// Where it was looked for.
         files: Vec<String>,
@@ -123,7 +142,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid(_) => "InvalidInput",
+            Self::Invalid(..) => "InvalidInput",
             Self::Empty { .. } => "EmptyInput",
         }
     }
@@ -135,6 +154,7 @@ impl Error {
 /// Everything that is wrong in any of the files.
 pub fn read(files: &[PathBuf]) -> Result<Input, Error> {
     let mut reader = Reader::new();
+    let mut input = Files::new();
     let mut standard_input = false;
     for file in files {
         let piped = file == Path::new("-");
@@ -143,15 +163,9 @@ pub fn read(files: &[PathBuf]) -> Result<Input, Error> {
             reader.unreadable(name, "- is given twice, and standard input can be read only once".into());
             continue;
         }
-        let mut text = String::new();
-        let outcome = if piped {
-            std::io::stdin().read_to_string(&mut text).map(|_| ())
-        } else {
-            std::fs::read_to_string(file).map(|read| text = read)
-        };
-        match outcome {
-            Ok(()) => reader.text(name, &text),
-            Err(error) => reader.unreadable(name, format!("cannot be read: {error}")),
+        match if piped { input.text(std::io::stdin().lock()) } else { input.read(file) } {
+            Ok(text) => reader.text(name, &text),
+            Err(why) => reader.unreadable(name, why),
         }
     }
     reader.finish()
@@ -174,9 +188,14 @@ struct Reader {
     files: Vec<String>,
     manifests: Vec<Manifest>,
     skipped: Vec<String>,
+    skipped_count: usize,
     problems: Vec<Problem>,
+    problem_count: usize,
     /// Where each platform was seen first.
     seen: BTreeMap<String, Source>,
+    objects: usize,
+    /// What the platforms so far took while they were read.
+    bytes: usize,
 }
 
 impl Reader {
@@ -188,68 +207,103 @@ impl Reader {
             files: Vec::new(),
             manifests: Vec::new(),
             skipped: Vec::new(),
+            skipped_count: 0,
             problems: Vec::new(),
+            problem_count: 0,
             seen: BTreeMap::new(),
+            objects: 0,
+            bytes: 0,
         }
     }
 
-    fn finish(self) -> Result<Input, Error> {
+    fn finish(mut self) -> Result<Input, Error> {
         if !self.problems.is_empty() {
-            return Err(Error::Invalid(self.problems));
+            let more = self.problem_count - self.problems.len();
+            return Err(Error::Invalid(self.problems, more));
         }
         if self.manifests.is_empty() {
-            return Err(Error::Empty { files: self.files, skipped: self.skipped.len() });
+            return Err(Error::Empty { files: self.files, skipped: self.skipped_count });
+        }
+        let more = self.skipped_count - self.skipped.len();
+        if more > 0 {
+            self.skipped.push(format!("skipped {more} more objects that are no {}", self.kind));
         }
         Ok(Input { manifests: self.manifests, skipped: self.skipped })
     }
 
     fn unreadable(&mut self, file: String, message: String) {
-        self.problems.push(Problem { file, line: None, path: String::new(), message });
+        self.add(Problem { file, line: None, path: String::new(), message });
     }
 
     fn text(&mut self, file: String, text: &str) {
         let before = self.problems.len();
         for document in yaml::documents(text) {
             match document {
-                Ok(node) if matches!(node.value, Value::Null) => {}
                 Ok(node) => self.document(&file, &node, ""),
                 Err(Broken { line, message }) => self.problem(&file, line, "", message),
+            }
+            if self.objects > OBJECTS_LIMIT {
+                let message = format!("more than {OBJECTS_LIMIT} objects: give fewer at a time");
+                self.unreadable(file.clone(), message);
+            }
+            if self.is_full() {
+                break;
             }
         }
         self.problems[before..].sort_by_key(|problem| problem.line);
         self.files.push(file);
     }
 
+    /// Whether there is more than is looked at.
+    fn is_full(&self) -> bool {
+        self.objects > OBJECTS_LIMIT || self.bytes > PLATFORMS_LIMIT
+    }
+
     /// `within` is the path of an object that is part of a list.
     fn document(&mut self, file: &str, node: &Node, within: &str) {
-        if !matches!(node.value, Value::Map(_)) {
+        self.objects += 1;
+        let Value::Map(entries) = &node.value else {
             let message = "not an object: every Kubernetes object has apiVersion and kind";
             self.problem(file, node.line, within, message.into());
             return;
-        }
+        };
         let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
             self.without_kind(file, node, within);
             return;
         };
+        let is_platform = api_version == self.api_version && kind == self.kind;
+        if !is_platform && let Some((line, field)) = repeated(entries) {
+            let message = "is given twice, and which of the two holds is not said: keep one";
+            self.problem(file, line, &inside(within, field), message.into());
+            return;
+        }
         let ours = api_version.split('/').next() == self.api_version.split('/').next();
-        if api_version == "v1" && kind == "List" {
-            self.list(file, node, within);
-        } else if api_version == self.api_version && kind == self.kind {
+        if is_platform {
             self.platform(file, node, within);
+        } else if let Some(items) = node.get("items").filter(|items| is_list(kind, items)) {
+            self.list(file, items, within);
         } else if ours || kind == self.kind {
             let wrong = if api_version == self.api_version { "kind" } else { "apiVersion" };
             let (found, known) = if wrong == "kind" { (kind, &self.kind) } else { (api_version, &self.api_version) };
             let line = node.get(wrong).map_or(node.line, |value| value.line);
-            let message = format!("{found:?} is not known here: write {known}");
+            let message = format!("{:?} is not known here: write {known}", cut(found));
             self.problem(file, line, &inside(within, wrong), message);
         } else {
-            let name = node.get("metadata").and_then(|metadata| {
-                let name = metadata.text("name")?;
-                Some(metadata.text("namespace").map_or(name.into(), |namespace| format!("{namespace}/{name}")))
-            });
-            let name = name.unwrap_or_else(|| "without a name".into());
-            self.skipped.push(format!("{file}:{}: skipped {kind} {name}: not an {}", node.line, self.kind));
+            self.skip(file, node, kind);
         }
+    }
+
+    fn skip(&mut self, file: &str, node: &Node, kind: &str) {
+        self.skipped_count += 1;
+        if self.skipped.len() == SKIPPED_LIMIT {
+            return;
+        }
+        let name = node.get("metadata").and_then(|metadata| {
+            let name = cut(metadata.text("name")?);
+            Some(metadata.text("namespace").map_or(name.clone(), |namespace| format!("{}/{name}", cut(namespace))))
+        });
+        let name = name.unwrap_or_else(|| "without a name".into());
+        self.skipped.push(format!("{file}:{}: skipped {} {name}: not an {}", node.line, cut(kind), self.kind));
     }
 
     fn without_kind(&mut self, file: &str, node: &Node, within: &str) {
@@ -266,12 +320,13 @@ impl Reader {
         }
     }
 
-    fn list(&mut self, file: &str, node: &Node, within: &str) {
-        let Some(items) = node.get("items") else { return };
+    fn list(&mut self, file: &str, items: &Node, within: &str) {
         match &items.value {
-            Value::Null => {}
             Value::List(objects) => {
                 for (index, object) in objects.iter().enumerate() {
+                    if self.is_full() {
+                        return;
+                    }
                     self.document(file, object, &inside(within, &format!("items[{index}]")));
                 }
             }
@@ -281,17 +336,29 @@ impl Reader {
 
     fn platform(&mut self, file: &str, node: &Node, within: &str) {
         let source = Source { file: file.into(), line: node.line };
+        self.bytes = self.bytes.saturating_add(node.bytes);
+        if node.bytes > PLATFORM_LIMIT || self.bytes > PLATFORMS_LIMIT {
+            let message = if node.bytes > PLATFORM_LIMIT {
+                let limit = PLATFORM_LIMIT >> 20;
+                format!("this platform takes more than {limit} MiB, with what its aliases stand for: declare less")
+            } else {
+                let limit = PLATFORMS_LIMIT >> 20;
+                format!("the platforms up to here take more than {limit} MiB to be read: give fewer at a time")
+            };
+            return self.problem(file, node.line, within, message);
+        }
         let report = self.checker.check(node);
+        self.problem_count += report.more;
         let reported: Vec<String> = report.findings.iter().map(|finding| finding.path.clone()).collect();
         for finding in report.findings {
             self.problem(file, finding.line, &inside(within, &finding.path), finding.message);
         }
         let first = self.is_first(file, node, within, &source);
-        let mut json = node.to_json();
-        if let Some(fields) = json.as_object_mut() {
-            fields.remove("status");
+        // What is larger than the schema allows is not looked at further: the rules compare everything with everything.
+        if report.is_oversized {
+            return;
         }
-        let object = match serde_json::from_value(json) {
+        let object = match serde_json::from_value(object(node)) {
             Ok(object) => object,
             Err(_) if !reported.is_empty() => return,
             Err(error) => return self.problem(file, node.line, within, format!("cannot be read: {error}")),
@@ -327,8 +394,38 @@ impl Reader {
     }
 
     fn problem(&mut self, file: &str, line: usize, path: &str, message: String) {
-        self.problems.push(Problem { file: file.into(), line: Some(line), path: path.into(), message });
+        self.add(Problem { file: file.into(), line: Some(line), path: path.into(), message });
     }
+
+    fn add(&mut self, problem: Problem) {
+        self.problem_count += 1;
+        if self.problems.len() < PROBLEMS_LIMIT {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// What identifies an object that is not a platform, where it is given twice: kubectl takes the second and says nothing.
+fn repeated(entries: &[Entry]) -> Option<(usize, &'static str)> {
+    const IDENTIFYING: [&str; 4] = ["apiVersion", "kind", "metadata", "items"];
+    IDENTIFYING.iter().find_map(|field| {
+        let second = entries.iter().filter(|entry| entry.key == *field).nth(1)?;
+        Some((second.line, *field))
+    })
+}
+
+/// Whether kubectl takes an object apart into its `items`, which it does whatever its kind is.
+fn is_list(kind: &str, items: &Node) -> bool {
+    matches!(items.value, Value::List(_)) || kind == "List" && !matches!(items.value, Value::Null)
+}
+
+/// A platform as JSON, without what only the cluster writes.
+fn object(node: &Node) -> serde_json::Value {
+    let mut json = node.to_json_without("status");
+    if let Some(metadata) = json.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    json
 }
 
 /// The line of a path, or of what comes nearest above it.
@@ -357,8 +454,12 @@ fn inside(within: &str, path: &str) -> String {
     }
 }
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+fn lines(problems: &[Problem], more: usize) -> String {
+    let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more problems"));
+    }
+    lines.join("\n")
 }
 
 fn others(skipped: usize) -> String {

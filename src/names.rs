@@ -12,11 +12,28 @@ pub const BUCKET_LIMIT: usize = 63;
 /// The name of one part of a platform, at most `limit` characters, with the hash never cut.
 #[must_use]
 pub fn generated(account_id: &str, region: &str, namespace: &str, platform: &str, part: &str, limit: usize) -> String {
-    let hash = hex_digest(&format!("{account_id}/{region}/{namespace}/{platform}/{part}"), 8);
+    let hash = hex_digest(&format!("{account_id}/{region}/{namespace}/{platform}/{part}"), PLACE_HASH);
     let mut readable = format!("{namespace}-{platform}-{part}").to_lowercase().replace('.', "-");
-    readable.truncate(readable.floor_char_boundary(limit.saturating_sub(hash.len() + 1)));
+    readable.truncate(readable.floor_char_boundary(room(limit)));
     format!("{}-{hash}", readable.trim_end_matches('-'))
 }
+
+/// Characters of the hash that stands for the place of a resource.
+const PLACE_HASH: usize = 8;
+
+/// Characters that a name has for what can be read.
+fn room(limit: usize) -> usize {
+    limit.saturating_sub(PLACE_HASH + 1)
+}
+
+/// Whether the name of a part does not hold all that can be read of it.
+#[must_use]
+pub fn is_cut(namespace: &str, platform: &str, part: &str, limit: usize) -> bool {
+    namespace.len() + platform.len() + part.len() + 2 > room(limit)
+}
+
+/// The longest role name IAM takes.
+pub const ROLE_LIMIT: usize = 64;
 
 /// The longest name of a SageMaker model, endpoint configuration or endpoint.
 pub const SAGEMAKER_LIMIT: usize = 63;
@@ -83,6 +100,11 @@ mod tests {
         assert!(name.starts_with("support-assistant-v2-xxx"), "{name}");
         let cut_at_a_hyphen = generated("123456789012", "eu-west-1", &"n".repeat(53), "p", "part", BUCKET_LIMIT);
         assert!(!cut_at_a_hyphen.contains("--"), "{cut_at_a_hyphen}");
+        for (part, cut) in [("x".repeat(33), false), ("x".repeat(34), true)] {
+            let name = generated("123456789012", "eu-west-1", "support", "assistant.v2", &part, BUCKET_LIMIT);
+            assert_eq!(is_cut("support", "assistant.v2", &part, BUCKET_LIMIT), cut, "{name}");
+            assert_eq!(!name.contains(&part), cut, "{name}");
+        }
     }
 
     #[test]

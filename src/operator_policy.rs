@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::guardrails::Guardrails;
 use crate::platform::Platform;
-use crate::policy::{POLICY_LIMIT, Statement, document, size, split};
+use crate::policy::{POLICY_LIMIT, Statement, document, split};
 use crate::tags;
 pub use cautions::cautions;
 pub use names::bucket_name_pattern;
@@ -249,7 +249,7 @@ fn texts(values: &[&str]) -> Vec<String> {
 fn halved(statement: Statement) -> Vec<Statement> {
     /// Characters that a number at the end of the Sid may take.
     const NUMBER: usize = 4;
-    let fits = size(&document(std::slice::from_ref(&statement))) + NUMBER <= LIMIT;
+    let fits = crate::policy::size_of(std::slice::from_ref(&statement)) + NUMBER <= LIMIT;
     if fits || statement.resources.len() < 2 {
         return vec![statement];
     }

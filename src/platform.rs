@@ -15,6 +15,7 @@ mod sagemaker;
 mod schedule;
 mod storage;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -150,8 +151,13 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
 fn validate_identity(namespace: &str, name: &str, problems: &mut Vec<Problem>) {
     const CLUSTER: usize = 36;
     let length = CLUSTER + namespace.len() + name.len() + 2;
+    if !is_label(namespace) {
+        problems.push(Problem::new("metadata.namespace", format!("{namespace:?} {NOT_A_LABEL}")));
+    }
     if name.is_empty() {
         problems.push(Problem::new("metadata.name", "is missing: every platform needs a name"));
+    } else if !is_subdomain(name) {
+        problems.push(Problem::new("metadata.name", format!("{name:?} {NOT_A_SUBDOMAIN}")));
     } else if length > tags::VALUE_LIMIT {
         problems.push(Problem::new(
             "metadata.name",
@@ -217,6 +223,23 @@ fn is_label(name: &str) -> bool {
         && bytes.last().is_some_and(|byte| allowed(*byte))
 }
 
+/// What is wrong with a name that [`is_subdomain`] does not take.
+const NOT_A_SUBDOMAIN: &str = "is not a name: 1 to 253 lower-case letters, digits, hyphens and dots, with a letter or digit \
+                               at both ends and around each dot";
+
+/// The API server's own rule for names of objects. Source: "Object Names and IDs", Kubernetes documentation.
+fn is_subdomain(name: &str) -> bool {
+    const LIMIT: usize = 253;
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let part = |part: &str| {
+        let bytes = part.as_bytes();
+        bytes.iter().all(|byte| allowed(*byte) || *byte == b'-')
+            && bytes.first().is_some_and(|byte| allowed(*byte))
+            && bytes.last().is_some_and(|byte| allowed(*byte))
+    };
+    name.len() <= LIMIT && name.split('.').all(part)
+}
+
 fn listed(names: &[&str]) -> String {
     if names.is_empty() { "nothing".into() } else { names.join(", ") }
 }
@@ -264,11 +287,22 @@ fn validate_tags(tags: &Tags, problems: &mut Vec<Problem>) {
             format!("{} tags are too many: {MOST} fit beside ours into AWS's limit of 50", tags.len()),
         ));
     }
+    // IAM takes keys that differ in case for one, and keeps its own prefix in any case. Source: "Tags for AWS Identity
+    // and Access Management resources", IAM user guide.
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for (key, value) in tags {
         let path = format!("spec.tags[{key:?}]");
-        if key.starts_with("aws:") || key.starts_with(tags::PREFIX) {
-            problems
-                .push(Problem::new(&path, "keys that begin with aws: or aiplatform.dev/ are taken: choose another"));
+        let folded = key.to_lowercase();
+        if let Some(other) = seen.get(&folded) {
+            let message =
+                format!("is the same key as {other:?} to IAM, which does not tell upper from lower case: keep one");
+            problems.push(Problem::new(&path, message));
+        }
+        seen.entry(folded.clone()).or_insert(key);
+        if folded.starts_with("aws:") || folded.starts_with(tags::PREFIX) {
+            let message =
+                "keys that begin with aws: or aiplatform.dev/, in upper or lower case, are taken: choose another";
+            problems.push(Problem::new(&path, message));
         } else if key.is_empty() || key.chars().count() > 128 {
             problems.push(Problem::new(&path, "AWS limits a tag key to 1 to 128 characters"));
         } else if !key.chars().all(is_tag_character) {

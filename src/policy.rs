@@ -3,6 +3,7 @@
 //! Grammar and limits: "IAM JSON policy elements" and "IAM and STS quotas" in the IAM user guide.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -115,6 +116,25 @@ impl Statement {
         self.principals.iter().map(|(kind, names)| (kind.clone(), one_or_many(names))).collect()
     }
 
+    /// The size of the statement in a document, in characters that are not white space.
+    fn size(&self) -> usize {
+        let everybody = self.principal() == json!("*");
+        let principals = self.principals.iter().map(|(kind, names)| (text_size(kind), one_or_many_size(names)));
+        let conditions = self.conditions.iter().map(|(operator, keys)| {
+            let keys = keys.iter().map(|(key, values)| (text_size(key), one_or_many_size(values)));
+            (text_size(operator), object_size(keys))
+        });
+        let fields = [
+            ("Sid", Some(text_size(&self.sid))),
+            ("Effect", Some(text_size(if self.effect == Effect::Allow { "Allow" } else { "Deny" }))),
+            ("Principal", (!self.principals.is_empty()).then(|| if everybody { 3 } else { object_size(principals) })),
+            ("Action", Some(one_or_many_size(&self.actions))),
+            ("Resource", (!self.resources.is_empty()).then(|| one_or_many_size(&self.resources))),
+            ("Condition", (!self.conditions.is_empty()).then(|| object_size(conditions))),
+        ];
+        object_size(fields.into_iter().filter_map(|(name, value)| Some((name.len() + 2, value?))))
+    }
+
     /// The statement as IAM takes it.
     #[must_use]
     pub fn to_value(&self) -> Value {
@@ -159,10 +179,66 @@ pub fn is_unique_id(principal: &str) -> bool {
     ["AROA", "AIDA"].iter().any(|prefix| principal.strip_prefix(prefix).is_some_and(is_id))
 }
 
-/// The size that IAM counts: characters without white space between the elements.
+/// A document as it is sent. IAM takes characters up to U+00FF alone, so what is above is written as an escape, which
+/// means the same.
+///
+/// Source: the pattern of `PolicyDocument`, `PutRolePolicy` and `CreateRole`, IAM API reference.
+#[must_use]
+pub fn text(document: &Value) -> String {
+    const LAST: char = '\u{ff}';
+    let plain = document.to_string();
+    if plain.chars().all(|character| character <= LAST) {
+        return plain;
+    }
+    let mut text = String::new();
+    for character in plain.chars() {
+        if character <= LAST {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
+}
+
+/// The size that IAM counts: characters that are not white space.
 #[must_use]
 pub fn size(document: &Value) -> usize {
-    document.to_string().chars().filter(|character| !character.is_whitespace()).count()
+    text(document).chars().filter(|character| !character.is_whitespace()).count()
+}
+
+/// The size of a document of these statements, without writing it: policies are measured over and over.
+#[must_use]
+pub fn size_of(statements: &[Statement]) -> usize {
+    let commas = statements.len().saturating_sub(1);
+    EMPTY + commas + statements.iter().map(Statement::size).sum::<usize>()
+}
+
+/// The size of a document without statements: `{"Statement":[],"Version":"2012-10-17"}`.
+const EMPTY: usize = 39;
+
+/// The size of a text in a document: with its quotes, and with what stands for characters that JSON or IAM does not take.
+fn text_size(text: &str) -> usize {
+    let written = text.chars().map(|character| match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..'\u{20}' => 6,
+        '\u{100}'.. => 6 * character.len_utf16(),
+        other => usize::from(!other.is_whitespace()),
+    });
+    2 + written.sum::<usize>()
+}
+
+fn one_or_many_size(names: &[String]) -> usize {
+    let texts: usize = names.iter().map(|name| text_size(name)).sum();
+    if names.len() == 1 { texts } else { 2 + names.len().saturating_sub(1) + texts }
+}
+
+/// The size of an object: the sizes of its keys and values, each with a colon, with commas between them.
+fn object_size(fields: impl Iterator<Item = (usize, usize)>) -> usize {
+    let (count, within) = fields.fold((0, 0), |(count, size), (key, value)| (count + 1, size + key + 1 + value));
+    2 + within + usize::saturating_sub(count, 1)
 }
 
 /// Puts statements into as few documents as fit into `limit` characters each, in their order.
@@ -170,18 +246,22 @@ pub fn size(document: &Value) -> usize {
 /// # Errors
 /// The Sid of a statement that does not fit by itself, and its size.
 pub fn split(statements: Vec<Statement>, limit: usize) -> Result<Vec<Vec<Statement>>, (String, usize)> {
-    let mut documents: Vec<Vec<Statement>> = Vec::new();
+    let mut documents: Vec<(usize, Vec<Statement>)> = Vec::new();
     for statement in statements {
-        let alone = size(&document(std::slice::from_ref(&statement)));
-        if alone > limit {
-            return Err((statement.sid, alone));
+        let own = statement.size();
+        if EMPTY + own > limit {
+            return Err((statement.sid, EMPTY + own));
         }
         match documents.last_mut() {
-            Some(last) if size(&document(last)) + size(&statement.to_value()) < limit => last.push(statement),
-            _ => documents.push(vec![statement]),
+            // A comma stands between two.
+            Some((size, last)) if *size + 1 + own <= limit => {
+                *size += 1 + own;
+                last.push(statement);
+            }
+            _ => documents.push((EMPTY + own, vec![statement])),
         }
     }
-    Ok(documents)
+    Ok(documents.into_iter().map(|(_, statements)| statements).collect())
 }
 
 /// A document that is equal to every other that means the same.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::diff::Change;
 use crate::plan::{Action, Plan, Step, Summary};
+use crate::printable::{printable, printable_json};
 use crate::resource::bucket;
 use crate::tags;
 
@@ -97,7 +98,7 @@ pub struct Text<'a> {
 impl fmt::Display for Text<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.plan;
-        writeln!(formatter, "AIPlatform {}/{}", plan.namespace, plan.name)?;
+        writeln!(formatter, "AIPlatform {}/{}", printable(&plan.namespace), printable(&plan.name))?;
         for step in &plan.steps {
             let (sign, code) = sign(&step.action);
             let sign = if self.colour { format!("\x1b[{code}m{sign}\x1b[0m") } else { sign.to_string() };
@@ -106,7 +107,7 @@ impl fmt::Display for Text<'_> {
                 "  {sign} {:<9} {} {}",
                 step.action.name().to_lowercase(),
                 step.key.kind,
-                step.key.name
+                printable(&step.key.name)
             )?;
             match &step.action {
                 Action::Create => {
@@ -123,10 +124,10 @@ impl fmt::Display for Text<'_> {
                 _ => {}
             }
             if let Some(message) = message(step) {
-                writeln!(formatter, "      {message}")?;
+                writeln!(formatter, "      {}", printable(&message))?;
             }
             for remark in step.remarks.iter().chain(step.exposures.iter().map(|exposure| &exposure.message)) {
-                writeln!(formatter, "      note: {remark}")?;
+                writeln!(formatter, "      note: {}", printable(remark))?;
             }
         }
         let Summary { create, update, delete, keep } = plan.summary();
@@ -161,23 +162,25 @@ fn is_bookkeeping(change: &Change) -> bool {
 }
 
 fn write_change(formatter: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Result {
+    let path = printable(&change.path);
     match (&change.from, &change.to) {
         (Value::Null, added @ Value::Object(_)) => {
-            writeln!(formatter, "      + {}:", change.path)?;
+            writeln!(formatter, "      + {path}:")?;
             write_fields(formatter, added, 10)
         }
         (removed @ Value::Object(_), Value::Null) if change.path.ends_with("[]") => {
-            writeln!(formatter, "      - {}:", change.path)?;
+            writeln!(formatter, "      - {path}:")?;
             write_fields(formatter, removed, 10)
         }
-        (Value::Object(_), Value::Null) => writeln!(formatter, "      - {}", change.path),
-        (from, to) => writeln!(formatter, "      {}: {} -> {}", change.path, scalar(from), scalar(to)),
+        (Value::Object(_), Value::Null) => writeln!(formatter, "      - {path}"),
+        (from, to) => writeln!(formatter, "      {path}: {} -> {}", scalar(from), scalar(to)),
     }
 }
 
 fn write_fields(formatter: &mut fmt::Formatter<'_>, value: &Value, indent: usize) -> fmt::Result {
     let Value::Object(fields) = value else { return Ok(()) };
     for (name, value) in fields {
+        let name = printable(name);
         match value {
             Value::Object(nested) if !nested.is_empty() => {
                 writeln!(formatter, "{:indent$}{name}:", "")?;
@@ -193,7 +196,7 @@ fn write_fields(formatter: &mut fmt::Formatter<'_>, value: &Value, indent: usize
 fn scalar(value: &Value) -> String {
     match value {
         Value::Null => "(none)".into(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => printable(text).into_owned(),
+        other => printable_json(&other.to_string()).into_owned(),
     }
 }

@@ -9,6 +9,8 @@ mod unknown_kinds;
 
 use std::collections::BTreeMap;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -17,6 +19,7 @@ use crate::execute::{Outcome, Outcomes};
 use crate::plan::attainment::LeftOut;
 use crate::plan::{Action, Plan, Step};
 use crate::platform::Problem;
+use crate::printable::printable;
 use crate::provider::{Applied, Error};
 use crate::render;
 use crate::resource::{Key, Kind, Removal, Resource};
@@ -158,7 +161,20 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
     status.phase = Some(summary.phase);
     status.written_by = unknown_kinds::written_by(&before);
     status.conditions = conditions::conditions(&before.conditions, &summary, &status, subject);
+    show(&mut status);
     (status, summary.next)
+}
+
+/// Messages hold what the user wrote and what AWS answers, and people read them at a terminal.
+fn show(status: &mut AIPlatformStatus) {
+    let conditions = status.conditions.iter_mut().map(|condition| &mut condition.message);
+    let resources = status.resources.iter_mut().filter_map(|resource| resource.message.as_mut());
+    let steps = status.plan.iter_mut().filter_map(|step| step.message.as_mut());
+    for message in conditions.chain(resources).chain(steps) {
+        if let Cow::Owned(shown) = printable(message) {
+            *message = shown;
+        }
+    }
 }
 
 /// The object as a whole.

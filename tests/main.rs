@@ -9,4 +9,6 @@ mod convergence;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod support;

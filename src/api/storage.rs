@@ -98,7 +98,7 @@ const ONE_OF_EACH_CLASS: &str = "self.all(t, self.exists_one(o, o.storageClass =
 const DOWNWARDS: &str = "self.all(a, self.all(b, a.days >= b.days || !(a.storageClass in ['DEEP_ARCHIVE'] || (a.storageClass == 'GLACIER' && b.storageClass != 'DEEP_ARCHIVE') || (a.storageClass == 'GLACIER_IR' && !(b.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])) || (a.storageClass == 'ONEZONE_IA' && !(b.storageClass in ['GLACIER', 'DEEP_ARCHIVE'])) || (a.storageClass == 'INTELLIGENT_TIERING' && b.storageClass == 'STANDARD_IA'))))";
 
 /// Days that objects stay in a class before the same rule moves them on.
-const LONG_ENOUGH: &str = "self.all(a, self.all(b, a.days >= b.days || b.days - a.days >= (a.storageClass in ['STANDARD_IA', 'ONEZONE_IA'] ? 30 : a.storageClass == 'GLACIER' ? 90 : 0)))";
+const LONG_ENOUGH: &str = "self.all(a, self.all(b, a.days >= b.days || b.days - a.days >= (a.storageClass in ['STANDARD_IA', 'ONEZONE_IA'] ? 30 : a.storageClass in ['GLACIER_IR', 'GLACIER'] ? 90 : 0)))";
 
 /// No two transitions on the same day.
 const ONE_A_DAY: &str = "self.all(a, self.exists_one(b, b.days == a.days))";
@@ -128,7 +128,7 @@ pub struct LifecycleRule {
     #[schemars(length(max = 6))]
     #[x_kube(validation = Rule::new(ONE_OF_EACH_CLASS).message("storageClass must be different for the transitions of one rule"))]
     #[x_kube(validation = Rule::new(DOWNWARDS).message("objects only move down: STANDARD_IA, INTELLIGENT_TIERING, ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, and not from ONEZONE_IA to GLACIER_IR"))]
-    #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER, before the same rule moves them on"))]
+    #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER_IR and GLACIER, before the same rule moves them on"))]
     #[x_kube(validation = Rule::new(ONE_A_DAY).message("two transitions of one rule may not have the same days"))]
     pub transitions: Vec<Transition>,
     /// When current versions expire.
@@ -139,7 +139,7 @@ pub struct LifecycleRule {
     #[schemars(length(max = 6))]
     #[x_kube(validation = Rule::new(ONE_OF_EACH_CLASS).message("storageClass must be different for the transitions of one rule"))]
     #[x_kube(validation = Rule::new(DOWNWARDS).message("objects only move down: STANDARD_IA, INTELLIGENT_TIERING, ONEZONE_IA, GLACIER_IR, GLACIER, DEEP_ARCHIVE, and not from ONEZONE_IA to GLACIER_IR"))]
-    #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER, before the same rule moves them on"))]
+    #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER_IR and GLACIER, before the same rule moves them on"))]
     #[x_kube(validation = Rule::new(ONE_A_DAY).message("two transitions of one rule may not have the same days"))]
     pub noncurrent_transitions: Vec<NoncurrentTransition>,
     /// When old versions go.

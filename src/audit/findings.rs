@@ -4,7 +4,9 @@
 //! an auditor would ask about.
 
 mod guarded;
+mod lifecycle;
 mod models;
+mod names;
 mod ownership;
 mod policies;
 mod principals;
@@ -112,7 +114,7 @@ const fn rule(id: &'static str, severity: Severity, check: fn(&Context) -> Vec<H
 
 /// All rules. What follows each is the comment on it, which the page shows too.
 #[rustfmt::skip]
-pub const RULES: [Rule; 46] = [
+pub const RULES: [Rule; 54] = [
     // What the operator would do at all.
     rule("not-permitted", Error, guarded::not_permitted, "The operator's guardrails refuse it: the platform stalls before anything of it is made."),
     rule("guardrails-unknown", Warning, guarded::unknown, "Where a rule asks for labels, only the cluster knows which rule is for the platform's namespace."),
@@ -152,18 +154,26 @@ pub const RULES: [Rule; 46] = [
     rule("key-of-another-account", Info, storage::foreign_key, "That account can withdraw the key, and its key policy has to name the roles here."),
     rule("nothing-expires", Info, storage::nothing_expires, "Data that nobody has decided to keep is kept for ever."),
     rule("old-versions-stay", Info, storage::old_versions_stay, "What is deleted from a versioned bucket is still there until its old versions expire."),
+    rule("lifecycle-takes-artifact", Warning, lifecycle::takes_artifact, "What has been archived or deleted cannot be loaded: the endpoint runs on, and no further instance can start."),
+    rule("lifecycle-matches-nothing", Warning, lifecycle::matches_nothing, "A rule that matches nothing keeps for ever what somebody meant to delete or archive."),
+    rule("lifecycle-expires-on-a-date", Warning, lifecycle::expires_on_a_date, "From its date on such a rule deletes at once whatever matches, also what is written later."),
+    rule("artifact-goes-with-bucket", Info, lifecycle::artifact_goes_with_bucket, "A model can be declared again, and what it loads cannot."),
+    rule("artifact-without-versions", Info, lifecycle::artifact_without_versions, "An artifact that was overwritten by mistake can be brought back only from an old version."),
     rule("unused-bucket", Info, storage::unused, "What no consumer and no model uses is either used some other way, or not needed."),
     // What is served.
     rule("model-without-guardrail", Warning, models::without_guardrail, "In production, nothing stands between the model and the user. Models that take no guardrail are left out."),
     rule("guardrail-draft-version", Warning, models::draft, "DRAFT changes with every edit, and no review sees it."),
     rule("inference-leaves-geography", Warning, models::leaves_geography, "Classified data goes to another continent's law."),
     rule("cross-region-inference", Info, models::leaves_region, "Classified data is worked on in other regions than it is declared for."),
+    rule("streaming-all-the-same", Info, models::streams_all_the_same, "AWS authorises InvokeModelWithBidirectionalStream as bedrock:InvokeModel: streaming false does not keep from it."),
+    rule("rollout-without-time", Warning, models::rollout_without_time, "SageMaker rolls back what has not come to its end in time, whether it works or not."),
     rule("artifact-writable", Warning, models::artifact_writable, "Whoever may write a model's artifact decides what its container loads."),
     rule("artifact-elsewhere", Warning, models::artifact_elsewhere, "In a bucket that is not the platform's, others decide who may write the artifact, and with which key it is encrypted."),
     rule("execution-role-not-made-here", Info, models::role_not_made_here, "What such a role can do, and who may take it, is not seen here."),
     rule("model-reaches-networks", Info, models::reaches_networks, "What runs in the container may send what it is asked anywhere. Serverless endpoints cannot be cut off, and are left out."),
     rule("unused-model", Info, models::unused, "What no consumer may call can be taken out."),
     // Who answers for it.
+    rule("name-cut", Info, names::cut, "A name that is cut tells whose it is by its hash alone, and somebody who looks for them finds names with the same hash."),
     rule("ownership-incomplete", Info, ownership::incomplete, "In production, somebody pays, somebody is called at night, and data has a class."),
     rule("access-outlives-spec", Info, ownership::access_outlives_spec, "What is taken out of the spec stays in AWS, and nobody reads it any more."),
 ];

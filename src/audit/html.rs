@@ -6,43 +6,80 @@
 mod matrix;
 mod statements;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::findings::{Finding, RULES, Severity};
 use super::text::{counts, live_summary};
 use super::{Audit, Difference, Target};
 use crate::grants::{Grant, Purpose};
+use crate::printable::{printable, printable_json};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
-/// A page about these platforms; `command` is what made it.
+/// A page about some platforms; `command` is what made it.
 pub struct Page<'a> {
-    /// The audits, in the order in which they are shown.
-    pub audits: &'a [Audit],
+    /// The audits, in the order in which they are shown. They are asked for twice, because the page begins with what it
+    /// holds, and all of them together may be more than the memory holds.
+    pub audits: &'a Audits<'a>,
     /// The command line that makes the same page again.
     pub command: &'a str,
 }
 
-/// Text that means nothing in HTML.
+/// Shows audits, one at a time, to whom it is given.
+pub type Audits<'a> = dyn Fn(&mut dyn FnMut(&Audit) -> fmt::Result) -> fmt::Result + 'a;
+
+/// What the page says of all platforms together.
+#[derive(Default)]
+struct Overview {
+    /// The name of each platform, and how many findings it has.
+    platforms: Vec<(String, String)>,
+    /// How many findings there are by rule and severity.
+    findings: BTreeMap<(&'static str, Severity), usize>,
+    is_live: bool,
+}
+
+impl Overview {
+    fn add(&mut self, audit: &Audit) {
+        self.platforms.push((audit.platform.id(), counts(audit)));
+        for finding in &audit.findings {
+            *self.findings.entry((finding.rule, finding.severity)).or_default() += 1;
+        }
+        self.is_live |= audit.live.is_some();
+    }
+}
+
+/// Text that means nothing in HTML, and in which everything is seen.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '&' => formatter.write_str("&amp;")?,
-                '<' => formatter.write_str("&lt;")?,
-                '>' => formatter.write_str("&gt;")?,
-                '"' => formatter.write_str("&quot;")?,
-                '\'' => formatter.write_str("&#39;")?,
-                '\n' | '\t' => fmt::Write::write_char(formatter, character)?,
-                control if control.is_control() => formatter.write_str("\u{fffd}")?,
-                other => fmt::Write::write_char(formatter, other)?,
-            }
-        }
-        Ok(())
+        write_escaped(formatter, &printable(self.0))
     }
+}
+
+/// The same of a document of several lines.
+struct Lines<'a>(&'a str);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_escaped(formatter, &printable_json(self.0))
+    }
+}
+
+fn write_escaped(formatter: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for character in text.chars() {
+        match character {
+            '&' => formatter.write_str("&amp;")?,
+            '<' => formatter.write_str("&lt;")?,
+            '>' => formatter.write_str("&gt;")?,
+            '"' => formatter.write_str("&quot;")?,
+            '\'' => formatter.write_str("&#39;")?,
+            other => fmt::Write::write_char(formatter, other)?,
+        }
+    }
+    Ok(())
 }
 
 /// The name of a place in the page. Names in a spec hold no slash, so two places never have the same name.
@@ -78,8 +115,13 @@ fn place(target: Target<'_>) -> [&str; 2] {
 
 impl fmt::Display for Page<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = match self.audits {
-            [only] => only.platform.id(),
+        let mut overview = Overview::default();
+        (self.audits)(&mut |audit| {
+            overview.add(audit);
+            Ok(())
+        })?;
+        let title = match overview.platforms.as_slice() {
+            [(only, _)] => only.clone(),
             many => format!("{} platforms", many.len()),
         };
         write!(
@@ -99,13 +141,11 @@ impl fmt::Display for Page<'_> {
 "#,
             Escaped(&title)
         )?;
-        if self.audits.len() > 1 {
-            self.contents(formatter)?;
+        if overview.platforms.len() > 1 {
+            contents(formatter, &overview)?;
         }
-        for audit in self.audits {
-            platform(formatter, audit, self.command)?;
-        }
-        rules(formatter, self.audits)?;
+        (self.audits)(&mut |audit| platform(formatter, audit, self.command))?;
+        rules(formatter, &overview)?;
         write!(
             formatter,
             "<footer>aiplatform {}. The same input makes the same page, byte for byte.</footer>\n\
@@ -115,21 +155,17 @@ impl fmt::Display for Page<'_> {
     }
 }
 
-impl Page<'_> {
-    fn contents(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "<nav><h1>Access audit</h1><ul>")?;
-        for audit in self.audits {
-            let id = audit.platform.id();
-            let findings = counts(audit);
-            writeln!(
-                formatter,
-                "<li><a href=\"#{}\">{}</a> <span>findings: {findings}</span></li>",
-                Anchor(&[&id]),
-                Escaped(&id)
-            )?;
-        }
-        writeln!(formatter, "</ul></nav>")
+fn contents(formatter: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
+    writeln!(formatter, "<nav><h1>Access audit</h1><ul>")?;
+    for (id, findings) in &overview.platforms {
+        writeln!(
+            formatter,
+            "<li><a href=\"#{}\">{}</a> <span>findings: {findings}</span></li>",
+            Anchor(&[id]),
+            Escaped(id)
+        )?;
     }
+    writeln!(formatter, "</ul></nav>")
 }
 
 fn platform(formatter: &mut fmt::Formatter<'_>, audit: &Audit, command: &str) -> fmt::Result {
@@ -223,8 +259,8 @@ fn live(formatter: &mut fmt::Formatter<'_>, differences: &[Difference]) -> fmt::
 }
 
 /// What was looked for, found or not: an audit without findings is worth what it looked at.
-fn rules(formatter: &mut fmt::Formatter<'_>, audits: &[Audit]) -> fmt::Result {
-    let asked_of_aws = audits.iter().any(|audit| audit.live.is_some());
+fn rules(formatter: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
+    let asked_of_aws = overview.is_live;
     writeln!(
         formatter,
         "<aside><h2>Rules <small>{} were applied</small></h2><table class=\"rules\">\
@@ -235,8 +271,7 @@ fn rules(formatter: &mut fmt::Formatter<'_>, audits: &[Audit]) -> fmt::Result {
     let live = asked_of_aws.then_some(("policy-attached-by-others", Severity::Warning, attached));
     let mut before = "";
     for (id, severity, about) in RULES.iter().map(|rule| (rule.id, rule.severity, rule.about)).chain(live) {
-        let findings = audits.iter().flat_map(|audit| &audit.findings);
-        let count = findings.filter(|finding| finding.rule == id && finding.severity == severity).count();
+        let count = overview.findings.get(&(id, severity)).copied().unwrap_or_default();
         let anchor = if id == before { String::new() } else { format!(" id=\"{}\"", Anchor(&["rule", id])) };
         before = id;
         writeln!(

@@ -7,6 +7,7 @@ use super::{Audit, Difference};
 use crate::api::Ownership;
 use crate::grants::Purpose;
 use crate::policy::{Effect, Statement};
+use crate::printable::{printable, printable_json};
 
 /// An audit as text, with colour or without.
 pub struct Text<'a> {
@@ -18,7 +19,8 @@ pub struct Text<'a> {
 
 impl Text<'_> {
     fn painted(&self, code: u8, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+        let text = printable(text);
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into_owned() }
     }
 }
 
@@ -27,7 +29,7 @@ impl fmt::Display for Text<'_> {
         let Audit { platform, roles, bucket_policies, .. } = self.audit;
         writeln!(formatter, "{}", self.painted(1, &format!("AIPlatform {}", platform.id())))?;
         writeln!(formatter, "  account {}, region {}", platform.account_id, platform.region)?;
-        writeln!(formatter, "  {}", ownership(&platform.ownership))?;
+        writeln!(formatter, "  {}", printable(&ownership(&platform.ownership)))?;
         self.findings(formatter)?;
         for grant in roles {
             let title = match grant.purpose {
@@ -35,10 +37,10 @@ impl fmt::Display for Text<'_> {
                 Purpose::Execution => format!("Execution of model {}", grant.name),
             };
             writeln!(formatter, "\n  {}", self.painted(1, &title))?;
-            writeln!(formatter, "    who    {}", grant.subject)?;
-            writeln!(formatter, "    role   {}", grant.arn)?;
+            writeln!(formatter, "    who    {}", printable(&grant.subject.to_string()))?;
+            writeln!(formatter, "    role   {}", printable(&grant.arn))?;
             let boundary = platform.permissions_boundary_arn.as_deref().unwrap_or("nothing");
-            writeln!(formatter, "    bound  by {boundary}")?;
+            writeln!(formatter, "    bound  by {}", printable(boundary))?;
             for statement in &grant.trust {
                 self.statement(formatter, statement, "trust policy")?;
             }
@@ -50,7 +52,7 @@ impl fmt::Display for Text<'_> {
         }
         for policy in bucket_policies {
             writeln!(formatter, "\n  {}", self.painted(1, &format!("Bucket {}", policy.name)))?;
-            writeln!(formatter, "    bucket {}", policy.bucket)?;
+            writeln!(formatter, "    bucket {}", printable(&policy.bucket))?;
             for statement in &policy.statements {
                 self.statement(formatter, statement, "bucket policy")?;
             }
@@ -68,8 +70,8 @@ impl Text<'_> {
         writeln!(formatter, "\n  {}: {}", self.painted(1, "Findings"), counts(self.audit))?;
         for finding in findings {
             let severity = self.painted(colour(finding.severity), &format!("{:<7}", finding.severity));
-            writeln!(formatter, "    {severity}  {} ({})", finding.subject, finding.rule)?;
-            writeln!(formatter, "             {}", finding.message)?;
+            writeln!(formatter, "    {severity}  {} ({})", printable(&finding.subject), finding.rule)?;
+            writeln!(formatter, "             {}", printable(&finding.message))?;
         }
         Ok(())
     }
@@ -79,7 +81,7 @@ impl Text<'_> {
             Effect::Allow => self.painted(32, "allow"),
             Effect::Deny => self.painted(31, "deny "),
         };
-        writeln!(formatter, "    {effect}  {} ({place})", statement.sid)?;
+        writeln!(formatter, "    {effect}  {} ({})", printable(&statement.sid), printable(place))?;
         let principals = principals(statement);
         let conditions: Vec<String> = conditions(statement).iter().map(ToString::to_string).collect();
         lines(formatter, "who", principals.iter().map(String::as_str))?;
@@ -98,15 +100,15 @@ impl Text<'_> {
                 "    {:<9}  {} {}",
                 difference.action.to_lowercase(),
                 difference.kind,
-                difference.name
+                printable(&difference.name)
             )?;
             for change in &difference.changes {
-                writeln!(formatter, "               {}", change.path)?;
-                writeln!(formatter, "                 is      {}", change.from)?;
-                writeln!(formatter, "                 should  {}", change.to)?;
+                writeln!(formatter, "               {}", printable(&change.path))?;
+                writeln!(formatter, "                 is      {}", printable_json(&change.from.to_string()))?;
+                writeln!(formatter, "                 should  {}", printable_json(&change.to.to_string()))?;
             }
             if let Some(message) = &difference.message {
-                writeln!(formatter, "               {message}")?;
+                writeln!(formatter, "               {}", printable(message))?;
             }
         }
         Ok(())
@@ -115,7 +117,7 @@ impl Text<'_> {
 
 fn lines<'a>(formatter: &mut fmt::Formatter<'_>, label: &str, values: impl Iterator<Item = &'a str>) -> fmt::Result {
     for (index, value) in values.enumerate() {
-        writeln!(formatter, "      {:<5}  {value}", if index == 0 { label } else { "" })?;
+        writeln!(formatter, "      {:<5}  {}", if index == 0 { label } else { "" }, printable(value))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `aiplatform audit`: who may do what, and why. Offline, unless the difference to AWS is asked for.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -9,7 +10,7 @@ use super::live::{Live, told, unreadable};
 use super::{
     AwsArguments, BAD_INPUT, ClusterArguments, Error, FINDINGS, GuardrailsArguments, SUCCESS, output, read, run,
 };
-use crate::audit::html::Page;
+use crate::audit::html::{Audits, Page};
 use crate::audit::text::Text;
 use crate::audit::{Audit, Bounds, audit as make_audit};
 use crate::guardrails::{BOUNDARY_PATH, Guardrails, Labels};
@@ -47,22 +48,16 @@ enum Format {
 pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let input = read(&arguments.files)?;
     let guardrails = arguments.guardrails.shown()?;
-    let (audits, problems) = if arguments.live {
-        run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests))?
-    } else {
+    if !arguments.live {
         guardrails.note().into_iter().for_each(output::complain);
-        let audits = input.manifests.iter().map(|Manifest { platform, .. }| audited(platform, &guardrails, None));
-        (audits.collect(), Vec::new())
-    };
-    write(arguments, &audits);
-    // What could not be read may hold anything: a comparison without it is no comparison.
-    if !problems.is_empty() {
-        for problem in &problems {
-            output::complain(problem);
-        }
-        return Ok(BAD_INPUT);
+        let audits = || input.manifests.iter().map(|Manifest { platform, .. }| audited(platform, &guardrails, None));
+        return Ok(write(arguments, audits));
     }
-    Ok(if audits.iter().any(Audit::has_errors) { FINDINGS } else { SUCCESS })
+    let (audits, problems) = run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests))?;
+    let code = write(arguments, || audits.iter().cloned());
+    // What could not be read may hold anything: a comparison without it is no comparison.
+    problems.iter().for_each(|problem| output::complain(problem));
+    Ok(if problems.is_empty() { code } else { BAD_INPUT })
 }
 
 /// The platform as specified: that its roles lack the boundary is what an auditor wants to know.
@@ -103,16 +98,26 @@ async fn compare(
     Ok((compared, problems))
 }
 
-fn write(arguments: &AuditArguments, audits: &[Audit]) {
+/// Writes the audits, each made when it is written; the exit code tells whether one of them has errors.
+fn write<A: Iterator<Item = Audit>>(arguments: &AuditArguments, audits: impl Fn() -> A) -> u8 {
+    let code = Cell::new(SUCCESS);
+    let note = |audit: &Audit| {
+        if audit.has_errors() {
+            code.set(FINDINGS);
+        }
+    };
     match arguments.output {
-        Format::Json => output::json(&json!({ "platforms": audits })),
-        Format::Html => output::print(&Page { audits, command: &command(arguments) }.to_string()),
+        Format::Json => output::platforms(audits().inspect(note).map(|audit| json!(audit))),
         Format::Text => {
             let colour = output::is_colourful();
-            let texts: Vec<String> = audits.iter().map(|audit| Text { audit, colour }.to_string()).collect();
-            output::print(&texts.join("\n"));
+            output::texts(audits().inspect(note).map(|audit| Text { audit: &audit, colour }.to_string()));
+        }
+        Format::Html => {
+            let audits: &Audits = &|show| audits().inspect(note).try_for_each(|audit| show(&audit));
+            output::print(Page { audits, command: &command(arguments) });
         }
     }
+    code.get()
 }
 
 /// The command line that makes the same output again.

@@ -28,7 +28,8 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
             }
             return Ok(BAD_INPUT);
         }
-        output::plans(&plans, arguments.input.output);
-        Ok(if plans.iter().all(Plan::is_settled) { SUCCESS } else { DIFFERENCES })
+        let is_settled = plans.iter().all(Plan::is_settled);
+        output::plans(plans.into_iter(), arguments.input.output);
+        Ok(if is_settled { SUCCESS } else { DIFFERENCES })
     })
 }

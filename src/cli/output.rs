@@ -1,38 +1,100 @@
-//! Writing to the terminal. A reader that went away (`| head`) is no error.
+//! Writing to the terminal, one platform at a time: what all of them come to may be more than the memory holds. A reader
+//! that went away (`| head`) is no error.
 
-use std::io::{IsTerminal, Write};
+use std::cell::Cell;
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Write};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::OutputFormat;
 use crate::plan::Plan;
+use crate::printable::{printable, printable_json};
 use crate::render::Text;
 
-pub(super) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+pub(super) fn print(text: impl Display) {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 pub(super) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "aiplatform: {line}");
+    let _ = writeln!(io::stderr().lock(), "aiplatform: {}", printable(line));
 }
 
-pub(super) fn plans(plans: &[Plan], format: OutputFormat) {
+pub(super) fn plans(plans: impl Iterator<Item = Plan>, format: OutputFormat) {
     match format {
-        OutputFormat::Json => json(&json!({ "platforms": plans })),
+        OutputFormat::Json => platforms(plans.map(|plan| json!(plan))),
         OutputFormat::Text => {
             let colour = is_colourful();
-            let texts: Vec<String> = plans.iter().map(|plan| Text { plan, colour }.to_string()).collect();
-            print(&texts.join("\n"));
+            texts(plans.map(|plan| Text { plan: &plan, colour }.to_string()));
         }
     }
 }
 
-pub(super) fn json(value: &Value) {
-    print(&format!("{value:#}\n"));
+/// Texts with an empty line between each.
+pub(super) fn texts(texts: impl Iterator<Item = String>) {
+    for (index, text) in texts.enumerate() {
+        print(format_args!("{}{text}", if index == 0 { "" } else { "\n" }));
+    }
+}
+
+/// `{"platforms": [...]}`, each made when it is written.
+pub(super) fn platforms(platforms: impl Iterator<Item = Value>) {
+    #[derive(Serialize)]
+    #[serde(bound = "I: Iterator<Item = Value>")]
+    struct Document<I> {
+        platforms: Listed<I>,
+    }
+    json(&Document { platforms: Listed(Cell::new(Some(platforms))) });
+}
+
+/// A list that is gone when it was written.
+struct Listed<I>(Cell<Option<I>>);
+
+impl<I: Iterator<Item = Value>> Serialize for Listed<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
+    }
+}
+
+pub(super) fn json(value: &impl Serialize) {
+    let mut out = Shown(BufWriter::new(io::stdout().lock()));
+    let _ = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n"));
+    let _ = out.flush();
+}
+
+/// Writes JSON in which everything is seen. What it is given at a time is whole characters.
+struct Shown<W>(W);
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(text) {
+            Ok(text) => self.0.write_all(printable_json(text).as_bytes())?,
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Only on a terminal, and not where it is unwanted (<https://no-color.org>).
 pub(super) fn is_colourful() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_written_in_whole_characters() {
+        let value = json!({"é\u{202e}": ["\u{1b}\n\u{e0041}日", {"a": "😀\"\\"}]});
+        let mut out = Shown(Vec::new());
+        serde_json::to_writer_pretty(&mut out, &value).unwrap();
+        assert_eq!(String::from_utf8(out.0).unwrap(), printable_json(&format!("{value:#}")));
+    }
 }

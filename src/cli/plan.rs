@@ -1,8 +1,11 @@
-//! `aiplatform plan`: what would be made from nothing. Asks nobody.
+//! `aiplatform plan`: what would be created from scratch. Offline.
 
 use super::{Error, PlanArguments, SUCCESS, output, read};
 use crate::desire::desire;
-use crate::plan::{Intent, Plan, check, plan as make_plan};
+use crate::guardrails::Guardrails;
+use crate::manifest::Manifest;
+use crate::plan::{Flaw, Intent, Plan, check, plan as make_plan};
+use crate::platform::Platform;
 use crate::reconcile::Obstacle;
 use crate::resource::Observations;
 
@@ -14,25 +17,33 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.shown()?;
     guardrails.note().into_iter().for_each(output::complain);
     let cluster = arguments.cluster.cluster_name.as_deref().unwrap_or(UNKNOWN_CLUSTER);
-    let mut plans: Vec<Plan> = Vec::new();
-    let mut problems = Vec::new();
-    for manifest in &input.manifests {
-        match guardrails.apply(manifest.platform.clone(), None) {
-            Ok(platform) => {
-                let desired = desire(&platform, cluster);
-                let (intent, unseen) = (Intent::keep(platform.management_policy), Observations::new());
-                let plan = make_plan(&platform.namespace, &platform.name, &desired, &unseen, &intent);
-                if let Err(flaws) = check(&plan, &desired, &[], &unseen, &intent) {
-                    problems.push(format!("{}: {}", manifest.source, Obstacle::Incomplete(flaws)));
-                }
-                plans.push(plan);
-            }
-            Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
-        }
-    }
+    let problems: Vec<String> =
+        input.manifests.iter().flat_map(|manifest| problems(manifest, &guardrails, cluster)).collect();
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    output::plans(&plans, arguments.input.output);
+    // Each plan is made when it is written, so that no more than one is held at a time.
+    let allowed = input.manifests.into_iter().filter_map(|manifest| guardrails.apply(manifest.platform, None).ok());
+    let plans = allowed.filter_map(|platform| from_scratch(&platform, cluster).ok());
+    output::plans(plans, arguments.input.output);
     Ok(SUCCESS)
+}
+
+/// Everything that stands in the way of one platform's plan.
+fn problems(manifest: &Manifest, guardrails: &Guardrails, cluster: &str) -> Vec<String> {
+    match guardrails.apply(manifest.platform.clone(), None) {
+        Err(found) => found.iter().map(|problem| manifest.locate(problem)).collect(),
+        Ok(platform) => {
+            let flawed = from_scratch(&platform, cluster).err();
+            flawed.map(|flaws| format!("{}: {}", manifest.source, Obstacle::Incomplete(flaws))).into_iter().collect()
+        }
+    }
+}
+
+fn from_scratch(platform: &Platform, cluster: &str) -> Result<Plan, Vec<Flaw>> {
+    let desired = desire(platform, cluster);
+    let (intent, unseen) = (Intent::keep(platform.management_policy), Observations::new());
+    let plan = make_plan(&platform.namespace, &platform.name, &desired, &unseen, &intent);
+    check(&plan, &desired, &[], &unseen, &intent)?;
+    Ok(plan)
 }

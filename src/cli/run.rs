@@ -1,7 +1,6 @@
 //! `aiplatform run`: the operator.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +13,8 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use tracing_subscriber::EnvFilter;
 
-use super::{ClusterArguments, Error, LEADERSHIP_LOST, LogFormat, RunArguments, SUCCESS};
+use super::{ClusterArguments, Error, LEADERSHIP_LOST, RunArguments, SUCCESS, log};
 use crate::api_server;
 use crate::controller::{self, Settings};
 use crate::guardrails::Guardrails;
@@ -30,7 +28,7 @@ use crate::schedule::Periods;
 
 pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.enforced()?;
-    log(arguments.log_format);
+    log::begin(arguments.log_format);
     runtime()?.block_on(operate(arguments, guardrails))
 }
 
@@ -191,16 +189,4 @@ async fn listen(address: &str) -> Result<TcpListener, Error> {
         info!(address = %bound, "serving /metrics, /healthz and /readyz");
     }
     Ok(listener)
-}
-
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }

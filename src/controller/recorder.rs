@@ -14,6 +14,7 @@ use kube::{Api, Client};
 
 use super::FIELD_MANAGER;
 use super::events::Note;
+use crate::printable::printable;
 
 /// How long the same event is counted as one. The API server keeps events for an hour.
 const COUNTED: Duration = Duration::from_mins(6);
@@ -48,6 +49,7 @@ impl Recorder {
     /// # Errors
     /// What the API server says.
     pub(super) async fn publish(&self, mut note: Note, about: &ObjectReference) -> Result<(), kube::Error> {
+        note.message = printable(&note.message).into_owned();
         note.message.truncate(note.message.floor_char_boundary(NOTE_LIMIT));
         let now = MicroTime(Timestamp::now());
         let api: Api<Event> = Api::namespaced(self.client.clone(), about.namespace.as_deref().unwrap_or("default"));

@@ -18,7 +18,7 @@ use crate::tags::Tags;
 const COOLDOWN: i32 = 300;
 
 /// Seconds that a step of a rollout is watched unless the spec says otherwise.
-const WAIT: i32 = 300;
+pub const WAIT: i32 = 300;
 
 pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
     let served = platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker.as_ref()?)));
@@ -191,21 +191,28 @@ fn instances(spec: Option<&Instance>) -> endpoint_config::Instance {
 
 /// What is said of a volume that is left out: SageMaker refuses one for instances that have disks of their own.
 fn left_out(instance: &Instance) -> Option<String> {
-    let size = instance.volume_size_gib.filter(|_| has_own_disks(&instance.kind))?;
+    let size = instance.volume_size_gib.filter(|_| !takes_a_volume(&instance.kind))?;
     let kind = &instance.kind;
-    Some(format!("volumeSizeGiB {size} is left out: {kind} has disks of its own and SageMaker takes no other"))
+    Some(format!(
+        "volumeSizeGiB {size} is left out: {kind} has disks of its own, as far as is known here, and SageMaker takes no other"
+    ))
 }
 
-/// Families say so by a `d` behind their generation, or are known for it.
+/// Whether SageMaker takes a volume for instances of this type. It refuses one where they have disks of their own, and
+/// takes none everywhere: so a family that is not known is not given one, and a new family breaks no deployment.
 ///
-/// Source: "Host instance storage volumes", Amazon SageMaker developer guide; "Instance type naming conventions", Amazon
-/// EC2 instance types guide.
-fn has_own_disks(instance_type: &str) -> bool {
-    const KNOWN: [&str; 9] = ["g5", "g6", "g6e", "gr6", "p5", "p5e", "p5en", "trn1", "trn1n"];
+/// Source: "Host instance storage volumes", Amazon SageMaker developer guide; "Instance type naming conventions" and
+/// "Accelerated computing", Amazon EC2 instance types guide: a `d` behind the generation stands for disks, and so do the
+/// series of accelerated computing since the fifth generation, with the exceptions here.
+fn takes_a_volume(instance_type: &str) -> bool {
+    const SERIES: [&str; 9] = ["a", "c", "hpc", "inf", "m", "r", "t", "u", "x"];
+    const ACCELERATED: [&str; 7] = ["dl2q", "g3", "g3s", "g5g", "p2", "p3", "vt1"];
     let family = instance_type.split('.').nth(1).unwrap_or_default();
-    let series = family.trim_start_matches(|it: char| it.is_ascii_lowercase());
-    let attributes = series.trim_start_matches(|it: char| it.is_ascii_digit());
-    KNOWN.contains(&family) || attributes.contains('d')
+    let digits = |it: char| it.is_ascii_digit();
+    let Some(generation) = family.find(digits) else { return false };
+    let (series, rest) = family.split_at(generation);
+    let attributes = rest.trim_start_matches(digits);
+    ACCELERATED.contains(&family) || SERIES.contains(&series) && !attributes.contains('d')
 }
 
 fn deployment(spec: &Rollout) -> Deployment {
@@ -323,15 +330,61 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_with_disks_of_their_own_are_known() {
-        for own in
-            ["ml.g4dn.xlarge", "ml.g5.2xlarge", "ml.c6gd.large", "ml.m5dn.large", "ml.p4de.24xlarge", "ml.p5.48xlarge"]
-        {
-            assert!(has_own_disks(own), "{own}");
+    fn no_volume_is_asked_for_where_instances_have_disks_or_are_not_known() {
+        for own in [
+            "g4dn.xlarge",
+            "g4ad.xlarge",
+            "g5.2xlarge",
+            "g6.xlarge",
+            "g6e.xlarge",
+            "gr6.4xlarge",
+            "g6f.large",
+            "g7.xlarge",
+            "g7e.2xlarge",
+            "c6gd.large",
+            "m5dn.large",
+            "r5d.large",
+            "x2idn.16xlarge",
+            "p3dn.24xlarge",
+            "p4d.24xlarge",
+            "p4de.24xlarge",
+            "p5.48xlarge",
+            "p5e.48xlarge",
+            "p5en.48xlarge",
+            "p6-b200.48xlarge",
+            "p6-b300.48xlarge",
+            "p6e-gb200.36xlarge",
+            "trn1.2xlarge",
+            "trn1n.32xlarge",
+            "trn2.48xlarge",
+            "dl1.24xlarge",
+            "i4i.large",
+            "d3.xlarge",
+            "p9.large",
+            "new1.large",
+            "strange.large",
+        ] {
+            assert!(!takes_a_volume(&format!("ml.{own}")), "{own}");
         }
-        for other in ["ml.m5.large", "ml.c6i.large", "ml.inf2.xlarge", "ml.p3.2xlarge", "ml.g5g.xlarge", "ml.t2.medium"]
-        {
-            assert!(!has_own_disks(other), "{other}");
+        for other in [
+            "m5.large",
+            "m7i.large",
+            "m8g.large",
+            "c6i.large",
+            "c7i-flex.large",
+            "inf1.xlarge",
+            "inf2.xlarge",
+            "p2.xlarge",
+            "p3.2xlarge",
+            "g5g.xlarge",
+            "t2.medium",
+            "t3.large",
+            "r6i.large",
+            "r9i.large",
+            "x2iezn.2xlarge",
+            "dl2q.24xlarge",
+        ] {
+            assert!(takes_a_volume(&format!("ml.{other}")), "{other}");
         }
     }
 

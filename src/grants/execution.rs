@@ -8,7 +8,7 @@ use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::desire::sagemaker::{config_content, config_name, content, endpoint_name, model_name};
 use crate::platform::{Platform, Problem};
-use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Statement, document, size};
+use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Statement, size_of};
 use crate::resource::endpoint_config::revision_of;
 use crate::resource::role::Served;
 
@@ -66,11 +66,11 @@ impl Execution<'_> {
         };
         let mut named = policies(self.standing()).map_err(too_large)?;
         let revision = self.of_revision();
-        let each = size(&document(&revision));
+        let each = size_of(&revision);
         if each > POLICY_LIMIT {
             return Err(too_large((each, POLICY_LIMIT)));
         }
-        let standing: usize = named.iter().map(|(_, statements)| size(&document(statements))).sum();
+        let standing: usize = named.iter().map(|(_, statements)| size_of(statements)).sum();
         // While one revision takes over from another, both are there beside those that are kept.
         let most = (INLINE_LIMIT - standing) / each;
         let kept = usize::from(self.spec.keep_revisions);

@@ -11,6 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use regex::Regex;
 
+use super::PROBLEMS_LIMIT;
 use super::yaml::{self, Entry, Node, Value};
 use crate::api::AIPlatform;
 
@@ -25,7 +26,12 @@ pub(super) struct Finding {
 /// What one document came to.
 #[derive(Default)]
 pub(super) struct Report {
+    /// The findings, up to as many as are told.
     pub findings: Vec<Finding>,
+    /// How many there are beside.
+    pub more: usize,
+    /// Whether a list, an object or a text is larger than the schema allows.
+    pub is_oversized: bool,
     /// The line of every path, as [`crate::platform::validate`] writes it.
     pub lines: BTreeMap<String, usize>,
 }
@@ -54,12 +60,19 @@ pub(super) fn platform() -> Schema {
     let text = || Schema { type_: Some("string".into()), ..Schema::default() };
     let object = || Schema { type_: Some("object".into()), ..Schema::default() };
     let texts = || Schema { additional_properties: Some(Additional::Schema(Box::new(text()))), ..object() };
-    let name = Schema { min_length: Some(1), ..text() };
+    let nullable = |schema: Schema| Schema { nullable: Some(true), ..schema };
+    let name = Schema { min_length: Some(1), max_length: Some(253), ..text() };
+    let namespace = nullable(Schema { max_length: Some(63), ..text() });
     let metadata = Schema {
         properties: Some(
-            [("name", name), ("namespace", text()), ("labels", texts()), ("annotations", texts())]
-                .map(|(field, schema)| (field.into(), schema))
-                .into(),
+            [
+                ("name", name),
+                ("namespace", namespace),
+                ("labels", nullable(texts())),
+                ("annotations", nullable(texts())),
+            ]
+            .map(|(field, schema)| (field.into(), schema))
+            .into(),
         ),
         required: Some(vec!["name".into()]),
         x_kubernetes_preserve_unknown_fields: Some(true),
@@ -111,10 +124,10 @@ impl Walk<'_> {
                 Some(Additional::Schema(schema)) => Some(&**schema),
                 _ => None,
             };
-            let property = properties.get(&entry.key);
+            let property = properties.get(entry.key.as_ref());
             let path = match additional {
-                Some(_) if property.is_none() => format!("{path}[{:?}]", entry.key),
-                _ => join(path, &entry.key),
+                Some(_) if property.is_none() => format!("{path}[{:?}]", cut(&entry.key)),
+                _ => join(path, &cut(&entry.key)),
             };
             if let Some(first) = first_lines.insert(&entry.key, entry.line) {
                 self.finding(entry.line, &path, format!("is given twice, first on line {first}: keep one"));
@@ -123,7 +136,7 @@ impl Walk<'_> {
             if let Some(schema) = property.or(additional) {
                 self.value(schema, &entry.value, entry.line, &path);
             } else if !is_open(schema) {
-                let near = nearest(&entry.key, properties.keys());
+                let near = if self.is_full() { None } else { nearest(&entry.key, properties.keys()) };
                 let known = properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let message = match near {
                     Some(near) => format!("unknown field; did you mean {near}? (known: {known})"),
@@ -152,13 +165,21 @@ impl Walk<'_> {
             Value::Null if kind.is_none() || schema.nullable == Some(true) || schema.default.is_some() => return None,
             _ => {}
         }
-        kind.and_then(|kind| wrong_type(kind, &node.value)).or_else(|| match &node.value {
+        let wrong = kind.and_then(|kind| wrong_type(kind, &node.value)).or_else(|| match &node.value {
             Value::Text(text) => wrong_enum(schema, text).or_else(|| self.wrong_text(schema, text)),
             Value::Number(number, written) => wrong_number(schema, number.as_f64()?, written),
             Value::List(items) => wrong_count("items", items.len(), schema.min_items, schema.max_items),
             Value::Map(entries) => wrong_count("entries", entries.len(), schema.min_properties, schema.max_properties),
             _ => None,
-        })
+        });
+        let is_too_many = |most: Option<i64>, found: usize| most.is_some_and(|most| count(most) < found);
+        self.report.is_oversized |= match &node.value {
+            Value::Text(text) => is_too_many(schema.max_length, text.chars().count()),
+            Value::List(items) => is_too_many(schema.max_items, items.len()),
+            Value::Map(entries) => is_too_many(schema.max_properties, entries.len()),
+            _ => false,
+        };
+        wrong
     }
 
     fn wrong_text(&mut self, schema: &Schema, text: &str) -> Option<String> {
@@ -185,7 +206,15 @@ impl Walk<'_> {
     }
 
     fn finding(&mut self, line: usize, path: &str, message: String) {
-        self.report.findings.push(Finding { line, path: path.into(), message });
+        if self.is_full() {
+            self.report.more += 1;
+        } else {
+            self.report.findings.push(Finding { line, path: path.into(), message });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.report.findings.len() == PROBLEMS_LIMIT
     }
 }
 
@@ -211,10 +240,10 @@ fn wrong_type(kind: &str, value: &Value) -> Option<String> {
             (format!("{written} is a number"), ": put it in quotes")
         }
         (Value::OddNumber(written), "integer" | "number") => {
-            (format!("{written} is a number that not all readers read alike"), ": write it in plain digits")
+            (format!("{written} is a number that JSON has no form for"), "")
         }
         (Value::Text(text), _) => {
-            let unquoted = match yaml::plain(text) {
+            let unquoted = match yaml::meant(text.as_ref().into()) {
                 Value::Text(_) => false,
                 value => wrong_type(kind, &value).is_none(),
             };
@@ -265,8 +294,9 @@ fn is_open(schema: &Schema) -> bool {
 
 /// The known field that was probably meant: one slip for every four letters, whatever the case and the underscores.
 fn nearest<'a>(field: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a str> {
+    const LONGEST: usize = 64;
     let folded = |name: &str| name.replace(['_', '-'], "").to_lowercase();
-    let field = folded(field);
+    let field = folded(if field.len() > LONGEST { return None } else { field });
     known
         .map(|name| (strsim::osa_distance(&field, &folded(name)), name.as_str()))
         .min()
@@ -278,7 +308,8 @@ fn join(path: &str, field: &str) -> String {
     if path.is_empty() { field.into() } else { format!("{path}.{field}") }
 }
 
-fn cut(text: &str) -> String {
+/// A text that is short enough for a message.
+pub(super) fn cut(text: &str) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
         return text.into();

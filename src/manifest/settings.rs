@@ -8,9 +8,13 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 
-use super::check::Checker;
+use super::check::{Checker, Report};
+use super::files::Files;
 use super::yaml::{self, Broken, Node};
 use super::{Error, Problem};
+
+/// The most bytes that a file may take in memory.
+const LIMIT: usize = 16 << 20;
 
 /// Reads a file that holds one document, and checks it against the schema of `T`.
 ///
@@ -19,23 +23,26 @@ use super::{Error, Problem};
 pub fn settings<T: DeserializeOwned + JsonSchema>(file: &Path) -> Result<T, Error> {
     let name = file.display().to_string();
     let problem = |line, path: &str, message: String| Problem { file: name.clone(), line, path: path.into(), message };
-    let only = |problem| Error::Invalid(vec![problem]);
-    let text =
-        std::fs::read_to_string(file).map_err(|error| only(problem(None, "", format!("cannot be read: {error}"))))?;
+    let only = |problem| Error::Invalid(vec![problem], 0);
+    let text = Files::new().read(file).map_err(|why| only(problem(None, "", why)))?;
     let document = document(&text).map_err(|Broken { line, message }| only(problem(Some(line), "", message)))?;
-    let findings = Checker::new(schema::<T>()).check(&document).findings;
+    if document.bytes > LIMIT {
+        let message = format!("takes more than {} MiB, with what its aliases stand for: write less", LIMIT >> 20);
+        return Err(only(problem(None, "", message)));
+    }
+    let Report { findings, more, .. } = Checker::new(schema::<T>()).check(&document);
     if !findings.is_empty() {
         let mut problems: Vec<Problem> =
             findings.into_iter().map(|finding| problem(Some(finding.line), &finding.path, finding.message)).collect();
         problems.sort_by_key(|problem| problem.line);
-        return Err(Error::Invalid(problems));
+        return Err(Error::Invalid(problems, more));
     }
     serde_json::from_value(document.to_json())
         .map_err(|error| only(problem(Some(document.line), "", format!("cannot be read: {error}"))))
 }
 
-fn document(text: &str) -> Result<Node, Broken> {
-    let mut documents = yaml::documents(text).into_iter();
+fn document(text: &str) -> Result<Node<'_>, Broken> {
+    let mut documents = yaml::documents(text);
     let first = documents.next().unwrap_or_else(|| Err(Broken { line: 1, message: "is empty".into() }))?;
     match documents.next() {
         None => Ok(first),

@@ -1,44 +1,60 @@
 //! YAML documents as trees that know their lines.
 //!
-//! Plain scalars mean what they mean to kubectl, which reads YAML 1.1: `yes` and `on` are booleans there, and a platform
-//! that is right here has to be right there.
+//! A document means here what it means to kubectl, because a platform that is right here has to be right there. What
+//! kubectl would drop without a word (one of two equal keys, a tag that it does not know) is refused.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 use serde_json::Number;
 
-/// The most values that aliases may add to one document, so that a few lines cannot fill the memory.
-const ALIAS_LIMIT: usize = 100_000;
+use super::documents::{Document, split};
+use super::scalar::{self, Scalar};
+
+/// The most bytes that one document may take in memory, with everything written out that aliases stand for: some
+/// hundred thousand values. A cluster stores objects of at most 1.5 MiB each.
+const DOCUMENT_LIMIT: usize = 64 << 20;
+
+/// What an anchor takes beside what it stands at: its name is remembered here and by the parser.
+const ANCHOR_BYTES: usize = 512;
+
+/// The most brackets that may be open at the same time, and the most levels of indentation. The smallest stack is that of
+/// a thread.
+const NESTING_LIMIT: usize = 100;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct Node<'text> {
     pub line: usize,
-    pub value: Value,
+    pub value: Value<'text>,
+    /// The bytes it takes in memory, with everything written out that aliases stand for.
+    pub bytes: usize,
 }
 
 /// What a node holds. Scalars that are not text keep how they were written, for messages.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(super) enum Value<'text> {
     Null,
-    Boolean(bool, String),
-    Number(Number, String),
-    /// A number that JSON has no form for, such as `0x1F` or `007`: readers do not agree what it is.
-    OddNumber(String),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
+    Boolean(bool, Cow<'text, str>),
+    Number(Number, Cow<'text, str>),
+    /// A number that JSON has no form for: `.inf` and `.nan`.
+    OddNumber(Cow<'text, str>),
+    Text(Cow<'text, str>),
+    List(Rc<Vec<Node<'text>>>),
+    Map(Rc<Vec<Entry<'text>>>),
     /// A value with a tag that nothing here can resolve.
-    Tagged(String),
+    Tagged(Rc<str>),
 }
 
 /// One key of a mapping. A key that is given twice is there twice.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub key: String,
+pub(super) struct Entry<'text> {
+    pub key: Cow<'text, str>,
     pub line: usize,
-    pub value: Node,
+    pub value: Node<'text>,
 }
 
 /// A document that cannot be read.
@@ -48,9 +64,20 @@ pub(super) struct Broken {
     pub message: String,
 }
 
-impl Node {
+impl<'text> Node<'text> {
+    fn new(line: usize, value: Value<'text>) -> Self {
+        let within = match &value {
+            Value::Null => 0,
+            Value::Boolean(_, text) | Value::Number(_, text) | Value::OddNumber(text) | Value::Text(text) => text.len(),
+            Value::List(items) => items.iter().map(|item| item.bytes).sum(),
+            Value::Map(entries) => entries.iter().map(Entry::bytes).sum(),
+            Value::Tagged(tag) => tag.len(),
+        };
+        Self { line, value, bytes: size_of::<Self>() + within }
+    }
+
     /// The value of a key, when this is a mapping that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(super) fn get(&self, key: &str) -> Option<&Node<'text>> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             _ => None,
@@ -71,256 +98,560 @@ impl Node {
             Value::Null => serde_json::Value::Null,
             Value::Boolean(value, _) => (*value).into(),
             Value::Number(number, _) => number.clone().into(),
-            Value::OddNumber(text) | Value::Text(text) | Value::Tagged(text) => text.as_str().into(),
+            Value::OddNumber(text) | Value::Text(text) => text.as_ref().into(),
+            Value::Tagged(tag) => tag.as_ref().into(),
             Value::List(items) => items.iter().map(Node::to_json).collect(),
-            Value::Map(entries) => entries
-                .iter()
-                .filter(|entry| !matches!(entry.value.value, Value::Null))
-                .map(|entry| (entry.key.clone(), entry.value.to_json()))
-                .collect(),
+            Value::Map(entries) => entries.iter().filter_map(Entry::to_json).collect(),
         }
     }
 
-    fn size(&self) -> usize {
-        1 + match &self.value {
-            Value::List(items) => items.iter().map(Node::size).sum(),
-            Value::Map(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
-            _ => 0,
+    /// The same of a mapping without one of its keys.
+    pub(super) fn to_json_without(&self, key: &str) -> serde_json::Value {
+        match &self.value {
+            Value::Map(entries) => entries.iter().filter(|entry| entry.key != key).filter_map(Entry::to_json).collect(),
+            _ => self.to_json(),
         }
     }
 }
 
-/// The documents of a text. One that is broken hides only itself.
-pub(super) fn documents(text: &str) -> Vec<Result<Node, Broken>> {
-    let options = granit_parser::options! { emit_comments: false };
+impl Entry<'_> {
+    fn to_json(&self) -> Option<(String, serde_json::Value)> {
+        let has_value = !matches!(self.value.value, Value::Null);
+        has_value.then(|| (self.key.to_string(), self.value.to_json()))
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() - size_of::<Node>() + self.key.len() + self.value.bytes
+    }
+}
+
+/// The documents of a text, without those that are empty. One that is broken hides only itself.
+pub(super) fn documents(text: &str) -> impl Iterator<Item = Result<Node<'_>, Broken>> {
+    split(text).filter_map(|document| document.and_then(|document| read(&document)).transpose())
+}
+
+/// The tree of a document; none where it holds nothing but comments.
+fn read<'text>(document: &Document<'text>) -> Result<Option<Node<'text>>, Broken> {
+    let Document { line, text, is_json } = *document;
+    if is_json {
+        // What JSON takes is JSON, and it has no comments.
+    } else if is_blank(text) {
+        return Ok(None);
+    } else {
+        check_line_breaks(line, text)?;
+    }
+    let options = granit_parser::options! {
+        emit_anchor_events: true,
+        emit_comments: false,
+        flow_nesting_limit: NESTING_LIMIT,
+        block_nesting_limit: NESTING_LIMIT,
+    };
     let mut reader = Reader {
         parser: Parser::new_from_str_with_options(text, options),
+        text,
+        is_json,
         anchors: HashMap::new(),
-        aliased: 0,
-        line: 1,
+        bytes: 0,
+        before: line - 1,
+        line,
+        anchor: 0,
+        flow: 0,
+        tabs: Tabs::new(if is_json { "" } else { text }),
     };
-    let mut documents = Vec::new();
     loop {
-        match reader.event() {
-            Ok(Event::StreamEnd) => return documents,
-            Ok(Event::DocumentStart(..)) => match reader.document() {
-                Ok(node) => documents.push(Ok(node)),
-                Err(broken) => {
-                    documents.push(Err(broken));
-                    if !reader.skip_document() {
-                        return documents;
-                    }
-                }
-            },
-            Ok(_) => {}
-            Err(broken) => {
-                documents.push(Err(broken));
-                if !reader.skip_document() {
-                    return documents;
+        match reader.event()?.0 {
+            Event::StreamEnd => return Ok(None),
+            Event::DocumentStart(..) => break,
+            _ => {}
+        }
+    }
+    let event = reader.event()?;
+    let node = reader.node(event)?;
+    loop {
+        match reader.event()?.0 {
+            Event::StreamEnd => break,
+            Event::DocumentStart(..) => {
+                let message = "kubectl reads no further than the line ...: begin the next document with ---";
+                return Err(Broken { line: reader.line, message: message.into() });
+            }
+            _ => {}
+        }
+    }
+    reader.tabs.pass(text.len(), text.len(), |_| false);
+    if let Some(at) = reader.tabs.wrong {
+        let line = line + text[..at].bytes().filter(|byte| *byte == b'\n').count();
+        return Err(Broken { line, message: "begins with a tab, which kubectl does not take: write spaces".into() });
+    }
+    Ok((!matches!(node.value, Value::Null)).then_some(node))
+}
+
+/// Whether a text holds nothing but comments and a separator, which is seen without taking it apart.
+fn is_blank(text: &str) -> bool {
+    let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
+    text.lines().all(|line| is_nothing(line.trim_matches(' ')))
+}
+
+/// Where lines begin with a tab, behind spaces and the signs of lists and mappings or not. kubectl takes that within texts
+/// and between brackets alone, so those are passed over while they are read, in their order.
+struct Tabs<'text> {
+    text: &'text str,
+    /// The line to look at next.
+    line: usize,
+    next: Option<usize>,
+    /// The first that kubectl does not take.
+    wrong: Option<usize>,
+}
+
+impl<'text> Tabs<'text> {
+    fn new(text: &'text str) -> Self {
+        let mut tabs = Self { text, line: 0, next: None, wrong: None };
+        tabs.next = tabs.find_next();
+        tabs
+    }
+
+    fn find_next(&mut self) -> Option<usize> {
+        while self.line < self.text.len() {
+            let begin = self.line;
+            let rest = &self.text.as_bytes()[begin..];
+            self.line = begin + self.text[begin..].find('\n').map_or(rest.len(), |end| end + 1);
+            let mut bytes = rest.iter().enumerate().peekable();
+            while let Some((at, byte)) = bytes.next() {
+                match byte {
+                    b' ' => {}
+                    b'-' | b'?' | b':' if bytes.peek().is_some_and(|(_, next)| matches!(next, b' ' | b'\t')) => {}
+                    b'\t' => return Some(begin + at),
+                    _ => break,
                 }
             }
         }
+        None
     }
-}
 
-/// What a scalar without quotes means.
-pub(super) fn plain(text: &str) -> Value {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
-            return Value::Boolean(true, text.into());
+    /// What stands before `start` is wrong, and up to `end` what `is_right` does not take.
+    fn pass(&mut self, start: usize, end: usize, is_right: impl Fn(usize) -> bool) {
+        while let Some(tab) = self.next.filter(|tab| *tab < end) {
+            if tab < start || !is_right(tab) {
+                self.wrong.get_or_insert(tab);
+            }
+            self.next = self.find_next();
         }
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-            return Value::Boolean(false, text.into());
+    }
+
+    /// Passes over a text without quotes, whose further lines stand deeper than its first before a tab comes.
+    fn pass_plain(&mut self, range: Range<usize>) {
+        let text = self.text;
+        let line_of = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let first = line_of(range.start);
+        let indentation = text[first..].bytes().take_while(|byte| *byte == b' ').count();
+        self.pass(range.start, range.end, |tab| tab - line_of(tab) > indentation);
+    }
+
+    /// Passes over a block of text, in which tabs stand behind its indentation, and not in the line that says how deep
+    /// that is.
+    fn pass_block(&mut self, range: Range<usize>) {
+        if self.next.is_none_or(|tab| tab >= range.end) {
+            return;
         }
-        _ => {}
-    }
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") || is_odd_integer(unsigned) {
-        return Value::OddNumber(text.into());
-    }
-    match number(text, unsigned) {
-        Some(number) => Value::Number(number, text.into()),
-        None => Value::Text(text.into()),
+        let text = self.text;
+        let line_of = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
+        // The first line of the text itself that is not empty.
+        let mut first = if text[range.start..].starts_with(['|', '>']) { range.start } else { line_of(range.start) };
+        let is_blank = |line: &str| line.starts_with(['|', '>']) || line.trim().is_empty();
+        while first < range.end && is_blank(text[first..].lines().next().unwrap_or_default()) {
+            first += text[first..].find('\n').map_or(range.end, |end| end + 1);
+        }
+        let indentation = text.get(first..).unwrap_or_default().bytes().take_while(|byte| *byte == b' ').count();
+        self.pass(range.start, range.end, |tab| {
+            let begin = line_of(tab);
+            tab - begin >= indentation && begin > first
+        });
     }
 }
 
-fn is_odd_integer(unsigned: &str) -> bool {
-    let digits = |text: &str, radix| {
-        text.contains(|digit: char| digit.is_digit(radix))
-            && text.chars().all(|digit| digit.is_digit(radix) || digit == '_')
-    };
-    let based = |prefix, radix| unsigned.strip_prefix(prefix).is_some_and(|rest| digits(rest, radix));
-    let decimal = unsigned.starts_with(|first: char| first.is_ascii_digit()) && digits(unsigned, 10);
-    based("0x", 16)
-        || based("0o", 8)
-        || based("0b", 2)
-        || (decimal && (unsigned.contains('_') || (unsigned.len() > 1 && unsigned.starts_with('0'))))
-}
-
-fn number(text: &str, unsigned: &str) -> Option<Number> {
-    if let Ok(integer) = text.parse::<i64>() {
-        return Some(integer.into());
-    }
-    let like_a_number = unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.')
-        && unsigned.contains(|digit: char| digit.is_ascii_digit());
-    if !like_a_number {
-        return None;
-    }
-    let float: f64 = text.parse().ok()?;
-    Number::from_f64(float)
+/// Some signs end a line in YAML 1.1, which kubectl reads, or in no editor: what looks like a comment may be none.
+fn check_line_breaks(line: usize, text: &str) -> Result<(), Broken> {
+    let ends_alone = |at: usize, sign: &str| sign != "\r" || !text[at + 1..].starts_with('\n');
+    let mut signs = text.match_indices(['\r', '\u{85}', '\u{2028}', '\u{2029}']);
+    let Some((at, sign)) = signs.find(|(at, sign)| ends_alone(*at, sign)) else { return Ok(()) };
+    let line = line + text[..at].bytes().filter(|byte| *byte == b'\n').count();
+    let code = sign.chars().map(u32::from).next().unwrap_or_default();
+    let message = format!(
+        "U+{code:04X} ends a line for kubectl and not for everybody else: take it out, or write \\u{code:04x} within double \
+         quotes"
+    );
+    Err(Broken { line, message })
 }
 
 struct Reader<'text> {
     parser: Parser<'text, StrInput<'text>>,
-    anchors: HashMap<usize, Node>,
-    aliased: usize,
+    text: &'text str,
+    is_json: bool,
+    anchors: HashMap<usize, Node<'text>>,
+    /// What the nodes so far take in memory, with everything written out that aliases stand for.
+    bytes: usize,
+    /// Lines before the document.
+    before: usize,
     /// Where the latest event begins.
     line: usize,
+    /// Where the latest anchor begins.
+    anchor: usize,
+    /// How many `[` and `{` are open.
+    flow: usize,
+    tabs: Tabs<'text>,
 }
 
 impl<'text> Reader<'text> {
-    fn event(&mut self) -> Result<Event<'text>, Broken> {
-        match self.parser.next_event() {
-            None => Ok(Event::StreamEnd),
-            Some(Ok((event, span))) => {
-                self.line = span.start.line();
-                Ok(event)
+    fn event(&mut self) -> Result<(Event<'text>, Span), Broken> {
+        loop {
+            let (event, span) = match self.parser.next_event() {
+                None => return Ok((Event::StreamEnd, Span::default())),
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return Err(self.broken(&error)),
+            };
+            self.line = self.before + span.start.line();
+            if matches!(event, Event::Anchor(..) | Event::Alias(_)) {
+                self.check_anchor(&span)?;
             }
-            Some(Err(error)) => Err(broken(&error)),
+            if !matches!(event, Event::Anchor(..)) {
+                return Ok((event, span));
+            }
+            self.anchor = span.byte_range().map_or(0, |range| range.start);
         }
     }
 
-    fn skip_document(&mut self) -> bool {
-        matches!(self.parser.proceed_next_document(), Ok(true))
+    fn check_anchor(&self, span: &Span) -> Result<(), Broken> {
+        let Some(range) = span.byte_range() else { return Ok(()) };
+        let name = &self.text[range.start + 1..range.end];
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        let next = self.text[range.end..].chars().next();
+        if is_plain && next.is_none_or(|next| next.is_ascii_whitespace() || "?:,]}%@`".contains(next)) {
+            return Ok(());
+        }
+        self.wrong(format!(
+            "kubectl takes letters, digits, _ and - in the name of an anchor, and a space behind {name:?}"
+        ))
     }
 
-    fn document(&mut self) -> Result<Node, Broken> {
-        self.anchors.clear();
-        self.aliased = 0;
-        let event = self.event()?;
-        self.node(event)
+    fn broken(&self, error: &ScanError) -> Broken {
+        let marker = error.marker();
+        let message = format!("not YAML: {} (column {})", error.info(), marker.col() + 1);
+        Broken { line: self.before + marker.line(), message }
     }
 
-    fn node(&mut self, event: Event<'text>) -> Result<Node, Broken> {
+    fn wrong<T>(&self, message: impl Into<String>) -> Result<T, Broken> {
+        Err(Broken { line: self.line, message: message.into() })
+    }
+
+    fn node(&mut self, (event, span): (Event<'text>, Span)) -> Result<Node<'text>, Broken> {
         let line = self.line;
         let (anchor, value) = match event {
             Event::Alias(anchor) => return self.alias(anchor),
-            Event::Scalar(text, style, anchor, tag) => (anchor, scalar(&text, style, tag.as_deref())),
-            Event::SequenceStart(_, anchor, tag) => {
-                let items = self.list()?;
-                (anchor, tagged(tag.as_deref(), "seq").unwrap_or(Value::List(items)))
+            Event::Scalar(text, style, anchor, tag) => {
+                match (style, span.byte_range().filter(|_| self.flow == 0)) {
+                    (ScalarStyle::Literal | ScalarStyle::Folded, Some(range)) => self.tabs.pass_block(range),
+                    (ScalarStyle::Plain, Some(range)) => self.tabs.pass_plain(range),
+                    (_, Some(range)) => self.tabs.pass(range.start, range.end, |_| true),
+                    (_, None) => {}
+                }
+                (anchor, self.scalar(text, style, tag.as_deref(), &span)?)
             }
-            Event::MappingStart(_, anchor, tag) => {
-                let entries = self.map()?;
-                (anchor, tagged(tag.as_deref(), "map").unwrap_or(Value::Map(entries)))
+            Event::SequenceStart(style, anchor, tag) => {
+                self.check_tag(&span)?;
+                let items = self.within(style, &span, Self::list)?;
+                (anchor, tagged(tag.as_deref(), "seq").unwrap_or(Value::List(Rc::new(items))))
             }
-            _ => return Err(Broken { line, message: "a value is expected here".into() }),
+            Event::MappingStart(style, anchor, tag) => {
+                self.check_tag(&span)?;
+                let entries = self.within(style, &span, Self::map)?;
+                (anchor, tagged(tag.as_deref(), "map").unwrap_or(Value::Map(Rc::new(entries))))
+            }
+            _ => return self.wrong("a value is expected here"),
         };
-        let node = Node { line, value };
+        let node = Node::new(line, value);
+        // What is within has been counted.
+        self.count(match &node.value {
+            Value::List(_) | Value::Map(_) => size_of::<Node>(),
+            _ => node.bytes,
+        })?;
         if anchor != 0 {
+            self.count(ANCHOR_BYTES)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn alias(&mut self, anchor: usize) -> Result<Node, Broken> {
-        let line = self.line;
-        let Some(node) = self.anchors.get(&anchor) else {
-            return Err(Broken { line, message: "this alias stands inside of what it refers to".into() });
-        };
-        self.aliased += node.size();
-        if self.aliased > ALIAS_LIMIT {
-            return Err(Broken { line, message: format!("aliases repeat more than {ALIAS_LIMIT} values") });
+    fn count(&mut self, bytes: usize) -> Result<(), Broken> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > DOCUMENT_LIMIT {
+            let limit = DOCUMENT_LIMIT >> 20;
+            return self.wrong(format!("the document takes more than {limit} MiB, with what its aliases stand for"));
         }
-        Ok(node.clone())
+        Ok(())
     }
 
-    fn list(&mut self) -> Result<Vec<Node>, Broken> {
+    fn alias(&mut self, anchor: usize) -> Result<Node<'text>, Broken> {
+        let Some(node) = self.anchors.get(&anchor).cloned() else {
+            return self.wrong("this alias stands inside of what it refers to");
+        };
+        self.count(node.bytes)?;
+        Ok(node)
+    }
+
+    /// Reads what is within a collection, which `start` begins.
+    fn within<T>(
+        &mut self,
+        style: StructureStyle,
+        start: &Span,
+        read: impl FnOnce(&mut Self) -> Result<(T, Span), Broken>,
+    ) -> Result<T, Broken> {
+        let is_flow = style == StructureStyle::Flow;
+        self.flow += usize::from(is_flow);
+        let (value, end) = read(self)?;
+        self.flow -= usize::from(is_flow);
+        if let (0, true, Some(start), Some(end)) = (self.flow, is_flow, start.byte_range(), end.byte_range()) {
+            self.tabs.pass(start.start, end.end, |_| true);
+        }
+        Ok(value)
+    }
+
+    /// Behind a tag there is white space.
+    fn check_tag(&self, span: &Span) -> Result<(), Broken> {
+        let tag = span.tag_span().and_then(|tag| tag.byte_range());
+        let next = tag.and_then(|tag| self.text[tag.end..].chars().next());
+        match next {
+            Some(next) if !next.is_ascii_whitespace() => self.wrong("kubectl takes a tag only with a space behind it"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Between brackets kubectl takes colons and question marks otherwise than YAML 1.2 does.
+    fn check_within_brackets(&self, text: &str, span: &Span) -> Result<(), Broken> {
+        let Some(range) = span.byte_range() else { return Ok(()) };
+        let rest = &self.text[range.end..];
+        let sign = match text.chars().next() {
+            Some(':') => ':',
+            _ if rest.strip_prefix(':').is_some_and(|rest| rest.starts_with([',', '[', ']', '{', '}'])) => ':',
+            _ if text.contains('?') => '?',
+            _ => return Ok(()),
+        };
+        self.wrong(format!("kubectl takes {sign} otherwise between brackets: put the text in quotes"))
+    }
+
+    fn list(&mut self) -> Result<(Vec<Node<'text>>, Span), Broken> {
         let mut items = Vec::new();
-        loop {
+        let end = loop {
             match self.event()? {
-                Event::SequenceEnd => return Ok(items),
+                (Event::SequenceEnd, span) => break span,
                 event => items.push(self.node(event)?),
             }
-        }
+        };
+        items.shrink_to_fit();
+        Ok((items, end))
     }
 
-    fn map(&mut self) -> Result<Vec<Entry>, Broken> {
-        let mut entries = Vec::new();
-        let mut merged = Vec::new();
-        loop {
-            let (key, mergeable) = match self.event()? {
-                Event::MappingEnd => break,
-                Event::Scalar(text, style, anchor, _) => {
-                    if anchor != 0 {
-                        self.anchors.insert(anchor, Node { line: self.line, value: Value::Text(text.to_string()) });
-                    }
-                    let mergeable = style == ScalarStyle::Plain && text == "<<";
-                    (text.into_owned(), mergeable)
-                }
-                Event::Alias(anchor) => match self.alias(anchor)?.value {
-                    Value::Text(text) => (text, false),
-                    _ => return Err(self.bad_key()),
-                },
-                _ => return Err(self.bad_key()),
+    fn map(&mut self) -> Result<(Vec<Entry<'text>>, Span), Broken> {
+        let mut entries = Entries::default();
+        let end = loop {
+            let (event, span) = self.event()?;
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let (begin, end) = span.byte_range().map_or((0, 0), |range| (range.start, range.end));
+            let is_anchored = event.anchor_id().is_some();
+            let key = match event {
+                Event::MappingEnd => break span,
+                Event::Scalar(..) | Event::Alias(_) => self.node((event, span))?,
+                _ => return self.wrong("a key has to be text"),
             };
             let line = self.line;
             let event = self.event()?;
+            // The anchor comes behind the key that has it, wherever it stands.
+            let begin = if is_anchored { self.anchor } else { begin };
+            if self.text[begin..end].contains('\n') || self.has_distant_colon(begin, end) {
+                return Err(Broken { line, message: "kubectl takes no key of several lines".into() });
+            }
             // The parser puts a value that is not there at what comes next, which may be lines away.
-            if matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty()) {
+            if matches!(&event.0, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty()) {
                 self.line = line;
             }
-            let value = self.node(event)?;
-            if mergeable {
-                merged.push(value);
-            } else {
-                entries.push(Entry { key, line, value });
+            if is_merge {
+                let source = self.node(event)?;
+                self.merge(source, &mut entries)?;
+                continue;
             }
-        }
-        for source in merged {
-            merge(source, &mut entries)?;
-        }
-        Ok(entries)
+            let Some(key) = key_text(key.value) else {
+                return Err(Broken { line, message: "a key has to be text".into() });
+            };
+            self.count(size_of::<Entry>() - size_of::<Node>())?;
+            let value = self.node(event)?;
+            entries.put(Entry { key, line, value });
+        };
+        entries.list.shrink_to_fit();
+        Ok((entries.list, end))
     }
 
-    fn bad_key(&self) -> Broken {
-        Broken { line: self.line, message: "a key has to be text".into() }
+    /// Whether the colon behind a key stands on another line, which is for a key behind a question mark.
+    fn has_distant_colon(&self, begin: usize, end: usize) -> bool {
+        let mut rest = self.text[end..].trim_start();
+        while rest.starts_with('#') {
+            rest = rest.find('\n').map_or("", |end| &rest[end..]).trim_start();
+        }
+        let colon = self.text.len() - rest.len();
+        rest.starts_with(':') && self.text[end..colon].contains('\n') && !self.text[..begin].trim_end().ends_with('?')
     }
-}
 
-/// Adds what a `<<` key brings; keys that are there already win.
-fn merge(source: Node, entries: &mut Vec<Entry>) -> Result<(), Broken> {
-    match source.value {
-        Value::Map(inherited) => {
-            for entry in inherited {
-                if entries.iter().all(|own| own.key != entry.key) {
-                    entries.push(entry);
+    /// Adds what a `<<` key brings. It stands above what is written before it, and under what is written behind it; of
+    /// several sources the first stands above the others.
+    fn merge(&mut self, source: Node<'text>, entries: &mut Entries<'text>) -> Result<(), Broken> {
+        let sources = match source.value {
+            Value::Map(inherited) => vec![inherited],
+            Value::List(sources) => {
+                let maps = sources.iter().rev().map(|source| match &source.value {
+                    Value::Map(inherited) => Some(Rc::clone(inherited)),
+                    _ => None,
+                });
+                match maps.collect() {
+                    Some(maps) => maps,
+                    None => return Err(unmergeable(source.line)),
                 }
             }
-            Ok(())
+            _ => return Err(unmergeable(source.line)),
+        };
+        for inherited in sources {
+            for entry in inherited.iter() {
+                self.count(entry.bytes())?;
+                entries.inherit(entry);
+            }
         }
-        Value::List(sources) => sources.into_iter().try_for_each(|source| merge(source, entries)),
-        _ => Err(Broken { line: source.line, message: "<< takes a mapping, or a list of mappings".into() }),
+        Ok(())
+    }
+
+    fn scalar(
+        &self,
+        text: Cow<'text, str>,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        span: &Span,
+    ) -> Result<Value<'text>, Broken> {
+        self.check_tag(span)?;
+        match style {
+            ScalarStyle::DoubleQuoted if !self.is_json => {
+                if let Some(why) = json_escape(span.slice(self.text).unwrap_or_default()) {
+                    return self.wrong(why);
+                }
+            }
+            ScalarStyle::Plain if self.flow > 0 => self.check_within_brackets(&text, span)?,
+            _ => {}
+        }
+        let Some(tag) = tag else {
+            return Ok(if style == ScalarStyle::Plain { meant(text) } else { Value::Text(text) });
+        };
+        let name = match tag.core_suffix() {
+            Some("str") => return Ok(Value::Text(text)),
+            Some(name) => name,
+            None => return Ok(Value::Tagged(tag.original().into())),
+        };
+        let (value, shown) = (meant(text.clone()), tag.original());
+        let fits = match name {
+            "null" => matches!(value, Value::Null),
+            "bool" => matches!(value, Value::Boolean(..)),
+            "int" => matches!(&value, Value::Number(_, written) if !scalar::is_float(written)),
+            "float" => matches!(value, Value::Number(..) | Value::OddNumber(_)),
+            _ => return Ok(Value::Tagged(shown.into())),
+        };
+        if fits { Ok(value) } else { self.wrong(format!("{text:?} is no {shown}")) }
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
-    let Some(tag) = tag else {
-        return if style == ScalarStyle::Plain { plain(text) } else { Value::Text(text.into()) };
-    };
-    match tag.core_suffix() {
-        Some("str") => Value::Text(text.into()),
-        Some("int" | "float" | "bool" | "null") => plain(text),
-        _ => Value::Tagged(tag.original()),
+/// The entries of a mapping while it is read.
+#[derive(Default)]
+struct Entries<'text> {
+    list: Vec<Entry<'text>>,
+    /// Where each key stands that a `<<` may stand above or under; empty as long as there is none.
+    index: HashMap<Cow<'text, str>, usize>,
+    /// Which of them came by `<<`.
+    inherited: Vec<bool>,
+}
+
+impl<'text> Entries<'text> {
+    fn put(&mut self, entry: Entry<'text>) {
+        if !self.inherited.is_empty() {
+            match self.index.get(&entry.key) {
+                Some(&at) if self.inherited[at] => {
+                    self.inherited[at] = false;
+                    self.list[at] = entry;
+                    return;
+                }
+                Some(_) => {}
+                None => drop(self.index.insert(entry.key.clone(), self.list.len())),
+            }
+            self.inherited.push(false);
+        }
+        self.list.push(entry);
+    }
+
+    fn inherit(&mut self, entry: &Entry<'text>) {
+        if self.inherited.is_empty() {
+            self.inherited = vec![false; self.list.len()];
+            for (at, own) in self.list.iter().enumerate() {
+                self.index.insert(own.key.clone(), at);
+            }
+        }
+        if let Some(&at) = self.index.get(&entry.key) {
+            self.list[at].value = entry.value.clone();
+        } else {
+            self.index.insert(entry.key.clone(), self.list.len());
+            self.list.push(entry.clone());
+            self.inherited.push(true);
+        }
     }
 }
 
-fn tagged(tag: Option<&Tag>, own: &str) -> Option<Value> {
-    tag.filter(|tag| tag.core_suffix() != Some(own)).map(|tag| Value::Tagged(tag.original()))
+/// What a scalar without quotes means.
+pub(super) fn meant(text: Cow<'_, str>) -> Value<'_> {
+    match scalar::plain(&text) {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(value) => Value::Boolean(value, text),
+        Scalar::Number(number) => Value::Number(number, text),
+        Scalar::Unbounded => Value::OddNumber(text),
+        Scalar::Text => Value::Text(text),
+    }
 }
 
-fn broken(error: &ScanError) -> Broken {
-    let marker = error.marker();
-    Broken { line: marker.line(), message: format!("not YAML: {} (column {})", error.info(), marker.col() + 1) }
+/// The key that kubectl makes of a value.
+fn key_text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Boolean(value, _) => Some(if value { "true".into() } else { "false".into() }),
+        Value::Number(number, written) if scalar::is_float(&written) => {
+            Some(scalar::float_key(number.as_f64()?).into())
+        }
+        Value::Number(number, _) => Some(number.as_i64()?.to_string().into()),
+        Value::Null | Value::OddNumber(_) | Value::List(_) | Value::Map(_) | Value::Tagged(_) => None,
+    }
+}
+
+fn unmergeable(line: usize) -> Broken {
+    Broken { line, message: "<< takes a mapping, or a list of mappings".into() }
+}
+
+fn tagged<'text>(tag: Option<&Tag>, own: &str) -> Option<Value<'text>> {
+    tag.filter(|tag| tag.core_suffix() != Some(own)).map(|tag| Value::Tagged(tag.original().into()))
+}
+
+/// What kubectl does not take in a text in double quotes, as it is written, though JSON has it.
+fn json_escape(written: &str) -> Option<&'static str> {
+    let mut rest = written;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at + 1..];
+        if escape.starts_with('/') {
+            return Some("kubectl takes no \\/ outside of JSON: write / alone");
+        }
+        let code = escape.strip_prefix('u').and_then(|digits| u32::from_str_radix(digits.get(..4)?, 16).ok());
+        if code.is_some_and(|code| (0xd800..0xe000).contains(&code)) {
+            return Some("kubectl takes no \\u escapes in pairs outside of JSON: write \\U with eight digits");
+        }
+        let mut after = escape.chars();
+        after.next();
+        rest = after.as_str();
+    }
+    None
 }

@@ -84,7 +84,7 @@ fn all(policies: &[OperatorPolicy], element: &str) -> BTreeSet<String> {
 fn check_limits(policies: &[OperatorPolicy]) {
     let mut seen = BTreeSet::new();
     for OperatorPolicy { name, document } in policies {
-        assert!(size(document) < POLICY_LIMIT, "{name}: {}", size(document));
+        assert!(policy::size(document) < POLICY_LIMIT, "{name}: {}", policy::size(document));
         assert!(seen.insert(name), "{name} is there twice");
         assert!(name.len() <= 128, "{name}");
         let mut sids = BTreeSet::new();

@@ -238,17 +238,22 @@ fn validate_pair(one: (usize, Move), two: (usize, Move), list: &str, found: &mut
                 second.days
             ),
         );
-    } else if second.days - first.days < stay(first.class) {
-        found.add(
-            &format!("{path}.days"),
-            format!(
-                "{} is too early: objects stay at least {} days in {}, where they go on day {}",
-                second.days,
-                stay(first.class),
-                name(first.class),
-                first.days
-            ),
-        );
+    } else {
+        // Days that are out of range are told elsewhere, and are no reason to overflow here.
+        let earliest = i64::from(first.days) + i64::from(stay(first.class));
+        if i64::from(second.days) < earliest {
+            found.add(
+                &format!("{path}.days"),
+                format!(
+                    "{} is too early: objects stay at least {} days in {}, where they go on day {}, so day {earliest} is the \
+                     first that would do",
+                    second.days,
+                    stay(first.class),
+                    name(first.class),
+                    first.days
+                ),
+            );
+        }
     }
 }
 
@@ -268,7 +273,7 @@ fn goes_down(from: StorageClass, to: StorageClass) -> bool {
 fn stay(class: StorageClass) -> i32 {
     match class {
         StorageClass::StandardIa | StorageClass::OnezoneIa => INFREQUENT_ACCESS_DAYS,
-        StorageClass::Glacier => 90,
+        StorageClass::GlacierIr | StorageClass::Glacier => 90,
         _ => 0,
     }
 }

@@ -200,14 +200,81 @@ fn tags_keep_to_what_aws_takes_and_leave_ours_alone() {
     let refused = |key: &str, value: &str, telling: &str| {
         is_refused(&object(json!({"tags": {key: value}})), &format!("spec.tags[{key:?}]"), telling);
     };
-    refused("aws:cloudformation:stack-name", "x", "are taken");
-    refused("aiplatform.dev/owner", "x", "are taken");
+    for taken in ["aws:cloudformation:stack-name", "AWS:foo", "Aws:", "aiplatform.dev/owner", "AIPlatform.dev/owner"] {
+        refused(taken, "x", "are taken");
+    }
     refused("", "x", "1 to 128 characters");
     refused(&"k".repeat(129), "x", "1 to 128 characters");
     refused("semi;colon", "x", "in a tag key");
     refused("key", "semi;colon", "cannot be a tag");
     refused("key", &"v".repeat(257), "256 characters");
     is_fine(&object(json!({"tags": {"k".repeat(128): "é".repeat(256), "empty": ""}})));
+}
+
+#[test]
+fn keys_of_tags_that_differ_in_case_are_one_key_to_iam() {
+    let two = |one: &str, other: &str| object(json!({"tags": {one: "a", other: "b", "third": "c"}}));
+    let telling = "is the same key as \"Stage\" to IAM";
+    is_refused(&two("Stage", "stage"), "spec.tags[\"stage\"]", telling);
+    is_refused(&two("Stage", "sTAGE"), "spec.tags[\"sTAGE\"]", telling);
+    is_refused(&two("Größe", "GRÖßE"), "spec.tags[\"Größe\"]", "is the same key as \"GRÖßE\" to IAM");
+    is_fine(&two("stage", "stages"));
+}
+
+#[test]
+fn names_are_those_that_the_api_server_takes() {
+    let named = |name: &str, namespace: &str| {
+        let mut object = object(json!({}));
+        object.metadata.name = Some(name.into());
+        object.metadata.namespace = Some(namespace.into());
+        object
+    };
+    for name in ["a", "0", "a-b", "a.b-c.d", "1.2", &"n".repeat(63)] {
+        is_fine(&named(name, "support"));
+    }
+    for name in ["*", "../../admin", "A", "a_b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a b", "a\n", "é", "a/b"] {
+        is_refused(&named(name, "support"), "metadata.name", "is not a name: 1 to 253 lower-case letters");
+    }
+    is_refused(&named(&"n".repeat(254), "support"), "metadata.name", "is not a name");
+    for namespace in ["*", "", "a.b", "a/b", "-a", "A", &"n".repeat(64)] {
+        is_refused(&named("a", namespace), "metadata.namespace", "is not a name: 1 to 63 lower-case letters");
+    }
+}
+
+#[test]
+fn no_number_is_too_large_to_be_refused() {
+    let extremes = [i32::MIN, -1, 0, 1, i32::MAX];
+    let classes = ["STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"];
+    for (one, other) in extremes.into_iter().flat_map(|one| extremes.map(|other| (one, other))) {
+        for (first, second) in classes.into_iter().flat_map(|first| classes.map(|second| (first, second))) {
+            let moves = json!([{"days": one, "storageClass": first}, {"days": other, "storageClass": second}]);
+            let rule = json!({"id": "a", "transitions": moves, "noncurrentTransitions": moves, "expiration": {"days": one},
+                "noncurrentExpiration": {"days": other, "newerVersions": one}, "abortIncompleteMultipartUploadDays": other,
+                "filter": {"objectSizeGreaterThan": i64::MIN, "objectSizeLessThan": i64::MAX}});
+            let _ = validate(&with_rules(vec![rule]));
+        }
+        let model = |rest: Value| {
+            let mut sagemaker = json!({"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1", "keepRevisions": 255,
+                "autoscaling": {"minInstances": one, "maxInstances": other, "scaleInCooldownSeconds": one,
+                    "target": {"invocationsPerInstance": {"loadTest": {"maxRequestsPerSecond": f64::MAX, "safetyFactor": -0.0}}},
+                    "schedules": [{"name": "a", "schedule": "rate(4294967296 days)", "minInstances": other, "maxInstances": one},
+                        {"name": "b", "schedule": "cron(0/4294967295 99999999999 L-4294967295 * ? *)", "minInstances": one}]},
+                "rollout": {"strategy": "Linear", "stepPercent": one, "waitSeconds": other,
+                    "terminationWaitSeconds": one, "maximumExecutionSeconds": other},
+                "dataCapture": {"destination": {"bucket": "a", "prefix": "b/"}, "samplingPercent": one},
+                "async": {"output": {"bucket": "a", "prefix": "b/"}, "maxConcurrentInvocationsPerInstance": other}});
+            for (field, value) in rest.as_object().unwrap() {
+                sagemaker[field] = value.clone();
+            }
+            object(json!({"models": [{"name": "rank", "sagemaker": sagemaker}]}))
+        };
+        let instance = json!({"type": "ml.m5.large", "count": one, "volumeSizeGiB": other, "startupTimeoutSeconds": one,
+            "modelDownloadTimeoutSeconds": other});
+        let serverless = json!({"memoryMiB": one, "maxConcurrency": other, "provisionedConcurrency": one});
+        for rest in [json!({"instance": instance}), json!({"serverless": serverless})] {
+            assert!(validate(&model(rest)).is_err());
+        }
+    }
 }
 
 #[test]
@@ -224,8 +291,9 @@ fn names_that_make_the_owner_tag_too_long_are_refused() {
         object.metadata.namespace = Some(namespace.into());
         object
     };
-    is_fine(&named(&"n".repeat(155), &"s".repeat(63)));
-    is_refused(&named(&"n".repeat(156), &"s".repeat(63)), "metadata.name", "take a shorter name");
+    let long = |length: usize| format!("{}.{}", "n".repeat(63), "n".repeat(length - 64));
+    is_fine(&named(&long(155), &"s".repeat(63)));
+    is_refused(&named(&long(156), &"s".repeat(63)), "metadata.name", "take a shorter name");
 }
 
 #[test]
@@ -562,6 +630,8 @@ fn objects_stay_thirty_days_in_infrequent_access_and_ninety_in_the_archive() {
             ("STANDARD_IA", "DEEP_ARCHIVE", 30),
             ("ONEZONE_IA", "GLACIER", 30),
             ("ONEZONE_IA", "DEEP_ARCHIVE", 30),
+            ("GLACIER_IR", "GLACIER", 90),
+            ("GLACIER_IR", "DEEP_ARCHIVE", 90),
             ("GLACIER", "DEEP_ARCHIVE", 90),
         ] {
             let moves =
@@ -570,7 +640,7 @@ fn objects_stay_thirty_days_in_infrequent_access_and_ninety_in_the_archive() {
             rule_is_refused(moves(30 + stay - 1), &format!(".{list}[1].days"), &telling);
             rule_is_fine(moves(30 + stay));
         }
-        for from in ["INTELLIGENT_TIERING", "GLACIER_IR"] {
+        for from in ["INTELLIGENT_TIERING"] {
             let moves = json!([{"days": 30, "storageClass": from}, {"days": 31, "storageClass": "GLACIER"}]);
             rule_is_fine(json!({list: moves}));
         }

@@ -76,3 +76,40 @@ fn statements_are_split_only_where_they_must_be() {
 fn white_space_does_not_count() {
     assert_eq!(size(&json!({"a": "b c"})), r#"{"a":"bc"}"#.len());
 }
+
+#[test]
+fn what_iam_takes_no_letters_for_is_written_as_escapes_and_counted_as_such() {
+    let document = |resource: &str| json!({"Resource": resource});
+    for (resource, written) in [
+        ("a/é\u{ff}*", "a/é\u{ff}*"),
+        ("a/\u{100}日本/*", "a/\\u0100\\u65e5\\u672c/*"),
+        ("😀\"\n", "\\ud83d\\ude00\\\"\\n"),
+    ] {
+        let document = document(resource);
+        let text = text(&document);
+        assert_eq!(text, format!("{{\"Resource\":\"{written}\"}}"));
+        assert!(text.chars().all(|character| character <= '\u{ff}'));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), document);
+        assert_eq!(size(&document), text.chars().count());
+    }
+}
+
+#[test]
+fn the_size_of_statements_is_that_of_their_document() {
+    let resources = |resources: &[&str]| resources.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let plain = Statement::allow("A", &["s3:GetObject"], resources(&["arn:aws:s3:::b/*"]), "because");
+    let odd = resources(&["a b\"\\", "\u{1}\t\n\u{2028}\u{85}é", "日本😀\u{a0}", ""]);
+    let statements = [
+        plain.clone(),
+        Statement::allow("", &[], Vec::new(), ""),
+        Statement::allow("B", &["a:B", "a:C"], odd.clone(), "").denying().by("AWS", resources(&["*"])),
+        plain.clone().by("Service", odd.clone()).by("AWS", Vec::new()).when("StringEquals", "a:B", odd.clone()),
+        plain.when("Bool", "a", resources(&["true"])).when("Bool", "b", odd).when("Null", "c", Vec::new()),
+    ];
+    for count in 0..=statements.len() {
+        for first in 0..=statements.len() - count {
+            let some = &statements[first..first + count];
+            assert_eq!(size_of(some), size(&document(some)), "{some:?}");
+        }
+    }
+}

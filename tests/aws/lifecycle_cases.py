@@ -205,6 +205,16 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str, str]] = {
         ARGUMENT,
         stay(90, "DEEP_ARCHIVE", "GLACIER"),
     ),
+    "glacier soon after glacier ir": (
+        [rule(Transitions=moves((60, "GLACIER_IR"), (149, "GLACIER")))],
+        ARGUMENT,
+        stay(90, "GLACIER", "GLACIER_IR"),
+    ),
+    "deep archive soon after glacier ir": (
+        [rule(Transitions=moves((30, "STANDARD_IA"), (60, "GLACIER_IR"), (90, "DEEP_ARCHIVE")))],
+        ARGUMENT,
+        stay(90, "DEEP_ARCHIVE", "GLACIER_IR"),
+    ),
     "deep archive before glacier": (
         [rule(Transitions=moves((10, "DEEP_ARCHIVE"), (20, "GLACIER")))],
         ARGUMENT,
@@ -309,6 +319,11 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str, str]] = {
         [rule(NoncurrentVersionTransitions=later_moves((30, "STANDARD_IA"), (40, "GLACIER")))],
         ARGUMENT,
         stay(30, "GLACIER", "STANDARD_IA", "NoncurrentVersionTransition", "NoncurrentDays"),
+    ),
+    "noncurrent too soon after glacier ir": (
+        [rule(NoncurrentVersionTransitions=later_moves((5, "GLACIER_IR"), (94, "GLACIER")))],
+        ARGUMENT,
+        stay(90, "GLACIER", "GLACIER_IR", "NoncurrentVersionTransition", "NoncurrentDays"),
     ),
     "noncurrent expires before it moves": (
         [

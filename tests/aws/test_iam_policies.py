@@ -49,6 +49,9 @@ GOOD = {
     "all": allowing(Action="*", Resource="*"),
     "not action": allowing(Action=None, NotAction="iam:*", Resource="*"),
     "not resource": allowing(Resource=None, NotResource=["arn:aws:s3:::b"]),
+    "letters that only escapes can say": allowing(
+        Resource="arn:aws:s3:::b/\u65e5\u672c/\U0001f600/*"
+    ),
     "globs": allowing(Action=["s3:Get*", "ec2:?escribe*"]),
     "sids": document({**STATEMENT, "Sid": "A1"}, {**STATEMENT, "Sid": "A2"}, STATEMENT),
     "conditions": allowing(
@@ -301,3 +304,14 @@ def test_policies_of_aws(iam: Any) -> None:
     missing = "arn:aws:iam::aws:policy/NoSuchPolicy"
     assert refused(iam.attach_role_policy, RoleName="r", PolicyArn=missing)[0] == 404
     iam.create_policy(PolicyName="AWSDenyAll", PolicyDocument=allowing())
+
+
+def test_letters_above_latin_1_are_refused_as_they_are(iam: Any) -> None:
+    document = json.dumps(
+        json.loads(allowing(Resource="arn:aws:s3:::b/\u65e5/*")), ensure_ascii=False
+    )
+    status, code, message = refused(
+        iam.put_role_policy, RoleName="r", PolicyName="p", PolicyDocument=document
+    )
+    assert (status, code) == (400, "ValidationError")
+    assert "must satisfy regular expression pattern" in message

@@ -89,6 +89,11 @@ def test_serverless_and_components(serving: Serving) -> None:
             {},
             "VolumeSize parameter is not allowed for the selected Instance type ml.g5.xlarge",
         ),
+        (
+            [variant(InstanceType="ml.trn2.48xlarge", VolumeSizeInGB=64)],
+            {},
+            "VolumeSize parameter is not allowed for the selected Instance type ml.trn2.48xlarge",
+        ),
         ([variant(ModelDataDownloadTimeoutInSeconds=59)], {}, "greater than or equal to 60"),
         ([variant("v_1")], {}, "regular expression pattern"),
         ([variant(ManagedInstanceScaling={"Status": "ENABLED"})], {}, "only supported for infer"),

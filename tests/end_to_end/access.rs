@@ -352,3 +352,21 @@ async fn a_write_without_effect_is_not_repeated_for_ever() {
     let writes = || world.aws.calls_since(0).iter().filter(|name| *name == "UntagRole").count();
     assert_eq!(writes(), 2);
 }
+
+#[tokio::test]
+async fn letters_that_iam_takes_only_as_escapes_reach_it_as_such() {
+    let world = World::new("letters").await;
+    let mut consumer = api();
+    consumer["buckets"][0]["prefix"] = json!("日本/é/😀/");
+    world.apply("assistant", &platform(irsa(), consumer)).await;
+    let object = world.wait_ready("assistant").await;
+    let role = role_of(&object);
+    let written = policy(&world, &role, "access").await.to_string();
+    assert!(written.contains("/日本/é/😀/*"), "{written}");
+
+    // They mean the same however they are written, so there is nothing to write again.
+    let calls = world.aws.operations().len();
+    world.poke("assistant").await;
+    world.wait_ready("assistant").await;
+    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
+}

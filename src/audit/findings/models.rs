@@ -3,8 +3,8 @@
 use super::{Context, Hit, hit};
 use crate::api::access::Mode;
 use crate::api::models::Bedrock;
-use crate::api::sagemaker::SageMaker;
-use crate::desire::sagemaker::data_uri;
+use crate::api::sagemaker::{SageMaker, Strategy};
+use crate::desire::sagemaker::{WAIT, data_uri};
 use crate::grants::model_buckets::{Use, used};
 
 /// Models of Bedrock, by name.
@@ -87,6 +87,39 @@ pub(super) fn leaves_geography(context: &Context) -> Vec<Hit> {
                 others.join(", ")
             );
             (!others.is_empty()).then(|| hit(format!("model {name}"), message))
+        })
+        .collect()
+}
+
+/// A step is of one instance at least, so how many there are depends on how many instances serve by then.
+pub(super) fn rollout_without_time(context: &Context) -> Vec<Hit> {
+    const LONGEST: i32 = 28800;
+    let slow = sagemaker(context).filter_map(|(name, model)| {
+        let rollout = model.rollout.as_ref()?;
+        let percent = rollout.step_percent.filter(|_| matches!(rollout.strategy, Strategy::Linear | Strategy::Rolling))?;
+        let count = model.autoscaling.as_ref().map(|autoscaling| autoscaling.max_instances);
+        let count = count.or(model.instance.as_ref().map(|instance| instance.count))?;
+        let waits = (99 / percent.max(1)).min(count.saturating_sub(1));
+        let wait = rollout.wait_seconds.unwrap_or(WAIT);
+        let needed = waits.saturating_mul(wait).saturating_add(rollout.termination_wait_seconds.unwrap_or(0));
+        let most = rollout.maximum_execution_seconds.unwrap_or(LONGEST);
+        let message = format!(
+            "with {count} instances, {waits} waits of {wait} s between the steps of a rollout take {needed} s or more, and it may \
+             take {most} s: take larger steps, shorter waits or more time"
+        );
+        (needed >= most).then(|| hit(format!("model {name}"), message))
+    });
+    slow.collect()
+}
+
+/// Source: `InvokeModelWithBidirectionalStream`, Amazon Bedrock API reference.
+pub(super) fn streams_all_the_same(context: &Context) -> Vec<Hit> {
+    bedrock(context)
+        .filter(|(_, model)| !model.streaming && model.model_id.contains("sonic"))
+        .map(|(name, _)| {
+            let message = "streaming is false, and InvokeModelWithBidirectionalStream is allowed all the same: what allows \
+                           InvokeModel allows it";
+            hit(format!("model {name}"), message)
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Anchor, Escaped, corner, place};
+use super::{Anchor, Escaped, Lines, corner, place};
 use crate::audit::text::{conditions, principals};
 use crate::audit::{Audit, Target};
 use crate::grants::{Grant, Purpose};
@@ -123,5 +123,5 @@ fn statement(formatter: &mut fmt::Formatter<'_>, statement: &Statement) -> fmt::
         )?;
     }
     write!(formatter, "<dt>Since</dt><dd><code>{}</code></dd>", Escaped(&statement.source))?;
-    writeln!(formatter, "</dl></div><pre>{}</pre></div>", Escaped(&format!("{:#}", statement.to_value())))
+    writeln!(formatter, "</dl></div><pre>{}</pre></div>", Lines(&format!("{:#}", statement.to_value())))
 }

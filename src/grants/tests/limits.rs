@@ -31,7 +31,7 @@ fn policies_are_split_where_one_would_be_too_long() {
     assert_eq!(names, ["access", "access-2"]);
     assert_eq!(grant.policies.iter().map(|(_, statements)| statements.len()).sum::<usize>(), 16);
     for (name, statements) in &grant.policies {
-        assert!(size(&document(statements)) <= POLICY_LIMIT, "{name}");
+        assert!(crate::policy::size(&document(statements)) <= POLICY_LIMIT, "{name}");
     }
 }
 

@@ -130,9 +130,9 @@ fn a_value_is_out_of_bounds() {
              expected",
         ),
         (
-            rule("          expiration: {days: 0x1F}\n"),
-            "x.yaml:14: spec.storage.buckets[0].lifecycle.rules[0].expiration.days: 0x1F is a number that not all readers \
-             read alike, and a whole number is expected: write it in plain digits",
+            rule("          expiration: {days: .inf}\n"),
+            "x.yaml:14: spec.storage.buckets[0].lifecycle.rules[0].expiration.days: .inf is a number that JSON has no form \
+             for, and a whole number is expected",
         ),
         (
             rule("          expiration: {days: 3000000000}\n"),

@@ -99,6 +99,20 @@ pub fn cases() -> Vec<Case> {
             "90 days in GLACIER",
         ),
         (
+            transitions(json!([
+                {"days": 30, "storageClass": "STANDARD_IA"},
+                {"days": 60, "storageClass": "GLACIER_IR"},
+                {"days": 90, "storageClass": "DEEP_ARCHIVE"},
+            ])),
+            "90 days in GLACIER_IR and GLACIER",
+        ),
+        (
+            rule(json!({"noncurrentTransitions": [
+                {"days": 0, "storageClass": "GLACIER_IR"}, {"days": 89, "storageClass": "GLACIER"},
+            ]})),
+            "90 days in GLACIER_IR and GLACIER",
+        ),
+        (
             transitions(json!([{"days": 90, "storageClass": "GLACIER"}, {"days": 90, "storageClass": "DEEP_ARCHIVE"}])),
             "may not have the same days",
         ),

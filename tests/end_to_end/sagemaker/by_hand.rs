@@ -102,9 +102,9 @@ async fn a_pair_kept_for_a_rollback_outlives_a_change_by_hand() {
     world.poke("assistant").await;
     world.wait("moved back", async || count(&world, "UpdateEndpoint") == 3).await;
     world.wait_ready("assistant").await;
-    let before = count(&world, "DescribeEndpoint");
+    let looks = count(&world, "DescribeEndpoint");
     world.poke("assistant").await;
-    world.wait("a further look", async || count(&world, "DescribeEndpoint") > before).await;
+    world.wait("a further look", async || count(&world, "DescribeEndpoint") > looks).await;
     world.wait_ready("assistant").await;
     let (models, configs) = pairs(&world).await;
     let ours: Vec<String> = configs.into_iter().filter(|it| it != "theirs").collect();

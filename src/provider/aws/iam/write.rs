@@ -7,7 +7,7 @@ use aws_sdk_iam::types::Tag;
 use super::{Iam, Target, action};
 use crate::grants::ROLE_PATH;
 use crate::plan::Step;
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::provider::{Applied, Class, Error, Failures, Parts};
 use crate::resource::role::{ATTACHED, Role, field};
 use crate::tags::{self, Tags};
@@ -18,7 +18,7 @@ impl Iam {
             .create_role()
             .role_name(target.role)
             .path(ROLE_PATH)
-            .assume_role_policy_document(desired.trust.as_written().to_string())
+            .assume_role_policy_document(policy::text(desired.trust.as_written()))
             .set_permissions_boundary(desired.permissions_boundary.clone())
             .set_tags(Some(tag_list(target, action::CREATE, &desired.tags)?))
             .send()
@@ -104,7 +104,7 @@ impl Iam {
             .put_role_policy()
             .role_name(target.role)
             .policy_name(name)
-            .policy_document(policy.as_written().to_string())
+            .policy_document(policy::text(policy.as_written()))
             .send()
             .await
             .map_err(|error| target.failure(action::PUT_POLICY, &error))?;
@@ -132,7 +132,7 @@ impl Iam {
         self.client
             .update_assume_role_policy()
             .role_name(target.role)
-            .policy_document(desired.as_written().to_string())
+            .policy_document(policy::text(desired.as_written()))
             .send()
             .await
             .map_err(|error| target.failure(action::UPDATE_TRUST, &error))?;

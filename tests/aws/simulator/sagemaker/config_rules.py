@@ -11,7 +11,10 @@ from simulator.sagemaker.service import MODEL, invalid
 MEMORY_STEP = 1024
 INSTANCE_FIELDS = ("InstanceType", "InitialInstanceCount", "VolumeSizeInGB", "AcceleratorType")
 # Instances with disks of their own take no other.
-OWN_DISKS = re.compile(r"ml\.(g4dn|g5|g6e?|p4de?|p5(e|en)?|(c5|m5|m6i|m6g|c6i|r5|r6i)d)\..+")
+OWN_DISKS = re.compile(
+    r"ml\.(g4(ad|dn)|g5|g6[ef]?|gr6f?|g7e?|p3dn|p4de?|p5(e|en)?|p6e?-\w+|trn\dn?|dl1|i\d\w*"
+    r"|[cmrx]\d[a-z]*d[a-z]*)\..+"
+)
 
 
 def check_config(call: Call) -> None:
