@@ -4,13 +4,13 @@
 
 use std::sync::LazyLock;
 
-use aiplatform::audit::audit;
 use aiplatform::audit::html::Page;
 use aiplatform::audit::text::Text as AuditText;
+use aiplatform::audit::{Bounds, audit};
 use aiplatform::desire::desire;
 use aiplatform::guardrails::Guardrails;
 use aiplatform::manifest;
-use aiplatform::operator_policy::policies;
+use aiplatform::operator_policy::{Extent, policies};
 use aiplatform::plan::{Intent, plan};
 use aiplatform::platform::{Platform, validate};
 use aiplatform::printable::{is_hidden, printable_json};
@@ -57,6 +57,9 @@ static OBJECTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
 
 const GUARDRAILS: &str = "rules:\n- namespaces: {names: [\"ml-*\"], labels: {tier: prod}}\n  accounts: [\"123456789012\"]\n  \
                           regions: [eu-west-1]\n  maxInstances: 8\n  executionRoles: []\n- {}\n";
+
+/// The same as they are read.
+static RULES: LazyLock<Guardrails> = LazyLock::new(|| Guardrails::read(Some(&file(GUARDRAILS))).expect("guardrails"));
 
 /// Some bytes of a text replaced, put in or taken out.
 fn mangled(text: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
@@ -201,7 +204,15 @@ fn write_all(platform: &Platform) {
     let desired = desire(platform, "cluster");
     let intent = Intent::keep(platform.management_policy);
     let plan = plan(&platform.namespace, &platform.name, &desired, &Observations::new(), &intent);
-    let audit = audit(platform, Some("arn:aws:iam::123456789012:policy/boundary"));
+    let guardrails = &*RULES;
+    let audit = audit(
+        platform,
+        &Bounds {
+            boundary: Some("arn:aws:iam::123456789012:policy/boundary"),
+            refused: guardrails.apply(platform.clone(), None).err().unwrap_or_default(),
+            unknown: guardrails.note_on(&platform.namespace, None),
+        },
+    );
     for colour in [false, true] {
         check_seen("plan", &PlanText { plan: &plan, colour }.to_string());
         check_seen("audit", &AuditText { audit: &audit, colour }.to_string());
@@ -212,7 +223,15 @@ fn write_all(platform: &Platform) {
         check_seen(what, &shown);
         assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), value);
     }
-    let _ = policies(&NEEDS, Some(std::slice::from_ref(platform)), Some("cluster"));
+    let extent = Extent {
+        platforms: Some(std::slice::from_ref(platform)),
+        guardrails,
+        cluster: Some("cluster"),
+        bucket_names: &[],
+    };
+    if let Err(error) = policies(&NEEDS, &extent) {
+        check_seen("a complaint", &error.to_string());
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod adapters;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod fuzz;

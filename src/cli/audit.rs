@@ -56,7 +56,9 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let (audits, problems) = run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests))?;
     let code = write(arguments, || audits.iter().cloned());
     // What could not be read may hold anything: a comparison without it is no comparison.
-    problems.iter().for_each(|problem| output::complain(problem));
+    for problem in &problems {
+        output::complain(problem);
+    }
     Ok(if problems.is_empty() { code } else { BAD_INPUT })
 }
 

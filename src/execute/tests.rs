@@ -344,7 +344,7 @@ async fn an_operator_that_ends_grants_nothing_on_what_it_did_not_see_made() {
 /// The failure of one part of a step in which others were written.
 fn part(name: &str) -> Failures {
     let mut parts = crate::provider::Parts::after_a_write();
-    parts.note::<()>(name, Err(failure(Class::Denied).into()));
+    parts.note::<()>(name, Err(failure(Class::Denied)));
     parts.end(Applied::Ready).unwrap_err()
 }
 

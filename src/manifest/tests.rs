@@ -244,11 +244,11 @@ fn one_platform_takes_as_much_as_a_cluster_would_store_and_not_much_more() {
 
 #[test]
 fn problems_are_told_up_to_a_number() {
-    let labels: String = (0..300).map(|index| format!("l{index}: {index}, ")).collect();
+    let labels = (0..300).map(|index| format!("l{index}: {index}, ")).collect::<Vec<_>>().concat();
     let found = wrong(&platform("").replace("{name: support}", &format!("{{name: support, labels: {{{labels}}}}}")));
     assert_eq!(found.len(), 201, "{found:?}");
     assert_eq!(found[200], "and 100 more problems");
-    let fields: String = (0..300).map(|index| format!("  x{index}: {index}\n")).collect();
+    let fields = (0..300).map(|index| format!("  x{index}: {index}\n")).collect::<Vec<_>>().concat();
     let both = format!("{}---\n{}", platform(&fields), platform(&fields).replace("support}", "other}"));
     assert_eq!(wrong(&both)[200], "and 400 more problems");
 }

@@ -196,7 +196,7 @@ fn buckets_are_named_by_account_and_within_the_patterns() {
     for statement in policies.iter().flat_map(|policy| policy::statements(&policy.document)) {
         // The list of the account's own buckets is about no bucket.
         let is_of_buckets = |action: &String| action.starts_with("s3:") && *action != "s3:ListAllMyBuckets";
-        let is_bound = texts(&statement["Action"]).iter().any(|action| is_of_buckets(action));
+        let is_bound = texts(&statement["Action"]).iter().any(is_of_buckets);
         assert_eq!(statement["Condition"]["StringEquals"].get(account).is_some(), is_bound, "{statement}");
     }
 }

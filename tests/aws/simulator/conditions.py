@@ -10,7 +10,7 @@ def conditions(call: Call, needed: Requirement, parts: dict[str, Service]) -> Co
     """The condition keys of a call when it asks for an action on a resource."""
     action, resource = needed
     known = requested_tags(call)
-    service = resource.split(":")[2] if resource.startswith("arn:") else ""
+    _, _, service, *_ = [*resource.split(":"), "", "", ""]
     part = parts.get(service)
     if part and part.conditions:
         known |= part.conditions(call, action, resource)
@@ -20,8 +20,18 @@ def conditions(call: Call, needed: Requirement, parts: dict[str, Service]) -> Co
 def requested_tags(call: Call) -> Conditions:
     """The tags that a call sets."""
     configuration = call.parameters.get("CreateBucketConfiguration") or {}
-    given = call.parameters.get("Tags") or call.parameters.get("tags") or configuration.get("Tags")
-    return {f"aws:RequestTag/{key}": value for key, value in pairs(given or {})}
+    specified = [
+        tag
+        for each in call.parameters.get("TagSpecifications") or []
+        for tag in each.get("Tags") or []
+    ]
+    given = (
+        call.parameters.get("Tags")
+        or call.parameters.get("tags")
+        or configuration.get("Tags")
+        or specified
+    )
+    return {f"aws:RequestTag/{key}": value for key, value in pairs(given)}
 
 
 def resource_tags(tags: Any) -> Conditions:
@@ -30,7 +40,10 @@ def resource_tags(tags: Any) -> Conditions:
 
 
 def pairs(tags: Any) -> list[tuple[str, str]]:
-    """Tags as AWS's services spell them: a map, or a list of keys and values."""
+    """Tags as AWS's services spell them: a map, or a list of keys and values.
+
+    Keys alone, of tags to take off, are none.
+    """
     if isinstance(tags, dict):
         return list(tags.items())
-    return [(tag["Key"], tag["Value"]) for tag in tags]
+    return [(tag["Key"], tag["Value"]) for tag in tags if isinstance(tag, dict) and "Value" in tag]

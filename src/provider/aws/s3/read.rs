@@ -47,7 +47,7 @@ impl S3 {
         let mut unknown = BTreeMap::new();
         let encryption = known(field::ENCRYPTION, encryption, &mut unknown);
         let contents = known(CONTENTS, contents.map(Some), &mut unknown);
-        Observed { contents, unknown, ..Observed::present(Resource::Bucket(Bucket { encryption, ..bucket }), owner) }
+        Observed { unknown, contents, ..Observed::present(Resource::Bucket(Bucket { encryption, ..bucket }), owner) }
     }
 
     /// The bucket with all its parts. One that cannot be read hides none of the others.

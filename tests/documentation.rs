@@ -1,0 +1,34 @@
+//! The documentation speaks of what is there.
+
+use std::path::Path;
+
+/// The text of every file below a folder whose name ends so.
+fn texts(folder: &Path, found: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
+            found.push_str(&std::fs::read_to_string(&path).expect("text"));
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_security_model_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        texts(&root.join(folder), &mut code);
+    }
+    let model = std::fs::read_to_string(root.join("docs/security.md")).expect("the security model");
+    let is_name = |word: &&str| {
+        let letters =
+            word.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+        letters && word.matches('_').count() >= 3 && !word.starts_with("aiplatform_")
+    };
+    let named: Vec<&str> = model.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() > 40, "{}", named.len());
+    let is_missing = |name: &&str| !code.contains(&format!("fn {name}(")) && !code.contains(&format!("def {name}("));
+    assert_eq!(named.into_iter().filter(is_missing).collect::<Vec<_>>(), Vec::<&str>::new());
+}
