@@ -2,6 +2,7 @@
 
 mod audit;
 mod diff;
+mod files;
 mod live;
 mod log;
 mod operator_policy;
@@ -148,7 +149,7 @@ struct GuardrailsArguments {
 impl GuardrailsArguments {
     /// What an operator with these arguments permits.
     fn enforced(&self) -> Result<Guardrails, Error> {
-        Ok(Guardrails::read(self.file.as_deref())?)
+        Ok(files::guardrails(self.file.as_deref())?)
     }
 
     /// What a command that changes nothing shows: without a file, everything.
@@ -238,7 +239,7 @@ fn crd() -> Result<u8, Error> {
 
 /// Reads the files, says what was skipped, and gives up on bad input.
 fn read(files: &[PathBuf]) -> Result<Input, Error> {
-    let input = manifest::read(files)?;
+    let input = files::manifests(files)?;
     for note in &input.skipped {
         output::complain(note);
     }

@@ -8,30 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use crate::failures::Failures;
 use crate::leadership::Authority;
+use crate::outcome::{Applied, Outcome, Outcomes};
 use crate::plan::attainment::{Standing, settled};
 use crate::plan::{Action, Plan, Refusal, Step};
-use crate::provider::{Applied, Failures, Place, Provider};
+use crate::provider::Provider;
 use crate::render;
 use crate::resource::{Key, bucket};
-
-/// What became of a step of the plan.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// It was taken.
-    Done(Applied),
-    /// Some of it, or all of it, was refused; the others went on.
-    Failed(Failures),
-    /// It was not taken, because these are not done.
-    Blocked(Vec<Key>),
-    /// It was not taken, because the operator is ending or does not lead any more.
-    Interrupted,
-    /// There was nothing to take.
-    NotTaken,
-}
-
-/// The outcome of every step, by resource.
-pub type Outcomes = BTreeMap<Key, Outcome>;
+use crate::scope::Place;
 
 /// Calls in flight for one platform at most, so that one large platform leaves room for the others.
 const CONCURRENT_STEPS: usize = 8;

@@ -8,44 +8,25 @@
 //!              status(previous, plan, outcomes) -> AIPlatformStatus   pure, one server-side-apply patch
 //! ```
 //!
-//! The pure half knows no client, no clock and no async; the I/O half decides nothing.
+//! The pure half is the crate `aiplatform-core`, which knows no client, no clock, no file and no async; the half here
+//! decides nothing.
 
-pub mod api;
 pub mod api_server;
-pub mod arn;
-pub mod audit;
-#[cfg(feature = "aws")]
 pub mod cli;
 pub mod controller;
-pub mod crd;
-pub mod desire;
-pub mod diff;
 pub mod execute;
-pub mod exposure;
-pub mod grants;
-pub mod guardrails;
 pub mod http;
 pub mod leadership;
-pub mod manifest;
 pub mod metrics;
-pub mod names;
-pub mod operator_policy;
-pub mod plan;
-pub mod platform;
-pub mod policy;
-pub mod printable;
-pub mod propagation;
 pub mod provider;
 pub mod readiness;
-pub mod recollection;
 pub mod reconcile;
-pub mod render;
-pub mod repeats;
-pub mod resource;
-pub mod schedule;
 pub mod stall;
-pub mod status;
-pub mod tags;
 
 #[cfg(test)]
-mod testing;
+use aiplatform_core::testing;
+pub use aiplatform_core::{
+    api, arn, audit, crd, desire, diff, exposure, failure, failures, grants, guardrails, manifest, names,
+    operator_policy, outcome, permissions, plan, platform, policy, printable, propagation, recollection, render,
+    repeats, resource, schedule, scope, status, tags,
+};

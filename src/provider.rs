@@ -1,42 +1,17 @@
 //! The seam between what is decided and what is done: reading and writing the world.
 
-#[cfg(feature = "aws")]
 pub mod aws;
 pub mod kubernetes;
-mod parts;
-#[cfg(feature = "aws")]
 pub mod world;
 
 use std::future::Future;
 
-use crate::api::AssumeRole;
+use crate::failure::Error;
+use crate::failures::Failures;
+use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Observations, Request};
-pub use parts::{Failures, Parts, Refused};
-
-/// The code of a call that got no answer in time.
-pub const TIMEOUT: &str = "Timeout";
-
-/// The code of a call that reached nobody.
-pub const UNREACHABLE: &str = "Unreachable";
-
-/// The code of a call that was not sent, because nobody answered those before it or because leadership had ended.
-pub const NOT_SENT: &str = "NotSent";
-
-/// Where a platform lives and under which name it owns things there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// AWS region.
-    pub region: String,
-    /// AWS account.
-    pub account_id: String,
-    /// The value of the owner tag.
-    pub owner: String,
-    /// The UID of the object, which no other object ever had; empty where there is no object.
-    pub uid: String,
-    /// The role that the operator works through.
-    pub assume_role: Option<AssumeRole>,
-}
+use crate::scope::Place;
 
 /// Reads and writes the world. It decides nothing: what to do stands in the step.
 pub trait Provider: Send + Sync {
@@ -56,150 +31,4 @@ pub trait Provider: Send + Sync {
     /// What AWS said about each refused part, classified. What was written stays written, and the next pass goes on
     /// from there.
     fn apply(&self, place: &Place, step: &Step) -> impl Future<Output = Result<Applied, Failures>> + Send;
-}
-
-/// What became of a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// The resource is as desired.
-    Ready,
-    /// It is on its way, and a later pass sees how far.
-    Progressing(String),
-    /// It is gone.
-    Gone,
-}
-
-/// What AWS or the cluster refused, and what that means for us.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.describe())]
-pub struct Error {
-    /// What the failure means.
-    pub class: Class,
-    /// The IAM action that was tried, such as `s3:PutBucketVersioning`.
-    pub action: String,
-    /// What it was tried on: an ARN, or a name where there is none.
-    pub subject: String,
-    /// AWS's error code.
-    pub code: String,
-    /// AWS's message.
-    pub message: String,
-}
-
-/// What a failure means for the resource and for the next try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Somebody has to grant a permission.
-    Denied,
-    /// AWS refuses what was asked; the same request fails again.
-    Invalid,
-    /// Somebody has to raise a limit.
-    Quota,
-    /// It belongs to somebody else.
-    NotOwned,
-    /// Another change is under way, or somebody was faster.
-    Conflict,
-    /// Too many calls.
-    Throttled,
-    /// It is not there.
-    NotFound,
-    /// Everything that passes by itself: the network, an internal error, a lost answer.
-    Transient,
-    /// It speaks of a role that was written a moment ago, which IAM has not told everybody yet.
-    Propagating,
-    /// A bug of ours.
-    Bug,
-}
-
-impl Class {
-    /// What an HTTP status means where nothing more exact is known. A conflict (409) alone does not say that it
-    /// passes: the tables of the services name those that do.
-    #[must_use]
-    pub fn of_status(status: u16) -> Self {
-        match status {
-            401 | 403 => Self::Denied,
-            404 => Self::NotFound,
-            408 => Self::Transient,
-            429 => Self::Throttled,
-            400..=499 | 501 => Self::Invalid,
-            _ => Self::Transient,
-        }
-    }
-}
-
-impl Error {
-    /// An adapter that was asked for something it does not know. Success would hide it.
-    #[must_use]
-    pub fn bug(action: &str, subject: &str, what: impl std::fmt::Display) -> Self {
-        Self {
-            class: Class::Bug,
-            action: action.into(),
-            subject: subject.into(),
-            code: "Bug".into(),
-            message: what.to_string(),
-        }
-    }
-
-    /// A step that an adapter cannot take.
-    #[must_use]
-    pub fn unknown_step(step: &Step) -> Self {
-        let known = |side: bool| if side { "something" } else { "nothing" };
-        let what = format!(
-            "no call does this, with {} desired and {} observed",
-            known(step.desired.is_some()),
-            known(step.observed.is_some())
-        );
-        Self::bug(step.action.name(), &step.key.to_string(), what)
-    }
-
-    /// A field that no call writes.
-    #[must_use]
-    pub fn unknown_field(step: &Step, field: &str) -> Self {
-        Self::bug(step.action.name(), &step.key.to_string(), format_args!("no call writes the field {field:?}"))
-    }
-
-    /// Whether nobody answered.
-    #[must_use]
-    pub fn is_unanswered(&self) -> bool {
-        self.class == Class::Transient && [TIMEOUT, UNREACHABLE, NOT_SENT].contains(&self.code.as_str())
-    }
-
-    /// The reason in conditions, events and metrics.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self.class {
-            Class::Denied => "AccessDenied",
-            Class::Invalid => "InvalidSpec",
-            Class::Quota => "QuotaExceeded",
-            Class::NotOwned => "NotOwned",
-            Class::Conflict => "Conflict",
-            Class::Throttled => "Throttled",
-            Class::NotFound => "NotFound",
-            Class::Transient => "Transient",
-            Class::Propagating => "Propagating",
-            Class::Bug => "Bug",
-        }
-    }
-
-    /// Whether somebody has to act before another try can succeed.
-    #[must_use]
-    pub fn needs_somebody(&self) -> bool {
-        matches!(self.class, Class::Denied | Class::Invalid | Class::Quota | Class::NotOwned | Class::Bug)
-    }
-
-    fn describe(&self) -> String {
-        let Self { action, subject, code, message, .. } = self;
-        let said = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
-        match self.class {
-            Class::Denied => format!("AWS denies {action} on {subject} ({said}): allow that action for the operator"),
-            Class::Throttled => format!("AWS throttles {action} on {subject} ({said}): tried again more slowly"),
-            Class::Bug => format!("{action} on {subject}: a bug of aiplatform, please report it ({said})"),
-            Class::Propagating => format!(
-                "{action} on {subject} failed ({said}): IAM may not have told everybody yet about what was just written; tried \
-                 again for two minutes"
-            ),
-            Class::Invalid | Class::Quota | Class::NotOwned | Class::Conflict | Class::NotFound | Class::Transient => {
-                format!("{action} on {subject} failed ({said})")
-            }
-        }
-    }
 }

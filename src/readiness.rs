@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::api::AIPlatform;
-use crate::provider::{Place, Provider};
+use crate::provider::Provider;
+use crate::scope::Place;
 
 /// How often the cluster and AWS are asked. AWS's answer holds longer, so this seldom becomes a call.
 const PERIOD: Duration = Duration::from_secs(5);

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{Error, OperatorPolicyArguments, SUCCESS, output, read};
 use crate::guardrails::Guardrails;
 use crate::operator_policy::{Extent, cautions, policies};
+use crate::permissions::NEEDS;
 use crate::platform::Platform;
-use crate::provider::aws::NEEDS;
 
 pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.shown()?;

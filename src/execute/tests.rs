@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::api::ManagementPolicy;
 use crate::desire::desire;
+use crate::failure::Class;
 use crate::plan::{Intent, Refusal, plan};
 use crate::platform::validate;
-use crate::provider::Class;
 use crate::resource::{Kind, Observations, Observed, Request, Resource};
 use crate::testing::{ACCOUNT, CLUSTER, REGION, bucket_key, failure, object, ours, refusal, step};
 
@@ -42,7 +42,7 @@ impl Script {
 }
 
 impl Provider for Script {
-    async fn account(&self, place: &Place) -> Result<String, crate::provider::Error> {
+    async fn account(&self, place: &Place) -> Result<String, crate::failure::Error> {
         Ok(place.account_id.clone())
     }
 
@@ -343,7 +343,7 @@ async fn an_operator_that_ends_grants_nothing_on_what_it_did_not_see_made() {
 }
 /// The failure of one part of a step in which others were written.
 fn part(name: &str) -> Failures {
-    let mut parts = crate::provider::Parts::after_a_write();
+    let mut parts = crate::failures::Parts::after_a_write();
     parts.note::<()>(name, Err(failure(Class::Denied)));
     parts.end(Applied::Ready).unwrap_err()
 }

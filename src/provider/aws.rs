@@ -19,12 +19,14 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use futures::StreamExt;
 
-use super::{Applied, Error, Failures, Place};
+use crate::failure::Error;
+use crate::failures::Failures;
 use crate::leadership::{Authority, LONGEST_CALL};
-use crate::operator_policy::{Need, On};
+use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::pod_identity_association::Place as Account;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request, Resource};
+use crate::scope::Place;
 use clients::{ClientSets, Clients};
 
 /// How the operator names itself to AWS, as seen in CloudTrail.
@@ -32,25 +34,6 @@ const APP_NAME: &str = "aiplatform";
 
 /// What one platform looks at side by side, so that a large one leaves room for the others.
 const CONCURRENT_LOOKS: usize = 16;
-
-/// What working through another role needs. Asking whose the credentials are needs nothing.
-const ASSUMING: &[Need] = &[Need {
-    sid: "WorkThroughRoles",
-    actions: &["sts:AssumeRole"],
-    on: &[On::AssumedRole],
-    when: &[],
-    reason: "works through the roles that platforms name in spec.assumeRole",
-}];
-
-/// What the calls of all adapters need, by service.
-pub const NEEDS: [(&str, &[Need]); 6] = [
-    ("s3", s3::NEEDS),
-    ("iam", iam::NEEDS),
-    ("eks", eks::NEEDS),
-    ("sagemaker", sagemaker::NEEDS),
-    ("autoscaling", autoscaling::NEEDS),
-    ("sts", ASSUMING),
-];
 
 /// AWS, with the credentials and endpoints the SDK finds in the environment.
 pub struct Aws {

@@ -8,11 +8,14 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::controller::FIELD_MANAGER;
+use crate::failure::{Class, Error, UNREACHABLE};
+use crate::failures::Failures;
 use crate::guardrails::Labels;
+use crate::outcome::Applied;
 use crate::plan::{Action, Step};
-use crate::provider::{Applied, Class, Error, Failures, Place, UNREACHABLE};
 use crate::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
 use crate::resource::{Observed, Owner, Request, Resource};
+use crate::scope::Place;
 use crate::tags;
 
 /// Says that a service account was made by us, and may go with its platform.

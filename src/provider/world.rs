@@ -2,11 +2,15 @@
 
 use futures::future::join_all;
 
+use super::Provider;
 use super::aws::Aws;
 use super::kubernetes::Kubernetes;
-use super::{Applied, Error, Failures, Place, Provider};
+use crate::failure::Error;
+use crate::failures::Failures;
+use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Kind, Observations, Observed, Request};
+use crate::scope::Place;
 
 /// Everything the operator reads and writes.
 pub struct World {

@@ -65,8 +65,7 @@ async fn grants_of_an_adopted_bucket_hold_up_only_its_ownership() {
 }
 
 fn any_bucket() -> Guardrails {
-    let file = crate::support::world::file(crate::support::world::ANY_BUCKET);
-    Guardrails::read(Some(&file)).expect("guardrails")
+    Guardrails::parse("guardrails", crate::support::world::ANY_BUCKET).expect("guardrails")
 }
 
 #[tokio::test]

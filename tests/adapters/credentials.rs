@@ -1,9 +1,10 @@
 //! Missing credentials are for somebody to give; credentials that could not be fetched, and an AWS that cannot be
 //! reached, pass.
 
+use aiplatform::failure::{Class, Error};
 use aiplatform::leadership::Authority;
 use aiplatform::provider::aws::Aws;
-use aiplatform::provider::{Class, Error, Place};
+use aiplatform::scope::Place;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};

@@ -2,8 +2,8 @@
 
 use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::Place;
 use aiplatform::resource::{Key, Kind};
+use aiplatform::scope::Place;
 use serde_json::{Value, json};
 
 use super::Run;

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use aiplatform::api::{AIPlatform, RECONCILE_AT};
 use aiplatform::desire::desire;
+use aiplatform::failure::Class;
 use aiplatform::guardrails::{Guardrails, Rule, Rules};
 use aiplatform::platform::validate;
-use aiplatform::provider::Class;
 use aiplatform::resource::{Key, Kind, Owner, Resource};
 use aiplatform::schedule::Next;
 use proptest::collection::vec;

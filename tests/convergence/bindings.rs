@@ -1,7 +1,7 @@
 //! Roles, and what gives them to pods: in which order they come and go, and what of others stays.
 
 use aiplatform::api::AIPlatform;
-use aiplatform::provider::Class;
+use aiplatform::failure::Class;
 use aiplatform::resource::Kind;
 use aiplatform::resource::service_account::ROLE_ANNOTATION;
 use serde_json::json;

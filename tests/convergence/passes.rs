@@ -2,9 +2,9 @@
 
 use aiplatform::api::FINALIZER;
 use aiplatform::api::status::{AccountCheck, Phase};
+use aiplatform::failure::Class;
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
-use aiplatform::provider::Class;
 use aiplatform::reconcile::{Obstacle, look};
 use aiplatform::schedule::Next;
 use serde_json::json;

@@ -19,9 +19,13 @@ mod service_account;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use aiplatform::failure::{Class, Error};
+use aiplatform::failures::Failures;
+use aiplatform::outcome::Applied;
 use aiplatform::plan::Step;
-use aiplatform::provider::{Applied, Class, Error, Failures, Place, Provider};
+use aiplatform::provider::Provider;
 use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 pub use association::StoredAssociation;

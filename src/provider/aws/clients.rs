@@ -14,7 +14,7 @@ use super::connection::{self, Connection, Line};
 use super::{APP_NAME, autoscaling, eks, iam, s3, sagemaker};
 use crate::api::AssumeRole;
 use crate::leadership::Authority;
-use crate::provider::Place;
+use crate::scope::Place;
 
 /// How long a set of clients is kept that nobody uses: longer than the usual resync period.
 const KEPT: Duration = Duration::from_mins(15);

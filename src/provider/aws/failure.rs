@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::connection::Unsent;
-use crate::provider::{Class, Error, NOT_SENT, TIMEOUT, UNREACHABLE};
+use crate::failure::{Class, Error, NOT_SENT, TIMEOUT, UNREACHABLE};
 
 /// Classifies an error by the service's own table of codes first, then by what holds for every service.
 pub(super) fn classify<E>(

@@ -1,6 +1,6 @@
 //! Whatever fails, and wherever the process dies: what comes after leads to the same end.
 
-use aiplatform::provider::Class;
+use aiplatform::failure::Class;
 use aiplatform::resource::endpoint::Status;
 
 use super::spec::{MORNING, Served, image, scaled, served};

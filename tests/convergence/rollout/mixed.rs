@@ -1,6 +1,6 @@
 //! Edits, load, schedules, failures and the end of the process in any order.
 
-use aiplatform::provider::Class;
+use aiplatform::failure::Class;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

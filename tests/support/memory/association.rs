@@ -1,10 +1,13 @@
 //! Associations of EKS Pod Identity: one for each service account, known to EKS by an id that EKS chose.
 
 use aiplatform::diff::Change;
+use aiplatform::failure::{Class, Error};
+use aiplatform::failures::{Failures, Parts};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
 use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 use super::{Memory, owner};

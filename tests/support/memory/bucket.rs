@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aiplatform::failure::{Class, Error};
+use aiplatform::failures::{Failures, Parts};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::bucket::{Bucket, Encryption, LifecycleRule, PublicAccessBlock, RULE_PREFIX, field, our_sid};
 use aiplatform::resource::{CONTENTS, Contents, Key, Observed, Owner, Request, Resource};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Endpoints as SageMaker runs them: the states they go through, and what they refuse meanwhile.
 
-use aiplatform::provider::Class;
+use aiplatform::failure::Class;
 use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::endpoint_config::{Capacity, Content};
 use aiplatform::tags::Tags;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use aiplatform::diff::Change;
+use aiplatform::failure::Error;
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Error, Place};
 use aiplatform::resource::endpoint::{Attempt, Attempting, Capacity, Endpoint, Facts, Status, field, parse_history};
 use aiplatform::resource::scaling::Bounds;
 use aiplatform::resource::{Key, Kind, Observed, ObservedState, Request, Resource};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::{is_revision, timestamp};
@@ -101,7 +103,7 @@ impl Memory {
                     self.write(place, "sagemaker:DeleteEndpoint", key, |world| world.delete_endpoint(&key.name));
                 match delete.await {
                     Ok(()) => Ok(Applied::Progressing("Deleting".into())),
-                    Err(error) if error.class == aiplatform::provider::Class::NotFound => Ok(Applied::Gone),
+                    Err(error) if error.class == aiplatform::failure::Class::NotFound => Ok(Applied::Gone),
                     Err(error) => Err(error),
                 }
             }

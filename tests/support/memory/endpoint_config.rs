@@ -1,10 +1,13 @@
 //! Endpoint configurations: never changed but for their tags, and not needed by an endpoint that runs already.
 
 use aiplatform::diff::Change;
+use aiplatform::failure::{Class, Error};
+use aiplatform::failures::{Failures, Parts};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::endpoint_config::{Content, EndpointConfig, field};
 use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::timestamp;

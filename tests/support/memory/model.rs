@@ -1,9 +1,11 @@
 //! Models: made of what SageMaker can reach, and never changed but for their tags.
 
+use aiplatform::failure::{Class, Error};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Place};
 use aiplatform::resource::model::{Content, Model};
 use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::timestamp;

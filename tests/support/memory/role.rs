@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aiplatform::diff::Change;
 use aiplatform::exposure;
+use aiplatform::failure::{Class, Error};
+use aiplatform::failures::{Failures, Parts};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::policy::Policy;
-use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::role::{ATTACHED, Role, field};
 use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 use super::{Memory, owner};

@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aiplatform::failure::{Class, Error};
 use aiplatform::grants::revision_policy_name;
-use aiplatform::provider::{Applied, Class, Error, Place};
+use aiplatform::outcome::Applied;
 use aiplatform::resource::endpoint_config::revision_of;
 use aiplatform::resource::scaling::Scaled;
 use aiplatform::resource::{Key, Kind, Owner};
+use aiplatform::scope::Place;
 use aiplatform::tags::{OWNER, Tags};
 use jiff::Timestamp;
 

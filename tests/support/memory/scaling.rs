@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use aiplatform::diff::Change;
+use aiplatform::failure::{Class, Error};
+use aiplatform::failures::{Failures, Parts};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Failures, Parts, Place};
 use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::scaling::{
     Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking, field,
 };
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
+use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
 use super::{Memory, World};

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aiplatform::failure::{Class, Error};
+use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::provider::{Applied, Class, Error, Place};
 use aiplatform::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
 use aiplatform::resource::{Observed, Owner, Request, Resource};
+use aiplatform::scope::Place;
 use aiplatform::tags;
 
 use super::{Memory, owner};

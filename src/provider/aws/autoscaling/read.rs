@@ -7,9 +7,10 @@ use futures::future::join_all;
 
 use super::refusal::refused;
 use super::{Autoscaling, action};
-use crate::provider::{Class, Error, Place};
+use crate::failure::{Class, Error};
 use crate::resource::scaling::{Bounds, Dimension, Scaled, Tracking};
 use crate::resource::{Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
+use crate::scope::Place;
 use crate::tags::{self, Tags};
 
 /// The most resources that one call describes the targets of.

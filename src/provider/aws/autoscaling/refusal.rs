@@ -6,7 +6,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::super::failure;
 use super::action;
-use crate::provider::{Applied, Class, Error};
+use crate::failure::{Class, Error};
+use crate::outcome::Applied;
 
 /// What came of a call about `subject`.
 pub(super) fn refused<E>(action: &str, subject: &str, error: &SdkError<E, Response>) -> Error

@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::write::policy_part;
 use super::{Iam, Target, action};
 use crate::exposure;
+use crate::failure::{Class, Error};
 use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
-use crate::provider::{Class, Error, Place};
 use crate::resource::role::{ATTACHED, Role, field};
 use crate::resource::{Observed, ObservedState, Owner, Request, Resource};
+use crate::scope::Place;
 use crate::tags::{self, Tags};
 
 impl Iam {

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_iam::types::Tag;
 
 use super::{Iam, Target, action};
+use crate::failure::{Class, Error};
+use crate::failures::{Failures, Parts};
 use crate::grants::ROLE_PATH;
+use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::policy::{self, Policy};
-use crate::provider::{Applied, Class, Error, Failures, Parts};
 use crate::resource::role::{ATTACHED, Role, field};
 use crate::tags::{self, Tags};
 

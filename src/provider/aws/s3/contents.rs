@@ -7,7 +7,9 @@ use futures::StreamExt;
 
 use super::super::failure;
 use super::{S3, Target, action, table};
-use crate::provider::{Applied, Class, Error, Failures, Parts};
+use crate::failure::{Class, Error};
+use crate::failures::{Failures, Parts};
+use crate::outcome::Applied;
 use crate::resource::Contents;
 
 /// Pages of a thousand that are counted before the answer is "at least".

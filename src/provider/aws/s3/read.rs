@@ -10,9 +10,10 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
 use super::{S3, Target, action, lifecycle};
-use crate::provider::{Class, Error, Place};
+use crate::failure::{Class, Error};
 use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
 use crate::resource::{CONTENTS, Observed, ObservedState, Owner, Request, Resource};
+use crate::scope::Place;
 use crate::tags::{self, Tags};
 use crate::{exposure, policy};
 

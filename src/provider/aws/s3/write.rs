@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use super::read::Tagged;
 use super::{S3, Target, action};
+use crate::failure::Error;
+use crate::failures::{Failures, Parts};
+use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::policy;
-use crate::provider::{Applied, Error, Failures, Parts};
 use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
 use crate::tags::{self, Tags};
 

@@ -10,11 +10,12 @@ use super::refusal::{if_there, refused};
 use super::time::timestamp;
 use super::{SageMaker, action, config, endpoint, model};
 use crate::arn;
-use crate::provider::{Error, Place};
+use crate::failure::Error;
 use crate::resource::endpoint::REVISIONS;
 use crate::resource::{
     Endpoint, EndpointConfig, Key, Kind, Model, Observed, ObservedState, Owner, Request, Resource, Revision,
 };
+use crate::scope::Place;
 use crate::tags;
 
 impl SageMaker {

@@ -6,7 +6,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::super::failure;
 use super::action;
-use crate::provider::{Class, Error};
+use crate::failure::{Class, Error};
 
 /// What came of a call about `subject`, an ARN.
 pub(super) fn refused<E>(action: &str, subject: &str, error: &SdkError<E, Response>) -> Error

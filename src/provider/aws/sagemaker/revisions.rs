@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::refusal::refused;
 use super::{SageMaker, action};
+use crate::failure::Error;
 use crate::names::is_revision_of;
-use crate::provider::{Error, Place};
 use crate::resource::{Key, Kind};
+use crate::scope::Place;
 
 impl SageMaker {
     /// The keys of all revisions that belong to an endpoint and were not asked about, and why some may be missing.

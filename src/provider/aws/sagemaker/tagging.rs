@@ -4,7 +4,8 @@ use aws_sdk_sagemaker::types::Tag;
 
 use super::refusal::refused;
 use super::{SageMaker, action};
-use crate::provider::{Error, Parts};
+use crate::failure::Error;
+use crate::failures::Parts;
 use crate::resource::endpoint::field::TAGS;
 use crate::tags::{self, Tags};
 

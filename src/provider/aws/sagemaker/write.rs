@@ -8,10 +8,13 @@ use super::refusal::{if_there, refused};
 use super::tagging::tag_list;
 use super::{SageMaker, action, config, model};
 use crate::diff::Change;
+use crate::failure::Error;
+use crate::failures::{Failures, Parts};
+use crate::outcome::Applied;
 use crate::plan::Step;
-use crate::provider::{Applied, Error, Failures, Parts, Place};
 use crate::resource::endpoint::{self, Attempting};
 use crate::resource::{Endpoint, EndpointConfig, Kind, Model, endpoint_config};
+use crate::scope::Place;
 use crate::tags::{self, Tags};
 
 impl SageMaker {

@@ -1,0 +1,314 @@
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use crate::permissions::NEEDS;
+use crate::platform::validate;
+use crate::policy;
+use crate::testing::{self, REPOSITORY};
+
+const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
+
+/// A role that the user made for a model.
+const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
+
+/// Actions that IAM knows no resource for.
+const LISTS: [&str; 6] = [
+    "s3:ListAllMyBuckets",
+    "sagemaker:ListModels",
+    "sagemaker:ListEndpointConfigs",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
+];
+
+/// A platform with everything that needs permissions, under this name.
+fn platform(name: &str, further: Value) -> Platform {
+    let mut spec = json!({
+        "identity": {"podIdentity": {"clusterArn": "arn:aws:eks:eu-west-1:123456789012:cluster/prod"}},
+        "storage": {"buckets": [
+            {"name": "kept"},
+            {"name": "scratch", "bucketName": format!("{name}-scratch"), "deletionPolicy": "DeleteWithContents"},
+        ]},
+        "access": [
+            {"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]},
+            {"name": "batch", "principalArns": ["arn:aws:iam::123456789012:role/batch"], "buckets": [{"name": "scratch"}]},
+        ],
+        "models": [
+            {"name": "rank", "sagemaker": {"image": IMAGE, "instance": {"type": "ml.g5.xlarge"}}},
+            {"name": "tag", "sagemaker": {"image": IMAGE, "executionRoleArn": THEIR_ROLE,
+                "serverless": {"memoryMiB": 1024, "maxConcurrency": 5}}},
+        ],
+    });
+    let Value::Object(fields) = further else { panic!("fields of a spec: {further}") };
+    for (field, value) in fields {
+        spec[field] = value;
+    }
+    let mut object = testing::object(spec);
+    object.metadata.name = Some(name.into());
+    validate(&object).unwrap()
+}
+
+const EVERYTHING: Extent =
+    Extent { platforms: None, guardrails: &Guardrails::Unbounded, cluster: None, bucket_names: &[] };
+
+fn of(extent: &Extent) -> Vec<OperatorPolicy> {
+    policies(&NEEDS, extent).unwrap()
+}
+
+fn narrowed(platforms: &[Platform], cluster: Option<&str>) -> Vec<OperatorPolicy> {
+    of(&Extent { platforms: Some(platforms), cluster, ..EVERYTHING })
+}
+
+fn names(policies: &[OperatorPolicy]) -> Vec<&str> {
+    policies.iter().map(|policy| policy.name.as_str()).collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// One element of all statements of all documents.
+fn all(policies: &[OperatorPolicy], element: &str) -> BTreeSet<String> {
+    let statements = policies.iter().flat_map(|policy| policy::statements(&policy.document));
+    statements.flat_map(|statement| texts(&statement[element])).collect()
+}
+
+fn check_limits(policies: &[OperatorPolicy]) {
+    let mut seen = BTreeSet::new();
+    for OperatorPolicy { name, document } in policies {
+        assert!(policy::size(document) < POLICY_LIMIT, "{name}: {}", policy::size(document));
+        assert!(seen.insert(name), "{name} is there twice");
+        assert!(name.len() <= 128, "{name}");
+        let mut sids = BTreeSet::new();
+        for statement in policy::statements(document) {
+            let sid = statement["Sid"].as_str().unwrap().to_string();
+            assert!(sid.chars().all(|character| character.is_ascii_alphanumeric()), "{sid}");
+            assert!(sids.insert(sid.clone()), "{name}: {sid} is there twice");
+            for action in texts(&statement["Action"]) {
+                assert!(!action.contains(['*', '?']), "{name}: {sid}: {action}");
+            }
+            let lists = texts(&statement["Action"]).iter().all(|action| LISTS.contains(&action.as_str()));
+            assert_eq!(texts(&statement["Resource"]).contains(&"*".to_string()), lists, "{name}: {sid}");
+        }
+    }
+}
+
+#[test]
+fn for_any_platform() {
+    let policies = of(&EVERYTHING);
+    check_limits(&policies);
+    insta::assert_json_snapshot!(policies);
+}
+
+#[test]
+fn for_a_platform_and_no_more() {
+    let through = json!({"assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/teams/deployer"}, "access": [], "models": [],
+        "storage": {"buckets": [{"name": "kept"}]}});
+    let policies = narrowed(&[platform("one", json!({})), platform("two", through)], Some("prod"));
+    check_limits(&policies);
+    insta::assert_json_snapshot!(policies);
+}
+
+fn guardrails(rules: Value) -> Guardrails {
+    Guardrails::Given(crate::guardrails::Rules { rules: serde_json::from_value(rules).unwrap() })
+}
+
+fn boundary(name: &str) -> String {
+    format!("arn:aws:iam::123456789012:policy/{name}")
+}
+
+const BOUND: [&str; 3] = ["MakeRoles", "WriteRolePolicies", "BindOwnRoles"];
+
+/// The boundaries of the statements that make and widen roles, which agree; nothing where there are none.
+fn boundaries(policies: &[OperatorPolicy]) -> Vec<String> {
+    let found =
+        BOUND.map(|sid| texts(&statement(policies, sid)["Condition"]["StringEquals"]["iam:PermissionsBoundary"]));
+    assert!(found.iter().all(|each| *each == found[0]), "{found:?}");
+    let unbinds = all(policies, "Action").contains("iam:DeleteRolePermissionsBoundary");
+    assert_eq!(unbinds, found[0].is_empty(), "where every role has one, nobody takes it off");
+    found[0].clone()
+}
+
+#[test]
+fn every_boundary_that_a_rule_puts_on_roles_is_known_and_one_rule_without_makes_all_unknown() {
+    let of_rules = |rules: Value| boundaries(&of(&Extent { guardrails: &guardrails(rules), ..EVERYTHING }));
+    let (one, two) = (boundary("one"), boundary("two"));
+    let search = json!({"namespaces": {"names": ["search"]}, "permissionsBoundaryArn": one});
+    assert_eq!(of_rules(json!([search, {"permissionsBoundaryArn": two}])), [one, two]);
+    assert!(of_rules(json!([search, {}])).is_empty());
+    assert!(boundaries(&of(&EVERYTHING)).is_empty());
+    assert!(boundaries(&of(&Extent { guardrails: &Guardrails::Absent, ..EVERYTHING })).is_empty());
+}
+
+#[test]
+fn the_boundary_of_platforms_is_known_where_each_with_roles_has_one_whatever_its_labels_are() {
+    let own = |name: &str| json!({"permissionsBoundaryArn": boundary(name)});
+    let without_roles = platform("bare", json!({"access": [], "models": []}));
+    let of_platforms = |platforms: &[Platform], guardrails: &Guardrails| {
+        boundaries(&of(&Extent { platforms: Some(platforms), guardrails, ..EVERYTHING }))
+    };
+    let (one, two) = (platform("one", own("one")), platform("two", own("two")));
+    let unbounded = platform("unbounded", json!({}));
+    assert_eq!(
+        of_platforms(&[one.clone(), two, without_roles], &Guardrails::Unbounded),
+        [boundary("one"), boundary("two")]
+    );
+    assert!(of_platforms(&[one, unbounded.clone()], &Guardrails::Unbounded).is_empty());
+
+    let labelled = json!({"namespaces": {"labels": {"tier": "prod"}}, "permissionsBoundaryArn": boundary("prod")});
+    let rest = json!({"permissionsBoundaryArn": boundary("rest")});
+    let either = guardrails(json!([labelled, rest]));
+    assert_eq!(of_platforms(std::slice::from_ref(&unbounded), &either), [boundary("prod"), boundary("rest")]);
+    assert!(of_platforms(&[unbounded], &guardrails(json!([labelled, {}]))).is_empty());
+    // As it is when the second rule was applied, for the labels that the first one asks for are not known.
+    let free = json!({"namespaces": {"labels": {"tier": "prod"}}});
+    assert!(of_platforms(&[platform("x", own("rest"))], &guardrails(json!([free, rest]))).is_empty());
+    assert_eq!(of_platforms(&[platform("x", own("mine"))], &guardrails(json!([free, {}]))), [boundary("mine")]);
+}
+
+#[test]
+fn buckets_are_named_by_account_and_within_the_patterns() {
+    let rules = guardrails(
+        json!([{"accounts": ["123456789012"], "bucketNames": ["acme-*"], "namespaces": {"names": ["search"]}}]),
+    );
+    let policies = of(&Extent { guardrails: &rules, ..EVERYTHING });
+    let change = statement(&policies, "ChangeBuckets");
+    assert_eq!(texts(&change["Resource"]), ["arn:aws:s3:::acme-*", "arn:aws:s3:::search-*-????????"]);
+    assert_eq!(change["Condition"]["StringEquals"]["aws:ResourceAccount"], "123456789012");
+    let contents = statement(&policies, "DeleteContents");
+    assert_eq!(texts(&contents["Resource"]), ["arn:aws:s3:::acme-*/*", "arn:aws:s3:::search-*-????????/*"]);
+    let given = ["mine-*".to_string()];
+    let policies = of(&Extent { guardrails: &rules, bucket_names: &given, ..EVERYTHING });
+    assert_eq!(statement(&policies, "ChangeBuckets")["Resource"], "arn:aws:s3:::mine-*");
+    let account = "aws:ResourceAccount";
+    assert_eq!(
+        statement(&of(&EVERYTHING), "ReadBuckets")["Condition"]["StringEquals"][account],
+        "${aws:PrincipalAccount}"
+    );
+    for statement in policies.iter().flat_map(|policy| policy::statements(&policy.document)) {
+        // The list of the account's own buckets is about no bucket.
+        let is_of_buckets = |action: &String| action.starts_with("s3:") && *action != "s3:ListAllMyBuckets";
+        let is_bound = texts(&statement["Action"]).iter().any(is_of_buckets);
+        assert_eq!(statement["Condition"]["StringEquals"].get(account).is_some(), is_bound, "{statement}");
+    }
+}
+
+#[test]
+fn what_is_not_declared_is_not_allowed() {
+    let bare = platform("bare", json!({"storage": {"buckets": [{"name": "kept"}]}, "access": [], "models": []}));
+    let policies = narrowed(&[bare], None);
+    assert_eq!(names(&policies), ["aiplatform-operator-s3"]);
+    assert!(!all(&policies, "Action").contains("s3:DeleteObjectVersion"), "nothing goes with its contents");
+    let nothing = platform("nothing", json!({"storage": {}, "access": [], "models": []}));
+    assert_eq!(narrowed(&[nothing], None), []);
+}
+
+/// The statement with this Sid.
+fn statement(policies: &[OperatorPolicy], sid: &str) -> Value {
+    let mut statements = policies.iter().flat_map(|policy| policy::statements(&policy.document));
+    statements.find(|statement| statement["Sid"] == sid).unwrap_or_else(|| panic!("no {sid}"))
+}
+
+#[test]
+fn a_model_can_be_made_in_every_revision_and_its_endpoint_is_named() {
+    let platform = platform("one", json!({}));
+    let policies = narrowed(std::slice::from_ref(&platform), None);
+    let revised = crate::desire::sagemaker::revised_name(&platform, "rank");
+    let endpoint = crate::desire::sagemaker::endpoint_name(&platform, "rank");
+    let prefix = "arn:aws:sagemaker:eu-west-1:123456789012:";
+    let on = |sid: &str| texts(&statement(&policies, sid)["Resource"]);
+    assert!(on("MakeModels").contains(&format!("{prefix}model/{revised}-*")));
+    assert!(on("MakeConfigs").contains(&format!("{prefix}endpoint-config/{revised}-*")));
+    for sid in ["MakeEndpoints", "MoveOwnEndpoints"] {
+        assert!(on(sid).contains(&format!("{prefix}endpoint/{endpoint}")), "{sid}");
+        assert!(on(sid).contains(&format!("{prefix}endpoint-config/{revised}-*")), "{sid} asks for both");
+    }
+    let alarms = format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:TargetTracking-endpoint/{endpoint}/*");
+    assert!(on("LetScalingAlarm").contains(&alarms));
+}
+
+#[test]
+fn a_model_is_handed_its_own_role_or_the_users() {
+    let platform = platform("one", json!({}));
+    let passed = statement(&narrowed(std::slice::from_ref(&platform), None), "PassExecutionRoles");
+    let own = crate::grants::execution_role_name(&platform, "rank");
+    let expected = [format!("arn:aws:iam::123456789012:role/aiplatform/{own}"), THEIR_ROLE.to_string()];
+    assert_eq!(texts(&passed["Resource"]), expected);
+    assert_eq!(passed["Condition"], json!({"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}));
+    let for_any = of(&EVERYTHING);
+    let passed = statement(&for_any, "PassExecutionRoles");
+    assert_eq!(
+        passed["Resource"], "arn:aws:iam::*:role/aiplatform/*",
+        "whose roles users name is only known from files"
+    );
+}
+
+#[test]
+fn what_is_there_already_is_not_tagged_as_if_it_were_made() {
+    let made = statement(&of(&EVERYTHING), "TagWhatIsMade");
+    let calls = json!(["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]);
+    assert_eq!(made["Condition"]["StringEquals"]["sagemaker:TaggingAction"], calls);
+    assert!(made["Condition"]["StringLike"]["aws:RequestTag/aiplatform.dev/owner"].is_string());
+}
+
+#[test]
+fn each_partition_has_its_own_arns() {
+    let spec = json!({"region": "cn-north-1", "identity": {"podIdentity": {"clusterArn": "arn:aws-cn:eks:cn-north-1:123456789012:cluster/prod"}},
+        "access": [{"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "kept"}]}],
+        "models": [{"name": "rank", "sagemaker": {"image": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/rank:1",
+            "instance": {"type": "ml.g4dn.xlarge"}}}]});
+    let resources = all(&narrowed(&[platform("china", spec)], None), "Resource");
+    let elsewhere = resources.iter().filter(|resource| !resource.starts_with("arn:aws-cn:"));
+    assert_eq!(elsewhere.collect::<Vec<_>>(), ["*"], "lists have no resource");
+}
+
+#[test]
+fn many_platforms_take_several_policies_of_which_none_is_too_large() {
+    let platforms: Vec<Platform> =
+        (0..150).map(|number| platform(&format!("a-platform-with-a-long-name-{number}"), json!({}))).collect();
+    let policies = narrowed(&platforms, Some("a-cluster-with-a-name"));
+    check_limits(&policies);
+    assert!(names(&policies).contains(&"aiplatform-operator-s3-2"));
+    let resources = all(&policies, "Resource");
+    for platform in &platforms {
+        for bucket in &platform.buckets {
+            assert!(resources.contains(&format!("arn:aws:s3:::{}", bucket.bucket_name)));
+        }
+    }
+    let everything = all(&of(&EVERYTHING), "Action");
+    assert_eq!(all(&policies, "Action"), everything);
+}
+
+#[test]
+fn every_action_that_an_adapter_names_is_declared() {
+    let declared: BTreeSet<&str> =
+        NEEDS.iter().flat_map(|(_, needs)| *needs).flat_map(|need| need.actions).copied().collect();
+    let mut named = BTreeSet::from(["sts:AssumeRole".to_string()]);
+    for file in ["s3", "iam", "eks", "sagemaker", "autoscaling"] {
+        let text = std::fs::read_to_string(format!("{REPOSITORY}/core/src/permissions/{file}.rs")).unwrap();
+        let constants = text.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once("&str = \""));
+        named.extend(constants.map(|(_, action)| action.trim_end_matches("\";").to_string()));
+    }
+    assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
+    for (_, needs) in NEEDS {
+        for need in needs {
+            assert!(!need.reason.is_empty() && !need.on.is_empty(), "{}", need.sid);
+        }
+    }
+}
+
+#[test]
+fn what_fits_nowhere_is_told() {
+    let long: &'static str = Box::leak("s3:".to_string().into_boxed_str());
+    let actions: &'static [&'static str] = Box::leak(vec![long; 2_000].into_boxed_slice());
+    let need = Need { sid: "Long", actions, on: &[On::Bucket], when: &[], reason: "a test" };
+    let error = policies(&[("s3", &[need])], &EVERYTHING).unwrap_err();
+    assert_eq!(error.reason(), "TooLarge");
+    assert!(error.to_string().contains("Long"), "{error}");
+}

@@ -1,0 +1,35 @@
+//! Outcomes of steps.
+
+use std::collections::BTreeMap;
+
+use crate::failures::Failures;
+use crate::resource::Key;
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The resource is as desired.
+    Ready,
+    /// It is on its way, and a later pass sees how far.
+    Progressing(String),
+    /// It is gone.
+    Gone,
+}
+
+/// What became of a step of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was taken.
+    Done(Applied),
+    /// Some of it, or all of it, was refused; the others went on.
+    Failed(Failures),
+    /// It was not taken, because these are not done.
+    Blocked(Vec<Key>),
+    /// It was not taken, because the operator is ending or does not lead any more.
+    Interrupted,
+    /// There was nothing to take.
+    NotTaken,
+}
+
+/// The outcome of every step, by resource.
+pub type Outcomes = BTreeMap<Key, Outcome>;

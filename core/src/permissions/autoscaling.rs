@@ -1,0 +1,133 @@
+//! Permissions that the calls to Application Auto Scaling need.
+
+use crate::operator_policy::{Need, On, When};
+
+/// The service that scales SageMaker endpoints, as service-linked roles name it.
+pub const SCALER: &str = "sagemaker.application-autoscaling.amazonaws.com";
+
+/// The IAM actions behind the calls of this adapter.
+pub mod action {
+    /// `DescribeScalableTargets`.
+    pub const DESCRIBE_TARGETS: &str = "application-autoscaling:DescribeScalableTargets";
+    /// `DescribeScalingPolicies`.
+    pub const DESCRIBE_POLICIES: &str = "application-autoscaling:DescribeScalingPolicies";
+    /// `DescribeScheduledActions`.
+    pub const DESCRIBE_ACTIONS: &str = "application-autoscaling:DescribeScheduledActions";
+    /// `ListTagsForResource`.
+    pub const LIST_TAGS: &str = "application-autoscaling:ListTagsForResource";
+    /// `RegisterScalableTarget`.
+    pub const REGISTER: &str = "application-autoscaling:RegisterScalableTarget";
+    /// `DeregisterScalableTarget`; deleting an endpoint asks for it too.
+    pub const DEREGISTER: &str = "application-autoscaling:DeregisterScalableTarget";
+    /// `PutScalingPolicy`.
+    pub const PUT_POLICY: &str = "application-autoscaling:PutScalingPolicy";
+    /// `DeleteScalingPolicy`.
+    pub const DELETE_POLICY: &str = "application-autoscaling:DeleteScalingPolicy";
+    /// `PutScheduledAction`.
+    pub const PUT_ACTION: &str = "application-autoscaling:PutScheduledAction";
+    /// `DeleteScheduledAction`.
+    pub const DELETE_ACTION: &str = "application-autoscaling:DeleteScheduledAction";
+    /// `TagResource`, and tags in `RegisterScalableTarget`.
+    pub const TAG: &str = "application-autoscaling:TagResource";
+    /// `UntagResource`.
+    pub const UNTAG: &str = "application-autoscaling:UntagResource";
+    /// Registering looks at the endpoint, with the caller's permission.
+    pub const DESCRIBE_ENDPOINT: &str = "sagemaker:DescribeEndpoint";
+    /// Registering looks at what the endpoint runs.
+    pub const DESCRIBE_CONFIG: &str = "sagemaker:DescribeEndpointConfig";
+    /// Registering asks whether the caller could scale the endpoint.
+    pub const SCALE: &str = "sagemaker:UpdateEndpointWeightsAndCapacities";
+    /// A policy makes alarms, with the caller's permission.
+    pub const PUT_ALARM: &str = "cloudwatch:PutMetricAlarm";
+    /// A policy looks at its alarms.
+    pub const DESCRIBE_ALARMS: &str = "cloudwatch:DescribeAlarms";
+    /// Whatever takes a policy away takes its alarms away.
+    pub const DELETE_ALARMS: &str = "cloudwatch:DeleteAlarms";
+    /// The first target of an account makes the role that scales.
+    pub const LINK_ROLE: &str = "iam:CreateServiceLinkedRole";
+}
+
+/// How Application Auto Scaling calls SageMaker.
+pub const NAMESPACE: &str = "sagemaker";
+
+/// What the calls of this adapter need. A target that nobody tagged is its endpoint's like one that carries our tag, so
+/// that tags say only which of them may not be changed.
+pub const NEEDS: &[Need] = &[
+    Need {
+        sid: "FindScaling",
+        actions: &[action::DESCRIBE_TARGETS, action::DESCRIBE_POLICIES, action::DESCRIBE_ACTIONS],
+        on: &[On::Anything],
+        when: &[],
+        reason: "sees what scales its endpoints; IAM knows no resource for descriptions",
+    },
+    Need {
+        sid: "ReadTargets",
+        actions: &[action::LIST_TAGS],
+        on: &[On::ScalableTarget],
+        when: &[],
+        reason: "sees whose a scalable target is",
+    },
+    Need {
+        sid: "ScaleEndpoints",
+        actions: &[
+            action::REGISTER,
+            action::DEREGISTER,
+            action::PUT_POLICY,
+            action::DELETE_POLICY,
+            action::PUT_ACTION,
+            action::DELETE_ACTION,
+        ],
+        on: &[On::ScalableTarget],
+        when: &[When::Scaling(NAMESPACE), When::OwnerTaggedIfAny],
+        reason: "sets how endpoints scale; the ARN of a target does not say which endpoint it is about",
+    },
+    Need {
+        sid: "TagTargets",
+        actions: &[action::TAG],
+        on: &[On::ScalableTarget],
+        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        reason: "says whose a scalable target is, and takes none from another cluster",
+    },
+    Need {
+        sid: "UntagOwnTargets",
+        actions: &[action::UNTAG],
+        on: &[On::ScalableTarget],
+        when: &[When::OwnerTagged],
+        reason: "takes stale tags away, only from targets with our tag",
+    },
+    Need {
+        sid: "LetScalingReadEndpoints",
+        actions: &[action::DESCRIBE_ENDPOINT],
+        on: &[On::Endpoint],
+        when: &[],
+        reason: "Application Auto Scaling looks at what it is to scale, with the caller's permission",
+    },
+    Need {
+        sid: "LetScalingReadConfigs",
+        actions: &[action::DESCRIBE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[],
+        reason: "Application Auto Scaling looks at what an endpoint runs, with the caller's permission",
+    },
+    Need {
+        sid: "LetScalingScale",
+        actions: &[action::SCALE],
+        on: &[On::Endpoint],
+        when: &[When::OwnerTagged],
+        reason: "Application Auto Scaling asks that whoever lets it scale an endpoint could do so too",
+    },
+    Need {
+        sid: "LetScalingAlarm",
+        actions: &[action::PUT_ALARM, action::DESCRIBE_ALARMS, action::DELETE_ALARMS],
+        on: &[On::ScalingAlarm],
+        when: &[],
+        reason: "Application Auto Scaling makes and deletes the alarms of a policy, with the caller's permission",
+    },
+    Need {
+        sid: "MakeScalingRole",
+        actions: &[action::LINK_ROLE],
+        on: &[On::ScalingRole],
+        when: &[When::LinkedTo(SCALER)],
+        reason: "the first scalable target of an account makes the role that Application Auto Scaling works with",
+    },
+];

@@ -1,0 +1,107 @@
+//! Permissions that the calls to AWS IAM need.
+
+use crate::operator_policy::{Need, On, When};
+
+/// The IAM actions behind the calls of this adapter.
+pub mod action {
+    /// `GetRole`.
+    pub const GET: &str = "iam:GetRole";
+    /// `CreateRole`.
+    pub const CREATE: &str = "iam:CreateRole";
+    /// `DeleteRole`.
+    pub const DELETE: &str = "iam:DeleteRole";
+    /// `UpdateAssumeRolePolicy`.
+    pub const UPDATE_TRUST: &str = "iam:UpdateAssumeRolePolicy";
+    /// `PutRolePermissionsBoundary`.
+    pub const PUT_BOUNDARY: &str = "iam:PutRolePermissionsBoundary";
+    /// `DeleteRolePermissionsBoundary`.
+    pub const DELETE_BOUNDARY: &str = "iam:DeleteRolePermissionsBoundary";
+    /// `TagRole`, and tags in `CreateRole`.
+    pub const TAG: &str = "iam:TagRole";
+    /// `UntagRole`.
+    pub const UNTAG: &str = "iam:UntagRole";
+    /// `ListRolePolicies`.
+    pub const LIST_POLICIES: &str = "iam:ListRolePolicies";
+    /// `GetRolePolicy`.
+    pub const GET_POLICY: &str = "iam:GetRolePolicy";
+    /// `PutRolePolicy`.
+    pub const PUT_POLICY: &str = "iam:PutRolePolicy";
+    /// `DeleteRolePolicy`.
+    pub const DELETE_POLICY: &str = "iam:DeleteRolePolicy";
+    /// `ListAttachedRolePolicies`.
+    pub const LIST_ATTACHED: &str = "iam:ListAttachedRolePolicies";
+    /// `DetachRolePolicy`.
+    pub const DETACH: &str = "iam:DetachRolePolicy";
+}
+
+/// What the calls of this adapter need.
+pub const NEEDS: &[Need] = &[
+    // The call names no path, and IAM knows that of a role only when there is one.
+    Need {
+        sid: "FindRoles",
+        actions: &[action::GET],
+        on: &[On::RoleOfAnyPath],
+        when: &[],
+        reason: "sees whether a role is there, whose it is and whom it trusts; of one that is not there, IAM knows no path",
+    },
+    Need {
+        sid: "ReadRoles",
+        actions: &[action::LIST_POLICIES, action::GET_POLICY, action::LIST_ATTACHED],
+        on: &[On::Role],
+        when: &[],
+        reason: "sees what a role can do",
+    },
+    Need {
+        sid: "MakeRoles",
+        actions: &[action::CREATE],
+        on: &[On::Role],
+        when: &[When::OwnerAsked, When::Bounded],
+        reason: "makes roles, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "TagNewRoles",
+        actions: &[action::TAG],
+        on: &[On::Role],
+        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        reason: "tags a role in the call that makes it, and takes none from another cluster",
+    },
+    // IAM takes a while to know a new role's tags everywhere, and the policies are put right after the role is made.
+    Need {
+        sid: "WriteRolePolicies",
+        actions: &[action::PUT_POLICY],
+        on: &[On::Role],
+        when: &[When::OwnerTaggedIfAny, When::Bounded],
+        reason: "says what a role can do, right after it was made: before IAM knows its tags everywhere",
+    },
+    // It is put back before anything else is: without it IAM would refuse the policies.
+    Need {
+        sid: "BindOwnRoles",
+        actions: &[action::PUT_BOUNDARY],
+        on: &[On::Role],
+        when: &[When::OwnerTagged, When::Bounded],
+        reason: "puts back what bounds a role, only of roles with our tag",
+    },
+    Need {
+        sid: "UnbindOwnRoles",
+        actions: &[action::DELETE_BOUNDARY],
+        on: &[On::Role],
+        when: &[When::OwnerTagged, When::Unbounded],
+        reason: "takes off the boundary that a platform no longer names; where every role has one, nobody may",
+    },
+    // Whom a role trusts changes nothing about what it can do at most, and a role that was made before there was a
+    // boundary has to go without one.
+    Need {
+        sid: "ChangeOwnRoles",
+        actions: &[
+            action::TAG,
+            action::UNTAG,
+            action::UPDATE_TRUST,
+            action::DELETE_POLICY,
+            action::DETACH,
+            action::DELETE,
+        ],
+        on: &[On::Role],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "puts tags and trust back, takes policies away and deletes roles, only those with our tag",
+    },
+];

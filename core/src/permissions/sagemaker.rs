@@ -1,0 +1,140 @@
+//! Permissions that the calls to Amazon SageMaker need.
+
+use crate::operator_policy::{Need, On, When};
+
+/// The IAM actions behind the calls of this adapter.
+pub mod action {
+    /// `DescribeModel`.
+    pub const DESCRIBE_MODEL: &str = "sagemaker:DescribeModel";
+    /// `DescribeEndpointConfig`.
+    pub const DESCRIBE_CONFIG: &str = "sagemaker:DescribeEndpointConfig";
+    /// `DescribeEndpoint`.
+    pub const DESCRIBE_ENDPOINT: &str = "sagemaker:DescribeEndpoint";
+    /// `ListTags`.
+    pub const LIST_TAGS: &str = "sagemaker:ListTags";
+    /// `ListModels`.
+    pub const LIST_MODELS: &str = "sagemaker:ListModels";
+    /// `ListEndpointConfigs`.
+    pub const LIST_CONFIGS: &str = "sagemaker:ListEndpointConfigs";
+    /// `CreateModel`.
+    pub const CREATE_MODEL: &str = "sagemaker:CreateModel";
+    /// `CreateEndpointConfig`.
+    pub const CREATE_CONFIG: &str = "sagemaker:CreateEndpointConfig";
+    /// `CreateEndpoint`.
+    pub const CREATE_ENDPOINT: &str = "sagemaker:CreateEndpoint";
+    /// `UpdateEndpoint`.
+    pub const UPDATE_ENDPOINT: &str = "sagemaker:UpdateEndpoint";
+    /// `DeleteModel`.
+    pub const DELETE_MODEL: &str = "sagemaker:DeleteModel";
+    /// `DeleteEndpointConfig`.
+    pub const DELETE_CONFIG: &str = "sagemaker:DeleteEndpointConfig";
+    /// `DeleteEndpoint`.
+    pub const DELETE_ENDPOINT: &str = "sagemaker:DeleteEndpoint";
+    /// `AddTags`, and tags in the calls that make something.
+    pub const TAG: &str = "sagemaker:AddTags";
+    /// `DeleteTags`.
+    pub const UNTAG: &str = "sagemaker:DeleteTags";
+    /// Making a model passes its role to SageMaker.
+    pub const PASS_ROLE: &str = "iam:PassRole";
+}
+
+/// The service that an execution role is passed to with a model.
+pub const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+
+/// The calls that tag what they make, as `sagemaker:TaggingAction` names them.
+pub const CREATIONS: &[&str] = &["CreateModel", "CreateEndpointConfig", "CreateEndpoint"];
+
+/// What the calls of this adapter need.
+pub const NEEDS: &[Need] = &[
+    Need {
+        sid: "ReadModels",
+        actions: &[action::DESCRIBE_MODEL, action::LIST_TAGS],
+        on: &[On::Model],
+        when: &[],
+        reason: "sees whether a model is there, whose it is and what it is made of",
+    },
+    Need {
+        sid: "ReadConfigs",
+        actions: &[action::DESCRIBE_CONFIG, action::LIST_TAGS],
+        on: &[On::EndpointConfig],
+        when: &[],
+        reason: "sees whether an endpoint configuration is there, whose it is and what it says",
+    },
+    Need {
+        sid: "ReadEndpoints",
+        actions: &[action::DESCRIBE_ENDPOINT, action::LIST_TAGS],
+        on: &[On::Endpoint],
+        when: &[],
+        reason: "sees how an endpoint is, whose it is and what was tried with it last",
+    },
+    Need {
+        sid: "FindRevisions",
+        actions: &[action::LIST_MODELS, action::LIST_CONFIGS],
+        on: &[On::Anything],
+        when: &[],
+        reason: "finds superseded revisions of its own; IAM knows no resource for lists",
+    },
+    Need {
+        sid: "MakeModels",
+        actions: &[action::CREATE_MODEL],
+        on: &[On::Model],
+        when: &[When::OwnerAsked],
+        reason: "makes models, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "MakeConfigs",
+        actions: &[action::CREATE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[When::OwnerAsked],
+        reason: "makes endpoint configurations, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "MakeEndpoints",
+        actions: &[action::CREATE_ENDPOINT],
+        on: &[On::Endpoint, On::EndpointConfig],
+        when: &[When::OwnerAsked],
+        reason: "makes endpoints, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "TagWhatIsMade",
+        actions: &[action::TAG],
+        on: &[On::Model, On::EndpointConfig, On::Endpoint],
+        when: &[When::OwnerAsked, When::Making(CREATIONS)],
+        reason: "tags what it makes in the call that makes it, and nothing that is there already",
+    },
+    Need {
+        sid: "ChangeOwnModels",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_MODEL],
+        on: &[On::Model],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "puts tags back and deletes models, only those with our tag",
+    },
+    Need {
+        sid: "ChangeOwnConfigs",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "puts tags back and deletes endpoint configurations, only those with our tag",
+    },
+    Need {
+        sid: "ChangeOwnEndpoints",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_ENDPOINT],
+        on: &[On::Endpoint],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "writes down what it tries, puts tags back and deletes endpoints, only those with our tag",
+    },
+    Need {
+        sid: "MoveOwnEndpoints",
+        actions: &[action::UPDATE_ENDPOINT],
+        on: &[On::Endpoint, On::EndpointConfig],
+        when: &[When::OwnerTagged],
+        reason: "moves endpoints to other configurations, where both carry our tag",
+    },
+    Need {
+        sid: "PassExecutionRoles",
+        actions: &[action::PASS_ROLE],
+        on: &[On::ExecutionRole],
+        when: &[When::PassedTo(SAGEMAKER)],
+        reason: "hands the roles of models to SageMaker, and to nothing else",
+    },
+];

@@ -1,0 +1,366 @@
+//! The plan: what has to be done to make the world as desired. Pure, so that it can be read before it happens.
+
+pub mod attainment;
+mod check;
+mod initial_capacity;
+mod leaving;
+mod revisions;
+mod rollout;
+mod superseded;
+mod towards;
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::{DeletionPolicy, ManagementPolicy};
+use crate::diff::Change;
+use crate::exposure::Exposure;
+use crate::failure::Error;
+use crate::guardrails::Allowed;
+use crate::resource::endpoint::{self, Attempting};
+use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource, endpoint_config};
+use attainment::{LeftOut, granted};
+pub use check::{Flaw, check};
+use leaving::leaving;
+use rollout::{Rollouts, deregistrations};
+use towards::towards;
+
+/// What is to be done with one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Make it.
+    Create,
+    /// Change these fields.
+    Update(Vec<Change>),
+    /// Take it away; what is in it too, where that is allowed.
+    Delete {
+        /// Whether its contents go with it.
+        with_contents: bool,
+    },
+    /// It is as desired.
+    Keep,
+    /// It is no longer desired and stays, for this reason.
+    Retain(String),
+    /// AWS is at work on it.
+    Wait(String),
+    /// These are not ready.
+    Blocked(Vec<Key>),
+    /// It may not be touched.
+    Refuse(Refusal),
+    /// It could not be read.
+    Unreadable(Error),
+}
+
+/// Why a resource may not be touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason in conditions.
+    pub reason: &'static str,
+    /// What, where, and the way out.
+    pub message: String,
+}
+
+impl Action {
+    /// The action as it stands in plans and status.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Update(_) => "Update",
+            Self::Delete { .. } => "Delete",
+            Self::Keep => "Keep",
+            Self::Retain(_) => "Retain",
+            Self::Wait(_) => "Wait",
+            Self::Blocked(_) => "Blocked",
+            Self::Refuse(_) => "Refuse",
+            Self::Unreadable(_) => "Unreadable",
+        }
+    }
+
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Create | Self::Update(_) | Self::Delete { .. })
+    }
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Which resource.
+    pub key: Key,
+    /// What is to be done.
+    pub action: Action,
+    /// What must have been done before: what it needs to be ready, or, when it goes, what needs it to be gone.
+    pub needs: Vec<Key>,
+    /// Its ARN, as far as it is known.
+    pub arn: Option<String>,
+    /// The identifier AWS chose, where it did.
+    pub id: Option<String>,
+    /// What it should be.
+    pub desired: Option<Resource>,
+    /// What it is.
+    pub observed: Option<Resource>,
+    /// Fields that should change and are left alone, because a write would lose something of others.
+    pub held: Option<Refusal>,
+    /// Parts that could not be read, by their path: they are neither compared nor written.
+    pub unknown: BTreeMap<String, Error>,
+    /// What others opened in it.
+    pub exposures: Vec<Exposure>,
+    /// Why the step is shown and not taken.
+    pub withheld: Option<&'static str>,
+    /// What is worth telling although nothing is done about it.
+    pub remarks: Vec<String>,
+    /// What an endpoint is to remember before it is made or moved, and how it is to be moved.
+    pub attempting: Option<Attempting>,
+    /// What was seen of an endpoint.
+    pub endpoint: Option<Box<endpoint::Facts>>,
+    /// What has to have been tried before, whichever way it ends: the step is settled by what came of it, see
+    /// [`attainment::settled`].
+    pub awaits: Vec<Key>,
+    /// What a role's policies would allow and do not.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Step {
+    /// Whether it is carried out.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.action.writes() && self.withheld.is_none()
+    }
+
+    /// Whether it may be carried out, depending on what it awaits.
+    #[must_use]
+    pub fn may_be_taken(&self) -> bool {
+        let is_open = matches!(self.action, Action::Create | Action::Update(_) | Action::Keep);
+        self.is_taken() || (is_open && !self.awaits.is_empty() && self.withheld.is_none())
+    }
+
+    /// Whether everything is known of it that what needs it relies on.
+    #[must_use]
+    pub fn is_reliable(&self) -> bool {
+        let is_relied_on = |part: &String| self.key.kind.is_relied_on_for(part.split('.').next().unwrap_or_default());
+        !self.unknown.keys().any(is_relied_on)
+    }
+
+    /// Adds a refusal of some of its fields to those that are there.
+    fn hold(&mut self, refusal: Refusal) {
+        self.held = Some(match self.held.take() {
+            Some(held) => Refusal { message: format!("{}; {}", held.message, refusal.message), ..held },
+            None => refusal,
+        });
+    }
+
+    /// Whether a part, or what it is a part of, could not be read.
+    #[must_use]
+    pub fn is_unknown(&self, path: &str) -> bool {
+        is_unknown(&self.unknown, path)
+    }
+}
+
+fn is_unknown(unknown: &BTreeMap<String, Error>, path: &str) -> bool {
+    unknown.keys().any(|part| path == part || path.strip_prefix(part).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Everything that has to be done for one platform, each step after those it needs.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Plan {
+    /// The platform's namespace.
+    pub namespace: String,
+    /// The platform's name.
+    pub name: String,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// How many steps there are of each sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Summary {
+    /// To be created.
+    pub create: usize,
+    /// To be changed.
+    pub update: usize,
+    /// To be taken away.
+    pub delete: usize,
+    /// Left as they are.
+    pub keep: usize,
+}
+
+impl Plan {
+    /// Counts the steps.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let count = |names: &[&str]| self.steps.iter().filter(|step| names.contains(&step.action.name())).count();
+        Summary {
+            create: count(&["Create"]),
+            update: count(&["Update"]),
+            delete: count(&["Delete"]),
+            keep: count(&["Keep", "Retain"]),
+        }
+    }
+
+    /// Whether there is nothing to do and nothing in the way.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let is_settled = |step: &Step| {
+            matches!(step.action, Action::Keep | Action::Retain(_))
+                && step.held.is_none()
+                && step.unknown.is_empty()
+                && step.left_out.is_empty()
+        };
+        self.steps.iter().all(is_settled)
+    }
+}
+
+/// What the object as a whole asks for, beside the resources it desires.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Intent {
+    /// The object is being deleted: nothing is desired any more.
+    pub deleting: bool,
+    /// What happens to AWS when the object is deleted.
+    pub deletion_policy: DeletionPolicy,
+    /// What the operator may do.
+    pub management_policy: ManagementPolicy,
+    /// What the spec says of each resource's end, while there is a spec that says so.
+    pub removals: BTreeMap<Key, Removal>,
+    /// What earlier specs said of each resource's end, as the status remembers it.
+    pub remembered: BTreeMap<Key, Removal>,
+    /// Moves of endpoints that AWS refused a moment ago.
+    pub refused: BTreeMap<Key, Refusal>,
+    /// Artifacts that may be loaded although their bucket is not the platform's.
+    pub artifacts: Allowed,
+}
+
+impl Intent {
+    /// The intent of a live object.
+    #[must_use]
+    pub fn keep(management_policy: ManagementPolicy) -> Self {
+        Self { management_policy, ..Self::default() }
+    }
+
+    /// The intent of an object on its way out.
+    #[must_use]
+    pub fn delete(management_policy: ManagementPolicy, deletion_policy: DeletionPolicy, desired: &[Desired]) -> Self {
+        let removals = desired.iter().map(|desired| (desired.resource.key(), desired.removal)).collect();
+        Self { deleting: true, deletion_policy, management_policy, removals, ..Self::default() }
+    }
+
+    /// Why a deletion of the object takes nothing away, if so. AWS need not even be asked then.
+    #[must_use]
+    pub fn retains_everything(&self) -> Option<&'static str> {
+        if self.deleting && self.deletion_policy == DeletionPolicy::Retain {
+            return Some("kept because the platform's deletionPolicy is Retain");
+        }
+        if self.deleting && self.management_policy != ManagementPolicy::Full {
+            return Some("kept because the managementPolicy allows no deletion");
+        }
+        None
+    }
+
+    /// What happens to something that goes, or why it stays. `tagged` is what its own tags say, where they were read.
+    ///
+    /// What the spec says of it holds. Without the spec, the more careful of the tag and the status holds: whoever may
+    /// only tag, or only write the status, cannot make us delete what was to be kept.
+    fn removal(&self, key: &Key, tagged: Option<Removal>) -> Result<Option<Removal>, &'static str> {
+        if let Some(why) = self.retains_everything() {
+            return Err(why);
+        }
+        let undeclared = || self.remembered.get(key).copied().into_iter().chain(tagged).min();
+        match self.removals.get(key).copied().or_else(undeclared) {
+            Some(Removal::Retain) => Err("no longer declared, and kept because its deletionPolicy is Retain"),
+            removal => Ok(removal),
+        }
+    }
+}
+
+/// Compares what is desired with what was observed. `desired` comes in an order in which each follows what it needs.
+#[must_use]
+pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
+    let (wanted, lost) = trust::without_lost_principals(wanted(desired, observations, intent), observations);
+    let rollouts = Rollouts::of(&wanted, observations, &intent.refused);
+    let mut steps: Vec<Step> = Vec::new();
+    let mut attainable = BTreeSet::new();
+    let mut placed = BTreeSet::new();
+    for item in &wanted {
+        if !placed.insert(item.resource.key()) {
+            continue;
+        }
+        let (item, awaits, left_out) = granted(item, &steps, observations);
+        let mut step = rollouts.direct(towards(&item, observations, &attainable), observations);
+        if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
+            (step.awaits, step.left_out) = (awaits, left_out);
+        }
+        if let Some(refusal) = lost.get(&step.key) {
+            step.hold(refusal.clone());
+        }
+        for taken_off in deregistrations(&step, &wanted, observations) {
+            placed.insert(taken_off.key.clone());
+            steps.push(taken_off);
+        }
+        if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) && step.is_reliable() {
+            attainable.insert(step.key.clone());
+        }
+        steps.push(step);
+    }
+    steps.extend(leaving(&wanted, &placed, &attainable, observations, intent));
+    manage(intent.management_policy, Plan { namespace: namespace.into(), name: name.into(), steps })
+}
+
+/// What there shall be, with what follows from what there is.
+fn wanted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Vec<Desired> {
+    if intent.deleting {
+        return Vec::new();
+    }
+    revisions::widened(&initial_capacity::adopted(desired, observations), observations, &intent.artifacts)
+}
+
+/// Why something that is no longer declared stays under a policy that forbids deletion.
+const NOT_DELETED: &str = "no longer declared, and kept because managementPolicy is NoDelete";
+
+/// The management policy is a function over a finished plan: what it forbids is shown and not taken.
+fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
+    for step in &mut plan.steps {
+        if policy == ManagementPolicy::Observe {
+            // Nothing comes of any step, so that none is settled by another.
+            step.awaits.clear();
+        }
+        match policy {
+            ManagementPolicy::Observe if step.action.writes() => step.withheld = Some("managementPolicy is Observe"),
+            ManagementPolicy::NoDelete
+                if step.desired.is_none()
+                    && matches!(step.action, Action::Delete { .. } | Action::Refuse(_) | Action::Blocked(_)) =>
+            {
+                step.action = Action::Retain(NOT_DELETED.into());
+            }
+            // Nothing would be done with it: no answer is needed for that.
+            ManagementPolicy::NoDelete if step.desired.is_none() => {
+                if let Action::Unreadable(error) = &step.action {
+                    step.action = Action::Retain(format!("{NOT_DELETED}; it could not be read: {error}"));
+                }
+            }
+            // Taking a scalable target off for an update is part of the update: it comes back.
+            ManagementPolicy::NoDelete
+                if step.key.kind == Kind::SageMakerEndpoint && matches!(step.action, Action::Delete { .. }) =>
+            {
+                step.action = Action::Refuse(Refusal {
+                    reason: "Failed",
+                    message: "the endpoint failed and would be deleted and made again, and managementPolicy is NoDelete: delete it yourself, or allow deletion".into(),
+                });
+            }
+            // What is not made again is not counted.
+            ManagementPolicy::NoDelete if step.key.kind == Kind::SageMakerEndpointConfig => {
+                if let Action::Update(changes) = &mut step.action {
+                    changes.retain(|change| change.field() != endpoint_config::field::RECREATED);
+                    if changes.is_empty() {
+                        step.action = Action::Keep;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, btree_set};
+use proptest::prelude::*;
+
+use super::*;
+use crate::api::DeletionPolicy;
+use crate::api::ManagementPolicy::Full;
+use crate::failure::Class;
+use crate::plan::{Plan, check};
+use crate::resource::Contents;
+use crate::resource::endpoint_config::{Capacity, Content, EndpointConfig, Instance};
+use crate::tags::Tags;
+use crate::testing::{failure, wanted_bucket};
+
+/// How something was seen.
+#[derive(Clone, Copy, Debug)]
+enum Sight {
+    Absent,
+    Ours,
+    OursAndFull,
+    Theirs,
+    Unreadable,
+    Progressing,
+}
+
+const KINDS: [Kind; 3] = [Kind::Bucket, Kind::SageMakerEndpointConfig, Kind::Role];
+
+/// The place of a kind among those above, and a number.
+type Name = (usize, u8);
+
+/// A world: how each resource was seen, and what it needs, whatever that is.
+fn worlds() -> impl Strategy<Value = BTreeMap<Name, (Sight, BTreeSet<Name>)>> {
+    let sight = prop::sample::select(vec![
+        Sight::Absent,
+        Sight::Ours,
+        Sight::Ours,
+        Sight::OursAndFull,
+        Sight::Theirs,
+        Sight::Unreadable,
+        Sight::Progressing,
+    ]);
+    let name = || (0..KINDS.len(), 0_u8..4);
+    btree_map(name(), (sight, btree_set(name(), 0..4)), 0..10)
+}
+
+fn key((kind, name): &Name) -> Key {
+    Key { kind: KINDS[*kind], name: format!("it-{name}") }
+}
+
+/// A configuration stands for everything that can need anything.
+fn resource(key: &Key, needs: Vec<Key>) -> Resource {
+    match key.kind {
+        Kind::SageMakerEndpointConfig => Resource::EndpointConfig(EndpointConfig {
+            name: key.name.clone(),
+            arn: String::new(),
+            tags: Tags::new(),
+            content: Content {
+                model: String::new(),
+                capacity: Capacity::Instance(Instance {
+                    kind: "ml.m5.large".into(),
+                    count: 1,
+                    volume_size_gib: None,
+                    startup_timeout_seconds: None,
+                    model_download_timeout_seconds: None,
+                }),
+                asynchronous: None,
+                data_capture: None,
+            },
+            needs,
+        }),
+        _ => wanted_bucket(&key.name).resource,
+    }
+}
+
+fn observed(key: &Key, sight: Sight, needs: Vec<Key>) -> Observed {
+    let present = |owner| Observed::present(resource(key, needs), owner);
+    match sight {
+        Sight::Absent => Observed::absent(),
+        Sight::Ours => present(Owner::Ours),
+        Sight::OursAndFull => {
+            Observed { contents: Some(Contents { versions: 1, ..Contents::default() }), ..present(Owner::Ours) }
+        }
+        Sight::Theirs => present(Owner::Theirs("another".into())),
+        Sight::Unreadable => Observed::unreadable(failure(Class::Denied)),
+        Sight::Progressing => Observed { state: ObservedState::Progressing("busy".into()), ..present(Owner::Ours) },
+    }
+}
+
+proptest! {
+    /// Whatever needs whatever, in a circle too, and whatever may need whatever where it could not be read.
+    #[test]
+    fn nothing_is_left_out_and_everything_comes_after_what_it_needs(
+        world in worlds(),
+        may_need in btree_set((0..KINDS.len(), 0..KINDS.len()), 0..9),
+    ) {
+        let observations: Observations = world
+            .iter()
+            .map(|(name, (sight, needs))| {
+                let key = key(name);
+                let observed = observed(&key, *sight, needs.iter().map(self::key).collect());
+                (key, observed)
+            })
+            .collect();
+        let kind = |kind: Kind| KINDS.iter().position(|it| *it == kind).expect("one of them");
+        let may_need = |one: Kind, other: Kind| may_need.contains(&(kind(one), kind(other)));
+        let intent = Intent::delete(Full, DeletionPolicy::Delete, &[]);
+        let steps =
+            ordered(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent, may_need);
+        let plan = Plan { steps, ..Plan::default() };
+        prop_assert_eq!(check(&plan, &[], observations.keys(), &observations, &intent), Ok(()));
+        for step in &plan.steps {
+            let holds_up = |it: &&Step| match &it.observed {
+                Some(resource) => it.key != step.key && resource.needs().contains(&step.key),
+                None => it.key != step.key && may_need(it.key.kind, step.key.kind),
+            };
+            if matches!(step.action, Action::Delete { .. }) {
+                let goes = |it: &Step| matches!(it.action, Action::Delete { .. }) && step.needs.contains(&it.key);
+                prop_assert!(plan.steps.iter().filter(holds_up).all(goes), "{} goes too early", step.key);
+            }
+        }
+    }
+}
+
+#[test]
+fn two_that_cannot_be_read_and_may_need_each_other_are_both_shown() {
+    let names = [(0, 0), (0, 1)].map(|name| key(&name));
+    let observations: Observations =
+        names.iter().map(|key| (key.clone(), observed(key, Sight::Unreadable, Vec::new()))).collect();
+    let intent = Intent::delete(Full, DeletionPolicy::Delete, &[]);
+    let steps = ordered(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent, |_, _| true);
+    assert_eq!(steps.iter().map(|step| step.key.clone()).collect::<Vec<_>>(), names);
+    assert!(steps.iter().all(|step| matches!(step.action, Action::Unreadable(_))));
+}
+
+#[test]
+fn what_needs_each_other_is_blocked_by_each_other() {
+    let names = [(1, 0), (1, 1)].map(|name| key(&name));
+    let [one, other] = &names;
+    let observations = Observations::from([
+        (one.clone(), observed(one, Sight::Ours, vec![other.clone()])),
+        (other.clone(), observed(other, Sight::Ours, vec![one.clone()])),
+    ]);
+    let intent = Intent::delete(Full, DeletionPolicy::Delete, &[]);
+    let steps = ordered(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent, |_, _| false);
+    let actions: Vec<&Action> = steps.iter().map(|step| &step.action).collect();
+    assert_eq!(actions, [&Action::Blocked(vec![other.clone()]), &Action::Blocked(vec![one.clone()])]);
+}

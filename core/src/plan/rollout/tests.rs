@@ -1,0 +1,778 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::api::ManagementPolicy::{Full, NoDelete};
+use crate::desire::desire;
+use crate::plan::{Action, Intent, Plan, Refusal, Step, plan};
+use crate::platform::validate;
+use crate::resource::endpoint::{Attempt, Capacity, Endpoint, Facts, Status};
+use crate::resource::endpoint_config::revision_of;
+use crate::resource::scaling::Bounds;
+use crate::resource::{
+    Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource, Revision,
+};
+use crate::testing::{CLUSTER, at, object};
+
+/// What a platform wants whose only model has these fields beside or in place of the usual ones.
+fn wanted(fields: Value) -> Vec<Desired> {
+    let mut sagemaker = json!({
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1",
+        "instance": {"type": "ml.m5.large", "count": 2},
+        "autoscaling": {
+            "minInstances": 2,
+            "maxInstances": 8,
+            "target": {"concurrentRequestsPerModel": {"value": 4}},
+            "schedules": [{"name": "morning", "schedule": "cron(0 7 ? * MON-FRI *)", "minInstances": 4}],
+        },
+    });
+    let Value::Object(fields) = fields else { panic!("fields are an object: {fields}") };
+    for (field, value) in fields {
+        if value.is_null() {
+            sagemaker.as_object_mut().unwrap().remove(&field);
+        } else {
+            sagemaker[field] = value;
+        }
+    }
+    let object = object(json!({"models": [{"name": "rank", "sagemaker": sagemaker}]}));
+    desire(&validate(&object).expect("the spec is valid"), CLUSTER)
+}
+
+fn image(tag: &str) -> Value {
+    json!({"image": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:{tag}")})
+}
+
+fn other_type(tag: &str) -> Value {
+    let image = image(tag)["image"].clone();
+    json!({"image": image, "instance": {"type": "ml.c5.xlarge", "count": 2}})
+}
+
+fn endpoint_of(desired: &[Desired]) -> &Endpoint {
+    let found = desired.iter().find_map(|item| match &item.resource {
+        Resource::Endpoint(endpoint) => Some(endpoint),
+        _ => None,
+    });
+    found.expect("an endpoint is wanted")
+}
+
+fn revision(desired: &[Desired]) -> String {
+    endpoint_of(desired).revision().to_string()
+}
+
+/// A world in which everything is as once wanted, and in service.
+struct World(Observations);
+
+impl World {
+    fn of(desired: &[Desired]) -> Self {
+        let mut world = Self(Observations::new());
+        world.make(desired);
+        let asked = endpoint_of(desired).asked.clone();
+        world.facts(|facts| {
+            facts.attempt = Some(attempt(&revision(desired), 0, &asked));
+        });
+        world
+    }
+
+    /// What was made for these too, but for the endpoint and its scaling, stays beside what there is.
+    fn make(&mut self, desired: &[Desired]) {
+        for item in desired {
+            let mut observed = Observed::present(item.resource.clone(), Owner::Ours);
+            match &item.resource {
+                Resource::Model(_) | Resource::EndpointConfig(_) => {
+                    observed.revision = Some(Revision { created: at(0), recreated: None });
+                }
+                Resource::Endpoint(_) => observed.endpoint = Some(Box::new(in_service())),
+                _ => {}
+            }
+            self.0.entry(item.resource.key()).or_insert(observed);
+        }
+    }
+
+    fn make_revision(&mut self, desired: &[Desired]) {
+        let of_revision = |item: &&Desired| matches!(item.resource, Resource::Model(_) | Resource::EndpointConfig(_));
+        self.make(&desired.iter().filter(of_revision).cloned().collect::<Vec<_>>());
+    }
+
+    fn endpoint(&mut self) -> &mut Observed {
+        let found = self.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpoint);
+        found.expect("there is an endpoint").1
+    }
+
+    fn facts(&mut self, change: impl FnOnce(&mut Facts)) {
+        let observed = self.endpoint();
+        change(observed.endpoint.as_mut().expect("its facts are known"));
+        let status = observed.endpoint.as_ref().expect("its facts are known").status;
+        observed.state = match status {
+            Status::InService => ObservedState::Ready,
+            Status::Failed | Status::OutOfService | Status::UpdateRollbackFailed => {
+                ObservedState::Failed(status.name().into())
+            }
+            busy => ObservedState::Progressing(busy.name().into()),
+        };
+    }
+
+    fn without(mut self, kind: Kind) -> Self {
+        self.0.retain(|key, _| key.kind != kind);
+        self
+    }
+
+    fn plan(&self, desired: &[Desired]) -> Plan {
+        plan("support", "assistant", desired, &self.0, &Intent::keep(Full))
+    }
+
+    /// What of models and endpoints is not left as it is, in the plan's order.
+    fn told(&self, desired: &[Desired]) -> Vec<String> {
+        let plan = self.plan(desired);
+        let open = plan.steps.iter().filter(|step| step.key.kind != Kind::Role);
+        let open = open.filter(|step| !matches!(step.action, Action::Keep) || step.held.is_some());
+        open.map(tell).collect()
+    }
+}
+
+fn in_service() -> Facts {
+    Facts {
+        status: Status::InService,
+        failure: None,
+        modified: at(0),
+        attempt: None,
+        history: Vec::new(),
+        bounds: None,
+        capacity: Some(Capacity { current: 2, desired: 2 }),
+    }
+}
+
+fn attempt(revision: &str, modified_before: i64, asked: &str) -> Attempt {
+    Attempt {
+        revision: revision.into(),
+        modified_before: at(modified_before),
+        asked: asked.into(),
+        rolled_back: false,
+        unconfirmed: false,
+    }
+}
+
+fn tell(step: &Step) -> String {
+    let fields = crate::render::fields(&step.action).join(" ");
+    let held = step.held.as_ref().map(|held| format!(" ({})", held.reason)).unwrap_or_default();
+    let refused = match &step.action {
+        Action::Refuse(Refusal { reason, .. }) => format!(" ({reason})"),
+        _ => String::new(),
+    };
+    format!("{} {} {fields}", step.action.name(), step.key.kind).trim().to_string() + &held + &refused
+}
+
+fn step(plan: &Plan, kind: Kind) -> &Step {
+    plan.steps.iter().find(|step| step.key.kind == kind && step.desired.is_some()).expect("there is a step")
+}
+
+#[test]
+fn what_runs_as_wanted_is_left_alone() {
+    let desired = wanted(json!({}));
+    let world = World::of(&desired);
+    assert!(world.told(&desired).is_empty());
+    assert!(world.plan(&desired).is_settled());
+}
+
+#[test]
+fn from_nothing_everything_is_made_in_order() {
+    let desired = wanted(json!({}));
+    let plan = World(Observations::new()).plan(&desired);
+    let kinds: Vec<&str> = plan.steps.iter().map(|step| step.key.kind.name()).collect();
+    let tail = &kinds[kinds.len() - 6..];
+    let expected = [
+        "SageMakerModel",
+        "SageMakerEndpointConfig",
+        "SageMakerEndpoint",
+        "ScalableTarget",
+        "ScalingPolicy",
+        "ScheduledAction",
+    ];
+    assert_eq!(tail, expected);
+    let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("the attempt is remembered");
+    assert_eq!(attempting.attempt.revision, revision(&desired));
+}
+
+#[test]
+fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.facts(|facts| facts.modified = at(7));
+    let expected = [
+        "Create SageMakerModel",
+        "Create SageMakerEndpointConfig",
+        "Update SageMakerEndpoint config",
+        "Retain SageMakerEndpointConfig",
+        "Retain SageMakerModel",
+    ];
+    assert_eq!(world.told(&after), expected);
+    let plan = world.plan(&after);
+    let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("the attempt is remembered");
+    assert_eq!((attempting.attempt.revision.as_str(), attempting.resize), (revision(&after).as_str(), false));
+    assert_eq!(attempting.attempt.modified_before, at(7));
+    assert_eq!(attempting.history, [revision(&before)]);
+}
+
+#[test]
+fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    let role = |world: &World| tell(step(&world.plan(&after), Kind::Role));
+    let policy = |desired: &[Desired]| format!("policies.revision-{}", revision(desired));
+    assert_eq!(role(&world), format!("Update Role {}", policy(&after)), "the new one joins the old one");
+
+    for item in &after {
+        if let Resource::Role(role) = &item.resource {
+            let mut both = role.clone();
+            for item in &before {
+                if let Resource::Role(role) = &item.resource {
+                    both.policies.extend(role.policies.clone());
+                }
+            }
+            let both = Resource::Role(both);
+            world.0.insert(both.key(), Observed::present(both, Owner::Ours));
+        }
+    }
+    assert_eq!(role(&world), "Keep Role", "while the old one is there");
+    let mut world = world.without(Kind::SageMakerEndpointConfig);
+    assert_eq!(role(&world), "Keep Role", "while it runs, although somebody deleted its configuration");
+    world.endpoint().resource = Some(Resource::Endpoint(endpoint_of(&after).clone()));
+    assert_eq!(role(&world), format!("Update Role {}", policy(&before)), "and goes with it");
+}
+
+fn starting_with(count: i32) -> Value {
+    json!({"instance": {"type": "ml.m5.large", "count": count}})
+}
+
+/// The usual model, with these fields and the first count as well.
+fn with_count(fields: Value, count: i32) -> Vec<Desired> {
+    let mut fields = fields;
+    fields["instance"] = starting_with(count)["instance"].clone();
+    wanted(fields)
+}
+
+fn wanted_config(plan: &Plan) -> String {
+    match &step(plan, Kind::SageMakerEndpoint).desired {
+        Some(Resource::Endpoint(endpoint)) => endpoint.config.clone(),
+        other => panic!("not an endpoint: {other:?}"),
+    }
+}
+
+#[test]
+fn an_edit_of_nothing_but_the_first_count_of_what_is_scaled_changes_nothing() {
+    let before = wanted(json!({}));
+    let world = World::of(&before);
+    for count in [1, 3, 9] {
+        let plan = world.plan(&with_count(json!({}), count));
+        assert!(plan.is_settled(), "{plan}");
+        assert_eq!(wanted_config(&plan), endpoint_of(&before).config);
+    }
+    let serverless = |concurrency| {
+        let utilization = json!({"provisionedConcurrencyUtilization": {"value": 0.7}});
+        wanted(json!({
+            "instance": null,
+            "serverless": {"memoryMiB": 2048, "maxConcurrency": 9, "provisionedConcurrency": concurrency},
+            "autoscaling": {"minInstances": 1, "maxInstances": 5, "target": utilization},
+        }))
+    };
+    let plan = World::of(&serverless(2)).plan(&serverless(4));
+    assert!(plan.is_settled(), "{plan}");
+}
+
+#[test]
+fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_scaled_alone() {
+    let before = wanted(json!({}));
+    for (after, resized) in [
+        (with_count(image("2"), 5), false),
+        (with_count(json!({"autoscaling": null}), 5), true),
+        (with_count(json!({"autoscaling": null, "image": image("2")["image"]}), 5), true),
+    ] {
+        let plan = World::of(&before).plan(&after);
+        let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("it moves");
+        assert_eq!((attempting.resize, &attempting.attempt.revision), (resized, &revision(&after)));
+    }
+    let unscaled = wanted(json!({"autoscaling": null}));
+    let plan = World::of(&unscaled).plan(&with_count(json!({"autoscaling": null}), 5));
+    assert!(step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().is_some_and(|it| it.resize), "{plan}");
+}
+
+#[test]
+fn what_begins_to_scale_keeps_the_instances_that_it_has() {
+    let world = World::of(&wanted(json!({"autoscaling": null})));
+    let told = world.told(&with_count(json!({}), 5));
+    assert_eq!(told, ["Create ScalableTarget", "Create ScalingPolicy", "Create ScheduledAction"]);
+}
+
+#[test]
+fn a_fleet_that_is_made_again_starts_with_the_count_of_the_spec() {
+    let (before, after) = (wanted(json!({})), with_count(json!({}), 5));
+    let gone = World::of(&before).without(Kind::SageMakerEndpoint);
+    assert_eq!(wanted_config(&gone.plan(&after)), endpoint_of(&after).config);
+    let mut failed = World::of(&before);
+    failed.facts(|facts| facts.status = Status::Failed);
+    let plan = failed.plan(&after);
+    assert_eq!(wanted_config(&plan), endpoint_of(&after).config);
+    assert_eq!(tell(step(&plan, Kind::SageMakerEndpoint)), "Delete SageMakerEndpoint", "fewer may be there to be had");
+}
+
+#[test]
+fn a_count_is_no_request_to_try_again_what_was_rolled_back() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let asked = endpoint_of(&after).asked.clone();
+    world.facts(|facts| {
+        facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, &asked) });
+        facts.modified = at(9);
+    });
+    assert_eq!(world.told(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
+    let mut slower = image("2");
+    slower["rollout"] = json!({"strategy": "Canary", "stepPercent": 10});
+    assert_eq!(world.told(&wanted(slower))[0], "Update SageMakerEndpoint config", "that may be the remedy");
+}
+
+#[test]
+fn what_other_parts_of_the_spec_say_is_no_request_to_try_again_what_was_rolled_back() {
+    let rank = json!({"name": "rank", "sagemaker": {
+        "image": image("2")["image"],
+        "instance": {"type": "ml.m5.large"},
+    }});
+    let asked = |spec: Value, annotation: Option<&str>| {
+        let mut object = object(spec);
+        let annotation = annotation.map(|value| (crate::api::RECONCILE_AT.to_string(), value.to_string()));
+        object.metadata.annotations = Some(annotation.into_iter().collect());
+        endpoint_of(&desire(&validate(&object).expect("the spec is valid"), CLUSTER)).asked.clone()
+    };
+    let bare = asked(json!({"models": [rank]}), None);
+    let other = json!({"name": "tag", "sagemaker": rank["sagemaker"]});
+    for spec in [
+        json!({"models": [rank], "tags": {"project": "assistant"}}),
+        json!({"models": [rank, other]}),
+        json!({"models": [rank], "storage": {"buckets": [{"name": "artifacts"}]}}),
+    ] {
+        assert_eq!(asked(spec.clone(), None), bare, "{spec}");
+    }
+    assert_ne!(asked(json!({"models": [rank]}), Some("now")), bare);
+    let mut edited = rank.clone();
+    edited["sagemaker"]["keepRevisions"] = json!(2);
+    assert_ne!(asked(json!({"models": [edited]}), None), bare);
+}
+
+#[test]
+fn an_upgrade_of_the_operator_is_no_request_to_try_again_what_was_rolled_back() {
+    let (before, mut after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let of_the_whole_spec = "0123abcd";
+    world.facts(|facts| {
+        facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, of_the_whole_spec) });
+        facts.modified = at(9);
+    });
+    let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).clone();
+    assert_eq!(tell(&noted), "Update SageMakerEndpoint attempt (RolledBack)");
+    let noted = noted.attempting.expect("it is noted").attempt;
+    assert_eq!((&noted.asked, noted.rolled_back), (&endpoint_of(&after).asked, true));
+    world.facts(|facts| facts.attempt = Some(noted));
+    assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+    for item in &mut after {
+        if let Resource::Endpoint(endpoint) = &mut item.resource {
+            endpoint.asked = crate::resource::endpoint::request("another");
+        }
+    }
+    assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
+}
+
+#[test]
+fn an_endpoint_does_not_move_from_a_configuration_that_cannot_be_read() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let running = Key { kind: Kind::SageMakerEndpointConfig, name: endpoint_of(&before).config.clone() };
+    let denied = crate::testing::failure(crate::failure::Class::Denied);
+    world.0.insert(running, Observed::unreadable(denied));
+    let told = world.told(&after);
+    assert!(told.contains(&"Wait SageMakerEndpoint".to_string()), "{told:?}");
+}
+
+#[test]
+fn what_is_registered_for_scaling_is_taken_off_before_the_instance_type_changes() {
+    let (before, after) = (wanted(json!({})), wanted(other_type("1")));
+    let world = World::of(&before);
+    let told = world.told(&after);
+    assert_eq!(
+        told[..4],
+        [
+            "Create SageMakerEndpointConfig",
+            "Delete ScalableTarget",
+            "Update SageMakerEndpoint config",
+            "Retain SageMakerEndpointConfig"
+        ]
+    );
+    let plan = world.plan(&after);
+    let (target, endpoint) = (step(&plan, Kind::ScalableTarget), step(&plan, Kind::SageMakerEndpoint));
+    assert!(endpoint.needs.contains(&target.key), "it waits for that");
+    assert_eq!(target.needs, [step(&plan, Kind::SageMakerEndpointConfig).key.clone()], "and that for all else");
+}
+
+#[test]
+fn bounds_that_a_schedule_has_set_come_back_with_the_target() {
+    let (before, after) = (wanted(json!({})), wanted(other_type("1")));
+    let bounds = Bounds { min_capacity: 4, max_capacity: 8 };
+    let mut world = World::of(&before);
+    for observed in world.0.values_mut() {
+        if let Some(Resource::ScalableTarget(target)) = &mut observed.resource {
+            target.bounds = bounds;
+        }
+    }
+    let told = world.told(&after);
+    assert!(told.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {told:?}");
+    let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).attempting.clone().expect("what is noted");
+    assert_eq!((noted.attempt.revision, noted.bounds), (revision(&before), Some(bounds)), "and nothing is tried yet");
+    assert!(!told.contains(&"Delete ScalableTarget".to_string()), "{told:?}");
+    world.facts(|facts| facts.bounds = Some(bounds));
+    assert!(world.told(&after).contains(&"Delete ScalableTarget".to_string()));
+
+    let world = World::of(&after).without(Kind::ScalableTarget);
+    let target = |world: &World| match &step(&world.plan(&after), Kind::ScalableTarget).desired {
+        Some(Resource::ScalableTarget(target)) => target.bounds.min_capacity,
+        other => panic!("not a target: {other:?}"),
+    };
+    assert_eq!(target(&world), 2);
+    let mut world = world;
+    world.facts(|facts| facts.bounds = Some(bounds));
+    assert_eq!(target(&world), 4);
+}
+
+#[test]
+fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_back() {
+    let (before, after) = (wanted(json!({})), wanted(other_type("1")));
+    let mut world = World::of(&before).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
+    world.make_revision(&after);
+    let asked = endpoint_of(&after).asked.clone();
+    world.facts(|facts| {
+        facts.status = Status::Updating;
+        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+    });
+    let told = world.told(&after);
+    assert!(
+        told.contains(&"Wait SageMakerEndpoint".to_string()) && told.contains(&"Blocked ScalableTarget".to_string()),
+        "{told:?}"
+    );
+
+    world.facts(|facts| {
+        facts.status = Status::InService;
+        facts.modified = at(9);
+        facts.failure = Some("the container did not answer".into());
+    });
+    let told = world.told(&after);
+    assert!(told.contains(&"Update SageMakerEndpoint attempt (RolledBack)".to_string()), "{told:?}");
+    assert!(told.contains(&"Create ScalableTarget".to_string()), "the old revision scales again: {told:?}");
+}
+
+#[test]
+fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
+    let (before, mut after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    let asked = endpoint_of(&after).asked.clone();
+    world.facts(|facts| {
+        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+        facts.modified = at(9);
+        facts.failure = Some("the container did not answer".into());
+    });
+    let told = world.told(&after);
+    assert_eq!(told[0], "Update SageMakerEndpoint attempt (RolledBack)");
+    let held = step(&world.plan(&after), Kind::SageMakerEndpoint).held.clone().expect("it is held back");
+    for part in ["the container did not answer", &revision(&before), &revision(&after), "reconcile-at"] {
+        assert!(held.message.contains(part), "{part} is missing in {}", held.message);
+    }
+    // It is noted, and holds also when scaling has taken away SageMaker's reason.
+    world.facts(|facts| {
+        facts.attempt.as_mut().expect("it is noted").rolled_back = true;
+        facts.modified = at(99);
+        facts.failure = None;
+    });
+    assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+
+    for item in &mut after {
+        if let Resource::Endpoint(endpoint) = &mut item.resource {
+            endpoint.asked = crate::resource::endpoint::request("another");
+        }
+    }
+    assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
+}
+
+#[test]
+fn an_update_that_never_reached_sagemaker_is_made_again() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let asked = endpoint_of(&after).asked.clone();
+    let mut world = World::of(&before);
+    world.facts(|facts| {
+        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+        facts.failure = Some("an older failure".into());
+    });
+    assert!(world.told(&after).contains(&"Update SageMakerEndpoint config".to_string()));
+}
+
+#[test]
+fn back_on_the_old_revision_the_failed_one_is_forgotten_and_goes() {
+    let (before, failed) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.make_revision(&failed);
+    world.facts(|facts| {
+        facts.attempt = Some(attempt(&revision(&failed), 0, "asked"));
+        facts.history = vec![revision(&before)];
+        facts.modified = at(9);
+        facts.failure = Some("the container did not answer".into());
+    });
+    let expected = ["Update SageMakerEndpoint attempt", "Delete SageMakerEndpointConfig", "Delete SageMakerModel"];
+    assert_eq!(world.told(&before), expected);
+}
+
+#[test]
+fn while_the_endpoint_is_busy_nothing_is_made_for_an_edit_that_another_may_supersede() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    for status in [Status::Creating, Status::Updating, Status::RollingBack, Status::SystemUpdating] {
+        let mut world = World::of(&before);
+        world.facts(|facts| facts.status = status);
+        let told = world.told(&after);
+        let expected = ["Wait SageMakerModel", "Wait SageMakerEndpointConfig", "Wait SageMakerEndpoint"];
+        assert_eq!(told[..3], expected, "{status:?}");
+        assert!(!told.iter().any(|it| it.starts_with("Delete")), "{status:?}: {told:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_somebody_scales_is_as_declared() {
+    let desired = wanted(json!({}));
+    let mut world = World::of(&desired);
+    world.facts(|facts| {
+        facts.status = Status::Updating;
+        facts.capacity = Some(Capacity { current: 2, desired: 5 });
+    });
+    assert!(world.told(&desired).is_empty());
+    assert_eq!(step(&world.plan(&desired), Kind::SageMakerEndpoint).remarks, ["on its way from 2 to 5"]);
+}
+
+#[test]
+fn as_many_superseded_revisions_stay_as_the_user_keeps() {
+    let revisions: Vec<Vec<Desired>> = ["1", "2", "3", "4"].iter().map(|tag| wanted(image(tag))).collect();
+    for (kept, left) in [(0, vec![]), (1, vec![2]), (2, vec![2, 1])] {
+        let mut fields = image("4");
+        fields["keepRevisions"] = json!(kept);
+        let desired = wanted(fields);
+        let mut world = World::of(&desired);
+        for older in &revisions[..3] {
+            world.make_revision(older);
+        }
+        world.facts(|facts| facts.history = [2, 1, 0].iter().map(|it| revision(&revisions[*it])).collect());
+        let plan = world.plan(&desired);
+        let mut gone: BTreeMap<&str, bool> = BTreeMap::new();
+        for step in
+            plan.steps.iter().filter(|step| step.key.kind == Kind::SageMakerEndpointConfig && step.desired.is_none())
+        {
+            gone.insert(revision_of(&step.key.name), matches!(step.action, Action::Delete { .. }));
+        }
+        for (index, older) in revisions[..3].iter().enumerate() {
+            assert_eq!(
+                gone[revision(older).as_str()],
+                !left.contains(&index),
+                "keepRevisions {kept}, revision {index}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_passes() {
+    let desired = wanted(json!({}));
+    let asked = endpoint_of(&desired).asked.clone();
+    let failed = |why: &str, times: Option<u32>, counted: bool| {
+        let mut world = World::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
+        world.facts(|facts| {
+            facts.status = Status::Failed;
+            facts.failure = Some(why.into());
+        });
+        let since = at(if counted { 0 } else { -60 });
+        let recreation = |times| Recreation { asked: asked.clone(), times, failed: since };
+        let config =
+            world.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
+        config.revision = Some(Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) });
+        world.told(&desired)
+    };
+    let not_visible = "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists";
+    let again = ["Update SageMakerEndpointConfig recreated", "Delete SageMakerEndpoint"];
+    assert_eq!(failed(not_visible, None, false)[..2], again);
+    assert_eq!(failed(not_visible, Some(2), false)[..2], again);
+    assert_eq!(failed(not_visible, Some(3), false)[0], "Refuse SageMakerEndpoint (Failed)", "not for ever");
+    assert_eq!(failed(not_visible, Some(3), true)[0], "Delete SageMakerEndpoint", "it was counted and is still there");
+    assert_eq!(failed("the container did not answer", None, false)[0], "Refuse SageMakerEndpoint (Failed)");
+}
+
+#[test]
+fn what_may_not_be_deleted_is_not_made_again_and_not_counted() {
+    let desired = wanted(json!({}));
+    let mut world = World::of(&desired);
+    world.facts(|facts| {
+        facts.status = Status::Failed;
+        facts.failure = Some("Could not assume role arn:aws:iam::123456789012:role/x".into());
+    });
+    let plan = plan("support", "assistant", &desired, &world.0, &Intent::keep(NoDelete));
+    assert_eq!(tell(step(&plan, Kind::SageMakerEndpointConfig)), "Keep SageMakerEndpointConfig");
+    assert_eq!(tell(step(&plan, Kind::SageMakerEndpoint)), "Refuse SageMakerEndpoint (Failed)");
+}
+
+#[test]
+fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&before);
+    world.facts(|facts| {
+        facts.status = Status::Failed;
+        facts.failure = Some("the container did not answer".into());
+    });
+    assert!(world.told(&after).contains(&"Delete SageMakerEndpoint".to_string()));
+}
+
+#[test]
+fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
+    let (before, after) = (wanted(json!({})), wanted(image("2")));
+    let asked = endpoint_of(&after).asked.clone();
+    let mut world = World::of(&before);
+    world.make_revision(&after);
+    world.facts(|facts| {
+        facts.status = Status::UpdateRollbackFailed;
+        facts.attempt = Some(attempt(&revision(&after), -60, &asked));
+        facts.failure = Some("no capacity".into());
+    });
+    let told = world.told(&after);
+    assert_eq!(told[0], "Refuse SageMakerEndpoint (UpdateRollbackFailed)");
+    assert!(!told.iter().any(|it| it.starts_with("Delete")), "{told:?}");
+    let told = world.told(&before);
+    assert!(told.contains(&"Update SageMakerEndpoint config".to_string()), "either revision is a way out: {told:?}");
+
+    world.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &asked)));
+    let told = world.told(&after);
+    assert!(told.iter().any(|it| it.starts_with("Update SageMakerEndpoint ")), "the call was never made: {told:?}");
+}
+
+#[test]
+fn instances_cannot_become_serverless() {
+    let before = wanted(json!({"autoscaling": null}));
+    let after =
+        wanted(json!({"autoscaling": null, "instance": null, "serverless": {"memoryMiB": 2048, "maxConcurrency": 5}}));
+    let told = World::of(&before).told(&after);
+    assert!(told.contains(&"Refuse SageMakerEndpoint (InvalidSpec)".to_string()), "{told:?}");
+    assert!(
+        World::of(&after).told(&before).contains(&"Update SageMakerEndpoint config".to_string()),
+        "the other way works"
+    );
+}
+
+#[test]
+fn what_scales_instances_stays_while_the_endpoint_cannot_become_serverless() {
+    let before = wanted(json!({}));
+    let after = wanted(json!({
+        "instance": null,
+        "serverless": {"memoryMiB": 2048, "maxConcurrency": 5, "provisionedConcurrency": 2},
+        "autoscaling": {
+            "minInstances": 1, "maxInstances": 5,
+            "target": {"provisionedConcurrencyUtilization": {"value": 0.7}},
+        },
+    }));
+    let told = World::of(&before).told(&after);
+    let count = |action: &str| told.iter().filter(|it| it.starts_with(action) && it.contains("Scal")).count();
+    assert_eq!((count("Retain"), count("Blocked"), count("Delete"), count("Create")), (2, 2, 0, 0), "{told:?}");
+}
+
+#[test]
+fn a_policy_for_another_metric_is_there_before_the_old_one_goes() {
+    let before = wanted(json!({}));
+    let target = json!({"invocationsPerInstance": {"value": 600}});
+    let after = wanted(json!({"autoscaling": {"minInstances": 2, "maxInstances": 8, "target": target}}));
+    let plan = World::of(&before).plan(&after);
+    let policies = plan.steps.iter().filter(|step| step.key.kind == Kind::ScalingPolicy);
+    let [new, old] = policies.collect::<Vec<_>>()[..] else { panic!("two policies: {plan}") };
+    assert_eq!((tell(new), tell(old)), ("Create ScalingPolicy".into(), "Delete ScalingPolicy".into()));
+    assert!(old.needs.contains(&new.key));
+}
+
+#[test]
+fn steps_need_only_what_comes_before_them() {
+    let (before, after) = (wanted(json!({})), wanted(other_type("2")));
+    let mut theirs = World::of(&before);
+    for (key, observed) in &mut theirs.0 {
+        if key.kind == Kind::ScalableTarget {
+            observed.owner = Owner::Theirs("another".into());
+        }
+    }
+    let mut held_up = World::of(&before);
+    let model = after.iter().find(|item| matches!(item.resource, Resource::Model(_))).expect("a model is wanted");
+    let refused = Observed { owner: Owner::Nobody, ..Observed::present(model.resource.clone(), Owner::Ours) };
+    held_up.0.insert(model.resource.key(), refused);
+    for world in [World::of(&before), theirs, held_up] {
+        let plan = world.plan(&after);
+        for (index, step) in plan.steps.iter().enumerate() {
+            let is_later = |need: &&Key| plan.steps[index..].iter().any(|later| later.key == **need);
+            assert_eq!(step.needs.iter().find(is_later), None, "{} in {:?}", step.key, world.told(&after));
+        }
+    }
+}
+
+#[test]
+fn a_configuration_made_by_hand_takes_no_place_among_those_that_are_kept() {
+    let (first, second) = (wanted(json!({})), wanted(image("2")));
+    let mut world = World::of(&second);
+    world.make_revision(&first);
+    world.facts(|facts| facts.history = vec![revision(&first)]);
+    if let Some(Resource::Endpoint(endpoint)) = &mut world.endpoint().resource {
+        endpoint.config = "theirs".into();
+    }
+    let attempting = step(&world.plan(&second), Kind::SageMakerEndpoint).attempting.clone().expect("it is moved back");
+    assert_eq!(attempting.history, [revision(&first)]);
+}
+
+#[test]
+fn bounds_that_a_schedule_has_set_are_no_drift_and_others_are() {
+    let desired = wanted(json!({}));
+    for (bounds, drifted) in [((4, 8), false), ((2, 8), false), ((1, 8), true), ((4, 9), true)] {
+        let mut world = World::of(&desired);
+        for observed in world.0.values_mut() {
+            if let Some(Resource::ScalableTarget(target)) = &mut observed.resource {
+                target.bounds = Bounds { min_capacity: bounds.0, max_capacity: bounds.1 };
+            }
+        }
+        assert_eq!(!world.told(&desired).is_empty(), drifted, "{bounds:?}");
+    }
+}
+
+#[test]
+fn on_its_way_out_scaling_goes_first_and_the_role_last() {
+    let desired = wanted(json!({}));
+    let world = World::of(&desired);
+    let intent = Intent::delete(Full, crate::api::DeletionPolicy::Delete, &desired);
+    let plan = plan("support", "assistant", &desired, &world.0, &intent);
+    let kinds: Vec<Kind> = plan.steps.iter().map(|step| step.key.kind).collect();
+    let place = |kind: Kind| kinds.iter().position(|it| *it == kind).expect("it goes");
+    let order = [
+        Kind::ScalingPolicy,
+        Kind::ScalableTarget,
+        Kind::SageMakerEndpoint,
+        Kind::SageMakerEndpointConfig,
+        Kind::SageMakerModel,
+    ];
+    assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{kinds:?}");
+}
+
+#[test]
+fn an_endpoint_that_is_still_being_made_is_waited_for_and_keeps_what_it_is_made_of() {
+    let desired = wanted(json!({}));
+    let mut world = World::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
+    world.facts(|facts| facts.status = Status::Creating);
+    let intent = Intent::delete(Full, crate::api::DeletionPolicy::Delete, &desired);
+    let plan = plan("support", "assistant", &desired, &world.0, &intent);
+    let endpoint = plan.steps.iter().find(|step| step.key.kind == Kind::SageMakerEndpoint).expect("it is there");
+    assert!(matches!(&endpoint.action, Action::Wait(why) if why.starts_with("Creating")), "{:?}", endpoint.action);
+    let blocked: Vec<&Key> =
+        plan.steps.iter().filter(|step| matches!(step.action, Action::Blocked(_))).map(|step| &step.key).collect();
+    assert!(blocked.iter().any(|key| key.kind == Kind::SageMakerEndpointConfig), "{blocked:?}");
+}

@@ -1,0 +1,95 @@
+//! What has to be done with one resource that is desired.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Refusal, Step, is_unknown};
+use crate::diff::{Change, changes};
+use crate::failure::Error;
+use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
+use crate::tags;
+
+pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Key>) -> Step {
+    let key = item.resource.key();
+    let absent = Observed::absent();
+    let observed = observations.get(&key).unwrap_or(&absent);
+    let needs = item.resource.needs();
+    let missing: Vec<Key> = needs.iter().filter(|need| !attainable.contains(need)).cloned().collect();
+    let mut held = None;
+    let action = match (&observed.state, &observed.owner) {
+        (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
+        (ObservedState::Absent, _) if !missing.is_empty() => Action::Blocked(missing),
+        (ObservedState::Absent, _) => Action::Create,
+        (ObservedState::Failed(why), _) => Action::Refuse(Refusal { reason: "Conflict", message: why.clone() }),
+        (_, Owner::Theirs(holder)) => Action::Refuse(Refusal {
+            reason: "NotOwned",
+            message: format!(
+                "{key} exists and belongs to {holder}: it is left alone; take another name, or delete it there first"
+            ),
+        }),
+        (_, Owner::Nobody) if !item.adopt => Action::Refuse(Refusal {
+            reason: "NotOwned",
+            message: format!(
+                "{key} exists and was not made by this platform: it is left alone; take another name, or {}",
+                given(&item.resource)
+            ),
+        }),
+        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
+        (ObservedState::Ready, _) => {
+            let (action, kept_back) = match &observed.resource {
+                Some(resource) => difference(&item.resource, resource, &observed.held, &observed.unknown),
+                None => (Action::Create, None),
+            };
+            held = kept_back;
+            if !missing.is_empty() && action.writes() { Action::Blocked(missing) } else { action }
+        }
+    };
+    Step {
+        arn: item.resource.arn().or_else(|| observed.arn.clone()),
+        id: observed.id.clone(),
+        remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
+        attempting: None,
+        endpoint: observed.endpoint.clone(),
+        desired: Some(item.resource.clone()),
+        observed: observed.resource.clone(),
+        key,
+        action,
+        needs,
+        held,
+        unknown: observed.unknown.clone(),
+        exposures: observed.exposures.clone(),
+        withheld: None,
+        awaits: Vec::new(),
+        left_out: Vec::new(),
+    }
+}
+
+/// How something that exists becomes the platform's.
+fn given(resource: &Resource) -> String {
+    match (resource, resource.tags().and_then(|tags| tags.get(tags::OWNER))) {
+        (Resource::Bucket(_), _) => "set adopt: true to manage it".into(),
+        (_, Some(owner)) => format!("tag it {}={owner} to manage it", tags::OWNER),
+        (_, None) => "delete it".into(),
+    }
+}
+
+/// An update of the fields that differ and can be written, and a refusal for those that cannot.
+pub(super) fn difference(
+    desired: &Resource,
+    observed: &Resource,
+    held: &BTreeMap<&'static str, String>,
+    unknown: &BTreeMap<String, Error>,
+) -> (Action, Option<Refusal>) {
+    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&observed.comparable(), &desired.comparable())
+        .into_iter()
+        .filter(|change| !is_unknown(unknown, &change.path))
+        .partition(|change| held.contains_key(change.field()));
+    let mut why: Vec<&str> =
+        kept_back.iter().filter_map(|change| held.get(change.field())).map(String::as_str).collect();
+    why.dedup();
+    let refusal = (!why.is_empty()).then(|| Refusal { reason: "Conflict", message: why.join("; ") });
+    match (writable.is_empty(), refusal) {
+        (false, refusal) => (Action::Update(writable), refusal),
+        (true, Some(refusal)) => (Action::Refuse(refusal), None),
+        (true, None) => (Action::Keep, None),
+    }
+}

@@ -1,0 +1,280 @@
+//! What earlier passes saw and this one need not ask again. Losing it costs one look at everything.
+//!
+//! While AWS is at work on one thing, only that is asked about, and not everything beside it that was as desired a
+//! moment ago. What SageMaker never changes is looked at once an hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::failure::Class;
+use crate::failures::Failures;
+use crate::outcome::Applied;
+use crate::outcome::{Outcome, Outcomes};
+use crate::plan::{Action, Plan, Refusal, Step};
+use crate::propagation::RoleWrites;
+use crate::repeats::Repeats;
+use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner};
+use crate::schedule::Next;
+
+/// Why there is a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The user asked for something, or nothing is known yet: everything is looked at.
+    Asked,
+    /// It is time to see whether somebody changed anything.
+    Resync,
+    /// Something is on its way, or is tried again.
+    Poll,
+}
+
+impl Occasion {
+    /// Why there is a pass after one that ended like this.
+    #[must_use]
+    pub fn after(last: Option<Next>) -> Self {
+        match last {
+            None => Self::Asked,
+            Some(Next::Now | Next::Transition | Next::Retry) => Self::Poll,
+            Some(Next::Resync | Next::Slow | Next::Never) => Self::Resync,
+        }
+    }
+}
+
+/// What is known from earlier passes.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Writes that had no effect.
+    pub repeats: Repeats,
+    /// What was seen and still holds.
+    pub recalled: Observations,
+    /// Whether to look for what nobody knows of.
+    pub thorough: bool,
+    /// Moves of endpoints that AWS refused in the last pass, for which scaling was taken off: it is put back.
+    pub refused: BTreeMap<Key, Refusal>,
+    /// When roles were written.
+    pub role_writes: RoleWrites,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self {
+            repeats: Repeats::default(),
+            recalled: Observations::new(),
+            thorough: true,
+            refused: BTreeMap::new(),
+            role_writes: RoleWrites::default(),
+        }
+    }
+}
+
+/// What a pass saw and did.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// What became of the steps.
+    pub outcomes: &'a Outcomes,
+    /// What was seen.
+    pub observations: &'a Observations,
+    /// What of that was recalled.
+    pub recalled: &'a Observations,
+}
+
+/// What was seen, and when.
+#[derive(Clone, Debug, Default)]
+pub struct Recollection(BTreeMap<Key, (Timestamp, Observed)>);
+
+/// How long what was as desired holds while something else is on its way.
+const SETTLED_HOLDS: Duration = Duration::from_mins(10);
+
+/// How long what cannot change holds.
+const IMMUTABLE_HOLDS: Duration = Duration::from_hours(1);
+
+impl Recollection {
+    /// What still holds.
+    #[must_use]
+    pub fn recall(&self, occasion: Occasion, now: Timestamp) -> Observations {
+        let holds = |key: &Key, seen: Timestamp| {
+            let period = match occasion {
+                Occasion::Asked => return false,
+                _ if is_immutable(key.kind) => IMMUTABLE_HOLDS,
+                Occasion::Poll => SETTLED_HOLDS,
+                Occasion::Resync => return false,
+            };
+            now.duration_since(seen).unsigned_abs() < period
+        };
+        let held = self.0.iter().filter(|(key, (seen, _))| holds(key, *seen));
+        held.map(|(key, (_, observed))| (key.clone(), observed.clone())).collect()
+    }
+
+    /// Takes note of what a pass saw and need not be seen again, and forgets what a failure throws doubt on. What the
+    /// pass itself had recalled becomes no younger by that.
+    pub fn record(&mut self, seen: &Seen, next: Next, now: Timestamp) {
+        let Seen { plan, outcomes, observations, recalled } = seen;
+        if plan.steps.is_empty() {
+            return;
+        }
+        let polls = Occasion::after(Some(next)) == Occasion::Poll;
+        let before = std::mem::take(&mut self.0);
+        let touched: BTreeSet<&Key> = plan.steps.iter().filter(|step| step.is_taken()).map(|step| &step.key).collect();
+        let remade = remade(plan);
+        for step in &plan.steps {
+            if let Some(made) = made(step, outcomes.get(&step.key)).filter(|_| polls) {
+                self.0.insert(step.key.clone(), (now, made));
+                continue;
+            }
+            let Some(observed) = observations.get(&step.key) else { continue };
+            let is_settled = match step.action {
+                Action::Keep | Action::Retain(_) => step.held.is_none() && step.unknown.is_empty(),
+                // What is not there comes only from us, when what it waits for is ready.
+                Action::Blocked(_) => matches!(observed.state, ObservedState::Absent),
+                _ => false,
+            };
+            // What goes takes with it what needs it, and whatever needs that.
+            let is_doubtful = step.needs.iter().any(|need| touched.contains(need) || remade.contains(need));
+            if is_settled && !is_doubtful && (polls || is_immutable(step.key.kind)) {
+                let earlier = before.get(&step.key).filter(|_| recalled.contains_key(&step.key));
+                let at = earlier.map_or(now, |(at, _)| *at);
+                self.0.insert(step.key.clone(), (at, observed.clone()));
+            }
+        }
+        for step in &plan.steps {
+            if matches!(outcomes.get(&step.key), Some(Outcome::Failed(_))) {
+                self.0.remove(&step.key);
+            }
+            let is_missing = |failures: &Failures| failures.errors().any(|error| error.class == Class::NotFound);
+            if matches!(outcomes.get(&step.key), Some(Outcome::Failed(failures)) if is_missing(failures)) {
+                for doubtful in &step.needs {
+                    self.0.remove(doubtful);
+                }
+            }
+        }
+    }
+}
+
+/// What is made or taken away in this pass, and everything that needs it, by however many others in between that were
+/// not written to themselves.
+fn remade(plan: &Plan) -> BTreeSet<&Key> {
+    let mut remade = BTreeSet::new();
+    for step in &plan.steps {
+        let is_made = step.is_taken() && matches!(step.action, Action::Create | Action::Delete { .. });
+        if is_made || (!step.is_taken() && step.needs.iter().any(|need| remade.contains(need))) {
+            remade.insert(&step.key);
+        }
+    }
+    remade
+}
+
+/// What was just made is as it was asked for. Where AWS has chosen something about it, that has to be read.
+fn made(step: &Step, outcome: Option<&Outcome>) -> Option<Observed> {
+    let is_made = matches!((&step.action, outcome), (Action::Create, Some(Outcome::Done(Applied::Ready))));
+    let is_known = !matches!(step.key.kind, Kind::PodIdentityAssociation | Kind::ScalableTarget);
+    let resource = step.desired.clone().filter(|_| is_made && is_known)?;
+    Some(Observed::present(resource, Owner::Ours))
+}
+
+fn is_immutable(kind: Kind) -> bool {
+    matches!(kind, Kind::SageMakerModel | Kind::SageMakerEndpointConfig)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::endpoint_config::VARIANT;
+    use crate::testing::{at, step};
+
+    fn plan(actions: &[(&str, Kind, Action)]) -> (Plan, Observations) {
+        let mut steps = Vec::new();
+        let mut observations = Observations::new();
+        for (name, kind, action) in actions {
+            let mut step = step(name, action.clone(), &[]);
+            step.key.kind = *kind;
+            observations.insert(step.key.clone(), Observed::absent());
+            steps.push(step);
+        }
+        (Plan { steps, ..Plan::default() }, observations)
+    }
+
+    fn record(recollection: &mut Recollection, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
+        let recalled = recollection.recall(Occasion::Resync, at(now));
+        let outcomes = Outcomes::new();
+        recollection.record(&Seen { plan, outcomes: &outcomes, observations, recalled: &recalled }, next, at(now));
+    }
+
+    fn recalled(recollection: &Recollection, occasion: Occasion, seconds: i64) -> Vec<String> {
+        recollection.recall(occasion, at(seconds)).into_keys().map(|key| key.name).collect()
+    }
+
+    #[test]
+    fn while_something_is_on_its_way_only_that_is_asked_about() {
+        let pass = plan(&[
+            ("bucket", Kind::Bucket, Action::Keep),
+            ("model", Kind::SageMakerModel, Action::Keep),
+            ("endpoint", Kind::SageMakerEndpoint, Action::Wait("Creating".into())),
+        ]);
+        let mut recollection = Recollection::default();
+        record(&mut recollection, &pass, Next::Transition, 0);
+        assert_eq!(recalled(&recollection, Occasion::Poll, 30), ["bucket", "model"]);
+        assert_eq!(recalled(&recollection, Occasion::Poll, 601), ["model"]);
+        assert_eq!(recalled(&recollection, Occasion::Resync, 30), ["model"]);
+        assert!(recalled(&recollection, Occasion::Resync, 3601).is_empty());
+        assert!(recalled(&recollection, Occasion::Asked, 1).is_empty(), "the user wants to know");
+    }
+
+    #[test]
+    fn what_was_recalled_does_not_become_younger() {
+        let pass = plan(&[("model", Kind::SageMakerModel, Action::Keep)]);
+        let mut recollection = Recollection::default();
+        for minute in 0..50 {
+            record(&mut recollection, &pass, Next::Resync, 60 * minute);
+        }
+        assert_eq!(recalled(&recollection, Occasion::Resync, 59 * 60), ["model"]);
+        assert!(recalled(&recollection, Occasion::Resync, 61 * 60).is_empty());
+        record(&mut recollection, &pass, Next::Resync, 61 * 60);
+        assert_eq!(recalled(&recollection, Occasion::Resync, 120 * 60), ["model"], "it was looked at again");
+    }
+
+    #[test]
+    fn what_needs_something_that_was_touched_is_looked_at_again() {
+        let mut pass = plan(&[
+            ("target", Kind::ScalableTarget, Action::Delete { with_contents: false }),
+            ("policy", Kind::ScalingPolicy, Action::Keep),
+        ]);
+        pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
+        let mut recollection = Recollection::default();
+        record(&mut recollection, &pass, Next::Transition, 0);
+        assert!(recalled(&recollection, Occasion::Poll, 1).is_empty(), "Application Auto Scaling drops it too");
+    }
+
+    #[test]
+    fn what_stands_on_something_that_is_made_again_is_looked_at_again_however_far_away() {
+        let mut pass = plan(&[
+            ("endpoint", Kind::SageMakerEndpoint, Action::Create),
+            ("target", Kind::ScalableTarget, Action::Keep),
+            ("policy", Kind::ScalingPolicy, Action::Keep),
+            ("bucket", Kind::Bucket, Action::Keep),
+        ]);
+        pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
+        pass.0.steps[2].needs = vec![pass.0.steps[1].key.clone()];
+        let mut recollection = Recollection::default();
+        record(&mut recollection, &pass, Next::Transition, 0);
+        assert_eq!(recalled(&recollection, Occasion::Poll, 1), ["bucket"]);
+    }
+
+    #[test]
+    fn a_failure_throws_doubt_on_what_the_step_needed() {
+        let (mut plan, observations) = plan(&[
+            (VARIANT, Kind::SageMakerEndpointConfig, Action::Keep),
+            ("endpoint", Kind::SageMakerEndpoint, Action::Create),
+        ]);
+        plan.steps[1].needs = vec![plan.steps[0].key.clone()];
+        let failed = Outcome::Failed(crate::testing::failure(crate::failure::Class::NotFound).into());
+        let outcomes = Outcomes::from([(plan.steps[1].key.clone(), failed)]);
+        let mut recollection = Recollection::default();
+        let recalled_before = Observations::new();
+        let seen = Seen { plan: &plan, outcomes: &outcomes, observations: &observations, recalled: &recalled_before };
+        recollection.record(&seen, Next::Retry, at(0));
+        assert!(recalled(&recollection, Occasion::Poll, 1).is_empty());
+    }
+}

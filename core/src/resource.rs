@@ -1,0 +1,561 @@
+//! The vocabulary of the whole project: what a resource is, what was seen of it, and whose it is.
+
+pub mod bucket;
+pub mod endpoint;
+pub mod endpoint_config;
+pub mod model;
+pub mod pod_identity_association;
+pub mod role;
+pub mod scaling;
+pub mod service_account;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub use bucket::Bucket;
+pub use endpoint::Endpoint;
+pub use endpoint_config::EndpointConfig;
+pub use model::Model;
+pub use pod_identity_association::PodIdentityAssociation;
+pub use role::Role;
+pub use scaling::{ScalableTarget, ScalingPolicy, ScheduledAction};
+pub use service_account::ServiceAccount;
+
+use crate::arn;
+use crate::exposure::Exposure;
+use crate::failure::Error;
+use crate::policy;
+use crate::tags::{self, Tags};
+use role::Served;
+
+/// The kinds of resources, in the order in which people expect to read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Kind {
+    /// An S3 bucket with everything about it.
+    Bucket,
+    /// An IAM role with its inline policies.
+    Role,
+    /// A SageMaker model.
+    SageMakerModel,
+    /// A SageMaker endpoint configuration.
+    SageMakerEndpointConfig,
+    /// A SageMaker endpoint.
+    SageMakerEndpoint,
+    /// The bounds of an endpoint's capacity.
+    ScalableTarget,
+    /// What scales an endpoint with its load.
+    ScalingPolicy,
+    /// What scales an endpoint at certain times.
+    ScheduledAction,
+    /// The binding of a service account to a role by EKS Pod Identity.
+    PodIdentityAssociation,
+    /// A Kubernetes service account.
+    ServiceAccount,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 10] = [
+        Self::Bucket,
+        Self::Role,
+        Self::SageMakerModel,
+        Self::SageMakerEndpointConfig,
+        Self::SageMakerEndpoint,
+        Self::ScalableTarget,
+        Self::ScalingPolicy,
+        Self::ScheduledAction,
+        Self::PodIdentityAssociation,
+        Self::ServiceAccount,
+    ];
+
+    /// The kind as it stands in plans and status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bucket => "Bucket",
+            Self::Role => "Role",
+            Self::SageMakerModel => "SageMakerModel",
+            Self::SageMakerEndpointConfig => "SageMakerEndpointConfig",
+            Self::SageMakerEndpoint => "SageMakerEndpoint",
+            Self::ScalableTarget => "ScalableTarget",
+            Self::ScalingPolicy => "ScalingPolicy",
+            Self::ScheduledAction => "ScheduledAction",
+            Self::PodIdentityAssociation => "PodIdentityAssociation",
+            Self::ServiceAccount => "ServiceAccount",
+        }
+    }
+
+    /// Whether a resource of this kind can need one of that kind.
+    #[must_use]
+    pub fn may_need(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role)
+                | (Self::SageMakerModel, Self::Role | Self::Bucket)
+                | (Self::SageMakerEndpointConfig, Self::SageMakerModel | Self::Role | Self::Bucket)
+                // Its instances are made with the model and the role of its configuration, which may be gone itself.
+                | (Self::SageMakerEndpoint, Self::SageMakerEndpointConfig | Self::SageMakerModel | Self::Role)
+                | (Self::ScalableTarget, Self::SageMakerEndpoint)
+                | (Self::ScalingPolicy | Self::ScheduledAction, Self::ScalableTarget)
+        )
+    }
+
+    /// Whether what needs a resource of this kind needs this part of it. A bucket and a scalable target have to be there
+    /// and to be ours, however they are set up; of a role, what it may do has to be known and written.
+    #[must_use]
+    pub fn is_relied_on_for(self, part: &str) -> bool {
+        let is_aside = [TAGS, role::ATTACHED, endpoint::REVISIONS].contains(&part);
+        !matches!(self, Self::Bucket | Self::ScalableTarget) && !is_aside
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// What identifies a resource within one platform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name in AWS or the cluster.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.name)
+    }
+}
+
+/// A resource with the fields we manage, in one canonical form: what is desired and what is observed are the same
+/// type, so `==` is the diff and a default of the server cannot make it flap.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Resource {
+    /// An S3 bucket.
+    Bucket(Bucket),
+    /// An IAM role.
+    Role(Role),
+    /// A SageMaker model.
+    Model(Model),
+    /// A SageMaker endpoint configuration.
+    EndpointConfig(EndpointConfig),
+    /// A SageMaker endpoint.
+    Endpoint(Endpoint),
+    /// The bounds of an endpoint's capacity.
+    ScalableTarget(ScalableTarget),
+    /// What scales an endpoint with its load.
+    ScalingPolicy(ScalingPolicy),
+    /// What scales an endpoint at certain times.
+    ScheduledAction(ScheduledAction),
+    /// The binding of a service account to a role.
+    PodIdentityAssociation(PodIdentityAssociation),
+    /// A Kubernetes service account.
+    ServiceAccount(ServiceAccount),
+}
+
+impl Resource {
+    /// What identifies it.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Bucket(bucket) => Key { kind: Kind::Bucket, name: bucket.name.clone() },
+            Self::Role(role) => Key { kind: Kind::Role, name: role.name.clone() },
+            Self::Model(model) => Key { kind: Kind::SageMakerModel, name: model.name.clone() },
+            Self::EndpointConfig(config) => Key { kind: Kind::SageMakerEndpointConfig, name: config.name.clone() },
+            Self::Endpoint(endpoint) => Key { kind: Kind::SageMakerEndpoint, name: endpoint.name.clone() },
+            Self::ScalableTarget(target) => target.scaled.key(),
+            Self::ScalingPolicy(policy) => policy.key(),
+            Self::ScheduledAction(action) => action.key(),
+            Self::PodIdentityAssociation(association) => {
+                Key { kind: Kind::PodIdentityAssociation, name: association.name.clone() }
+            }
+            Self::ServiceAccount(account) => {
+                Key { kind: Kind::ServiceAccount, name: format!("{}/{}", account.namespace, account.name) }
+            }
+        }
+    }
+
+    /// What must be ready before it can be made, and may only go after it.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Key> {
+        let role = |name: &str| Key { kind: Kind::Role, name: name.to_string() };
+        match self {
+            Self::Bucket(_) | Self::Role(_) => Vec::new(),
+            Self::Model(model) => model.needs.clone(),
+            Self::EndpointConfig(config) => config.needs.clone(),
+            Self::Endpoint(endpoint) => {
+                vec![Key { kind: Kind::SageMakerEndpointConfig, name: endpoint.config.clone() }]
+            }
+            Self::ScalableTarget(target) => {
+                vec![Key { kind: Kind::SageMakerEndpoint, name: target.scaled.endpoint().to_string() }]
+            }
+            Self::ScalingPolicy(policy) => vec![policy.scaled.key()],
+            Self::ScheduledAction(action) => vec![action.scaled.key()],
+            Self::PodIdentityAssociation(association) => {
+                association.role_arn.rsplit('/').next().map(role).into_iter().collect()
+            }
+            Self::ServiceAccount(account) => account.role.as_deref().map(role).into_iter().collect(),
+        }
+    }
+
+    /// The endpoint that it scales, where it scales one.
+    #[must_use]
+    pub fn scaled_endpoint(&self) -> Option<String> {
+        let scaled = match self {
+            Self::ScalableTarget(target) => &target.scaled,
+            Self::ScalingPolicy(policy) => &policy.scaled,
+            Self::ScheduledAction(action) => &action.scaled,
+            Self::Bucket(_)
+            | Self::Role(_)
+            | Self::Model(_)
+            | Self::EndpointConfig(_)
+            | Self::Endpoint(_)
+            | Self::PodIdentityAssociation(_)
+            | Self::ServiceAccount(_) => return None,
+        };
+        Some(scaled.endpoint().to_string())
+    }
+
+    /// The fields in the form that is compared: policies by what they mean.
+    #[must_use]
+    pub fn comparable(&self) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        match self {
+            Self::Role(role) => {
+                fields["trust"] = role.trust.meaning().clone();
+                let left_out = role::left_out(&role.trust);
+                if !left_out.is_empty() {
+                    fields["trust"]["LeftOut"] = json!(left_out);
+                }
+                for (name, policy) in &role.policies {
+                    fields["policies"][name] = policy.meaning().clone();
+                }
+            }
+            Self::Bucket(bucket) => {
+                for (sid, statement) in &bucket.policy {
+                    fields["policy"][sid] = policy::statement_meaning(statement);
+                }
+            }
+            // Their names hold the hash of their content, and SageMaker changes none of it.
+            Self::Model(model) => fields = json!({"tags": model.tags}),
+            Self::EndpointConfig(config) => fields = json!({"tags": config.tags}),
+            Self::Endpoint(endpoint) => fields = json!({"tags": endpoint.tags, "config": endpoint.config}),
+            Self::ScalingPolicy(policy) => fields = json!({"tracking": policy.tracking}),
+            _ => {}
+        }
+        fields
+    }
+
+    /// Its ARN, where it can be known before AWS says so.
+    #[must_use]
+    pub fn arn(&self) -> Option<String> {
+        match self {
+            Self::Bucket(bucket) => Some(arn::bucket(&bucket.region, &bucket.name)),
+            Self::Role(role) => Some(role.arn.clone()),
+            Self::Model(model) => Some(model.arn.clone()),
+            Self::EndpointConfig(config) => Some(config.arn.clone()),
+            Self::Endpoint(endpoint) => Some(endpoint.arn.clone()),
+            Self::ScalableTarget(_)
+            | Self::ScalingPolicy(_)
+            | Self::ScheduledAction(_)
+            | Self::PodIdentityAssociation(_)
+            | Self::ServiceAccount(_) => None,
+        }
+    }
+
+    /// Its tags, where it can carry any.
+    #[must_use]
+    pub fn tags(&self) -> Option<&Tags> {
+        match self {
+            Self::Bucket(bucket) => Some(&bucket.tags),
+            Self::Role(role) => Some(&role.tags),
+            Self::Model(model) => Some(&model.tags),
+            Self::EndpointConfig(config) => Some(&config.tags),
+            Self::Endpoint(endpoint) => Some(&endpoint.tags),
+            Self::ScalableTarget(target) => Some(&target.tags),
+            Self::PodIdentityAssociation(association) => Some(&association.tags),
+            Self::ScalingPolicy(_) | Self::ScheduledAction(_) | Self::ServiceAccount(_) => None,
+        }
+    }
+
+    /// What its own tags say of its end.
+    #[must_use]
+    pub fn removal(&self) -> Removal {
+        let tagged = self.tags().and_then(|tags| tags.get(tags::DELETION_POLICY));
+        match (self, tagged.and_then(|tag| Removal::parse(tag))) {
+            (Self::Bucket(_), tagged) => tagged.unwrap_or(Removal::Retain),
+            (_, tagged) => tagged.unwrap_or(Removal::WhenEmpty),
+        }
+    }
+}
+
+/// What happens to a resource that is no longer declared, the most careful first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Removal {
+    /// It stays.
+    Retain,
+    /// It goes when nothing is in it.
+    WhenEmpty,
+    /// It goes, with what is in it.
+    WithContents,
+}
+
+impl Removal {
+    const ALL: [Self; 3] = [Self::Retain, Self::WhenEmpty, Self::WithContents];
+
+    /// The deletion policy as it stands in specs, tags and status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retain => "Retain",
+            Self::WhenEmpty => "Delete",
+            Self::WithContents => "DeleteWithContents",
+        }
+    }
+
+    /// The deletion policy of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|removal| removal.name() == name)
+    }
+}
+
+/// A resource as declared, with what the declaration says about its beginning and end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The resource.
+    pub resource: Resource,
+    /// Whether one that exists and has no owner may be taken over.
+    pub adopt: bool,
+    /// What happens when it is no longer declared.
+    pub removal: Removal,
+    /// What is worth telling about it.
+    pub remarks: Vec<String>,
+    /// Of a role that SageMaker takes: the model it is made for.
+    pub served: Option<Served>,
+}
+
+impl Desired {
+    /// A resource that is made by us and goes when it is no longer declared.
+    #[must_use]
+    pub fn made(resource: Resource) -> Self {
+        Self { resource, adopt: false, removal: Removal::WhenEmpty, remarks: Vec::new(), served: None }
+    }
+}
+
+/// A question to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What to look at.
+    pub key: Key,
+    /// Whether it may be taken over although it carries no owner tag, so that all of it is worth reading.
+    pub adopt: bool,
+    /// Whether it is on its way out, so that what is still in it matters.
+    pub leaving: bool,
+    /// Whether to look also for what nobody asked about and belongs to it: the other revisions of an endpoint.
+    pub thorough: bool,
+}
+
+/// What a provider saw of one resource.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The fields we manage; `None` when it does not exist, or when it is not ours and was not read further.
+    pub resource: Option<Resource>,
+    /// How it is.
+    pub state: ObservedState,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Fields that cannot be written without losing something of others, and why.
+    pub held: BTreeMap<&'static str, String>,
+    /// Parts that could not be read, by their path, such as `lifecycle` or `policies.access`: they are neither compared
+    /// nor written.
+    pub unknown: BTreeMap<String, Error>,
+    /// What others opened in it.
+    pub exposures: Vec<Exposure>,
+    /// What is in it, where that was asked for.
+    pub contents: Option<Contents>,
+    /// The identifier AWS chose, where it did.
+    pub id: Option<String>,
+    /// Its ARN, where only AWS knows it.
+    pub arn: Option<String>,
+    /// What is worth telling although nothing is done about it.
+    pub remarks: Vec<String>,
+    /// More about an endpoint.
+    pub endpoint: Option<Box<endpoint::Facts>>,
+    /// More about one revision of what is immutable.
+    pub revision: Option<Revision>,
+}
+
+/// What was seen of a model or an endpoint configuration beside the fields we manage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// When it was made.
+    pub created: Timestamp,
+    /// Of an endpoint configuration: the last time that an endpoint was made again with it.
+    pub recreated: Option<Recreation>,
+}
+
+impl Revision {
+    /// What the value of [`tags::RECREATED`] says.
+    #[must_use]
+    pub fn parse_recreated(value: &str) -> Option<Recreation> {
+        let mut parts = value.split('/');
+        let (asked, times) = (parts.next()?.to_string(), parts.next()?.parse().ok()?);
+        let failed = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+        Some(Recreation { asked, times, failed })
+    }
+}
+
+/// An endpoint that failed to come up is made again. It is written down before the endpoint goes, see
+/// [`tags::RECREATED`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recreation {
+    /// What was asked for.
+    pub asked: String,
+    /// How often it was made again by then, this time among them.
+    pub times: u32,
+    /// When the endpoint failed that goes: as long as it is there, it is not counted again.
+    pub failed: Timestamp,
+}
+
+impl fmt::Display for Recreation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.asked, self.times, self.failed.as_millisecond())
+    }
+}
+
+impl Observed {
+    /// It does not exist.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self {
+            resource: None,
+            state: ObservedState::Absent,
+            owner: Owner::Nobody,
+            held: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            exposures: Vec::new(),
+            contents: None,
+            id: None,
+            arn: None,
+            remarks: Vec::new(),
+            endpoint: None,
+            revision: None,
+        }
+    }
+
+    /// It exists and is as described.
+    #[must_use]
+    pub fn present(resource: Resource, owner: Owner) -> Self {
+        Self { resource: Some(resource), state: ObservedState::Ready, owner, ..Self::absent() }
+    }
+
+    /// It could not be read.
+    #[must_use]
+    pub fn unreadable(error: Error) -> Self {
+        Self { state: ObservedState::Unreadable(error), ..Self::absent() }
+    }
+
+    /// It could not be read, and this holder has it for certain, who is not us.
+    #[must_use]
+    pub fn held_elsewhere(error: Error, holder: &str) -> Self {
+        Self { owner: Owner::Theirs(holder.into()), ..Self::unreadable(error) }
+    }
+}
+
+/// How an observed resource is.
+#[derive(Clone, Debug)]
+pub enum ObservedState {
+    /// It does not exist.
+    Absent,
+    /// It exists and can be worked with.
+    Ready,
+    /// It is in a transition of AWS's own.
+    Progressing(String),
+    /// It exists and cannot be worked with.
+    Failed(String),
+    /// It could not be read.
+    Unreadable(Error),
+}
+
+/// Whose a resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It carries our owner tag.
+    Ours,
+    /// It carries the owner tag of somebody else, named here.
+    Theirs(String),
+    /// It carries no owner tag.
+    Nobody,
+}
+
+impl Owner {
+    /// Who holds what carries these tags, as a platform sees it that owns things as `ours`.
+    #[must_use]
+    pub fn of(found: &Tags, ours: &str) -> Self {
+        match found.get(tags::OWNER) {
+            Some(owner) if owner == ours => Self::Ours,
+            Some(owner) => Self::Theirs(owner.clone()),
+            None => Self::Nobody,
+        }
+    }
+}
+
+/// The tags of a resource, as a part of it.
+pub const TAGS: &str = "tags";
+
+/// What is in a resource on its way out, where that is a part that could not be read.
+pub const CONTENTS: &str = "contents";
+
+/// What is in a container that is on its way out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contents {
+    /// Object versions, the current ones among them.
+    pub versions: u64,
+    /// Delete markers.
+    pub delete_markers: u64,
+    /// Uploads that were never finished.
+    pub uploads: u64,
+    /// Whether counting stopped early, so that there are at least as many.
+    pub more: bool,
+}
+
+impl Contents {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.versions == 0 && self.delete_markers == 0 && self.uploads == 0
+    }
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        write!(
+            formatter,
+            "{}{}, {} and {}",
+            if self.more { "at least " } else { "" },
+            counted(self.versions, "object version"),
+            counted(self.delete_markers, "delete marker"),
+            counted(self.uploads, "unfinished upload"),
+        )
+    }
+}
+
+/// What was seen of every resource asked about.
+pub type Observations = BTreeMap<Key, Observed>;

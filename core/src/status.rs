@@ -1,0 +1,599 @@
+//! What the operator answers: a function of what was before, what was planned and what came of it.
+
+mod access;
+mod conditions;
+mod facts;
+mod models;
+mod removals;
+mod unknown_kinds;
+
+use std::collections::BTreeMap;
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::status::{AIPlatformStatus, AccountCheck, Phase, PlannedStep, ResourceStatus, State};
+use crate::failure::Error;
+use crate::outcome::Applied;
+use crate::outcome::{Outcome, Outcomes};
+use crate::plan::attainment::LeftOut;
+use crate::plan::{Action, Plan, Step};
+use crate::platform::Problem;
+use crate::printable::printable;
+use crate::render;
+use crate::resource::{Key, Kind, Removal, Resource};
+use crate::schedule::Next;
+
+pub use facts::{Facts, facts};
+pub use models::ROLLED_BACK;
+use removals::removal;
+pub use removals::removals;
+pub use unknown_kinds::of_unknown_kinds;
+
+/// The version of the operator, as it stands in `status.writtenBy`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a pass found out.
+#[derive(Clone, Debug)]
+pub enum Verdict<'a> {
+    /// This generation was not looked at yet; these resources will be. Written before any call that makes something, so
+    /// that nothing is made that the object does not know of.
+    Announced(&'a [Resource]),
+    /// The account is the right one. Written before the first write to AWS, so that it is known of every object whether
+    /// anything can have been made for it.
+    Admitted,
+    /// Suspended: nothing was done.
+    Suspended,
+    /// The spec cannot be planned.
+    Invalid(&'a [Problem]),
+    /// Something stands in the way of the whole object, and somebody has to act.
+    Stalled(&'static str, String),
+    /// Something stands in the way of the whole object, and passes by itself.
+    Retrying(String),
+    /// The plan was made and, where allowed, carried out.
+    Planned(&'a Plan, &'a Outcomes),
+}
+
+impl Verdict<'_> {
+    /// The same for an object on its way out that cannot go on, with what lets it go.
+    #[must_use]
+    pub fn with_way_out(self) -> Self {
+        const WAY_OUT: &str = "to let the object go and leave AWS as it is, set spec.deletionPolicy to Retain";
+        match self {
+            Self::Stalled(reason, message) => Self::Stalled(reason, format!("{message}; {WAY_OUT}")),
+            Self::Retrying(message) => Self::Retrying(format!("{message}; {WAY_OUT}")),
+            other => other,
+        }
+    }
+}
+
+/// What is reported about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The generation of the object.
+    pub generation: Option<i64>,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+    /// Whether the operator only looks.
+    pub observing: bool,
+    /// The status before.
+    pub previous: Option<&'a AIPlatformStatus>,
+    /// Whether no pass was ever taken over the object: it has neither a status nor our finalizer.
+    pub is_new: bool,
+    /// The time of this pass.
+    pub now: Timestamp,
+    /// What follows from the spec alone, where it is valid.
+    pub facts: Option<&'a Facts>,
+}
+
+/// The status to write, and when to look again.
+#[must_use]
+pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
+    let before = subject.previous.cloned().unwrap_or_default();
+    let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
+    if let Some(facts) = subject.facts {
+        status.models = models::declared(&facts.models, &before.models);
+        status.access = access::declared(&facts.access, &before.access);
+    }
+    status.account_check = match verdict {
+        Verdict::Admitted | Verdict::Planned(..) => Some(AccountCheck::Passed),
+        _ if subject.is_new => Some(AccountCheck::Pending),
+        _ => before.account_check,
+    };
+    let summary = match verdict {
+        Verdict::Announced(resources) => {
+            status.resources = announced(&before, resources, subject.now);
+            Summary::unknown(
+                if subject.deleting { Phase::Deleting } else { Phase::Pending },
+                "Pending",
+                if subject.deleting { "its deletion begins" } else { "not looked at yet" },
+                Next::Now,
+            )
+        }
+        Verdict::Admitted => Summary::unknown(Phase::Pending, "Pending", "not looked at yet", Next::Now),
+        Verdict::Suspended => {
+            let message = if subject.deleting {
+                "suspended: the deletion waits until spec.suspend is false"
+            } else {
+                "suspended: set spec.suspend to false to go on"
+            };
+            Summary { reconciling: false, ..Summary::unknown(Phase::Suspended, "Suspended", message, Next::Never) }
+        }
+        Verdict::Invalid(problems) => {
+            let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Summary::stalled("InvalidSpec", message)
+        }
+        Verdict::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
+        Verdict::Retrying(message) => Summary::retrying(message.clone()),
+        Verdict::Planned(plan, outcomes) => {
+            let outdated = outdated(plan, outcomes);
+            let found: Vec<Finding> = plan
+                .steps
+                .iter()
+                .map(|step| match outdated.get(&step.key) {
+                    Some(made) => Finding::outdated(step, made),
+                    None => finding(step, outcomes.get(&step.key)),
+                })
+                .collect();
+            let known = found.iter().map(|finding| finding.resource(&before, subject.now));
+            status.resources = known.chain(of_unknown_kinds(subject.previous).cloned()).collect();
+            status.plan =
+                plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
+            status.models = models::seen(&status.models, plan, outcomes);
+            status.access = access::granted(&status.access, plan, outcomes);
+            let summary = summarise(&found, subject, plan);
+            match unknown_kinds::obstacle(&before, subject.deleting) {
+                Some(obstacle) => obstacle.beside(summary),
+                None => summary,
+            }
+        }
+    };
+    let summary = if subject.deleting && summary.phase != Phase::Suspended {
+        Summary { phase: Phase::Deleting, ..summary }
+    } else {
+        summary
+    };
+    let counted = status.resources.iter().filter(|resource| resource.state != State::Retained);
+    let ready = counted.clone().filter(|resource| resource.state == State::Ready).count();
+    status.ready = Some(format!("{ready}/{}", counted.count()));
+    status.models_ready = models::ready(&status.models);
+    status.phase = Some(summary.phase);
+    status.written_by = unknown_kinds::written_by(&before);
+    status.conditions = conditions::conditions(&before.conditions, &summary, &status, subject);
+    show(&mut status);
+    (status, summary.next)
+}
+
+/// Messages hold what the user wrote and what AWS answers, and people read them at a terminal.
+fn show(status: &mut AIPlatformStatus) {
+    let conditions = status.conditions.iter_mut().map(|condition| &mut condition.message);
+    let resources = status.resources.iter_mut().filter_map(|resource| resource.message.as_mut());
+    let steps = status.plan.iter_mut().filter_map(|step| step.message.as_mut());
+    for message in conditions.chain(resources).chain(steps) {
+        if let Cow::Owned(shown) = printable(message) {
+            *message = shown;
+        }
+    }
+}
+
+/// The object as a whole.
+#[derive(Clone, Debug)]
+struct Summary {
+    phase: Phase,
+    ready: &'static str,
+    reason: String,
+    message: String,
+    reconciling: bool,
+    stalled: bool,
+    next: Next,
+}
+
+impl Summary {
+    fn unknown(phase: Phase, reason: &str, message: &str, next: Next) -> Self {
+        Self {
+            phase,
+            ready: "Unknown",
+            reason: reason.into(),
+            message: message.into(),
+            reconciling: true,
+            stalled: false,
+            next,
+        }
+    }
+
+    fn stalled(reason: &str, message: String) -> Self {
+        Self {
+            phase: Phase::Stalled,
+            ready: "False",
+            reason: reason.into(),
+            message,
+            reconciling: false,
+            stalled: true,
+            next: Next::Slow,
+        }
+    }
+
+    fn retrying(message: String) -> Self {
+        Self {
+            phase: Phase::Degraded,
+            ready: "False",
+            reason: "ProgressingWithRetry".into(),
+            message,
+            reconciling: true,
+            stalled: false,
+            next: Next::Retry,
+        }
+    }
+
+    fn ready(message: String) -> Self {
+        Self {
+            phase: Phase::Ready,
+            ready: "True",
+            reason: "Ready".into(),
+            message,
+            reconciling: false,
+            stalled: false,
+            next: Next::Resync,
+        }
+    }
+}
+
+/// One resource, as this pass left it.
+struct Finding<'a> {
+    step: &'a Step,
+    state: State,
+    reason: Option<&'static str>,
+    message: Option<String>,
+    weight: Weight,
+    /// Whether something of it failed that passes by itself, whatever else of it somebody has to mend.
+    retries: bool,
+}
+
+/// How much a finding matters for the whole: the heaviest decides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Settled,
+    Confirming,
+    Moving,
+    Failing,
+    Stuck,
+}
+
+impl<'a> Finding<'a> {
+    /// It was seen before something was made again that it needs.
+    fn outdated(step: &'a Step, made: &Key) -> Self {
+        let message = format!("{made}, which it needs, was made again: it is looked at once more");
+        let (state, reason) = (State::Progressing, Some("Progressing"));
+        Self { step, state, reason, message: Some(message), weight: Weight::Confirming, retries: false }
+    }
+
+    fn resource(&self, before: &AIPlatformStatus, now: Timestamp) -> ResourceStatus {
+        let key = &self.step.key;
+        let previous = before.resources.iter().find(|resource| is(resource, key));
+        let reason = self.reason.map(ToString::to_string);
+        let since = previous
+            .filter(|previous| previous.state == self.state && previous.reason == reason)
+            .and_then(|previous| previous.since.clone())
+            .unwrap_or(Time(now));
+        ResourceStatus {
+            kind: key.kind.name().into(),
+            name: key.name.clone(),
+            id: self.step.id.clone().or_else(|| previous.and_then(|previous| previous.id.clone())),
+            arn: self.step.arn.clone().or_else(|| previous.and_then(|previous| previous.arn.clone())),
+            state: self.state.clone(),
+            reason,
+            message: self.with_exposures(),
+            deletion_policy: self.removal(previous).map(|removal| removal.name().to_string()),
+            since: Some(since),
+        }
+    }
+
+    /// What the spec says of its end, or the last thing that a spec said, which no tag on the resource can loosen.
+    fn removal(&self, previous: Option<&ResourceStatus>) -> Option<Removal> {
+        if self.step.key.kind != Kind::Bucket {
+            return None;
+        }
+        let declared = self.step.desired.as_ref().map(Resource::removal);
+        let tagged = || self.step.observed.as_ref().map(Resource::removal);
+        let kept = (self.state == State::Retained).then_some(Removal::Retain);
+        declared.or_else(|| previous.and_then(removal)).or_else(tagged).or(kept)
+    }
+
+    fn with_exposures(&self) -> Option<String> {
+        let exposed = self.step.exposures.iter().map(|exposure| exposure.message.as_str());
+        let said: Vec<&str> = self.message.as_deref().into_iter().chain(exposed).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
+    fn describe(&self) -> String {
+        let message = self.message.as_deref().unwrap_or_default();
+        let name = self.step.key.to_string();
+        if message.contains(&self.step.key.name) { message.to_string() } else { format!("{name}: {message}") }
+    }
+
+    /// Whether all that is to be told of it is that something is not granted.
+    fn leaves_out(&self) -> bool {
+        matches!(self.state, State::Refused | State::Blocked) && !self.step.left_out.is_empty()
+    }
+
+    /// Whether AWS is at work on it, which ends by itself. What is not there and waits is not.
+    fn is_underway(&self) -> bool {
+        let waits_for_another = matches!(self.step.action, Action::Wait(_)) && self.step.observed.is_none();
+        self.reason == Some("Progressing") && !waits_for_another
+    }
+}
+
+fn is(resource: &ResourceStatus, key: &Key) -> bool {
+    resource.kind == key.kind.name() && resource.name == key.name
+}
+
+/// What became of one step, with everything that could not be read or written of it, each told once.
+fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
+    let found = outcome_of(step, outcome);
+    let failed = match outcome {
+        Some(Outcome::Failed(failures)) => failures.errors().collect(),
+        _ => Vec::new(),
+    };
+    let troubles: Vec<&Error> = failed.into_iter().chain(step.unknown.values()).collect();
+    if troubles.is_empty() || step.withheld.is_some() {
+        return found;
+    }
+    let mut said: Vec<String> = Vec::new();
+    let held = step.held.as_ref().map(|held| held.message.clone());
+    for text in troubles.iter().map(ToString::to_string).chain(held) {
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+    let stuck = troubles.iter().find(|error| error.needs_somebody());
+    let reason = stuck.map(|error| error.reason()).or(step.held.as_ref().map(|held| held.reason));
+    let is_stuck = reason.is_some();
+    Finding {
+        state: State::Failed,
+        reason: reason.or_else(|| troubles.first().map(|error| error.reason())),
+        message: Some(said.join("; ")),
+        weight: if is_stuck { Weight::Stuck } else { Weight::Failing },
+        retries: troubles.iter().any(|error| !error.needs_somebody()),
+        ..found
+    }
+}
+
+fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
+    let message = render::message(step);
+    let found = |state, reason, message, weight| Finding {
+        step,
+        state,
+        reason,
+        message,
+        weight,
+        retries: weight == Weight::Failing,
+    };
+    if let Some(withheld) = step.withheld {
+        let message = format!("to {}: {withheld}", step.action.name().to_lowercase());
+        return found(State::Blocked, Some("Observing"), Some(message), Weight::Moving);
+    }
+    match (&step.action, outcome) {
+        (_, Some(Outcome::Failed(failures))) => {
+            let weight = if failures.needs_somebody() { Weight::Stuck } else { Weight::Failing };
+            found(State::Failed, Some(failures.reason()), Some(failures.to_string()), weight)
+        }
+        (_, Some(Outcome::Blocked(on))) => {
+            let names = on.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            found(State::Blocked, Some("Blocked"), Some(format!("waits for {names}")), Weight::Moving)
+        }
+        (_, Some(Outcome::Interrupted)) => found(
+            State::Progressing,
+            Some("Interrupted"),
+            Some("the operator ended before this step".into()),
+            Weight::Moving,
+        ),
+        // It stays listed until a read confirms that it is gone.
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone | Applied::Ready))) => found(
+            State::Deleting,
+            Some("Deleted"),
+            Some("deleted; the next look confirms it".into()),
+            Weight::Confirming,
+        ),
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
+            found(State::Deleting, Some("Progressing"), Some(why.clone()), Weight::Moving)
+        }
+        (_, Some(Outcome::Done(Applied::Progressing(why)))) => {
+            found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)
+        }
+        (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match (&step.held, left_out(step)) {
+            (Some(held), _) => found(State::Refused, Some(held.reason), Some(held.message.clone()), Weight::Stuck),
+            (None, Some((first, all))) if first.needs_somebody => {
+                found(State::Refused, Some(first.reason), Some(all), Weight::Stuck)
+            }
+            (None, Some((_, all))) => found(State::Blocked, Some("Blocked"), Some(all), Weight::Moving),
+            (None, None) => found(State::Ready, None, remarks(step), Weight::Settled),
+        },
+        (Action::Retain(_), _) => found(State::Retained, Some("Retained"), message, Weight::Settled),
+        (Action::Wait(_), _) => found(State::Progressing, Some("Progressing"), message, Weight::Moving),
+        (Action::Blocked(_), _) => found(State::Blocked, Some("Blocked"), message, Weight::Moving),
+        (Action::Refuse(refusal), _) => found(State::Refused, Some(refusal.reason), message, Weight::Stuck),
+        (Action::Unreadable(error), _) => {
+            let weight = if error.needs_somebody() { Weight::Stuck } else { Weight::Failing };
+            found(State::Failed, Some(error.reason()), message, weight)
+        }
+        (Action::Create | Action::Update(_) | Action::Delete { .. }, _) => {
+            found(State::Progressing, Some("Pending"), None, Weight::Moving)
+        }
+    }
+}
+
+/// What was kept as it was seen, although something that it needs was made or deleted after that: AWS may have dropped it
+/// too. Each with what was made. What was written to in between was still there, and so is what needs that.
+fn outdated<'a>(plan: &'a Plan, outcomes: &Outcomes) -> BTreeMap<&'a Key, &'a Key> {
+    let mut beneath: BTreeMap<&Key, &Key> = BTreeMap::new();
+    let mut outdated = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| step.desired.is_some()) {
+        let is_made = matches!(step.action, Action::Create | Action::Delete { .. })
+            && matches!(outcomes.get(&step.key), Some(Outcome::Done(_)));
+        let made = step.needs.iter().find_map(|need| beneath.get(need).copied()).filter(|_| !step.is_taken());
+        if let Some(made) = made.filter(|_| step.action == Action::Keep) {
+            outdated.insert(&step.key, made);
+        }
+        if let Some(made) = if is_made { Some(&step.key) } else { made } {
+            beneath.insert(&step.key, made);
+        }
+    }
+    outdated
+}
+
+/// What is not granted: the first thing that somebody has to do something about, or else the first, and all of it told.
+fn left_out(step: &Step) -> Option<(&LeftOut, String)> {
+    let first = step.left_out.iter().find(|left| left.needs_somebody).or(step.left_out.first())?;
+    Some((first, render::message(step).unwrap_or_default()))
+}
+
+fn remarks(step: &Step) -> Option<String> {
+    (!step.remarks.is_empty()).then(|| step.remarks.join("; "))
+}
+
+fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
+    // Counts mean nothing while something could not be read.
+    let unread = plan.steps.iter().any(|step| matches!(step.action, Action::Unreadable(_)) || !step.unknown.is_empty());
+    if subject.observing && !subject.deleting && !unread {
+        return observing(plan);
+    }
+    let heaviest = found.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Settled);
+    let of_weight: Vec<&Finding> = found.iter().filter(|finding| finding.weight == heaviest).collect();
+    // What is not granted for a reason that is told of the resource itself is told once.
+    let is_echo = |finding: &&&Finding| {
+        let told = |about: &Key| of_weight.iter().any(|other| other.step.key == *about);
+        finding.leaves_out() && finding.step.left_out.iter().all(|left| told(&left.about))
+    };
+    let told = || {
+        let each: Vec<&&Finding> = of_weight.iter().filter(|finding| !is_echo(finding)).collect();
+        let first: Vec<String> = each.iter().take(3).map(|finding| finding.describe()).collect();
+        let more = each.len().saturating_sub(3);
+        if more == 0 { first.join("; ") } else { format!("{}; and {more} more", first.join("; ")) }
+    };
+    let summary = match heaviest {
+        Weight::Settled if subject.deleting => {
+            Summary::unknown(Phase::Deleting, "Deleting", "nothing is left to delete", Next::Now)
+        }
+        // A change is looked at once more, to see that it stayed.
+        Weight::Settled => {
+            let changed = found.iter().any(|finding| matches!(finding.step.action, Action::Update(_)));
+            let next = if changed { Next::Transition } else { Next::Resync };
+            Summary { next, ..Summary::ready(settled(found)) }
+        }
+        Weight::Confirming | Weight::Moving => {
+            Summary::unknown(Phase::Progressing, "Progressing", &told(), Next::Transition)
+        }
+        Weight::Failing => Summary::retrying(told()),
+        Weight::Stuck => {
+            Summary::stalled(of_weight.first().and_then(|finding| finding.reason).unwrap_or("Failed"), told())
+        }
+    };
+    let next = soonest(found).filter(|_| heaviest == Weight::Stuck).unwrap_or(summary.next);
+    let confirming = found.iter().any(|finding| finding.weight == Weight::Confirming);
+    Summary { next: if confirming { Next::Now } else { next }, ..summary }
+}
+
+/// What somebody has to mend does not hold up what goes on beside it.
+fn soonest(found: &[Finding]) -> Option<Next> {
+    if found.iter().any(|finding| finding.retries) {
+        return Some(Next::Retry);
+    }
+    found.iter().any(Finding::is_underway).then_some(Next::Transition)
+}
+
+fn observing(plan: &Plan) -> Summary {
+    if plan.is_settled() {
+        return Summary::ready("everything is as declared; managementPolicy is Observe".into());
+    }
+    let summary = plan.summary();
+    let message = format!(
+        "managementPolicy is Observe: {} to create, {} to update, {} to delete; see status.plan",
+        summary.create, summary.update, summary.delete
+    );
+    Summary {
+        phase: Phase::Degraded,
+        ready: "False",
+        reason: "Observing".into(),
+        message,
+        reconciling: false,
+        stalled: false,
+        next: Next::Resync,
+    }
+}
+
+fn settled(found: &[Finding]) -> String {
+    match found.iter().filter(|finding| finding.state != State::Retained).count() {
+        0 => "nothing is declared".into(),
+        1 => "1 resource is as declared".into(),
+        count => format!("{count} resources are as declared"),
+    }
+}
+
+/// Whether a step is still to be taken after this pass.
+fn is_open(step: &Step, outcome: Option<&Outcome>) -> bool {
+    match &step.action {
+        Action::Keep | Action::Retain(_) => {
+            step.held.is_some() || !step.left_out.is_empty() || !step.unknown.is_empty()
+        }
+        Action::Wait(_) | Action::Blocked(_) | Action::Refuse(_) | Action::Unreadable(_) => true,
+        Action::Create | Action::Update(_) | Action::Delete { .. } => {
+            step.withheld.is_some()
+                || step.held.is_some()
+                || !step.left_out.is_empty()
+                || !step.unknown.is_empty()
+                || matches!(outcome, Some(Outcome::Blocked(_) | Outcome::Interrupted))
+        }
+    }
+}
+
+fn planned(step: &Step) -> PlannedStep {
+    PlannedStep {
+        action: step.action.name().into(),
+        kind: step.key.kind.name().into(),
+        name: step.key.name.clone(),
+        fields: render::fields(&step.action),
+        message: render::message(step),
+    }
+}
+
+/// What is known of already stays; what is new is listed before it is made.
+fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) -> Vec<ResourceStatus> {
+    let mut listed: Vec<ResourceStatus> = Vec::new();
+    for resource in resources {
+        let key = resource.key();
+        let known = before.resources.iter().find(|known| is(known, &key)).cloned();
+        // What the spec says now holds from here on.
+        let deletion_policy = (key.kind == Kind::Bucket).then(|| resource.removal().name().to_string());
+        let known = known.map(|known| ResourceStatus { deletion_policy: deletion_policy.clone(), ..known });
+        listed.push(known.unwrap_or_else(|| ResourceStatus {
+            kind: key.kind.name().into(),
+            name: key.name.clone(),
+            id: None,
+            arn: resource.arn(),
+            state: State::Progressing,
+            reason: Some("Pending".into()),
+            message: None,
+            deletion_policy,
+            since: Some(Time(now)),
+        }));
+    }
+    let rest = before.resources.iter().filter(|known| !resources.iter().any(|resource| is(known, &resource.key())));
+    let rest: Vec<ResourceStatus> = rest.cloned().collect();
+    listed.extend(rest);
+    listed
+}
+
+/// The resources a status knows of, so that what is no longer declared is not forgotten.
+#[must_use]
+pub fn inventory(status: Option<&AIPlatformStatus>) -> Vec<Key> {
+    let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
+    resources
+        .iter()
+        .filter_map(|resource| Kind::from_name(&resource.kind).map(|kind| Key { kind, name: resource.name.clone() }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
