@@ -40,19 +40,18 @@ demo: build servers
 
 test: servers
 	@python3 tests/policies/evaluator.py >/dev/null
-	cargo test --locked
+	cargo test --locked --workspace
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
 	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/policies
 
 # Another seed each time; what is found is printed, and becomes a test.
 fuzz: servers
-	AIPLATFORM_FUZZ=$(or $(CASES),20000) AIPLATFORM_FUZZ_SEED=$$RANDOM$$RANDOM cargo test --locked -- fuzz:: mutated_texts
+	AIPLATFORM_FUZZ=$(or $(CASES),20000) AIPLATFORM_FUZZ_SEED=$$RANDOM$$RANDOM cargo test --locked -p aiplatform-core -- no_bytes no_object mutated_texts
 
 lint: servers
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo check --locked --lib --no-default-features
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo run --locked --quiet -- crd | diff -u crds/aiplatform.yaml - || { echo "crds/aiplatform.yaml is not what the code makes: run make generate" >&2; exit 1; }
 	$(RUFF) format --no-cache --check --config tests/aws/ruff.toml $(PYTHON_FILES)
 	$(RUFF) check --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)

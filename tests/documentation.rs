@@ -18,7 +18,7 @@ fn texts(folder: &Path, found: &mut String) {
 fn every_test_that_the_security_model_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut code = String::new();
-    for folder in ["src", "tests"] {
+    for folder in ["core", "src", "tests"] {
         texts(&root.join(folder), &mut code);
     }
     let model = std::fs::read_to_string(root.join("docs/security.md")).expect("the security model");

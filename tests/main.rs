@@ -11,6 +11,4 @@ mod documentation;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
-mod fuzz;
-#[cfg(test)]
 mod support;

@@ -4,25 +4,23 @@
 
 use std::sync::LazyLock;
 
-use aiplatform::audit::html::Page;
-use aiplatform::audit::text::Text as AuditText;
-use aiplatform::audit::{Bounds, audit};
-use aiplatform::desire::desire;
-use aiplatform::guardrails::Guardrails;
-use aiplatform::manifest;
-use aiplatform::operator_policy::{Extent, policies};
-use aiplatform::plan::{Intent, plan};
-use aiplatform::platform::{Platform, validate};
-use aiplatform::printable::{is_hidden, printable_json};
-use aiplatform::provider::aws::NEEDS;
-use aiplatform::render::Text as PlanText;
-use aiplatform::resource::Observations;
+use aiplatform_core::audit::html::Page;
+use aiplatform_core::audit::text::Text as AuditText;
+use aiplatform_core::audit::{Bounds, audit};
+use aiplatform_core::desire::desire;
+use aiplatform_core::guardrails::Guardrails;
+use aiplatform_core::manifest;
+use aiplatform_core::operator_policy::{Extent, policies};
+use aiplatform_core::permissions::NEEDS;
+use aiplatform_core::plan::{Intent, plan};
+use aiplatform_core::platform::{Platform, validate};
+use aiplatform_core::printable::{is_hidden, printable_json};
+use aiplatform_core::render::Text as PlanText;
+use aiplatform_core::resource::Observations;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-
-use crate::support::world::file;
 
 /// As many cases as `AIPLATFORM_FUZZ` says, others each time; or a few, and the same each time. What was found once is a
 /// test of its own.
@@ -42,7 +40,7 @@ fn runner() -> TestRunner {
 
 /// The texts of the examples.
 static EXAMPLES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).expect("examples");
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples")).expect("examples");
     let mut texts: Vec<String> =
         folder.filter_map(|entry| std::fs::read_to_string(entry.expect("an example").path()).ok()).collect();
     texts.sort();
@@ -59,7 +57,7 @@ const GUARDRAILS: &str = "rules:\n- namespaces: {names: [\"ml-*\"], labels: {tie
                           regions: [eu-west-1]\n  maxInstances: 8\n  executionRoles: []\n- {}\n";
 
 /// The same as they are read.
-static RULES: LazyLock<Guardrails> = LazyLock::new(|| Guardrails::read(Some(&file(GUARDRAILS))).expect("guardrails"));
+static RULES: LazyLock<Guardrails> = LazyLock::new(|| Guardrails::parse("x.yaml", GUARDRAILS).expect("guardrails"));
 
 /// Some bytes of a text replaced, put in or taken out.
 fn mangled(text: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
@@ -252,9 +250,7 @@ fn no_bytes_make_the_reader_of_guardrails_panic() {
     let bytes = prop_oneof![4 => mangled(GUARDRAILS.into()), 1 => prop::collection::vec(any::<u8>(), 0..300)];
     runner()
         .run(&bytes, |bytes| {
-            let path = file("");
-            std::fs::write(&path, bytes).expect("written");
-            match Guardrails::read(Some(&path)) {
+            match Guardrails::parse("x.yaml", &String::from_utf8_lossy(&bytes)) {
                 Ok(guardrails) => drop(guardrails.bounds("ml-a", None)),
                 Err(error) => check_seen("a complaint", &error.to_string()),
             }
