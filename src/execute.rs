@@ -126,7 +126,7 @@ fn position(plan: &Plan, key: &Key) -> Option<usize> {
 fn is_done(step: &Step, outcome: Option<&Outcome>) -> bool {
     let is_aside = |part: &Option<String>| {
         let field = part.as_deref().map(|part| part.split('.').next().unwrap_or_default());
-        field.is_some_and(|field| !step.key.kind.is_relied_on_for(field))
+        field.is_some_and(|field| !step.key.kind.info().relied_on.is_on(field))
     };
     let is_usable = |failures: &Failures| failures.refused().iter().all(|refused| is_aside(&refused.part));
     match (outcome, &step.action) {

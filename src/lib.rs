@@ -26,7 +26,7 @@ pub mod stall;
 #[cfg(test)]
 use aiplatform_core::testing;
 pub use aiplatform_core::{
-    api, arn, audit, crd, desire, diff, exposure, failure, failures, grants, guardrails, manifest, names,
+    api, arn, audit, crd, desire, diff, exposure, failure, failures, grants, guardrails, kind, kinds, manifest, names,
     operator_policy, outcome, permissions, plan, platform, policy, printable, propagation, recollection, render,
     repeats, resource, schedule, scope, status, tags,
 };

@@ -218,7 +218,7 @@ pub async fn reconcile<P: Provider>(
 /// Moves that cannot succeed before somebody acts, and for which scaling was taken off.
 fn refused_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
     let refused = plan.steps.iter().filter_map(|step| match outcomes.get(&step.key) {
-        Some(Outcome::Failed(failures)) if step.attempting.as_ref()?.reshape => {
+        Some(Outcome::Failed(failures)) if step.write_of::<endpoint::Endpoint>()?.reshape => {
             let refused = failures.refused().iter().find(|refused| {
                 let is_move = refused.part.as_deref().is_none_or(|part| part == endpoint::field::CONFIG);
                 is_move && refused.error.needs_somebody()

@@ -21,6 +21,8 @@ pub mod failure;
 pub mod failures;
 pub mod grants;
 pub mod guardrails;
+pub mod kind;
+pub mod kinds;
 pub mod manifest;
 pub mod names;
 pub mod operator_policy;

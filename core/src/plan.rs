@@ -17,8 +17,8 @@ use crate::diff::Change;
 use crate::exposure::Exposure;
 use crate::failure::Error;
 use crate::guardrails::Allowed;
-use crate::resource::endpoint::{self, Attempting};
-use crate::resource::{Desired, Key, Kind, Observations, Removal, Resource, endpoint_config};
+use crate::kind::Listed;
+use crate::resource::{Desired, Facts, Key, Kind, Observations, Removal, Resource, Write, endpoint_config};
 use attainment::{LeftOut, granted};
 pub use check::{Flaw, check};
 use leaving::leaving;
@@ -111,10 +111,10 @@ pub struct Step {
     pub withheld: Option<&'static str>,
     /// What is worth telling although nothing is done about it.
     pub remarks: Vec<String>,
-    /// What an endpoint is to remember before it is made or moved, and how it is to be moved.
-    pub attempting: Option<Attempting>,
-    /// What was seen of an endpoint.
-    pub endpoint: Option<Box<endpoint::Facts>>,
+    /// What is to be known of the write beside the fields.
+    pub write: Option<Box<Write>>,
+    /// What was seen of it beside the fields.
+    pub facts: Option<Box<Facts>>,
     /// What has to have been tried before, whichever way it ends: the step is settled by what came of it, see
     /// [`attainment::settled`].
     pub awaits: Vec<Key>,
@@ -123,6 +123,18 @@ pub struct Step {
 }
 
 impl Step {
+    /// What is to be known of the write, if it is about this kind.
+    #[must_use]
+    pub fn write_of<T: Listed>(&self) -> Option<&T::Write> {
+        self.write.as_deref().and_then(T::write)
+    }
+
+    /// What was seen beside the fields, if it is about this kind.
+    #[must_use]
+    pub fn facts_of<T: Listed>(&self) -> Option<&T::Facts> {
+        self.facts.as_deref().and_then(T::facts)
+    }
+
     /// Whether it is carried out.
     #[must_use]
     pub fn is_taken(&self) -> bool {
@@ -139,7 +151,8 @@ impl Step {
     /// Whether everything is known of it that what needs it relies on.
     #[must_use]
     pub fn is_reliable(&self) -> bool {
-        let is_relied_on = |part: &String| self.key.kind.is_relied_on_for(part.split('.').next().unwrap_or_default());
+        let relied_on = self.key.kind.info().relied_on;
+        let is_relied_on = |part: &String| relied_on.is_on(part.split('.').next().unwrap_or_default());
         !self.unknown.keys().any(is_relied_on)
     }
 

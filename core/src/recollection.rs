@@ -10,12 +10,13 @@ use jiff::Timestamp;
 
 use crate::failure::Class;
 use crate::failures::Failures;
+use crate::kind::{Identity, Reads};
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Refusal, Step};
 use crate::propagation::RoleWrites;
 use crate::repeats::Repeats;
-use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner};
+use crate::resource::{Key, Observations, Observed, ObservedState, Owner};
 use crate::schedule::Next;
 
 /// Why there is a pass.
@@ -88,8 +89,8 @@ pub struct Recollection(BTreeMap<Key, (Timestamp, Observed)>);
 /// How long what was as desired holds while something else is on its way.
 const SETTLED_HOLDS: Duration = Duration::from_mins(10);
 
-/// How long what cannot change holds.
-const IMMUTABLE_HOLDS: Duration = Duration::from_hours(1);
+/// How long what is read hourly holds.
+const HOURLY: Duration = Duration::from_hours(1);
 
 impl Recollection {
     /// What still holds.
@@ -98,9 +99,9 @@ impl Recollection {
         let holds = |key: &Key, seen: Timestamp| {
             let period = match occasion {
                 Occasion::Asked => return false,
-                _ if is_immutable(key.kind) => IMMUTABLE_HOLDS,
-                Occasion::Poll => SETTLED_HOLDS,
-                Occasion::Resync => return false,
+                Occasion::Poll | Occasion::Resync if key.kind.info().reads == Reads::Hourly => HOURLY,
+                Occasion::Poll if key.kind.info().reads == Reads::Resync => SETTLED_HOLDS,
+                Occasion::Poll | Occasion::Resync => return false,
             };
             now.duration_since(seen).unsigned_abs() < period
         };
@@ -133,7 +134,7 @@ impl Recollection {
             };
             // What goes takes with it what needs it, and whatever needs that.
             let is_doubtful = step.needs.iter().any(|need| touched.contains(need) || remade.contains(need));
-            if is_settled && !is_doubtful && (polls || is_immutable(step.key.kind)) {
+            if is_settled && !is_doubtful && (polls || step.key.kind.info().reads == Reads::Hourly) {
                 let earlier = before.get(&step.key).filter(|_| recalled.contains_key(&step.key));
                 let at = earlier.map_or(now, |(at, _)| *at);
                 self.0.insert(step.key.clone(), (at, observed.clone()));
@@ -169,18 +170,15 @@ fn remade(plan: &Plan) -> BTreeSet<&Key> {
 /// What was just made is as it was asked for. Where AWS has chosen something about it, that has to be read.
 fn made(step: &Step, outcome: Option<&Outcome>) -> Option<Observed> {
     let is_made = matches!((&step.action, outcome), (Action::Create, Some(Outcome::Done(Applied::Ready))));
-    let is_known = !matches!(step.key.kind, Kind::PodIdentityAssociation | Kind::ScalableTarget);
+    let is_known = step.key.kind.info().identity != Identity::AssignedByAws;
     let resource = step.desired.clone().filter(|_| is_made && is_known)?;
     Some(Observed::present(resource, Owner::Ours))
-}
-
-fn is_immutable(kind: Kind) -> bool {
-    matches!(kind, Kind::SageMakerModel | Kind::SageMakerEndpointConfig)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::Kind;
     use crate::resource::endpoint_config::VARIANT;
     use crate::testing::{at, step};
 

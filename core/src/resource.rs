@@ -14,7 +14,6 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 pub use bucket::Bucket;
 pub use endpoint::Endpoint;
@@ -25,105 +24,12 @@ pub use role::Role;
 pub use scaling::{ScalableTarget, ScalingPolicy, ScheduledAction};
 pub use service_account::ServiceAccount;
 
-use crate::arn;
 use crate::exposure::Exposure;
 use crate::failure::Error;
-use crate::policy;
+use crate::kind::Listed;
+pub use crate::kinds::{Facts, Kind, Resource, Write};
 use crate::tags::{self, Tags};
 use role::Served;
-
-/// The kinds of resources, in the order in which people expect to read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Kind {
-    /// An S3 bucket with everything about it.
-    Bucket,
-    /// An IAM role with its inline policies.
-    Role,
-    /// A SageMaker model.
-    SageMakerModel,
-    /// A SageMaker endpoint configuration.
-    SageMakerEndpointConfig,
-    /// A SageMaker endpoint.
-    SageMakerEndpoint,
-    /// The bounds of an endpoint's capacity.
-    ScalableTarget,
-    /// What scales an endpoint with its load.
-    ScalingPolicy,
-    /// What scales an endpoint at certain times.
-    ScheduledAction,
-    /// The binding of a service account to a role by EKS Pod Identity.
-    PodIdentityAssociation,
-    /// A Kubernetes service account.
-    ServiceAccount,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 10] = [
-        Self::Bucket,
-        Self::Role,
-        Self::SageMakerModel,
-        Self::SageMakerEndpointConfig,
-        Self::SageMakerEndpoint,
-        Self::ScalableTarget,
-        Self::ScalingPolicy,
-        Self::ScheduledAction,
-        Self::PodIdentityAssociation,
-        Self::ServiceAccount,
-    ];
-
-    /// The kind as it stands in plans and status.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bucket => "Bucket",
-            Self::Role => "Role",
-            Self::SageMakerModel => "SageMakerModel",
-            Self::SageMakerEndpointConfig => "SageMakerEndpointConfig",
-            Self::SageMakerEndpoint => "SageMakerEndpoint",
-            Self::ScalableTarget => "ScalableTarget",
-            Self::ScalingPolicy => "ScalingPolicy",
-            Self::ScheduledAction => "ScheduledAction",
-            Self::PodIdentityAssociation => "PodIdentityAssociation",
-            Self::ServiceAccount => "ServiceAccount",
-        }
-    }
-
-    /// Whether a resource of this kind can need one of that kind.
-    #[must_use]
-    pub fn may_need(self, other: Self) -> bool {
-        matches!(
-            (self, other),
-            (Self::PodIdentityAssociation | Self::ServiceAccount, Self::Role)
-                | (Self::SageMakerModel, Self::Role | Self::Bucket)
-                | (Self::SageMakerEndpointConfig, Self::SageMakerModel | Self::Role | Self::Bucket)
-                // Its instances are made with the model and the role of its configuration, which may be gone itself.
-                | (Self::SageMakerEndpoint, Self::SageMakerEndpointConfig | Self::SageMakerModel | Self::Role)
-                | (Self::ScalableTarget, Self::SageMakerEndpoint)
-                | (Self::ScalingPolicy | Self::ScheduledAction, Self::ScalableTarget)
-        )
-    }
-
-    /// Whether what needs a resource of this kind needs this part of it. A bucket and a scalable target have to be there
-    /// and to be ours, however they are set up; of a role, what it may do has to be known and written.
-    #[must_use]
-    pub fn is_relied_on_for(self, part: &str) -> bool {
-        let is_aside = [TAGS, role::ATTACHED, endpoint::REVISIONS].contains(&part);
-        !matches!(self, Self::Bucket | Self::ScalableTarget) && !is_aside
-    }
-
-    /// The kind of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
 
 /// What identifies a resource within one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -140,166 +46,12 @@ impl fmt::Display for Key {
     }
 }
 
-/// A resource with the fields we manage, in one canonical form: what is desired and what is observed are the same
-/// type, so `==` is the diff and a default of the server cannot make it flap.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Resource {
-    /// An S3 bucket.
-    Bucket(Bucket),
-    /// An IAM role.
-    Role(Role),
-    /// A SageMaker model.
-    Model(Model),
-    /// A SageMaker endpoint configuration.
-    EndpointConfig(EndpointConfig),
-    /// A SageMaker endpoint.
-    Endpoint(Endpoint),
-    /// The bounds of an endpoint's capacity.
-    ScalableTarget(ScalableTarget),
-    /// What scales an endpoint with its load.
-    ScalingPolicy(ScalingPolicy),
-    /// What scales an endpoint at certain times.
-    ScheduledAction(ScheduledAction),
-    /// The binding of a service account to a role.
-    PodIdentityAssociation(PodIdentityAssociation),
-    /// A Kubernetes service account.
-    ServiceAccount(ServiceAccount),
-}
-
 impl Resource {
-    /// What identifies it.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        match self {
-            Self::Bucket(bucket) => Key { kind: Kind::Bucket, name: bucket.name.clone() },
-            Self::Role(role) => Key { kind: Kind::Role, name: role.name.clone() },
-            Self::Model(model) => Key { kind: Kind::SageMakerModel, name: model.name.clone() },
-            Self::EndpointConfig(config) => Key { kind: Kind::SageMakerEndpointConfig, name: config.name.clone() },
-            Self::Endpoint(endpoint) => Key { kind: Kind::SageMakerEndpoint, name: endpoint.name.clone() },
-            Self::ScalableTarget(target) => target.scaled.key(),
-            Self::ScalingPolicy(policy) => policy.key(),
-            Self::ScheduledAction(action) => action.key(),
-            Self::PodIdentityAssociation(association) => {
-                Key { kind: Kind::PodIdentityAssociation, name: association.name.clone() }
-            }
-            Self::ServiceAccount(account) => {
-                Key { kind: Kind::ServiceAccount, name: format!("{}/{}", account.namespace, account.name) }
-            }
-        }
-    }
-
-    /// What must be ready before it can be made, and may only go after it.
-    #[must_use]
-    pub fn needs(&self) -> Vec<Key> {
-        let role = |name: &str| Key { kind: Kind::Role, name: name.to_string() };
-        match self {
-            Self::Bucket(_) | Self::Role(_) => Vec::new(),
-            Self::Model(model) => model.needs.clone(),
-            Self::EndpointConfig(config) => config.needs.clone(),
-            Self::Endpoint(endpoint) => {
-                vec![Key { kind: Kind::SageMakerEndpointConfig, name: endpoint.config.clone() }]
-            }
-            Self::ScalableTarget(target) => {
-                vec![Key { kind: Kind::SageMakerEndpoint, name: target.scaled.endpoint().to_string() }]
-            }
-            Self::ScalingPolicy(policy) => vec![policy.scaled.key()],
-            Self::ScheduledAction(action) => vec![action.scaled.key()],
-            Self::PodIdentityAssociation(association) => {
-                association.role_arn.rsplit('/').next().map(role).into_iter().collect()
-            }
-            Self::ServiceAccount(account) => account.role.as_deref().map(role).into_iter().collect(),
-        }
-    }
-
-    /// The endpoint that it scales, where it scales one.
-    #[must_use]
-    pub fn scaled_endpoint(&self) -> Option<String> {
-        let scaled = match self {
-            Self::ScalableTarget(target) => &target.scaled,
-            Self::ScalingPolicy(policy) => &policy.scaled,
-            Self::ScheduledAction(action) => &action.scaled,
-            Self::Bucket(_)
-            | Self::Role(_)
-            | Self::Model(_)
-            | Self::EndpointConfig(_)
-            | Self::Endpoint(_)
-            | Self::PodIdentityAssociation(_)
-            | Self::ServiceAccount(_) => return None,
-        };
-        Some(scaled.endpoint().to_string())
-    }
-
-    /// The fields in the form that is compared: policies by what they mean.
-    #[must_use]
-    pub fn comparable(&self) -> Value {
-        let mut fields = serde_json::to_value(self).unwrap_or_default();
-        match self {
-            Self::Role(role) => {
-                fields["trust"] = role.trust.meaning().clone();
-                let left_out = role::left_out(&role.trust);
-                if !left_out.is_empty() {
-                    fields["trust"]["LeftOut"] = json!(left_out);
-                }
-                for (name, policy) in &role.policies {
-                    fields["policies"][name] = policy.meaning().clone();
-                }
-            }
-            Self::Bucket(bucket) => {
-                for (sid, statement) in &bucket.policy {
-                    fields["policy"][sid] = policy::statement_meaning(statement);
-                }
-            }
-            // Their names hold the hash of their content, and SageMaker changes none of it.
-            Self::Model(model) => fields = json!({"tags": model.tags}),
-            Self::EndpointConfig(config) => fields = json!({"tags": config.tags}),
-            Self::Endpoint(endpoint) => fields = json!({"tags": endpoint.tags, "config": endpoint.config}),
-            Self::ScalingPolicy(policy) => fields = json!({"tracking": policy.tracking}),
-            _ => {}
-        }
-        fields
-    }
-
-    /// Its ARN, where it can be known before AWS says so.
-    #[must_use]
-    pub fn arn(&self) -> Option<String> {
-        match self {
-            Self::Bucket(bucket) => Some(arn::bucket(&bucket.region, &bucket.name)),
-            Self::Role(role) => Some(role.arn.clone()),
-            Self::Model(model) => Some(model.arn.clone()),
-            Self::EndpointConfig(config) => Some(config.arn.clone()),
-            Self::Endpoint(endpoint) => Some(endpoint.arn.clone()),
-            Self::ScalableTarget(_)
-            | Self::ScalingPolicy(_)
-            | Self::ScheduledAction(_)
-            | Self::PodIdentityAssociation(_)
-            | Self::ServiceAccount(_) => None,
-        }
-    }
-
-    /// Its tags, where it can carry any.
-    #[must_use]
-    pub fn tags(&self) -> Option<&Tags> {
-        match self {
-            Self::Bucket(bucket) => Some(&bucket.tags),
-            Self::Role(role) => Some(&role.tags),
-            Self::Model(model) => Some(&model.tags),
-            Self::EndpointConfig(config) => Some(&config.tags),
-            Self::Endpoint(endpoint) => Some(&endpoint.tags),
-            Self::ScalableTarget(target) => Some(&target.tags),
-            Self::PodIdentityAssociation(association) => Some(&association.tags),
-            Self::ScalingPolicy(_) | Self::ScheduledAction(_) | Self::ServiceAccount(_) => None,
-        }
-    }
-
-    /// What its own tags say of its end.
+    /// What happens to it when it is no longer declared, as far as its own tags say.
     #[must_use]
     pub fn removal(&self) -> Removal {
         let tagged = self.tags().and_then(|tags| tags.get(tags::DELETION_POLICY));
-        match (self, tagged.and_then(|tag| Removal::parse(tag))) {
-            (Self::Bucket(_), tagged) => tagged.unwrap_or(Removal::Retain),
-            (_, tagged) => tagged.unwrap_or(Removal::WhenEmpty),
-        }
+        tagged.and_then(|tag| Removal::parse(tag)).unwrap_or(self.kind().info().removal)
     }
 }
 
@@ -394,10 +146,8 @@ pub struct Observed {
     pub arn: Option<String>,
     /// What is worth telling although nothing is done about it.
     pub remarks: Vec<String>,
-    /// More about an endpoint.
-    pub endpoint: Option<Box<endpoint::Facts>>,
-    /// More about one revision of what is immutable.
-    pub revision: Option<Revision>,
+    /// What was seen beside the fields we manage.
+    pub facts: Option<Box<Facts>>,
 }
 
 /// What was seen of a model or an endpoint configuration beside the fields we manage.
@@ -439,6 +189,18 @@ impl fmt::Display for Recreation {
 }
 
 impl Observed {
+    /// The resource, if it is of this kind.
+    #[must_use]
+    pub fn resource_of<T: Listed>(&self) -> Option<&T> {
+        self.resource.as_ref().and_then(T::of)
+    }
+
+    /// The facts beside its fields, if it is of this kind.
+    #[must_use]
+    pub fn facts_of<T: Listed>(&self) -> Option<&T::Facts> {
+        self.facts.as_deref().and_then(T::facts)
+    }
+
     /// It does not exist.
     #[must_use]
     pub fn absent() -> Self {
@@ -453,8 +215,7 @@ impl Observed {
             id: None,
             arn: None,
             remarks: Vec::new(),
-            endpoint: None,
-            revision: None,
+            facts: None,
         }
     }
 

@@ -591,7 +591,7 @@ pub fn inventory(status: Option<&AIPlatformStatus>) -> Vec<Key> {
     let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
     resources
         .iter()
-        .filter_map(|resource| Kind::from_name(&resource.kind).map(|kind| Key { kind, name: resource.name.clone() }))
+        .filter_map(|resource| Kind::named(&resource.kind).map(|kind| Key { kind, name: resource.name.clone() }))
         .collect()
 }
 

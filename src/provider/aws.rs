@@ -25,7 +25,8 @@ use crate::leadership::{Authority, LONGEST_CALL};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::pod_identity_association::Place as Account;
-use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request, Resource};
+use crate::resource::scaling::scaled_endpoint;
+use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
 use crate::scope::Place;
 use clients::{ClientSets, Clients};
 
@@ -126,7 +127,7 @@ impl Aws {
             |observed: &Observed| observed.owner == Owner::Nobody && matches!(observed.state, ObservedState::Ready);
         let open = scaling.iter().filter(|(_, observed)| is_open(observed));
         let endpoints: BTreeSet<String> =
-            open.filter_map(|(_, observed)| observed.resource.as_ref()?.scaled_endpoint()).collect();
+            open.filter_map(|(_, observed)| scaled_endpoint(observed.resource.as_ref()?)).collect();
         let owners = endpoints.into_iter().map(|endpoint| async move {
             let key = Key { kind: Kind::SageMakerEndpoint, name: endpoint };
             let known = seen.iter().find(|(seen, _)| *seen == key).map(|(_, observed)| holder(observed));
@@ -142,7 +143,7 @@ impl Aws {
         let owners: BTreeMap<String, Result<Owner, Error>> =
             futures::stream::iter(owners).buffer_unordered(CONCURRENT_LOOKS).collect().await;
         for (_, observed) in scaling.iter_mut().filter(|(_, observed)| is_open(observed)) {
-            let endpoint = observed.resource.as_ref().and_then(Resource::scaled_endpoint).unwrap_or_default();
+            let endpoint = observed.resource.as_ref().and_then(scaled_endpoint).unwrap_or_default();
             match owners.get(&endpoint) {
                 Some(Ok(owner)) => observed.owner = owner.clone(),
                 Some(Err(error)) => *observed = Observed::unreadable(error.clone()),

@@ -82,8 +82,7 @@ fn finding(step: &Step, exposure: &Exposure) -> Finding {
         }
         _ => exposure.message.clone(),
     };
-    let kind = if step.key.kind == Kind::Role { "role" } else { "bucket" };
-    Finding { rule, severity, subject: format!("{kind} {}", step.key.name), message }
+    Finding { rule, severity, subject: format!("{} {}", step.key.kind.info().noun, step.key.name), message }
 }
 
 fn not_granted(step: &Step) -> impl Iterator<Item = Finding> {

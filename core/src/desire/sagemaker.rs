@@ -99,7 +99,11 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
         asked: asked(spec, platform.reconcile_at.as_deref()),
         keep_revisions: usize::from(spec.keep_revisions),
     };
-    let mut resources = vec![Resource::Model(model), Resource::EndpointConfig(config), Resource::Endpoint(endpoint)];
+    let mut resources = vec![
+        Resource::SageMakerModel(model),
+        Resource::SageMakerEndpointConfig(config),
+        Resource::SageMakerEndpoint(endpoint),
+    ];
     if let Some(autoscaling) = &spec.autoscaling {
         let dimension =
             if spec.serverless.is_some() { Dimension::ProvisionedConcurrency } else { Dimension::Instances };

@@ -13,7 +13,7 @@ use crate::resource::{Desired, Key, Kind, Observations, Owner, Resource};
 pub(super) fn adopted(desired: &[Desired], observations: &Observations) -> Vec<Desired> {
     let mut adopted = desired.to_vec();
     let endpoints = desired.iter().filter_map(|item| match &item.resource {
-        Resource::Endpoint(endpoint) if is_scaled(endpoint, desired) => Some(endpoint),
+        Resource::SageMakerEndpoint(endpoint) if is_scaled(endpoint, desired) => Some(endpoint),
         _ => None,
     });
     for endpoint in endpoints {
@@ -34,7 +34,7 @@ pub(super) fn is_scaled(endpoint: &Endpoint, desired: &[Desired]) -> bool {
 
 fn config_of<'a>(endpoint: &Endpoint, desired: &'a [Desired]) -> Option<&'a EndpointConfig> {
     desired.iter().find_map(|item| match &item.resource {
-        Resource::EndpointConfig(config) if config.name == endpoint.config => Some(config),
+        Resource::SageMakerEndpointConfig(config) if config.name == endpoint.config => Some(config),
         _ => None,
     })
 }
@@ -45,16 +45,14 @@ fn config_of<'a>(endpoint: &Endpoint, desired: &'a [Desired]) -> Option<&'a Endp
 fn alike(endpoint: &Endpoint, wanted: &EndpointConfig, observations: &Observations) -> Option<EndpointConfig> {
     let key = Key { kind: Kind::SageMakerEndpoint, name: endpoint.name.clone() };
     let observed = observations.get(&key).filter(|observed| observed.owner == Owner::Ours)?;
-    let (Some(facts), Some(Resource::Endpoint(running))) = (&observed.endpoint, &observed.resource) else {
-        return None;
-    };
+    let (facts, running) = (observed.facts_of::<Endpoint>()?, observed.resource_of::<Endpoint>()?);
     if matches!(facts.status, Status::Failed | Status::Deleting) || running.config == wanted.name {
         return None;
     }
     let tried = tried(facts, wanted);
     std::iter::once(running.config.clone()).chain(tried).find_map(|name| {
         let key = Key { kind: Kind::SageMakerEndpointConfig, name };
-        let Some(Resource::EndpointConfig(found)) = &observations.get(&key)?.resource else { return None };
+        let Some(Resource::SageMakerEndpointConfig(found)) = &observations.get(&key)?.resource else { return None };
         let alike = wanted.with_capacity(wanted.content.capacity.starting_like(&found.content.capacity)?);
         (alike.name == found.name).then_some(alike)
     })
@@ -68,8 +66,8 @@ fn tried(facts: &Facts, wanted: &EndpointConfig) -> Option<String> {
 fn replace(desired: &mut [Desired], endpoint: &Endpoint, wanted: &EndpointConfig, found: &EndpointConfig) {
     for item in desired {
         match &mut item.resource {
-            Resource::EndpointConfig(config) if config.name == wanted.name => config.clone_from(found),
-            Resource::Endpoint(it) if it.name == endpoint.name => it.config.clone_from(&found.name),
+            Resource::SageMakerEndpointConfig(config) if config.name == wanted.name => config.clone_from(found),
+            Resource::SageMakerEndpoint(it) if it.name == endpoint.name => it.config.clone_from(&found.name),
             Resource::Role(role) => {
                 if let Some(policy) = role.policies.remove(&revision_policy_name(wanted.revision())) {
                     role.policies.insert(revision_policy_name(found.revision()), policy);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Intent, Refusal, Step, revisions};
 use crate::resource::endpoint::Status;
-use crate::resource::{CONTENTS, Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
+use crate::resource::{
+    CONTENTS, Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource,
+};
 
 /// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
 /// and still has to be turned to something else. `placed` has steps already; `attainable` is what those steps reach.
@@ -132,8 +134,8 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         arn: observed.resource.as_ref().and_then(Resource::arn).or_else(|| observed.arn.clone()),
         id: observed.id.clone(),
         remarks: Vec::new(),
-        attempting: None,
-        endpoint: observed.endpoint.clone(),
+        write: None,
+        facts: observed.facts.clone(),
         desired: None,
         observed: observed.resource.clone(),
         held: None,
@@ -146,7 +148,7 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
 }
 
 fn is_deleting(observed: &Observed) -> bool {
-    observed.endpoint.as_ref().is_some_and(|facts| facts.status == Status::Deleting)
+    observed.facts_of::<Endpoint>().is_some_and(|facts| facts.status == Status::Deleting)
 }
 
 #[cfg(test)]

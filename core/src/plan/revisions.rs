@@ -43,7 +43,7 @@ pub(super) fn widened(desired: &[Desired], observations: &Observations, artifact
 /// The bounds that a schedule had set when scaling was taken off.
 fn remembered(endpoint: &str, observations: &Observations) -> Option<Bounds> {
     let key = Key { kind: Kind::SageMakerEndpoint, name: endpoint.to_string() };
-    observations.get(&key)?.endpoint.as_ref()?.bounds
+    observations.get(&key)?.facts_of::<Endpoint>()?.bounds
 }
 
 /// Why something of an endpoint that is no longer declared stays.
@@ -60,15 +60,15 @@ pub(super) fn kept(key: &Key, wanted: &[Desired], observations: &Observations) -
 /// it runs.
 fn kept_revision(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
     let endpoint = wanted.iter().find_map(|item| match &item.resource {
-        Resource::Endpoint(endpoint) if names::is_revision_of(&key.name, &endpoint.name) => Some(endpoint),
+        Resource::SageMakerEndpoint(endpoint) if names::is_revision_of(&key.name, &endpoint.name) => Some(endpoint),
         _ => None,
     })?;
     let observed = observations.get(&Key { kind: Kind::SageMakerEndpoint, name: endpoint.name.clone() })?;
     if matches!(observed.state, ObservedState::Absent) {
         return None;
     }
-    let (Some(facts), Some(Resource::Endpoint(running)), Owner::Ours) =
-        (&observed.endpoint, &observed.resource, &observed.owner)
+    let (Some(facts), Some(running), Owner::Ours) =
+        (observed.facts_of::<Endpoint>(), observed.resource_of::<Endpoint>(), &observed.owner)
     else {
         return Some(format!("kept until endpoint {} is seen again", endpoint.name));
     };
@@ -89,9 +89,9 @@ fn kept_scaling(key: &Key, wanted: &[Desired], observations: &Observations) -> O
         _ => return None,
     };
     let endpoint = Key { kind: Kind::SageMakerEndpoint, name: scaled.endpoint().to_string() };
-    let Resource::Endpoint(running) = observations.get(&endpoint)?.resource.as_ref()? else { return None };
+    let Resource::SageMakerEndpoint(running) = observations.get(&endpoint)?.resource.as_ref()? else { return None };
     let becomes = wanted.iter().find_map(|item| match &item.resource {
-        Resource::EndpointConfig(config) if names::is_revision_of(&config.name, &running.name) => {
+        Resource::SageMakerEndpointConfig(config) if names::is_revision_of(&config.name, &running.name) => {
             Some(config.content.capacity.dimension())
         }
         _ => None,
@@ -105,7 +105,7 @@ fn kept_scaling(key: &Key, wanted: &[Desired], observations: &Observations) -> O
 fn capacity<'a>(config: &str, observations: &'a Observations) -> Option<&'a Capacity> {
     let key = Key { kind: Kind::SageMakerEndpointConfig, name: config.to_string() };
     match observations.get(&key)?.resource.as_ref()? {
-        Resource::EndpointConfig(config) => Some(&config.content.capacity),
+        Resource::SageMakerEndpointConfig(config) => Some(&config.content.capacity),
         _ => None,
     }
 }

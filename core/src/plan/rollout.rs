@@ -63,10 +63,10 @@ impl Rollouts {
     pub(super) fn of(wanted: &[Desired], observations: &Observations, refused: &BTreeMap<Key, Refusal>) -> Self {
         let (mut courses, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
         for item in wanted {
-            let Resource::Endpoint(endpoint) = &item.resource else { continue };
+            let Resource::SageMakerEndpoint(endpoint) = &item.resource else { continue };
             let key = item.resource.key();
             let config = wanted.iter().find_map(|item| match &item.resource {
-                Resource::EndpointConfig(config) if config.name == endpoint.config => Some(config),
+                Resource::SageMakerEndpointConfig(config) if config.name == endpoint.config => Some(config),
                 _ => None,
             });
             if let Some(config) = config {
@@ -115,15 +115,15 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
         let attempt = attempt(Timestamp::UNIX_EPOCH, false);
         return Course::Make(Attempting { attempt, history: Vec::new(), resize: false, reshape: false, bounds: None });
     };
-    let (Some(facts), Some(Resource::Endpoint(running)), Owner::Ours) =
-        (&observed.endpoint, &observed.resource, &observed.owner)
+    let (Some(facts), Some(running), Owner::Ours) =
+        (observed.facts_of::<Endpoint>(), observed.resource_of::<Endpoint>(), &observed.owner)
     else {
         return Course::Other;
     };
     let is_asked_anew =
         facts.attempt.as_ref().is_none_or(|last| last.asked != wanted.asked || last.revision != wanted.revision());
     let runs = |config: &str| match observations.get(&config_key(config)).and_then(|seen| seen.resource.as_ref()) {
-        Some(Resource::EndpointConfig(config)) => Some(&config.content.capacity),
+        Some(Resource::SageMakerEndpointConfig(config)) => Some(&config.content.capacity),
         _ => None,
     };
     let is_unreadable =
@@ -228,7 +228,7 @@ fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Cour
     let why = facts.failure.as_deref().unwrap_or_default();
     let remembered = observations
         .get(&config_key(&wanted.config))
-        .and_then(|observed| observed.revision.as_ref())
+        .and_then(|observed| observed.facts_of::<EndpointConfig>())
         .and_then(|revision| revision.recreated.as_ref())
         .filter(|last| last.asked == wanted.asked);
     if remembered.is_some_and(|last| last.failed == facts.modified) {

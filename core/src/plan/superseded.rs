@@ -13,7 +13,8 @@ use crate::resource::endpoint::Status;
 use crate::resource::endpoint_config::revision_of;
 use crate::resource::role::Served;
 use crate::resource::{
-    Desired, EndpointConfig, Key, Kind, Model, Observations, Observed, ObservedState, Owner, Resource, Role, model,
+    Desired, Endpoint, EndpointConfig, Key, Kind, Model, Observations, Observed, ObservedState, Owner, Resource, Role,
+    model,
 };
 
 /// Everything that says what a revision may do.
@@ -70,7 +71,7 @@ impl Superseded<'_> {
 
     fn of_config(&self, served: &Served, observed: &Observed) -> Known<Vec<Statement>> {
         let config = match seen(Some(observed)) {
-            Known::Seen(Resource::EndpointConfig(config)) => config,
+            Known::Seen(Resource::SageMakerEndpointConfig(config)) => config,
             Known::Unreadable => return Known::Unreadable,
             Known::Seen(_) | Known::Nothing => return Known::Nothing,
         };
@@ -86,11 +87,11 @@ impl Superseded<'_> {
     fn model(&self, config: &EndpointConfig) -> Known<&Model> {
         let key = Key { kind: Kind::SageMakerModel, name: config.content.model.clone() };
         let desired = self.desired.iter().map(|item| &item.resource).find(|resource| resource.key() == key);
-        if let Some(Resource::Model(model)) = desired {
+        if let Some(Resource::SageMakerModel(model)) = desired {
             return Known::Seen(model);
         }
         match self.observations.get(&key).map(|observed| seen(Some(observed))) {
-            Some(Known::Seen(Resource::Model(model))) => Known::Seen(model),
+            Some(Known::Seen(Resource::SageMakerModel(model))) => Known::Seen(model),
             Some(Known::Seen(_) | Known::Nothing) => Known::Nothing,
             Some(Known::Unreadable) | None => Known::Unreadable,
         }
@@ -100,7 +101,7 @@ impl Superseded<'_> {
     /// so that those of all models that are left stand for it.
     fn running(&self, role: &mut Role, served: &Served) {
         let key = Key { kind: Kind::SageMakerEndpoint, name: served.endpoint.clone() };
-        let Known::Seen(Resource::Endpoint(endpoint)) = seen(self.observations.get(&key)) else { return };
+        let Known::Seen(Resource::SageMakerEndpoint(endpoint)) = seen(self.observations.get(&key)) else { return };
         let config = Key { kind: Kind::SageMakerEndpointConfig, name: endpoint.config.clone() };
         let is_gone =
             self.observations.get(&config).is_none_or(|observed| matches!(observed.state, ObservedState::Absent));
@@ -114,7 +115,7 @@ impl Superseded<'_> {
             .filter(|(key, _)| key.kind == Kind::SageMakerModel && is_revision_of(&key.name, &served.endpoint));
         let contents: Vec<&model::Content> = models
             .filter_map(|(_, observed)| match seen(Some(observed)) {
-                Known::Seen(Resource::Model(model)) => Some(&model.content),
+                Known::Seen(Resource::SageMakerModel(model)) => Some(&model.content),
                 _ => None,
             })
             .collect();
@@ -129,10 +130,10 @@ impl Superseded<'_> {
         let key = Key { kind: Kind::SageMakerEndpoint, name: served.endpoint.clone() };
         let observed = self.observations.get(&key);
         let is_busy = observed
-            .and_then(|observed| observed.endpoint.as_ref())
+            .and_then(|observed| observed.facts_of::<Endpoint>())
             .is_some_and(|facts| facts.status.is_busy() || facts.status == Status::UpdateRollbackFailed);
         match seen(observed) {
-            Known::Seen(Resource::Endpoint(endpoint)) => !is_busy && endpoint.config != config,
+            Known::Seen(Resource::SageMakerEndpoint(endpoint)) => !is_busy && endpoint.config != config,
             Known::Seen(_) | Known::Unreadable => false,
             Known::Nothing => true,
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Refusal, Step, is_unknown};
 use crate::diff::{Change, changes};
 use crate::failure::Error;
+use crate::kind::{Info, OwnedBy};
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::tags;
 
@@ -47,8 +48,8 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         arn: item.resource.arn().or_else(|| observed.arn.clone()),
         id: observed.id.clone(),
         remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
-        attempting: None,
-        endpoint: observed.endpoint.clone(),
+        write: None,
+        facts: observed.facts.clone(),
         desired: Some(item.resource.clone()),
         observed: observed.resource.clone(),
         key,
@@ -65,10 +66,11 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
 
 /// How something that exists becomes the platform's.
 fn given(resource: &Resource) -> String {
-    match (resource, resource.tags().and_then(|tags| tags.get(tags::OWNER))) {
-        (Resource::Bucket(_), _) => "set adopt: true to manage it".into(),
-        (_, Some(owner)) => format!("tag it {}={owner} to manage it", tags::OWNER),
-        (_, None) => "delete it".into(),
+    let Info { adopted_by, owned_by, .. } = resource.kind().info();
+    match (adopted_by, owned_by, resource.tags().and_then(|tags| tags.get(tags::OWNER))) {
+        (Some(field), ..) => format!("set {field} to manage it"),
+        (None, OwnedBy::Tag, Some(owner)) => format!("tag it {}={owner} to manage it", tags::OWNER),
+        (None, OwnedBy::Tag, None) | (None, OwnedBy::Annotation | OwnedBy::Parent(_), _) => "delete it".into(),
     }
 }
 

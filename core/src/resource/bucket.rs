@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Removal;
+use crate::arn;
+use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::policy;
 use crate::tags::Tags;
 
 /// Lifecycle rules of ours are known by this prefix of their id.
@@ -255,4 +259,43 @@ pub struct NoncurrentExpiration {
     /// How many newer versions are kept regardless.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_versions: Option<i32>,
+}
+
+impl Managed for Bucket {
+    const INFO: Info = Info {
+        name: "Bucket",
+        noun: "bucket",
+        part: Part::Storage,
+        backend: Backend::Aws(Service::S3),
+        identity: Identity::Name,
+        owned_by: OwnedBy::Tag,
+        adopted_by: Some("adopt: true"),
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::Retain,
+        refers_to: &[],
+        relied_on: Reliance::Existence,
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn comparable(&self) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        for (sid, statement) in &self.policy {
+            fields["policy"][sid] = policy::statement_meaning(statement);
+        }
+        fields
+    }
+
+    fn arn(&self) -> Option<String> {
+        Some(arn::bucket(&self.region, &self.name))
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
+    }
 }

@@ -4,9 +4,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::endpoint_config::revision_of;
 use super::scaling::Bounds;
+use super::{EndpointConfig, Key, Kind, Removal, TAGS};
+use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance, Service};
 use crate::names::hex_digest;
 use crate::tags::{self, Tags};
 
@@ -292,6 +295,46 @@ impl Attempting {
 #[must_use]
 pub fn parse_history(value: &str) -> Vec<String> {
     value.split('.').filter(|revision| !revision.is_empty()).map(ToString::to_string).collect()
+}
+
+impl Managed for Endpoint {
+    const INFO: Info = Info {
+        name: "SageMakerEndpoint",
+        noun: "endpoint",
+        part: Part::Models,
+        backend: Backend::Aws(Service::SageMaker),
+        identity: Identity::Name,
+        owned_by: OwnedBy::Tag,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: // Its instances are made with the model and the role of its configuration, which may be gone itself.
+            &[Kind::SageMakerEndpointConfig, Kind::SageMakerModel, Kind::Role],
+        relied_on: Reliance::AllBut(&[TAGS, REVISIONS]),
+    };
+    type Write = Attempting;
+    type Facts = Facts;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![EndpointConfig::key_of(&self.config)]
+    }
+
+    fn comparable(&self) -> Value {
+        json!({"tags": self.tags, "config": self.config})
+    }
+
+    fn arn(&self) -> Option<String> {
+        Some(self.arn.clone())
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! A SageMaker endpoint configuration: how a model runs. Immutable, so its name ends in a hash of its content.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Key;
 use super::scaling::Dimension;
+use super::{Kind, Removal, Revision, TAGS};
+use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
 use crate::names;
 use crate::tags::Tags;
 
@@ -172,4 +175,44 @@ pub struct DataCapture {
     pub destination_uri: String,
     /// How many of a hundred calls are kept.
     pub sampling_percent: i32,
+}
+
+impl Managed for EndpointConfig {
+    const INFO: Info = Info {
+        name: "SageMakerEndpointConfig",
+        noun: "endpoint configuration",
+        part: Part::Models,
+        backend: Backend::Aws(Service::SageMaker),
+        identity: Identity::ContentHash,
+        owned_by: OwnedBy::Tag,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Hourly,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::SageMakerModel, Kind::Role, Kind::Bucket],
+        relied_on: Reliance::AllBut(&[TAGS]),
+    };
+    type Write = Nothing;
+    type Facts = Revision;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        self.needs.clone()
+    }
+
+    /// Its name holds the hash of its content, and SageMaker changes none of it.
+    fn comparable(&self) -> Value {
+        json!({"tags": self.tags})
+    }
+
+    fn arn(&self) -> Option<String> {
+        Some(self.arn.clone())
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
+    }
 }

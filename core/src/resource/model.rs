@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Key;
+use super::{Kind, Removal, Revision, TAGS};
+use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
 use crate::tags::Tags;
 
 /// A model.
@@ -63,4 +66,44 @@ impl Data {
 #[must_use]
 pub fn bucket_and_key(uri: &str) -> Option<(&str, &str)> {
     uri.strip_prefix("s3://")?.split_once('/')
+}
+
+impl Managed for Model {
+    const INFO: Info = Info {
+        name: "SageMakerModel",
+        noun: "model",
+        part: Part::Models,
+        backend: Backend::Aws(Service::SageMaker),
+        identity: Identity::ContentHash,
+        owned_by: OwnedBy::Tag,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Hourly,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::Role, Kind::Bucket],
+        relied_on: Reliance::AllBut(&[TAGS]),
+    };
+    type Write = Nothing;
+    type Facts = Revision;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        self.needs.clone()
+    }
+
+    /// Its name holds the hash of its content, and SageMaker changes none of it.
+    fn comparable(&self) -> Value {
+        json!({"tags": self.tags})
+    }
+
+    fn arn(&self) -> Option<String> {
+        Some(self.arn.clone())
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::{Key, Kind, Removal, Role, TAGS};
+use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
 use crate::tags::Tags;
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -82,6 +84,37 @@ impl Place {
             namespace: parts.next()?,
             service_account: parts.next()?,
         })
+    }
+}
+
+impl Managed for PodIdentityAssociation {
+    const INFO: Info = Info {
+        name: "PodIdentityAssociation",
+        noun: "pod identity association",
+        part: Part::Access,
+        backend: Backend::Aws(Service::Eks),
+        identity: Identity::AssignedByAws,
+        owned_by: OwnedBy::Tag,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::Role],
+        relied_on: Reliance::AllBut(&[TAGS]),
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        self.role_arn.rsplit('/').next().map(Role::key_of).into_iter().collect()
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::{Removal, TAGS};
+use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
 use crate::names::hex_digest;
 use crate::policy::{self, Policy};
 use crate::tags::Tags;
@@ -89,4 +91,49 @@ pub fn left_out(trust: &Policy) -> Vec<String> {
         is_mark.then(|| (0..marks.len() / MARK_LENGTH).filter_map(split).collect::<Vec<_>>())
     });
     marks.flatten().collect()
+}
+
+impl Managed for Role {
+    const INFO: Info = Info {
+        name: "Role",
+        noun: "role",
+        part: Part::Access,
+        backend: Backend::Aws(Service::Iam),
+        identity: Identity::Name,
+        owned_by: OwnedBy::Tag,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: &[],
+        relied_on: Reliance::AllBut(&[TAGS, ATTACHED]),
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Policies are compared by what they mean.
+    fn comparable(&self) -> Value {
+        let mut fields = serde_json::to_value(self).unwrap_or_default();
+        fields["trust"] = self.trust.meaning().clone();
+        let left_out = left_out(&self.trust);
+        if !left_out.is_empty() {
+            fields["trust"]["LeftOut"] = json!(left_out);
+        }
+        for (name, policy) in &self.policies {
+            fields["policies"][name] = policy.meaning().clone();
+        }
+        fields
+    }
+
+    fn arn(&self) -> Option<String> {
+        Some(self.arn.clone())
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
+    }
 }

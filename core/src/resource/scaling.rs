@@ -3,8 +3,11 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::{Endpoint, Removal, Resource, TAGS};
 use super::{Key, Kind};
+use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
 use crate::tags::Tags;
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -81,6 +84,15 @@ impl Scaled {
             None => Self { resource_id: name.into(), dimension: Dimension::Instances },
         }
     }
+}
+
+/// The name of the endpoint that a resource scales, where it scales one.
+#[must_use]
+pub fn scaled_endpoint(resource: &Resource) -> Option<String> {
+    let target = ScalableTarget::of(resource).map(|target| &target.scaled);
+    let policy = ScalingPolicy::of(resource).map(|policy| &policy.scaled);
+    let action = ScheduledAction::of(resource).map(|action| &action.scaled);
+    target.or(policy).or(action).map(|scaled| scaled.endpoint().to_string())
 }
 
 /// A scalable target: the bounds of a variant's capacity.
@@ -191,5 +203,94 @@ impl ScheduledAction {
     #[must_use]
     pub fn key(&self) -> Key {
         Key { kind: Kind::ScheduledAction, name: format!("{}/{}", self.scaled.endpoint(), self.name) }
+    }
+}
+
+impl Managed for ScalableTarget {
+    const INFO: Info = Info {
+        name: "ScalableTarget",
+        noun: "scalable target",
+        part: Part::Models,
+        backend: Backend::Aws(Service::AutoScaling),
+        identity: Identity::AssignedByAws,
+        owned_by: OwnedBy::Tag,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::SageMakerEndpoint],
+        relied_on: Reliance::Existence,
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        self.scaled.key().name
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![Endpoint::key_of(self.scaled.endpoint())]
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        Some(&self.tags)
+    }
+}
+
+impl Managed for ScalingPolicy {
+    const INFO: Info = Info {
+        name: "ScalingPolicy",
+        noun: "scaling policy",
+        part: Part::Models,
+        backend: Backend::Aws(Service::AutoScaling),
+        identity: Identity::Name,
+        owned_by: OwnedBy::Parent(Kind::ScalableTarget),
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::ScalableTarget],
+        relied_on: Reliance::AllBut(&[TAGS]),
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        self.key().name
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![self.scaled.key()]
+    }
+
+    fn comparable(&self) -> Value {
+        json!({"tracking": self.tracking})
+    }
+}
+
+impl Managed for ScheduledAction {
+    const INFO: Info = Info {
+        name: "ScheduledAction",
+        noun: "scheduled action",
+        part: Part::Models,
+        backend: Backend::Aws(Service::AutoScaling),
+        identity: Identity::Name,
+        owned_by: OwnedBy::Parent(Kind::ScalableTarget),
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::ScalableTarget],
+        relied_on: Reliance::AllBut(&[TAGS]),
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        self.key().name
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![self.scaled.key()]
     }
 }

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use super::{Key, Kind, Removal, Role, TAGS};
+use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance};
+
 /// The annotation by which EKS gives the pods of a service account a role (IRSA).
 pub const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
 
@@ -21,4 +24,31 @@ pub struct ServiceAccount {
     /// The role it needs to be there.
     #[serde(skip)]
     pub role: Option<String>,
+}
+
+impl Managed for ServiceAccount {
+    const INFO: Info = Info {
+        name: "ServiceAccount",
+        noun: "service account",
+        part: Part::Access,
+        backend: Backend::Cluster,
+        identity: Identity::Name,
+        owned_by: OwnedBy::Annotation,
+        adopted_by: None,
+        busy: Busy::RefusesWrites,
+        reads: Reads::Resync,
+        removal: Removal::WhenEmpty,
+        refers_to: &[Kind::Role],
+        relied_on: Reliance::AllBut(&[TAGS]),
+    };
+    type Write = Nothing;
+    type Facts = Nothing;
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        self.role.as_deref().map(Role::key_of).into_iter().collect()
+    }
 }

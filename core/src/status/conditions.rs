@@ -6,26 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{Subject, Summary, models};
 use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
-
-/// The parts of a platform, each with the kinds that make it up.
-const PARTS: [(&str, &[&str]); 3] = [
-    ("StorageReady", &["Bucket"]),
-    ("AccessReady", &["Role", "PodIdentityAssociation", "ServiceAccount"]),
-    (
-        MODELS_READY,
-        &[
-            "SageMakerModel",
-            "SageMakerEndpointConfig",
-            "SageMakerEndpoint",
-            "ScalableTarget",
-            "ScalingPolicy",
-            "ScheduledAction",
-        ],
-    ),
-];
-
-/// The condition of models, of which some need no resource.
-const MODELS_READY: &str = "ModelsReady";
+use crate::kind::Part;
+use crate::resource::Kind;
 
 /// The longest message the Kubernetes API allows in a condition.
 const MESSAGE_LIMIT: usize = 32_768;
@@ -43,24 +25,24 @@ pub(super) fn conditions(
     if summary.stalled {
         found.push(("Stalled", "True", summary.reason.clone(), summary.message.clone()));
     }
-    for (part, kinds) in PARTS {
+    for part in Part::ALL {
         let members: Vec<&ResourceStatus> = status
             .resources
             .iter()
-            .filter(|resource| resource.state != State::Retained && kinds.contains(&resource.kind.as_str()))
+            .filter(|resource| resource.state != State::Retained && is_of(resource, part))
             .collect();
         if !members.is_empty() {
             found.push(if summary.reason == "Pending" {
-                (part, "Unknown", summary.reason.clone(), summary.message.clone())
+                (part.condition(), "Unknown", summary.reason.clone(), summary.message.clone())
             } else {
-                part_condition(part, &members)
+                part_condition(part.condition(), &members)
             });
         }
     }
     if let Some(unknown) = models::unknown(&status.models).filter(|_| subject.facts.is_some()) {
-        match found.iter_mut().find(|(kind, ..)| *kind == MODELS_READY) {
+        match found.iter_mut().find(|(kind, ..)| *kind == MODELS) {
             Some((.., message)) => *message = format!("{message}; {unknown}"),
-            None => found.push((MODELS_READY, "Unknown", models::UNKNOWN.into(), unknown)),
+            None => found.push((MODELS, "Unknown", models::UNKNOWN.into(), unknown)),
         }
     }
     found
@@ -78,6 +60,13 @@ pub(super) fn conditions(
             }
         })
         .collect()
+}
+
+/// The condition of models, of which some need no resource.
+const MODELS: &str = Part::Models.condition();
+
+fn is_of(resource: &ResourceStatus, part: Part) -> bool {
+    Kind::named(&resource.kind).is_some_and(|kind| kind.info().part == part)
 }
 
 fn part_condition(part: &'static str, members: &[&ResourceStatus]) -> (&'static str, &'static str, String, String) {

@@ -4,7 +4,7 @@ use crate::api::status::{Instances, ModelStatus};
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
 use crate::resource::endpoint::{self, Status, field};
-use crate::resource::{Kind, Resource};
+use crate::resource::{Endpoint, Kind, Resource};
 
 /// The backend whose models have endpoints and revisions of their own.
 pub(super) const SAGEMAKER: &str = "SageMaker";
@@ -67,15 +67,15 @@ pub(super) fn seen(models: &[ModelStatus], plan: &Plan, outcomes: &Outcomes) -> 
 }
 
 fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelStatus {
-    let facts = step.endpoint.as_ref();
+    let facts = step.facts_of::<Endpoint>();
     let is_done = matches!(outcome, Some(Outcome::Done(_)));
     let running = match &step.observed {
-        Some(Resource::Endpoint(endpoint)) if facts.is_some_and(|facts| has_run(facts.status)) => {
+        Some(Resource::SageMakerEndpoint(endpoint)) if facts.is_some_and(|facts| has_run(facts.status)) => {
             Some(endpoint.revision().to_string())
         }
         _ => None,
     };
-    let attempted = match (&step.attempting, facts) {
+    let attempted = match (step.write_of::<Endpoint>(), facts) {
         (Some(attempting), _) if is_done => Some(attempting.attempt.revision.clone()),
         (_, Some(facts)) => facts.attempt.as_ref().map(|last| last.revision.clone()),
         _ => None,

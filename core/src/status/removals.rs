@@ -10,7 +10,7 @@ use crate::resource::{Key, Kind, Removal};
 pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
     let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
     let said = resources.iter().filter_map(|resource| {
-        let kind = Kind::from_name(&resource.kind)?;
+        let kind = Kind::named(&resource.kind)?;
         Some((Key { kind, name: resource.name.clone() }, removal(resource)?))
     });
     said.collect()
@@ -18,10 +18,10 @@ pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
 
 /// What an entry of the status remembers.
 pub(super) fn removal(resource: &ResourceStatus) -> Option<Removal> {
-    let is_retained_bucket = resource.kind == Kind::Bucket.name() && resource.state == State::Retained;
+    let is_retained_by_itself = Kind::named(&resource.kind).is_some_and(|kind| kind.info().removal == Removal::Retain);
     match resource.deletion_policy.as_deref().map(Removal::parse) {
         Some(removal) => Some(removal.unwrap_or(Removal::Retain)),
         // Written by a version that did not remember it.
-        None => is_retained_bucket.then_some(Removal::Retain),
+        None => (is_retained_by_itself && resource.state == State::Retained).then_some(Removal::Retain),
     }
 }

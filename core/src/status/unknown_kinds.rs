@@ -9,7 +9,7 @@ use crate::schedule::Next;
 /// The resources of a status whose kinds this version does not know.
 pub fn of_unknown_kinds(status: Option<&AIPlatformStatus>) -> impl Iterator<Item = &ResourceStatus> {
     let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
-    resources.iter().filter(|resource| Kind::from_name(&resource.kind).is_none())
+    resources.iter().filter(|resource| Kind::named(&resource.kind).is_none())
 }
 
 /// The version that stands in the status: that of the writer, unless a later one knew of more.

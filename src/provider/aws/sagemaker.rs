@@ -37,20 +37,28 @@ impl SageMaker {
 
     pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::Model(desired)), _) => Ok(self.create_model(desired).await?),
-            (Action::Create, Some(Resource::EndpointConfig(desired)), _) => Ok(self.create_config(desired).await?),
-            (Action::Create, Some(Resource::Endpoint(desired)), _) => Ok(self.create_endpoint(step, desired).await?),
-            (Action::Update(changes), Some(Resource::Model(desired)), Some(Resource::Model(observed))) => {
-                self.update_model(step, desired, observed, changes).await
+            (Action::Create, Some(Resource::SageMakerModel(desired)), _) => Ok(self.create_model(desired).await?),
+            (Action::Create, Some(Resource::SageMakerEndpointConfig(desired)), _) => {
+                Ok(self.create_config(desired).await?)
+            }
+            (Action::Create, Some(Resource::SageMakerEndpoint(desired)), _) => {
+                Ok(self.create_endpoint(step, desired).await?)
             }
             (
                 Action::Update(changes),
-                Some(Resource::EndpointConfig(desired)),
-                Some(Resource::EndpointConfig(observed)),
+                Some(Resource::SageMakerModel(desired)),
+                Some(Resource::SageMakerModel(observed)),
+            ) => self.update_model(step, desired, observed, changes).await,
+            (
+                Action::Update(changes),
+                Some(Resource::SageMakerEndpointConfig(desired)),
+                Some(Resource::SageMakerEndpointConfig(observed)),
             ) => self.update_config(step, desired, observed, changes).await,
-            (Action::Update(changes), Some(Resource::Endpoint(desired)), Some(Resource::Endpoint(observed))) => {
-                self.update_endpoint(step, desired, observed, changes).await
-            }
+            (
+                Action::Update(changes),
+                Some(Resource::SageMakerEndpoint(desired)),
+                Some(Resource::SageMakerEndpoint(observed)),
+            ) => self.update_endpoint(step, desired, observed, changes).await,
             (Action::Delete { .. }, ..) => match step.key.kind {
                 Kind::SageMakerModel => Ok(self.delete_model(place, &step.key.name).await?),
                 Kind::SageMakerEndpointConfig => Ok(self.delete_config(place, &step.key.name).await?),

@@ -77,7 +77,7 @@ pub fn wanted_in(world: &World, object: &AIPlatform) -> Vec<Resource> {
         return wanted;
     };
     let config = wanted.iter().find_map(|resource| match resource {
-        Resource::EndpointConfig(config) => Some(config.clone()),
+        Resource::SageMakerEndpointConfig(config) => Some(config.clone()),
         _ => None,
     });
     let counted = |content: &Content| match &content.capacity {
@@ -91,8 +91,8 @@ pub fn wanted_in(world: &World, object: &AIPlatform) -> Vec<Resource> {
     };
     for resource in &mut wanted {
         match resource {
-            Resource::EndpointConfig(config) => config.name.clone_from(&name),
-            Resource::Endpoint(endpoint) => endpoint.config.clone_from(&name),
+            Resource::SageMakerEndpointConfig(config) => config.name.clone_from(&name),
+            Resource::SageMakerEndpoint(endpoint) => endpoint.config.clone_from(&name),
             Resource::Role(role) => {
                 if let Some(policy) = role.policies.remove(&revision_policy_name(config.revision())) {
                     role.policies.insert(revision_policy_name(revision_of(&name)), policy);
@@ -107,7 +107,7 @@ pub fn wanted_in(world: &World, object: &AIPlatform) -> Vec<Resource> {
 /// The endpoint that an object wants.
 pub fn wanted_endpoint(object: &AIPlatform) -> Option<Endpoint> {
     wanted(object).into_iter().find_map(|resource| match resource {
-        Resource::Endpoint(endpoint) => Some(endpoint),
+        Resource::SageMakerEndpoint(endpoint) => Some(endpoint),
         _ => None,
     })
 }
@@ -151,7 +151,7 @@ pub fn assert_serves(world: &World, object: &AIPlatform) {
 pub fn assert_is_there(world: &World, resource: &Resource) {
     let key = resource.key();
     match resource {
-        Resource::Endpoint(endpoint) => {
+        Resource::SageMakerEndpoint(endpoint) => {
             let found = world.sagemaker.endpoints.get(&key.name).unwrap_or_else(|| panic!("{key} is missing"));
             assert_eq!((found.status, found.config()), (Status::InService, endpoint.config.as_str()));
             let running = found.running.as_ref().expect("what is in service runs");
@@ -203,7 +203,7 @@ fn assert_can(world: &World, wanted: &Role) {
 /// The configurations that are there beyond the wanted one: they ran once, and are not more than is wanted.
 pub fn kept(world: &World, object: &AIPlatform) -> BTreeSet<String> {
     let endpoint = wanted_in(world, object).into_iter().find_map(|resource| match resource {
-        Resource::Endpoint(endpoint) => Some(endpoint),
+        Resource::SageMakerEndpoint(endpoint) => Some(endpoint),
         _ => None,
     });
     let keep = endpoint.as_ref().map_or(0, |endpoint| endpoint.keep_revisions);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aiplatform::diff::Change;
 use aiplatform::failure::Error;
+use aiplatform::kind::Listed;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::endpoint::{Attempt, Attempting, Capacity, Endpoint, Facts, Status, field, parse_history};
@@ -60,8 +61,8 @@ impl Memory {
     pub(super) async fn apply_endpoint(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::Endpoint(desired)), _) => {
-                let memory = step.attempting.as_ref().map(Attempting::tags).unwrap_or_default();
+            (Action::Create, Some(Resource::SageMakerEndpoint(desired)), _) => {
+                let memory = step.write_of::<Endpoint>().map(Attempting::tags).unwrap_or_default();
                 let tags = desired.tags.clone().into_iter().chain(memory).collect();
                 self.write(place, "sagemaker:CreateEndpoint", key, |world| {
                     world.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
@@ -69,9 +70,14 @@ impl Memory {
                 .await?;
                 Ok(Applied::Progressing("Creating".into()))
             }
-            (Action::Update(changes), Some(Resource::Endpoint(desired)), Some(Resource::Endpoint(observed))) => {
+            (
+                Action::Update(changes),
+                Some(Resource::SageMakerEndpoint(desired)),
+                Some(Resource::SageMakerEndpoint(observed)),
+            ) => {
                 let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
-                let attempting = step.attempting.as_ref().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG));
+                let attempting =
+                    step.write_of::<Endpoint>().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG));
                 let memory = attempting.map(Attempting::tags).unwrap_or_default();
                 if differs(field::TAGS) {
                     let written = desired.tags.clone().into_iter().chain(memory).collect();
@@ -116,8 +122,9 @@ impl Memory {
     /// What was refused was never tried: the endpoint remembers again what it remembered before.
     async fn forget_attempt(&self, place: &Place, step: &Step) -> Result<(), Error> {
         let noted = |attempt: &Attempt| Tags::from([(tags::ATTEMPT.to_string(), attempt.to_string())]);
-        let before = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref()).map(noted).unwrap_or_default();
-        let now = step.attempting.as_ref().map(|attempting| noted(&attempting.attempt)).unwrap_or_default();
+        let before =
+            step.facts_of::<Endpoint>().and_then(|facts| facts.attempt.as_ref()).map(noted).unwrap_or_default();
+        let now = step.write_of::<Endpoint>().map(|attempting| noted(&attempting.attempt)).unwrap_or_default();
         self.retag(place, &step.key, &now, before).await
     }
 }
@@ -143,8 +150,8 @@ fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> O
     };
     Observed {
         state: state(found),
-        endpoint: Some(Box::new(facts)),
-        ..Observed::present(Resource::Endpoint(endpoint), owner(tags, &place.owner))
+        facts: Some(Endpoint::boxed_facts(facts)),
+        ..Observed::present(Resource::SageMakerEndpoint(endpoint), owner(tags, &place.owner))
     }
 }
 

@@ -3,6 +3,7 @@
 use aiplatform::diff::Change;
 use aiplatform::failure::{Class, Error};
 use aiplatform::failures::{Failures, Parts};
+use aiplatform::kind::Listed;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::endpoint_config::{Content, EndpointConfig, field};
@@ -36,14 +37,14 @@ impl Memory {
             needs: vec![Key { kind: Kind::SageMakerModel, name: found.content.model.clone() }],
             content: found.content,
         };
-        let seen = Observed::present(Resource::EndpointConfig(config), owner(&tags, &place.owner));
+        let seen = Observed::present(Resource::SageMakerEndpointConfig(config), owner(&tags, &place.owner));
         let recreated = tags.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value));
         let revision = Revision { created: timestamp(found.created), recreated };
-        Ok(Observed { revision: Some(revision), ..seen })
+        Ok(Observed { facts: Some(EndpointConfig::boxed_facts(revision)), ..seen })
     }
 
     pub(super) async fn apply_config(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        use Resource::EndpointConfig as Config;
+        use Resource::SageMakerEndpointConfig as Config;
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Config(desired)), _) => {

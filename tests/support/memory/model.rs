@@ -1,6 +1,7 @@
 //! Models: made of what SageMaker can reach, and never changed but for their tags.
 
 use aiplatform::failure::{Class, Error};
+use aiplatform::kind::Listed;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::model::{Content, Model};
@@ -35,18 +36,18 @@ impl Memory {
             needs: vec![Key { kind: Kind::Role, name: role.into() }],
             content: found.content,
         };
-        let seen = Observed::present(Resource::Model(model), owner(&tags, &place.owner));
+        let seen = Observed::present(Resource::SageMakerModel(model), owner(&tags, &place.owner));
         let revision = Revision { created: timestamp(found.created), recreated: None };
-        Ok(Observed { revision: Some(revision), ..seen })
+        Ok(Observed { facts: Some(Model::boxed_facts(revision)), ..seen })
     }
 
     pub(super) async fn apply_model(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::Model(desired)), _) => {
+            (Action::Create, Some(Resource::SageMakerModel(desired)), _) => {
                 self.create_model(place, key, desired).await?;
             }
-            (Action::Update(_), Some(Resource::Model(desired)), Some(Resource::Model(observed))) => {
+            (Action::Update(_), Some(Resource::SageMakerModel(desired)), Some(Resource::SageMakerModel(observed))) => {
                 self.retag(place, key, &observed.tags, desired.tags.clone()).await?;
             }
             (Action::Delete { .. }, ..) => {

@@ -51,7 +51,7 @@ fn key((kind, name): &Name) -> Key {
 /// A configuration stands for everything that can need anything.
 fn resource(key: &Key, needs: Vec<Key>) -> Resource {
     match key.kind {
-        Kind::SageMakerEndpointConfig => Resource::EndpointConfig(EndpointConfig {
+        Kind::SageMakerEndpointConfig => Resource::SageMakerEndpointConfig(EndpointConfig {
             name: key.name.clone(),
             arn: String::new(),
             tags: Tags::new(),

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use super::{Action, Course, Step};
 use crate::resource::endpoint::{Attempting, field};
 use crate::resource::scaling::Scaled;
-use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Resource};
+use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Resource};
 
 /// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
 /// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
 /// everything else is there that the move needs.
 pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
-    let is_reshaped = step.attempting.as_ref().is_some_and(|attempting| attempting.reshape);
+    let is_reshaped = step.write_of::<Endpoint>().is_some_and(|attempting| attempting.reshape);
     let is_moved =
         matches!(&step.action, Action::Update(changes) if changes.iter().any(|it| it.field() == field::CONFIG));
     if !is_reshaped || !is_moved {
@@ -36,8 +36,8 @@ pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observa
             awaits: Vec::new(),
             left_out: Vec::new(),
             remarks: vec!["it is registered again when the endpoint is in service".into()],
-            attempting: None,
-            endpoint: None,
+            write: None,
+            facts: None,
         })
         .collect()
 }
@@ -60,7 +60,7 @@ pub(super) fn remembering(
         _ => false,
     });
     let attempting = Attempting { bounds: Some(bounds), ..attempting };
-    let facts = observations.get(key).and_then(|observed| observed.endpoint.as_ref());
+    let facts = observations.get(key).and_then(|observed| observed.facts_of::<Endpoint>());
     match facts.and_then(|facts| Some((facts, facts.attempt.clone()?))) {
         // The attempt itself is noted when it is made.
         Some((facts, attempt)) if is_scheduled && facts.bounds != Some(bounds) => {

@@ -5,17 +5,18 @@ use serde_json::{Value, json};
 use super::handover::registered;
 use super::{Action, Course, Step, config_key};
 use crate::diff::{Change, changes};
+use crate::kind::Listed;
 use crate::resource::endpoint::{Attempt, Attempting, field};
-use crate::resource::{Key, Kind, Observations, Observed, ObservedState, Owner, Resource, endpoint_config};
+use crate::resource::{Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Resource, endpoint_config};
 
 /// The step of an endpoint on this course.
 pub(super) fn along(course: &Course, mut step: Step, observations: &Observations) -> Step {
     let old = |step: &Step| match &step.observed {
-        Some(Resource::Endpoint(endpoint)) => Value::from(endpoint.config.clone()),
+        Some(Resource::SageMakerEndpoint(endpoint)) => Value::from(endpoint.config.clone()),
         _ => Value::Null,
     };
     let new = |step: &Step| match &step.desired {
-        Some(Resource::Endpoint(endpoint)) => Value::from(endpoint.config.clone()),
+        Some(Resource::SageMakerEndpoint(endpoint)) => Value::from(endpoint.config.clone()),
         _ => Value::Null,
     };
     let tags = |step: &Step| match (&step.desired, &step.observed) {
@@ -26,7 +27,7 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
         _ => Vec::new(),
     };
     match course {
-        Course::Make(attempting) => step.attempting = Some(attempting.clone()),
+        Course::Make(attempting) => step.write = Some(Endpoint::boxed_write(attempting.clone())),
         Course::Stay(None) | Course::Other => {}
         Course::Wait(why) => {
             if step.action.writes() {
@@ -39,7 +40,7 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
         }
         Course::Stay(Some(attempting)) | Course::Note(attempting) => {
             step.action = Action::Update(std::iter::once(noted(&step, attempting)).chain(tags(&step)).collect());
-            step.attempting = Some(attempting.clone());
+            step.write = Some(Endpoint::boxed_write(attempting.clone()));
         }
         Course::Move(attempting) => {
             let registered: Vec<(&Key, &Observed)> =
@@ -51,7 +52,7 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
                 })
                 .map(|(key, _)| (*key).clone())
                 .collect();
-            step.attempting = Some(attempting.clone());
+            step.write = Some(Endpoint::boxed_write(attempting.clone()));
             if !in_the_way.is_empty() {
                 step.action = Action::Blocked(in_the_way);
             } else if !matches!(step.action, Action::Blocked(_)) {
@@ -66,7 +67,7 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
             let changes: Vec<Change> = note.into_iter().chain(tags(&step)).collect();
             step.action = if changes.is_empty() { Action::Keep } else { Action::Update(changes) };
             step.held = Some(refusal.clone());
-            step.attempting.clone_from(attempting);
+            step.write = attempting.clone().map(Endpoint::boxed_write);
         }
         Course::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
         Course::Remake(counted) => {
@@ -84,7 +85,7 @@ fn noted(step: &Step, attempting: &Attempting) -> Change {
         let outcome = if attempt.rolled_back { " rolled back" } else { "" };
         Value::from(format!("{}{outcome}", attempt.revision))
     };
-    let last = step.endpoint.as_ref().and_then(|facts| facts.attempt.as_ref());
+    let last = step.facts_of::<Endpoint>().and_then(|facts| facts.attempt.as_ref());
     Change { path: field::ATTEMPT.into(), from: last.map(told).unwrap_or_default(), to: told(&attempting.attempt) }
 }
 

@@ -5,15 +5,21 @@ use serde_json::{Value, json};
 
 use crate::api::ManagementPolicy::{Full, NoDelete};
 use crate::desire::desire;
+use crate::kind::Listed;
 use crate::plan::{Action, Intent, Plan, Refusal, Step, plan};
 use crate::platform::validate;
 use crate::resource::endpoint::{Attempt, Capacity, Endpoint, Facts, Status};
 use crate::resource::endpoint_config::revision_of;
 use crate::resource::scaling::Bounds;
 use crate::resource::{
-    Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource, Revision,
+    Desired, EndpointConfig, Key, Kind, Model, Observations, Observed, ObservedState, Owner, Recreation, Resource,
+    Revision,
 };
+
 use crate::testing::{CLUSTER, at, object};
+
+/// A revision that was never made again.
+const MADE: Revision = Revision { created: Timestamp::UNIX_EPOCH, recreated: None };
 
 /// What a platform wants whose only model has these fields beside or in place of the usual ones.
 fn wanted(fields: Value) -> Vec<Desired> {
@@ -50,7 +56,7 @@ fn other_type(tag: &str) -> Value {
 
 fn endpoint_of(desired: &[Desired]) -> &Endpoint {
     let found = desired.iter().find_map(|item| match &item.resource {
-        Resource::Endpoint(endpoint) => Some(endpoint),
+        Resource::SageMakerEndpoint(endpoint) => Some(endpoint),
         _ => None,
     });
     found.expect("an endpoint is wanted")
@@ -79,10 +85,9 @@ impl World {
         for item in desired {
             let mut observed = Observed::present(item.resource.clone(), Owner::Ours);
             match &item.resource {
-                Resource::Model(_) | Resource::EndpointConfig(_) => {
-                    observed.revision = Some(Revision { created: at(0), recreated: None });
-                }
-                Resource::Endpoint(_) => observed.endpoint = Some(Box::new(in_service())),
+                Resource::SageMakerModel(_) => observed.facts = Some(Model::boxed_facts(MADE)),
+                Resource::SageMakerEndpointConfig(_) => observed.facts = Some(EndpointConfig::boxed_facts(MADE)),
+                Resource::SageMakerEndpoint(_) => observed.facts = Some(Endpoint::boxed_facts(in_service())),
                 _ => {}
             }
             self.0.entry(item.resource.key()).or_insert(observed);
@@ -90,7 +95,9 @@ impl World {
     }
 
     fn make_revision(&mut self, desired: &[Desired]) {
-        let of_revision = |item: &&Desired| matches!(item.resource, Resource::Model(_) | Resource::EndpointConfig(_));
+        let of_revision = |item: &&Desired| {
+            matches!(item.resource, Resource::SageMakerModel(_) | Resource::SageMakerEndpointConfig(_))
+        };
         self.make(&desired.iter().filter(of_revision).cloned().collect::<Vec<_>>());
     }
 
@@ -101,8 +108,10 @@ impl World {
 
     fn facts(&mut self, change: impl FnOnce(&mut Facts)) {
         let observed = self.endpoint();
-        change(observed.endpoint.as_mut().expect("its facts are known"));
-        let status = observed.endpoint.as_ref().expect("its facts are known").status;
+        let mut facts = observed.facts_of::<Endpoint>().expect("its facts are known").clone();
+        change(&mut facts);
+        let status = facts.status;
+        observed.facts = Some(Endpoint::boxed_facts(facts));
         observed.state = match status {
             Status::InService => ObservedState::Ready,
             Status::Failed | Status::OutOfService | Status::UpdateRollbackFailed => {
@@ -189,7 +198,7 @@ fn from_nothing_everything_is_made_in_order() {
         "ScheduledAction",
     ];
     assert_eq!(tail, expected);
-    let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("the attempt is remembered");
+    let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
     assert_eq!(attempting.attempt.revision, revision(&desired));
 }
 
@@ -207,7 +216,7 @@ fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances
     ];
     assert_eq!(world.told(&after), expected);
     let plan = world.plan(&after);
-    let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("the attempt is remembered");
+    let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
     assert_eq!((attempting.attempt.revision.as_str(), attempting.resize), (revision(&after).as_str(), false));
     assert_eq!(attempting.attempt.modified_before, at(7));
     assert_eq!(attempting.history, [revision(&before)]);
@@ -236,7 +245,7 @@ fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
     assert_eq!(role(&world), "Keep Role", "while the old one is there");
     let mut world = world.without(Kind::SageMakerEndpointConfig);
     assert_eq!(role(&world), "Keep Role", "while it runs, although somebody deleted its configuration");
-    world.endpoint().resource = Some(Resource::Endpoint(endpoint_of(&after).clone()));
+    world.endpoint().resource = Some(Resource::SageMakerEndpoint(endpoint_of(&after).clone()));
     assert_eq!(role(&world), format!("Update Role {}", policy(&before)), "and goes with it");
 }
 
@@ -253,7 +262,7 @@ fn with_count(fields: Value, count: i32) -> Vec<Desired> {
 
 fn wanted_config(plan: &Plan) -> String {
     match &step(plan, Kind::SageMakerEndpoint).desired {
-        Some(Resource::Endpoint(endpoint)) => endpoint.config.clone(),
+        Some(Resource::SageMakerEndpoint(endpoint)) => endpoint.config.clone(),
         other => panic!("not an endpoint: {other:?}"),
     }
 }
@@ -288,12 +297,12 @@ fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_sc
         (with_count(json!({"autoscaling": null, "image": image("2")["image"]}), 5), true),
     ] {
         let plan = World::of(&before).plan(&after);
-        let attempting = step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().expect("it moves");
+        let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("it moves");
         assert_eq!((attempting.resize, &attempting.attempt.revision), (resized, &revision(&after)));
     }
     let unscaled = wanted(json!({"autoscaling": null}));
     let plan = World::of(&unscaled).plan(&with_count(json!({"autoscaling": null}), 5));
-    assert!(step(&plan, Kind::SageMakerEndpoint).attempting.as_ref().is_some_and(|it| it.resize), "{plan}");
+    assert!(step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().is_some_and(|it| it.resize), "{plan}");
 }
 
 #[test]
@@ -370,12 +379,12 @@ fn an_upgrade_of_the_operator_is_no_request_to_try_again_what_was_rolled_back() 
     });
     let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).clone();
     assert_eq!(tell(&noted), "Update SageMakerEndpoint attempt (RolledBack)");
-    let noted = noted.attempting.expect("it is noted").attempt;
+    let noted = noted.write_of::<Endpoint>().expect("it is noted").attempt.clone();
     assert_eq!((&noted.asked, noted.rolled_back), (&endpoint_of(&after).asked, true));
     world.facts(|facts| facts.attempt = Some(noted));
     assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
     for item in &mut after {
-        if let Resource::Endpoint(endpoint) = &mut item.resource {
+        if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
             endpoint.asked = crate::resource::endpoint::request("another");
         }
     }
@@ -426,7 +435,8 @@ fn bounds_that_a_schedule_has_set_come_back_with_the_target() {
     }
     let told = world.told(&after);
     assert!(told.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {told:?}");
-    let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).attempting.clone().expect("what is noted");
+    let noted =
+        step(&world.plan(&after), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("what is noted");
     assert_eq!((noted.attempt.revision, noted.bounds), (revision(&before), Some(bounds)), "and nothing is tried yet");
     assert!(!told.contains(&"Delete ScalableTarget".to_string()), "{told:?}");
     world.facts(|facts| facts.bounds = Some(bounds));
@@ -495,7 +505,7 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
     assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
 
     for item in &mut after {
-        if let Resource::Endpoint(endpoint) = &mut item.resource {
+        if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
             endpoint.asked = crate::resource::endpoint::request("another");
         }
     }
@@ -597,7 +607,8 @@ fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_pass
         let recreation = |times| Recreation { asked: asked.clone(), times, failed: since };
         let config =
             world.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
-        config.revision = Some(Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) });
+        let revision = Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) };
+        config.facts = Some(EndpointConfig::boxed_facts(revision));
         world.told(&desired)
     };
     let not_visible = "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists";
@@ -706,7 +717,8 @@ fn steps_need_only_what_comes_before_them() {
         }
     }
     let mut held_up = World::of(&before);
-    let model = after.iter().find(|item| matches!(item.resource, Resource::Model(_))).expect("a model is wanted");
+    let model =
+        after.iter().find(|item| matches!(item.resource, Resource::SageMakerModel(_))).expect("a model is wanted");
     let refused = Observed { owner: Owner::Nobody, ..Observed::present(model.resource.clone(), Owner::Ours) };
     held_up.0.insert(model.resource.key(), refused);
     for world in [World::of(&before), theirs, held_up] {
@@ -724,10 +736,11 @@ fn a_configuration_made_by_hand_takes_no_place_among_those_that_are_kept() {
     let mut world = World::of(&second);
     world.make_revision(&first);
     world.facts(|facts| facts.history = vec![revision(&first)]);
-    if let Some(Resource::Endpoint(endpoint)) = &mut world.endpoint().resource {
+    if let Some(Resource::SageMakerEndpoint(endpoint)) = &mut world.endpoint().resource {
         endpoint.config = "theirs".into();
     }
-    let attempting = step(&world.plan(&second), Kind::SageMakerEndpoint).attempting.clone().expect("it is moved back");
+    let attempting =
+        step(&world.plan(&second), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("it is moved back");
     assert_eq!(attempting.history, [revision(&first)]);
 }
 

@@ -79,14 +79,14 @@ fn policies(desired: &[Desired], observations: &Observations) -> std::collection
 
 fn model_mut<'a>(observations: &'a mut Observations, key: &Key) -> &'a mut crate::resource::model::Content {
     match observations.get_mut(key).and_then(|observed| observed.resource.as_mut()) {
-        Some(Resource::Model(model)) => &mut model.content,
+        Some(Resource::SageMakerModel(model)) => &mut model.content,
         other => panic!("a model is there: {other:?}"),
     }
 }
 
 fn config_mut<'a>(observations: &'a mut Observations, key: &Key) -> &'a mut crate::resource::endpoint_config::Content {
     match observations.get_mut(key).and_then(|observed| observed.resource.as_mut()) {
-        Some(Resource::EndpointConfig(config)) => &mut config.content,
+        Some(Resource::SageMakerEndpointConfig(config)) => &mut config.content,
         other => panic!("a configuration is there: {other:?}"),
     }
 }
@@ -244,7 +244,7 @@ fn what_is_kept_and_does_not_run_holds_nothing_up() {
         let endpoint = key_of(&before, Kind::SageMakerEndpoint);
         let config = key_of(runs, Kind::SageMakerEndpointConfig).name;
         match observations.get_mut(&endpoint).and_then(|observed| observed.resource.as_mut()) {
-            Some(Resource::Endpoint(found)) => found.config = config,
+            Some(Resource::SageMakerEndpoint(found)) => found.config = config,
             other => panic!("an endpoint is there: {other:?}"),
         }
         let plan = planned(&after, &observations);

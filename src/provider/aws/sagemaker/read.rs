@@ -11,10 +11,9 @@ use super::time::timestamp;
 use super::{SageMaker, action, config, endpoint, model};
 use crate::arn;
 use crate::failure::Error;
+use crate::kind::Listed;
 use crate::resource::endpoint::REVISIONS;
-use crate::resource::{
-    Endpoint, EndpointConfig, Key, Kind, Model, Observed, ObservedState, Owner, Request, Resource, Revision,
-};
+use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, ObservedState, Owner, Request, Revision};
 use crate::scope::Place;
 use crate::tags;
 
@@ -84,8 +83,8 @@ impl SageMaker {
         let needs = model::needs(&content);
         let model = Model { name: name.into(), arn, tags: tags::managed(&found), content, needs };
         let revision = Revision { created: created(described.creation_time()), recreated: None };
-        let seen = Observed::present(Resource::Model(model), Owner::of(&found, &place.owner));
-        Ok(Observed { revision: Some(revision), ..seen })
+        let seen = Observed::present(model.into(), Owner::of(&found, &place.owner));
+        Ok(Observed { facts: Some(Model::boxed_facts(revision)), ..seen })
     }
 
     async fn config(&self, place: &Place, name: &str) -> Result<Observed, Error> {
@@ -101,8 +100,8 @@ impl SageMaker {
             created: created(described.creation_time()),
             recreated: found.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value)),
         };
-        let seen = Observed::present(Resource::EndpointConfig(config), Owner::of(&found, &place.owner));
-        Ok(Observed { revision: Some(revision), ..seen })
+        let seen = Observed::present(config.into(), Owner::of(&found, &place.owner));
+        Ok(Observed { facts: Some(EndpointConfig::boxed_facts(revision)), ..seen })
     }
 
     async fn endpoint(&self, place: &Place, name: &str) -> Result<Observed, Error> {
@@ -122,8 +121,8 @@ impl SageMaker {
         };
         Ok(Observed {
             state: endpoint::state(&described),
-            endpoint: Some(Box::new(endpoint::facts(&described, &found))),
-            ..Observed::present(Resource::Endpoint(endpoint), Owner::of(&found, &place.owner))
+            facts: Some(Endpoint::boxed_facts(endpoint::facts(&described, &found))),
+            ..Observed::present(endpoint.into(), Owner::of(&found, &place.owner))
         })
     }
 }

@@ -136,9 +136,9 @@ impl SageMaker {
             return parts.end(if is_there { Applied::Ready } else { about() });
         }
         if remembers {
-            let resize = step.attempting.as_ref().is_some_and(|attempting| attempting.resize);
+            let resize = step.write_of::<Endpoint>().is_some_and(|attempting| attempting.resize);
             if parts.note(field::CONFIG, self.move_endpoint(desired, resize).await).is_some() {
-                let confirmation = step.attempting.as_ref().and_then(Attempting::confirmation).unwrap_or_default();
+                let confirmation = step.write_of::<Endpoint>().and_then(Attempting::confirmation).unwrap_or_default();
                 parts.note(field::ATTEMPT, self.tag(&desired.arn, &confirmation).await);
             }
         }
@@ -207,5 +207,5 @@ fn differs(changes: &[Change], field: &str) -> bool {
 }
 
 fn remembered(step: &Step) -> Tags {
-    step.attempting.as_ref().map(Attempting::tags).unwrap_or_default()
+    step.write_of::<Endpoint>().map(Attempting::tags).unwrap_or_default()
 }

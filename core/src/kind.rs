@@ -1,0 +1,215 @@
+//! The description of one kind of resource. Everything that differs between kinds and that shared code has to know
+//! stands here, once for each kind; the table of all of them is in [`crate::kinds`].
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::kinds::{Facts, Kind, Resource, Write};
+use crate::resource::{Key, Removal};
+use crate::tags::Tags;
+
+/// A type whose values are resources of one kind, with the fields that are managed, in one canonical form.
+pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
+    /// The description of the kind.
+    const INFO: Info;
+    /// What a step says of a write beside the fields, such as what the resource is to remember. [`Nothing`] for most.
+    type Write: Clone + fmt::Debug + PartialEq;
+    /// What was seen of a resource beside the fields. [`Nothing`] for most.
+    type Facts: Clone + fmt::Debug + PartialEq;
+
+    /// The name in AWS or the cluster, unique among the kind.
+    fn name(&self) -> String;
+
+    /// Resources that must be ready before this one can be made, and may only go after it.
+    fn needs(&self) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// The fields in the form that is compared.
+    fn comparable(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The ARN, where it can be known before AWS says so.
+    fn arn(&self) -> Option<String> {
+        None
+    }
+
+    /// The tags, where the kind carries any.
+    fn tags(&self) -> Option<&Tags> {
+        None
+    }
+}
+
+/// A type that is in the table of kinds, with the ways from what is of any kind to what is of this one.
+pub trait Listed: Managed {
+    /// The kind.
+    const KIND: Kind;
+
+    /// The resource, if it is of this kind.
+    fn of(resource: &Resource) -> Option<&Self>;
+
+    /// The facts, if they are of this kind.
+    fn facts(facts: &Facts) -> Option<&Self::Facts>;
+
+    /// The write, if it is of this kind.
+    fn write(write: &Write) -> Option<&Self::Write>;
+
+    /// Facts of this kind, as they stand beside what was observed.
+    fn boxed_facts(facts: Self::Facts) -> Box<Facts>;
+
+    /// A write of this kind, as it stands in a step.
+    fn boxed_write(write: Self::Write) -> Box<Write>;
+
+    /// The key of a resource of this kind.
+    fn key_of(name: impl Into<String>) -> Key {
+        Key { kind: Self::KIND, name: name.into() }
+    }
+}
+
+/// A type without values, for kinds that have nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nothing {}
+
+/// The description of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Info {
+    /// The kind as it stands in plans, status and events.
+    pub name: &'static str,
+    /// The kind as it stands in the middle of a sentence.
+    pub noun: &'static str,
+    /// The part of the platform that it belongs to, which has a condition of its own.
+    pub part: Part,
+    /// Where its resources are.
+    pub backend: Backend,
+    /// What its resources are known by.
+    pub identity: Identity,
+    /// What says whose a resource is.
+    pub owned_by: OwnedBy,
+    /// The field of the spec by which one that exists and has no owner is adopted, as a user would set it.
+    pub adopted_by: Option<&'static str>,
+    /// Whether a resource in a transition takes writes.
+    pub busy: Busy,
+    /// How often it has to be read.
+    pub reads: Reads,
+    /// What happens to one that is no longer declared, where nothing else is known.
+    pub removal: Removal,
+    /// The kinds that it can need.
+    pub refers_to: &'static [Kind],
+    /// What of it others rely on that need it.
+    pub relied_on: Reliance,
+}
+
+/// The parts of a platform, in the order of their conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Buckets.
+    Storage,
+    /// Roles and what binds them.
+    Access,
+    /// Models and what scales them.
+    Models,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Storage, Self::Access, Self::Models];
+
+    /// The type of its condition.
+    #[must_use]
+    pub const fn condition(self) -> &'static str {
+        match self {
+            Self::Storage => "StorageReady",
+            Self::Access => "AccessReady",
+            Self::Models => "ModelsReady",
+        }
+    }
+}
+
+/// Where the resources of a kind are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// In AWS, behind one service's API.
+    Aws(Service),
+    /// In the cluster.
+    Cluster,
+}
+
+/// The services of AWS that have an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Amazon S3.
+    S3,
+    /// IAM.
+    Iam,
+    /// Amazon EKS.
+    Eks,
+    /// Amazon SageMaker.
+    SageMaker,
+    /// Application Auto Scaling.
+    AutoScaling,
+}
+
+/// What the resources of a kind are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A name that follows from the spec.
+    Name,
+    /// A name that ends in a hash of the content, which therefore never changes. Only tags do.
+    ContentHash,
+    /// An id or ARN that AWS chooses: what was made has to be read before it is known.
+    AssignedByAws,
+}
+
+/// What says whose a resource of a kind is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnedBy {
+    /// Its owner tag.
+    Tag,
+    /// An annotation in the cluster.
+    Annotation,
+    /// The owner of what it belongs to.
+    Parent(Kind),
+}
+
+/// Whether a resource in a transition takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// It refuses them until the transition has ended.
+    RefusesWrites,
+    /// It takes them: what is stuck can be mended or deleted.
+    AcceptsWrites,
+}
+
+/// How often a kind has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// At each resync, and not while only something else is on its way.
+    Resync,
+    /// Once an hour: nobody can change its content.
+    Hourly,
+    /// In each pass: a read costs next to nothing.
+    Always,
+}
+
+/// What of a resource others rely on that need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reliance {
+    /// That it is there and ours, however it is set up.
+    Existence,
+    /// All of it but these parts.
+    AllBut(&'static [&'static str]),
+}
+
+impl Reliance {
+    /// Whether what needs the resource relies on this part of it.
+    #[must_use]
+    pub fn is_on(self, part: &str) -> bool {
+        match self {
+            Self::Existence => false,
+            Self::AllBut(others) => !others.contains(&part),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The table of kinds: one line for each. Enumerations of what can be of any kind, and the ways to what is of one kind,
+//! follow from it, so that no list of kinds stands anywhere else.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::kind::{Info, Listed, Managed};
+use crate::resource::{self, Key};
+use crate::tags::Tags;
+
+macro_rules! kinds {
+    ($($kind:ident => $type:ty),* $(,)?) => {
+        /// The kinds of resources, in the order in which people expect to read them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind),*
+        }
+
+        /// A resource with the fields we manage, in one canonical form: what is desired and what is observed are the
+        /// same type.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Resource {
+            $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind($type)),*
+        }
+
+        /// What was seen of a resource beside the fields we manage.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Facts {
+            $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind(<$type as Managed>::Facts)),*
+        }
+
+        /// What a step says of a write beside the fields.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Write {
+            $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind(<$type as Managed>::Write)),*
+        }
+
+        impl Kind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// The description of the kind.
+            #[must_use]
+            pub const fn info(self) -> &'static Info {
+                match self { $(Self::$kind => const { &<$type as Managed>::INFO }),* }
+            }
+        }
+
+        impl Resource {
+            /// The kind of the resource.
+            #[must_use]
+            pub const fn kind(&self) -> Kind {
+                match self { $(Self::$kind(_) => Kind::$kind),* }
+            }
+
+            /// The name in AWS or the cluster.
+            #[must_use]
+            pub fn name(&self) -> String {
+                match self { $(Self::$kind(it) => Managed::name(it)),* }
+            }
+
+            /// Resources that must be ready before it can be made, and may only go after it.
+            #[must_use]
+            pub fn needs(&self) -> Vec<Key> {
+                match self { $(Self::$kind(it) => Managed::needs(it)),* }
+            }
+
+            /// The fields in the form that is compared.
+            #[must_use]
+            pub fn comparable(&self) -> Value {
+                match self { $(Self::$kind(it) => Managed::comparable(it)),* }
+            }
+
+            /// The ARN, where it can be known before AWS says so.
+            #[must_use]
+            pub fn arn(&self) -> Option<String> {
+                match self { $(Self::$kind(it) => Managed::arn(it)),* }
+            }
+
+            /// The tags, where the kind carries any.
+            #[must_use]
+            pub fn tags(&self) -> Option<&Tags> {
+                match self { $(Self::$kind(it) => Managed::tags(it)),* }
+            }
+        }
+
+        $(
+            impl From<$type> for Resource {
+                fn from(it: $type) -> Self {
+                    Self::$kind(it)
+                }
+            }
+
+            impl Listed for $type {
+                const KIND: Kind = Kind::$kind;
+
+                fn of(resource: &Resource) -> Option<&Self> {
+                    if let Resource::$kind(it) = resource { Some(it) } else { None }
+                }
+
+                fn facts(facts: &Facts) -> Option<&Self::Facts> {
+                    if let Facts::$kind(it) = facts { Some(it) } else { None }
+                }
+
+                fn write(write: &Write) -> Option<&Self::Write> {
+                    if let Write::$kind(it) = write { Some(it) } else { None }
+                }
+
+                fn boxed_facts(facts: Self::Facts) -> Box<Facts> {
+                    Box::new(Facts::$kind(facts))
+                }
+
+                fn boxed_write(write: Self::Write) -> Box<Write> {
+                    Box::new(Write::$kind(write))
+                }
+            }
+        )*
+    };
+}
+
+kinds! {
+    Bucket => resource::Bucket,
+    Role => resource::Role,
+    SageMakerModel => resource::Model,
+    SageMakerEndpointConfig => resource::EndpointConfig,
+    SageMakerEndpoint => resource::Endpoint,
+    ScalableTarget => resource::ScalableTarget,
+    ScalingPolicy => resource::ScalingPolicy,
+    ScheduledAction => resource::ScheduledAction,
+    PodIdentityAssociation => resource::PodIdentityAssociation,
+    ServiceAccount => resource::ServiceAccount,
+}
+
+impl Kind {
+    /// The kind as it stands in plans, status and events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether a resource of this kind can need one of that kind.
+    #[must_use]
+    pub fn may_need(self, other: Self) -> bool {
+        self.info().refers_to.contains(&other)
+    }
+}
+
+impl Resource {
+    /// The key of the resource.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { kind: self.kind(), name: self.name() }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
