@@ -97,11 +97,10 @@ impl Recollection {
     #[must_use]
     pub fn recall(&self, occasion: Occasion, now: Timestamp) -> Observations {
         let holds = |key: &Key, seen: Timestamp| {
-            let period = match occasion {
-                Occasion::Asked => return false,
-                Occasion::Poll | Occasion::Resync if key.kind.info().reads == Reads::Hourly => HOURLY,
-                Occasion::Poll if key.kind.info().reads == Reads::Resync => SETTLED_HOLDS,
-                Occasion::Poll | Occasion::Resync => return false,
+            let period = match (occasion, key.kind.info().reads) {
+                (Occasion::Poll | Occasion::Resync, Reads::Hourly) => HOURLY,
+                (Occasion::Poll, Reads::Resync) => SETTLED_HOLDS,
+                (Occasion::Asked, _) | (_, Reads::Always) | (Occasion::Resync, Reads::Resync) => return false,
             };
             now.duration_since(seen).unsigned_abs() < period
         };
