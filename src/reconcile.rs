@@ -12,13 +12,13 @@ use crate::execute::execute;
 use crate::failure::Error;
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
-use crate::outcome::{Outcome, Outcomes};
+use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
-use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan};
+use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::Provider;
 use crate::recollection::Past;
-use crate::resource::{Desired, Key, Observations, Request, Resource, endpoint};
+use crate::resource::{Desired, Key, Observations, Request, Resource};
 use crate::schedule::Next;
 use crate::scope::Place;
 use crate::status::{Subject, Verdict, facts, inventory, of_unknown_kinds, removals, status};
@@ -50,8 +50,8 @@ pub struct Pass {
     pub plan: Plan,
     /// What became of its steps.
     pub outcomes: Outcomes,
-    /// Moves of endpoints that AWS refused, for which scaling was taken off.
-    pub refused: BTreeMap<Key, Refusal>,
+    /// Writes that were denied, see [`denied`].
+    pub denied: BTreeMap<Key, Refusal>,
 }
 
 impl Pass {
@@ -65,7 +65,7 @@ impl Pass {
             observations: Observations::new(),
             plan: Plan::default(),
             outcomes: Outcomes::new(),
-            refused: BTreeMap::new(),
+            denied: BTreeMap::new(),
         }
     }
 
@@ -210,25 +210,9 @@ pub async fn reconcile<P: Provider>(
     let finished = deleting
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
         && of_unknown_kinds(subject.previous).next().is_none();
-    let refused = refused_moves(&plan, &outcomes);
-    let next = if refused.is_empty() { next } else { Next::Now };
-    Pass { status, next, finished, observations, plan, outcomes, refused }
-}
-
-/// Moves that cannot succeed before somebody acts, and for which scaling was taken off.
-fn refused_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
-    let refused = plan.steps.iter().filter_map(|step| match outcomes.get(&step.key) {
-        Some(Outcome::Failed(failures)) if step.write_of::<endpoint::Endpoint>()?.reshape => {
-            let refused = failures.refused().iter().find(|refused| {
-                let is_move = refused.part.as_deref().is_none_or(|part| part == endpoint::field::CONFIG);
-                is_move && refused.error.needs_somebody()
-            })?;
-            let refusal = Refusal { reason: refused.error.reason(), message: refused.error.to_string() };
-            Some((step.key.clone(), refusal))
-        }
-        _ => None,
-    });
-    refused.collect()
+    let denied = rules::denied(&plan, &outcomes);
+    let next = if denied.is_empty() { next } else { Next::Now };
+    Pass { status, next, finished, observations, plan, outcomes, denied }
 }
 
 /// What would be done to a live object, without doing it.
@@ -335,7 +319,7 @@ async fn survey<P: Provider>(
     let mut observations = provider.observe(&aim.place, &requests).await;
     recalled.retain(|key, _| !observations.contains_key(key));
     observations.extend(recalled.clone());
-    let intent = Intent { refused: past.refused.clone(), ..aim.intent.clone() };
+    let intent = Intent { denied: past.denied.clone(), ..aim.intent.clone() };
     let plan = |seen: &Observations| plan(&aim.namespace, &aim.name, &aim.desired, seen, &intent);
     let mut planned = plan(&observations);
     // Nothing is granted on what was seen earlier: somebody else may hold it by now.

@@ -1,12 +1,14 @@
 //! The description of one kind of resource. Everything that differs between kinds and that shared code has to know
 //! stands here, once for each kind; the table of all of them is in [`crate::kinds`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::kinds::{Facts, Kind, Resource, Write};
+use crate::policy::Policy;
 use crate::resource::{Key, Removal};
 use crate::tags::Tags;
 
@@ -39,6 +41,16 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
 
     /// The tags, where the kind carries any.
     fn tags(&self) -> Option<&Tags> {
+        None
+    }
+
+    /// Policies that allow something, by name, where the kind carries any. What they name has to be attained.
+    fn policies(&self) -> Option<&BTreeMap<String, Policy>> {
+        None
+    }
+
+    /// The same policies, to be narrowed.
+    fn policies_mut(&mut self) -> Option<&mut BTreeMap<String, Policy>> {
         None
     }
 }

@@ -1,12 +1,14 @@
 //! The table of kinds: one line for each. Enumerations of what can be of any kind, and the ways to what is of one kind,
 //! follow from it, so that no list of kinds stands anywhere else.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::kind::{Info, Listed, Managed};
+use crate::policy::Policy;
 use crate::resource::{self, Key};
 use crate::tags::Tags;
 
@@ -84,6 +86,17 @@ macro_rules! kinds {
             #[must_use]
             pub fn tags(&self) -> Option<&Tags> {
                 match self { $(Self::$kind(it) => Managed::tags(it)),* }
+            }
+
+            /// Policies that allow something, by name, where the kind carries any.
+            #[must_use]
+            pub fn policies(&self) -> Option<&BTreeMap<String, Policy>> {
+                match self { $(Self::$kind(it) => Managed::policies(it)),* }
+            }
+
+            /// The same policies, to be narrowed.
+            pub fn policies_mut(&mut self) -> Option<&mut BTreeMap<String, Policy>> {
+                match self { $(Self::$kind(it) => Managed::policies_mut(it)),* }
             }
         }
 

@@ -19,6 +19,7 @@ pub mod diff;
 pub mod exposure;
 pub mod failure;
 pub mod failures;
+pub mod features;
 pub mod grants;
 pub mod guardrails;
 pub mod kind;

@@ -2,13 +2,9 @@
 
 pub mod attainment;
 mod check;
-mod initial_capacity;
 mod leaving;
-mod revisions;
-mod rollout;
-mod superseded;
+pub mod rules;
 mod towards;
-mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +14,11 @@ use crate::exposure::Exposure;
 use crate::failure::Error;
 use crate::guardrails::Allowed;
 use crate::kind::Listed;
-use crate::resource::{Desired, Facts, Key, Kind, Observations, Removal, Resource, Write, endpoint_config};
+use crate::resource::{Desired, Facts, Key, Observations, Removal, Resource, Write};
 use attainment::{LeftOut, granted};
 pub use check::{Flaw, check};
 use leaving::leaving;
-use rollout::{Rollouts, deregistrations};
+use rules::{Adjusted, Refined};
 use towards::towards;
 
 /// What is to be done with one resource.
@@ -120,9 +116,49 @@ pub struct Step {
     pub awaits: Vec<Key>,
     /// What a role's policies would allow and do not.
     pub left_out: Vec<LeftOut>,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What a step is for, which decides what of it a management policy forbids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its own resource.
+    #[default]
+    Own,
+    /// Taking its resource away for a while: it comes back.
+    Suspension,
+    /// Taking its resource away so that it is made again.
+    Replacement,
+    /// The change of this field only prepares that something else is replaced.
+    Prelude(&'static str),
 }
 
 impl Step {
+    /// A step about which nothing else is to be said.
+    #[must_use]
+    pub fn new(key: Key, action: Action) -> Self {
+        Self {
+            key,
+            action,
+            needs: Vec::new(),
+            arn: None,
+            id: None,
+            desired: None,
+            observed: None,
+            held: None,
+            unknown: BTreeMap::new(),
+            exposures: Vec::new(),
+            withheld: None,
+            remarks: Vec::new(),
+            write: None,
+            facts: None,
+            awaits: Vec::new(),
+            left_out: Vec::new(),
+            purpose: Purpose::Own,
+        }
+    }
+
     /// What is to be known of the write, if it is about this kind.
     #[must_use]
     pub fn write_of<T: Listed>(&self) -> Option<&T::Write> {
@@ -238,8 +274,8 @@ pub struct Intent {
     pub removals: BTreeMap<Key, Removal>,
     /// What earlier specs said of each resource's end, as the status remembers it.
     pub remembered: BTreeMap<Key, Removal>,
-    /// Moves of endpoints that AWS refused a moment ago.
-    pub refused: BTreeMap<Key, Refusal>,
+    /// Writes that were denied in the last pass, see [`rules::denied`].
+    pub denied: BTreeMap<Key, Refusal>,
     /// Artifacts that may be loaded although their bucket is not the platform's.
     pub artifacts: Allowed,
 }
@@ -289,8 +325,8 @@ impl Intent {
 /// Compares what is desired with what was observed. `desired` comes in an order in which each follows what it needs.
 #[must_use]
 pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
-    let (wanted, lost) = trust::without_lost_principals(wanted(desired, observations, intent), observations);
-    let rollouts = Rollouts::of(&wanted, observations, &intent.refused);
+    let Adjusted { desired: wanted, held } = adjusted(desired, observations, intent);
+    let refine = rules::refine(&wanted, observations, intent);
     let mut steps: Vec<Step> = Vec::new();
     let mut attainable = BTreeSet::new();
     let mut placed = BTreeSet::new();
@@ -299,16 +335,16 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
             continue;
         }
         let (item, awaits, left_out) = granted(item, &steps, observations);
-        let mut step = rollouts.direct(towards(&item, observations, &attainable), observations);
+        let Refined { before, mut step } = refine(towards(&item, observations, &attainable));
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
             (step.awaits, step.left_out) = (awaits, left_out);
         }
-        if let Some(refusal) = lost.get(&step.key) {
+        if let Some(refusal) = held.get(&step.key) {
             step.hold(refusal.clone());
         }
-        for taken_off in deregistrations(&step, &wanted, observations) {
-            placed.insert(taken_off.key.clone());
-            steps.push(taken_off);
+        for earlier in before {
+            placed.insert(earlier.key.clone());
+            steps.push(earlier);
         }
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) && step.is_reliable() {
             attainable.insert(step.key.clone());
@@ -320,11 +356,8 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
 }
 
 /// What there shall be, with what follows from what there is.
-fn wanted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Vec<Desired> {
-    if intent.deleting {
-        return Vec::new();
-    }
-    revisions::widened(&initial_capacity::adopted(desired, observations), observations, &intent.artifacts)
+fn adjusted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Adjusted {
+    if intent.deleting { Adjusted::default() } else { rules::adjusted(desired, observations, intent) }
 }
 
 /// Why something that is no longer declared stays under a policy that forbids deletion.
@@ -351,25 +384,26 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
                     step.action = Action::Retain(format!("{NOT_DELETED}; it could not be read: {error}"));
                 }
             }
-            // Taking a scalable target off for an update is part of the update: it comes back.
-            ManagementPolicy::NoDelete
-                if step.key.kind == Kind::SageMakerEndpoint && matches!(step.action, Action::Delete { .. }) =>
-            {
-                step.action = Action::Refuse(Refusal {
-                    reason: "Failed",
-                    message: "the endpoint failed and would be deleted and made again, and managementPolicy is NoDelete: delete it yourself, or allow deletion".into(),
-                });
-            }
-            // What is not made again is not counted.
-            ManagementPolicy::NoDelete if step.key.kind == Kind::SageMakerEndpointConfig => {
-                if let Action::Update(changes) = &mut step.action {
-                    changes.retain(|change| change.field() != endpoint_config::field::RECREATED);
-                    if changes.is_empty() {
-                        step.action = Action::Keep;
+            ManagementPolicy::NoDelete => match step.purpose {
+                Purpose::Replacement if matches!(step.action, Action::Delete { .. }) => {
+                    let message = format!(
+                        "the {} failed and would be deleted and made again, and managementPolicy is NoDelete: delete it \
+                         yourself, or allow deletion",
+                        step.key.kind.info().noun
+                    );
+                    step.action = Action::Refuse(Refusal { reason: "Failed", message });
+                }
+                Purpose::Prelude(field) => {
+                    if let Action::Update(changes) = &mut step.action {
+                        changes.retain(|change| change.field() != field);
+                        if changes.is_empty() {
+                            step.action = Action::Keep;
+                        }
                     }
                 }
-            }
-            _ => {}
+                Purpose::Own | Purpose::Suspension | Purpose::Replacement => {}
+            },
+            ManagementPolicy::Full | ManagementPolicy::Observe => {}
         }
     }
     plan

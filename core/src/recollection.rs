@@ -51,8 +51,8 @@ pub struct Past {
     pub recalled: Observations,
     /// Whether to look for what nobody knows of.
     pub thorough: bool,
-    /// Moves of endpoints that AWS refused in the last pass, for which scaling was taken off: it is put back.
-    pub refused: BTreeMap<Key, Refusal>,
+    /// Writes that were denied in the last pass, see [`crate::plan::rules::denied`].
+    pub denied: BTreeMap<Key, Refusal>,
     /// When roles were written.
     pub role_writes: RoleWrites,
 }
@@ -63,7 +63,7 @@ impl Default for Past {
             repeats: Repeats::default(),
             recalled: Observations::new(),
             thorough: true,
-            refused: BTreeMap::new(),
+            denied: BTreeMap::new(),
             role_writes: RoleWrites::default(),
         }
     }

@@ -107,22 +107,9 @@ pub fn failure(class: Class) -> Error {
 /// A step on a bucket, made by hand so that it may need what no bucket needs.
 pub fn step(name: &str, action: Action, needs: &[&str]) -> Step {
     Step {
-        key: bucket_key(name),
-        action,
         needs: needs.iter().map(|need| bucket_key(need)).collect(),
         arn: Some(format!("arn:aws:s3:::{name}")),
-        id: None,
-        remarks: Vec::new(),
-        write: None,
-        facts: None,
-        desired: None,
-        observed: None,
-        held: None,
-        unknown: std::collections::BTreeMap::new(),
-        exposures: Vec::new(),
-        withheld: None,
-        awaits: Vec::new(),
-        left_out: Vec::new(),
+        ..Step::new(bucket_key(name), action)
     }
 }
 

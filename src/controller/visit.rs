@@ -116,13 +116,13 @@ pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &
     let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
     let mut object = object.clone();
     let mut acted = Progress::None;
-    let mut refused = BTreeMap::new();
+    let mut denied = BTreeMap::new();
     let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
     let mut role_writes = visits(context).entry(uid(&object)).or_default().role_writes.clone();
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
         let recalled = recollection.recall(occasion, now);
-        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused, role_writes };
+        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, denied, role_writes };
         let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.authority).await;
         let Pass { plan, outcomes, observations, .. } = &pass;
         recollection.record(&Seen { plan, outcomes, observations, recalled: &known.recalled }, pass.next, now);
@@ -130,7 +130,7 @@ pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &
         repeats.record(plan, outcomes);
         role_writes = known.role_writes;
         role_writes.record(plan, outcomes, now);
-        refused = pass.refused.clone();
+        denied = pass.denied.clone();
         acted = acted.max(progress(&pass));
         keep(&object, &repeats, &recollection, &role_writes, &pass, context);
         if !pass.plan.steps.is_empty() {

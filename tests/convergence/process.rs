@@ -19,7 +19,7 @@ pub struct Process {
     recollection: Recollection,
     last: Option<Next>,
     asked: Option<(Option<i64>, Option<String>)>,
-    refused: BTreeMap<Key, Refusal>,
+    denied: BTreeMap<Key, Refusal>,
     role_writes: RoleWrites,
     /// A new wish that no pass has looked at yet.
     anew: bool,
@@ -35,9 +35,9 @@ impl Process {
         }
         let occasion = if self.anew { Occasion::Asked } else { Occasion::after(self.last) };
         let recalled = self.recollection.recall(occasion, now);
-        let refused = std::mem::take(&mut self.refused);
+        let denied = std::mem::take(&mut self.denied);
         let (repeats, role_writes) = (self.repeats.clone(), self.role_writes.clone());
-        Past { repeats, recalled, thorough: occasion == Occasion::Asked, refused, role_writes }
+        Past { repeats, recalled, thorough: occasion == Occasion::Asked, denied, role_writes }
     }
 
     /// Takes note of what a pass saw and did.
@@ -46,7 +46,7 @@ impl Process {
         self.recollection.record(&Seen { plan, outcomes, observations, recalled }, *next, now);
         self.repeats.record(plan, outcomes);
         self.role_writes.record(plan, outcomes, now);
-        self.refused.clone_from(&pass.refused);
+        self.denied.clone_from(&pass.denied);
         self.last = Some(*next);
         self.anew &= plan.steps.is_empty();
     }

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::towards::difference;
 use super::{Action, Refusal, Step};
+use crate::policy::Policy;
 use crate::render;
-use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource, Role};
+use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource};
 
 /// What is known of a resource that a policy names.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,34 +48,33 @@ pub(super) fn granted<'a>(
     steps: &[Step],
     observations: &Observations,
 ) -> (Cow<'a, Desired>, Vec<Key>, Vec<LeftOut>) {
-    let Resource::Role(role) = &item.resource else { return (Cow::Borrowed(item), Vec::new(), Vec::new()) };
-    let standings = subjects(role).map(|key| (key.clone(), standing(key, steps, observations))).collect();
+    let Some(policies) = item.resource.policies() else { return (Cow::Borrowed(item), Vec::new(), Vec::new()) };
+    let standings = subjects(policies).map(|key| (key.clone(), standing(key, steps, observations))).collect();
     let live = observations.get(&item.resource.key()).and_then(|observed| observed.resource.as_ref());
-    let Narrowed { role, left_out, remarks } = narrowed(role, live, &standings);
+    let Narrowed { resource, left_out, remarks } = narrowed(&item.resource, policies, live, &standings);
     let pending = standings.into_iter().filter(|(_, standing)| *standing == Standing::Pending).map(|(key, _)| key);
     let remarks = item.remarks.iter().cloned().chain(remarks).collect();
-    (Cow::Owned(Desired { resource: Resource::Role(role), remarks, ..item.clone() }), pending.collect(), left_out)
+    (Cow::Owned(Desired { resource, remarks, ..item.clone() }), pending.collect(), left_out)
 }
 
 /// The resources on which it depends what a step would grant. There are none where it grants nothing anew.
 pub fn grounds(step: &Step) -> impl Iterator<Item = &Key> {
-    let role = match &step.desired {
-        Some(Resource::Role(role)) if step.is_taken() => Some(role),
-        _ => None,
-    };
-    role.into_iter().flat_map(subjects)
+    let desired = step.desired.as_ref().filter(|_| step.is_taken());
+    desired.and_then(Resource::policies).into_iter().flat_map(subjects)
 }
 
 /// The step as it is to be taken when what it awaited has finished, in whichever way: `standings` says which.
 #[must_use]
 pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {
-    let Some(Resource::Role(role)) = &step.desired else { return step.clone() };
+    let Some((desired, policies)) = step.desired.as_ref().and_then(|it| Some((it, it.policies()?))) else {
+        return step.clone();
+    };
     // What is not awaited was attained, or is left as it was found, when the plan was made.
-    let decided = subjects(role).filter(|key| !step.awaits.contains(key)).map(|key| (key.clone(), Standing::Attained));
+    let decided =
+        subjects(policies).filter(|key| !step.awaits.contains(key)).map(|key| (key.clone(), Standing::Attained));
     let awaited = step.awaits.iter().filter_map(|key| Some((key.clone(), standings.get(key)?.clone())));
-    let Narrowed { role, left_out, remarks } =
-        narrowed(role, step.observed.as_ref(), &decided.chain(awaited).collect());
-    let desired = Resource::Role(role);
+    let Narrowed { resource: desired, left_out, remarks } =
+        narrowed(desired, policies, step.observed.as_ref(), &decided.chain(awaited).collect());
     let action = match &step.observed {
         None => step.action.clone(),
         Some(observed) => difference(&desired, observed, &BTreeMap::new(), &step.unknown).0,
@@ -84,8 +84,8 @@ pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {
     Step { action, left_out, remarks, desired: Some(desired), awaits: Vec::new(), ..step.clone() }
 }
 
-fn subjects(role: &Role) -> impl Iterator<Item = &Key> {
-    role.policies.values().flat_map(crate::policy::Policy::subjects)
+fn subjects(policies: &BTreeMap<String, Policy>) -> impl Iterator<Item = &Key> {
+    policies.values().flat_map(Policy::subjects)
 }
 
 /// Whose a resource is decides, and not how it is: one that cannot be written just now is the platform's own all the
@@ -111,22 +111,24 @@ fn standing(key: &Key, steps: &[Step], observations: &Observations) -> Standing 
     }
 }
 
-/// The role without the statements about what is not attained. Those about what is unknown are neither added nor taken
+/// The resource without the statements about what is not attained. Those about what is unknown are neither added nor taken
 /// away: a service that does not answer for a moment must not cut production off from its data, and must not open
 /// anything either.
-fn narrowed(role: &Role, live: Option<&Resource>, standings: &BTreeMap<Key, Standing>) -> Narrowed {
-    let live = match live {
-        Some(Resource::Role(live)) => Some(live),
-        _ => None,
-    };
+fn narrowed(
+    resource: &Resource,
+    declared: &BTreeMap<String, Policy>,
+    live: Option<&Resource>,
+    standings: &BTreeMap<Key, Standing>,
+) -> Narrowed {
+    let live = live.and_then(Resource::policies);
     let (mut dropped, mut dropped_idle) = (BTreeSet::new(), BTreeSet::new());
     let mut policies = BTreeMap::new();
-    for (name, policy) in &role.policies {
+    for (name, policy) in declared {
         let left = policy.without(|about, statement| {
             let is_left_out = match standings.get(about) {
                 Some(Standing::Attained | Standing::Pending) => false,
                 Some(Standing::Unknown(_)) => {
-                    !live.is_some_and(|live| live.policies.values().any(|policy| policy.says(statement)))
+                    !live.is_some_and(|live| live.values().any(|policy| policy.says(statement)))
                 }
                 Some(Standing::Refused(_) | Standing::Missing(_)) | None => true,
             };
@@ -141,16 +143,20 @@ fn narrowed(role: &Role, live: Option<&Resource>, standings: &BTreeMap<Key, Stan
         let LeftOut { message, .. } = left_out(about.clone(), standings);
         format!("a revision that is kept and does not run: {message}")
     });
+    let mut narrowed = resource.clone();
+    if let Some(declared) = narrowed.policies_mut() {
+        *declared = policies;
+    }
     Narrowed {
         remarks: remarks.collect(),
         left_out: dropped.iter().map(|about| left_out(about.clone(), standings)).collect(),
-        role: Role { policies, ..role.clone() },
+        resource: narrowed,
     }
 }
 
-/// What is left of a role.
+/// What is left of a resource that carries policies.
 struct Narrowed {
-    role: Role,
+    resource: Resource,
     left_out: Vec<LeftOut>,
     /// What is left out of the policies of what does not run, which is told and holds nothing up.
     remarks: Vec<String>,

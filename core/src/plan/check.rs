@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Intent, Plan, wanted};
+use super::{Intent, Plan, adjusted};
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner};
 
 /// What is wrong with a plan. Nothing of such a plan is carried out.
@@ -53,7 +53,7 @@ pub fn check<'a>(
     flaws.extend(repeated.map(|(key, times)| Flaw::Repeated((*key).clone(), *times)));
     let unobserved = known.into_iter().filter(|key| !observations.contains_key(key));
     flaws.extend(unobserved.map(|key| Flaw::Unobserved(key.clone())));
-    let wanted = wanted(desired, observations, intent).into_iter().map(|item| item.resource.key());
+    let wanted = adjusted(desired, observations, intent).desired.into_iter().map(|item| item.resource.key());
     let ours = observations.iter().filter(|(_, observed)| concerns_us(observed)).map(|(key, _)| key.clone());
     let expected: BTreeSet<Key> = wanted.chain(ours).collect();
     flaws.extend(expected.into_iter().filter(|key| !steps.contains_key(key)).map(Flaw::Missing));

@@ -1,12 +1,10 @@
 //! What becomes of what is there and no longer desired.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Action, Intent, Refusal, Step, revisions};
-use crate::resource::endpoint::Status;
-use crate::resource::{
-    CONTENTS, Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource,
-};
+use super::{Action, Intent, Refusal, Step, rules};
+use crate::kind::Busy;
+use crate::resource::{CONTENTS, Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
 
 /// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
 /// and still has to be turned to something else. `placed` has steps already; `attainable` is what those steps reach.
@@ -36,7 +34,7 @@ fn ordered(
             // Whatever could not be read may need whatever it could need.
             (ObservedState::Unreadable(_), _) => may_need(other.kind, key.kind),
             (_, Some(resource)) => {
-                observed.owner == Owner::Ours && (resource.needs().contains(key) || revisions::is_of(key, other))
+                observed.owner == Owner::Ours && (resource.needs().contains(key) || rules::outlives(key, other))
             }
             (_, None) => false,
         };
@@ -57,13 +55,13 @@ fn ordered(
             ready.push(later.remove(0));
         }
         for (key, observed) in ready {
-            let needs: Vec<Key> = dependants(key).into_iter().chain(successors(observed, wanted)).collect();
+            let needs: Vec<Key> = dependants(key).into_iter().chain(rules::replacements(observed, wanted)).collect();
             let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
             let earlier = needs.into_iter().filter(|need| placed.contains(need)).collect();
             placed.insert(key.clone());
             let Some(mut step) = away(key, observed, earlier, intent) else { continue };
             if matches!(step.action, Action::Delete { .. } | Action::Refuse(_)) {
-                if let Some(why) = revisions::kept(key, wanted, observations) {
+                if let Some(why) = rules::retain(key, wanted, observations) {
                     step.action = Action::Retain(why);
                 } else if let Some(dependant) = open.iter().find(|dependant| staying.contains(dependant)) {
                     step.action = Action::Retain(format!("kept because {dependant} needs it"));
@@ -86,16 +84,6 @@ fn ordered(
     steps
 }
 
-/// What comes in place of something that goes, and is there before: an endpoint is never without a policy.
-fn successors(observed: &Observed, wanted: &[Desired]) -> Vec<Key> {
-    let Some(Resource::ScalingPolicy(leaving)) = &observed.resource else { return Vec::new() };
-    let replaces = |item: &Desired| match &item.resource {
-        Resource::ScalingPolicy(policy) if policy.scaled == leaving.scaled => Some(policy.key()),
-        _ => None,
-    };
-    wanted.iter().filter_map(replaces).collect()
-}
-
 fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
     let action = match (&observed.state, &observed.resource) {
         (ObservedState::Absent, _) => return None,
@@ -107,10 +95,9 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
             Ok(_) => Action::Unreadable(error.clone()),
         },
         _ if observed.owner != Owner::Ours => return None,
-        (ObservedState::Progressing(why), _) if key.kind == Kind::SageMakerEndpoint && !is_deleting(observed) => {
-            Action::Wait(format!("{why}: SageMaker deletes it only when that has ended, which it does by itself"))
+        (ObservedState::Progressing(why), _) if key.kind.info().busy == Busy::RefusesWrites => {
+            Action::Wait(rules::busy(observed).map_or_else(|| why.clone(), |more| format!("{why}: {more}")))
         }
-        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
         (_, None) => return None,
         (_, Some(resource)) => match intent.removal(key, Some(resource.removal())) {
             Err(why) => Action::Retain(why.into()),
@@ -128,27 +115,13 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         },
     };
     Some(Step {
-        key: key.clone(),
-        action,
         needs,
         arn: observed.resource.as_ref().and_then(Resource::arn).or_else(|| observed.arn.clone()),
         id: observed.id.clone(),
-        remarks: Vec::new(),
-        write: None,
-        facts: observed.facts.clone(),
-        desired: None,
         observed: observed.resource.clone(),
-        held: None,
-        unknown: BTreeMap::new(),
-        exposures: Vec::new(),
-        withheld: None,
-        awaits: Vec::new(),
-        left_out: Vec::new(),
+        facts: observed.facts.clone(),
+        ..Step::new(key.clone(), action)
     })
-}
-
-fn is_deleting(observed: &Observed) -> bool {
-    observed.facts_of::<Endpoint>().is_some_and(|facts| facts.status == Status::Deleting)
 }
 
 #[cfg(test)]

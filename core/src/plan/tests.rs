@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::ManagementPolicy::{Full, NoDelete, Observe};
 use crate::failure::Class;
-use crate::resource::{Contents, Observed, ObservedState, Owner};
+use crate::resource::{Contents, Kind, Observed, ObservedState, Owner};
 use crate::tags;
 use crate::testing::{bucket_key, changed, failure, ours, refusal, seen, wanted, wanted_bucket};
 

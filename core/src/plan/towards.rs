@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Refusal, Step, is_unknown};
 use crate::diff::{Change, changes};
 use crate::failure::Error;
-use crate::kind::{Info, OwnedBy};
+use crate::kind::{Busy, Info, OwnedBy};
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::tags;
 
@@ -15,18 +15,19 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
     let observed = observations.get(&key).unwrap_or(&absent);
     let needs = item.resource.needs();
     let missing: Vec<Key> = needs.iter().filter(|need| !attainable.contains(need)).cloned().collect();
+    let refuses_writes = key.kind.info().busy == Busy::RefusesWrites;
     let mut held = None;
     let action = match (&observed.state, &observed.owner) {
         (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
         (ObservedState::Absent, _) if !missing.is_empty() => Action::Blocked(missing),
         (ObservedState::Absent, _) => Action::Create,
-        (ObservedState::Failed(why), _) => Action::Refuse(Refusal { reason: "Conflict", message: why.clone() }),
         (_, Owner::Theirs(holder)) => Action::Refuse(Refusal {
             reason: "NotOwned",
             message: format!(
                 "{key} exists and belongs to {holder}: it is left alone; take another name, or delete it there first"
             ),
         }),
+        (ObservedState::Failed(why), _) if refuses_writes => failed(why),
         (_, Owner::Nobody) if !item.adopt => Action::Refuse(Refusal {
             reason: "NotOwned",
             message: format!(
@@ -34,34 +35,38 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
                 given(&item.resource)
             ),
         }),
-        (ObservedState::Progressing(why), _) => Action::Wait(why.clone()),
-        (ObservedState::Ready, _) => {
+        (ObservedState::Progressing(why), _) if refuses_writes => Action::Wait(why.clone()),
+        (state @ (ObservedState::Ready | ObservedState::Progressing(_) | ObservedState::Failed(_)), _) => {
             let (action, kept_back) = match &observed.resource {
                 Some(resource) => difference(&item.resource, resource, &observed.held, &observed.unknown),
                 None => (Action::Create, None),
             };
             held = kept_back;
-            if !missing.is_empty() && action.writes() { Action::Blocked(missing) } else { action }
+            match (action, state) {
+                (action, _) if action.writes() && !missing.is_empty() => Action::Blocked(missing),
+                (Action::Keep, ObservedState::Progressing(why)) => Action::Wait(why.clone()),
+                (Action::Keep, ObservedState::Failed(why)) => failed(why),
+                (action, _) => action,
+            }
         }
     };
     Step {
+        needs,
         arn: item.resource.arn().or_else(|| observed.arn.clone()),
         id: observed.id.clone(),
-        remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
-        write: None,
-        facts: observed.facts.clone(),
         desired: Some(item.resource.clone()),
         observed: observed.resource.clone(),
-        key,
-        action,
-        needs,
         held,
         unknown: observed.unknown.clone(),
         exposures: observed.exposures.clone(),
-        withheld: None,
-        awaits: Vec::new(),
-        left_out: Vec::new(),
+        remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
+        facts: observed.facts.clone(),
+        ..Step::new(key, action)
     }
+}
+
+fn failed(why: &str) -> Action {
+    Action::Refuse(Refusal { reason: "Conflict", message: why.to_string() })
 }
 
 /// How something that exists becomes the platform's.

@@ -136,4 +136,12 @@ impl Managed for Role {
     fn tags(&self) -> Option<&Tags> {
         Some(&self.tags)
     }
+
+    fn policies(&self) -> Option<&BTreeMap<String, Policy>> {
+        Some(&self.policies)
+    }
+
+    fn policies_mut(&mut self) -> Option<&mut BTreeMap<String, Policy>> {
+        Some(&mut self.policies)
+    }
 }

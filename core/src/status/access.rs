@@ -4,7 +4,7 @@ use crate::api::status::AccessStatus;
 use crate::grants::policy_sha256;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Kind, Resource};
+use crate::resource::Resource;
 
 /// The consumers of the spec, with what was known before of those that have the same role.
 pub(super) fn declared(access: &[AccessStatus], before: &[AccessStatus]) -> Vec<AccessStatus> {
@@ -15,9 +15,7 @@ pub(super) fn declared(access: &[AccessStatus], before: &[AccessStatus]) -> Vec<
 
 /// The consumers of the spec, with what a pass saw of their roles and did to them.
 pub(super) fn granted(access: &[AccessStatus], plan: &Plan, outcomes: &Outcomes) -> Vec<AccessStatus> {
-    let step = |consumer: &AccessStatus| {
-        plan.steps.iter().find(|step| step.key.kind == Kind::Role && step.arn.as_ref() == Some(&consumer.role_arn))
-    };
+    let step = |consumer: &AccessStatus| plan.steps.iter().find(|step| step.arn.as_ref() == Some(&consumer.role_arn));
     let granted = |consumer: &AccessStatus| {
         let sha256 = step(consumer).and_then(|step| sha256(step, outcomes.get(&step.key)));
         AccessStatus { policy_sha256: sha256.unwrap_or_else(|| consumer.policy_sha256.clone()), ..consumer.clone() }
@@ -33,9 +31,6 @@ fn sha256(step: &Step, outcome: Option<&Outcome>) -> Option<String> {
         (_, Some(Outcome::Done(_))) | (Action::Keep, _) => step.desired.as_ref(),
         _ => step.observed.as_ref(),
     };
-    let policies = match role {
-        Some(Resource::Role(role)) => role.policies.values().map(|policy| policy.as_written().clone()).collect(),
-        _ => Vec::new(),
-    };
-    Some(policy_sha256(policies.into_iter()))
+    let policies = role.and_then(Resource::policies).into_iter().flat_map(|policies| policies.values());
+    Some(policy_sha256(policies.map(|policy| policy.as_written().clone())))
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::Refusal;
+use crate::plan::Refusal;
 use crate::policy::{self, Policy};
 use crate::resource::role::{self, Role};
 use crate::resource::{Desired, Key, Observations, Owner, Resource};

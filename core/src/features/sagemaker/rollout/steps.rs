@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::handover::registered;
-use super::{Action, Course, Step, config_key};
+use super::{Action, Course, Purpose, Step, config_key};
 use crate::diff::{Change, changes};
 use crate::kind::Listed;
 use crate::resource::endpoint::{Attempt, Attempting, field};
@@ -74,6 +74,7 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
             let config = new(&step).as_str().map(config_key);
             step.needs = if counted.is_some() { config.into_iter().collect() } else { Vec::new() };
             step.action = Action::Delete { with_contents: false };
+            step.purpose = Purpose::Replacement;
         }
     }
     step
@@ -109,6 +110,7 @@ pub(super) fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
                 from: Value::Null,
                 to: json!(recreation.to_string()),
             };
+            step.purpose = Purpose::Prelude(endpoint_config::field::RECREATED);
             match &mut step.action {
                 Action::Update(changes) => changes.push(change),
                 action => *action = Action::Update(vec![change]),

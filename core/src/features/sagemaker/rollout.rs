@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Action, Refusal, Step, initial_capacity};
+use super::initial_capacity;
 use crate::names::is_revision_of;
-use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status};
+use crate::outcome::{Outcome, Outcomes};
+use crate::plan::rules::{Refine, Refined};
+use crate::plan::{Action, Intent, Plan, Purpose, Refusal, Step};
+use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status, field};
 use crate::resource::endpoint_config::{Capacity, EndpointConfig};
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource};
-pub(super) use handover::deregistrations;
-use handover::remembering;
+use handover::{deregistrations, remembering};
 use steps::{along, beside};
 
 /// How often an endpoint that failed to come up for a reason that passes is made again.
@@ -26,8 +28,33 @@ const MOST_RECREATIONS: u32 = 3;
 const PASSING: [&str; 4] =
     ["assume role", "execution role", "Could not access model data", "Request to service failed"];
 
+/// Refines the steps for endpoints and their revisions.
+pub(super) fn refine<'a>(desired: &'a [Desired], observations: &'a Observations, intent: &'a Intent) -> Refine<'a> {
+    let rollouts = Rollouts::of(desired, observations, &intent.denied);
+    Box::new(move |step| {
+        let step = rollouts.direct(step, observations);
+        Refined { before: deregistrations(&step, desired, observations), step }
+    })
+}
+
+/// Moves that cannot succeed before somebody acts, and for which scaling was taken off.
+pub(super) fn denied_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
+    let denied = plan.steps.iter().filter_map(|step| match outcomes.get(&step.key) {
+        Some(Outcome::Failed(failures)) if step.write_of::<Endpoint>()?.reshape => {
+            let refused = failures.refused().iter().find(|refused| {
+                let is_move = refused.part.as_deref().is_none_or(|part| part == field::CONFIG);
+                is_move && refused.error.needs_somebody()
+            })?;
+            let refusal = Refusal { reason: refused.error.reason(), message: refused.error.to_string() };
+            Some((step.key.clone(), refusal))
+        }
+        _ => None,
+    });
+    denied.collect()
+}
+
 /// What becomes of every wanted endpoint in this pass.
-pub(super) struct Rollouts {
+struct Rollouts {
     courses: BTreeMap<Key, Course>,
     /// The endpoint that each wanted model and configuration is for.
     endpoints: BTreeMap<Key, Key>,
@@ -60,7 +87,7 @@ enum Course {
 
 impl Rollouts {
     /// `refused` are moves that AWS refused a moment ago.
-    pub(super) fn of(wanted: &[Desired], observations: &Observations, refused: &BTreeMap<Key, Refusal>) -> Self {
+    fn of(wanted: &[Desired], observations: &Observations, refused: &BTreeMap<Key, Refusal>) -> Self {
         let (mut courses, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
         for item in wanted {
             let Resource::SageMakerEndpoint(endpoint) = &item.resource else { continue };
@@ -89,7 +116,7 @@ impl Rollouts {
     }
 
     /// The step as the rollout has it, where it is part of one.
-    pub(super) fn direct(&self, step: Step, observations: &Observations) -> Step {
+    fn direct(&self, step: Step, observations: &Observations) -> Step {
         if let Some(course) = self.courses.get(&step.key) {
             return along(course, step, observations);
         }

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
-use super::super::{Action, Intent, Plan, Step, plan};
 use super::*;
 use crate::api::ManagementPolicy::Full;
 use crate::desire::desire;
 use crate::failure::Class;
+use crate::plan::{Action, Intent, Plan, Step, plan};
 use crate::platform::validate;
 use crate::resource::endpoint_config::{Async, DataCapture};
 use crate::resource::model::Data;

@@ -1,9 +1,7 @@
 //! Scaling steps aside while an endpoint gets another instance type: what is registered is taken off before the move and
 //! comes back after it. The number of instances stays what it is meanwhile.
 
-use std::collections::BTreeMap;
-
-use super::{Action, Course, Step};
+use super::{Action, Course, Purpose, Step};
 use crate::resource::endpoint::{Attempting, field};
 use crate::resource::scaling::Scaled;
 use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Resource};
@@ -11,7 +9,7 @@ use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, Obse
 /// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
 /// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
 /// everything else is there that the move needs.
-pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
+pub(super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
     let is_reshaped = step.write_of::<Endpoint>().is_some_and(|attempting| attempting.reshape);
     let is_moved =
         matches!(&step.action, Action::Update(changes) if changes.iter().any(|it| it.field() == field::CONFIG));
@@ -22,22 +20,14 @@ pub(in super::super) fn deregistrations(step: &Step, wanted: &[Desired], observa
     let needs: Vec<Key> = step.needs.iter().filter(|need| need.kind != Kind::ScalableTarget).cloned().collect();
     registered(&step.key.name, observations)
         .map(|(target, observed)| Step {
-            key: target.clone(),
-            action: Action::Delete { with_contents: false },
             needs: needs.clone(),
             arn: observed.arn.clone(),
             id: observed.id.clone(),
             desired: desired(target),
             observed: observed.resource.clone(),
-            held: None,
-            unknown: BTreeMap::new(),
-            exposures: Vec::new(),
-            withheld: None,
-            awaits: Vec::new(),
-            left_out: Vec::new(),
+            purpose: Purpose::Suspension,
             remarks: vec!["it is registered again when the endpoint is in service".into()],
-            write: None,
-            facts: None,
+            ..Step::new(target.clone(), Action::Delete { with_contents: false })
         })
         .collect()
 }

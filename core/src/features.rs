@@ -1,0 +1,9 @@
+//! Features: what belongs to one part of a platform and to no other, beside the kinds that it is made of.
+
+pub mod access;
+pub mod sagemaker;
+
+use crate::plan::rules::Rules;
+
+/// The rules that features add to planning, in the order in which they apply.
+pub const RULES: [Rules; 2] = [sagemaker::RULES, access::RULES];

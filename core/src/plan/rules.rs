@@ -1,0 +1,109 @@
+//! Rules of planning that a feature adds for its own kinds. They are data, so that the plan itself knows no kind.
+
+use std::collections::BTreeMap;
+
+use super::{Intent, Plan, Refusal, Step};
+use crate::features::RULES;
+use crate::outcome::Outcomes;
+use crate::resource::{Desired, Key, Observations, Observed};
+
+/// The rules of one feature.
+pub struct Rules {
+    /// Adjusts what is desired to what is there.
+    pub adjust: fn(Vec<Desired>, &Observations, &Intent) -> Adjusted,
+    /// Makes a function that refines the step for a desired resource, once for each plan.
+    pub refine: for<'a> fn(&'a [Desired], &'a Observations, &'a Intent) -> Refine<'a>,
+    /// Why something stays that is no longer desired.
+    pub retain: fn(&Key, &[Desired], &Observations) -> Option<String>,
+    /// Whether the first goes after the second, although the fields of the second do not name it.
+    pub outlives: fn(&Key, &Key) -> bool,
+    /// What comes in place of something that goes, and has to be there before.
+    pub replacements: fn(&Observed, &[Desired]) -> Vec<Key>,
+    /// Why the deletion of something in a transition has to wait, beside the transition itself.
+    pub busy: fn(&Observed) -> Option<&'static str>,
+    /// Writes that were denied until somebody acts, for which other things were taken off: the next plan knows of them
+    /// and puts those back.
+    pub denied: fn(&Plan, &Outcomes) -> BTreeMap<Key, Refusal>,
+}
+
+/// What is desired, adjusted to what is there.
+#[derive(Default)]
+pub struct Adjusted {
+    /// What is desired.
+    pub desired: Vec<Desired>,
+    /// What of it is not as declared, and why.
+    pub held: BTreeMap<Key, Refusal>,
+}
+
+impl From<Vec<Desired>> for Adjusted {
+    fn from(desired: Vec<Desired>) -> Self {
+        Self { desired, held: BTreeMap::new() }
+    }
+}
+
+/// A function that refines steps.
+pub type Refine<'a> = Box<dyn Fn(Step) -> Refined + 'a>;
+
+/// A step as it is to be taken, after others that it makes necessary.
+pub struct Refined {
+    /// Steps for other resources, to be taken before.
+    pub before: Vec<Step>,
+    /// The step.
+    pub step: Step,
+}
+
+impl Rules {
+    /// No rules: what a feature does not name.
+    pub const NONE: Self = Self {
+        adjust: |desired, _, _| Adjusted::from(desired),
+        refine: |_, _, _| Box::new(|step| Refined { before: Vec::new(), step }),
+        retain: |_, _, _| None,
+        outlives: |_, _| false,
+        replacements: |_, _| Vec::new(),
+        busy: |_| None,
+        denied: |_, _| BTreeMap::new(),
+    };
+}
+
+/// What is desired, adjusted by every feature.
+pub(super) fn adjusted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Adjusted {
+    RULES.iter().fold(Adjusted::from(desired.to_vec()), |Adjusted { desired, mut held }, rules| {
+        let adjusted = (rules.adjust)(desired, observations, intent);
+        held.extend(adjusted.held);
+        Adjusted { desired: adjusted.desired, held }
+    })
+}
+
+/// The refinements of every feature, one after the other.
+pub(super) fn refine<'a>(desired: &'a [Desired], observations: &'a Observations, intent: &'a Intent) -> Refine<'a> {
+    let refinements: Vec<Refine> = RULES.iter().map(|rules| (rules.refine)(desired, observations, intent)).collect();
+    Box::new(move |step| {
+        refinements.iter().fold(Refined { before: Vec::new(), step }, |Refined { mut before, step }, refine| {
+            let refined = refine(step);
+            before.extend(refined.before);
+            Refined { before, step: refined.step }
+        })
+    })
+}
+
+pub(super) fn retain(key: &Key, desired: &[Desired], observations: &Observations) -> Option<String> {
+    RULES.iter().find_map(|rules| (rules.retain)(key, desired, observations))
+}
+
+pub(super) fn outlives(key: &Key, other: &Key) -> bool {
+    RULES.iter().any(|rules| (rules.outlives)(key, other))
+}
+
+pub(super) fn replacements(observed: &Observed, desired: &[Desired]) -> Vec<Key> {
+    RULES.iter().flat_map(|rules| (rules.replacements)(observed, desired)).collect()
+}
+
+pub(super) fn busy(observed: &Observed) -> Option<&'static str> {
+    RULES.iter().find_map(|rules| (rules.busy)(observed))
+}
+
+/// Writes that were denied until somebody acts, of every feature.
+#[must_use]
+pub fn denied(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
+    RULES.iter().flat_map(|rules| (rules.denied)(plan, outcomes)).collect()
+}
