@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::provider::Provider;
 use crate::readiness::Readiness;
 use crate::schedule::Periods;
+use crate::session::UserRequest;
 use objects::Object;
 use queue::Urgency;
 use recorder::Recorder;
@@ -190,7 +191,7 @@ async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &C
             let kept = finalizer::put_on(&api, latest).await?;
             visit::wrote(&kept, context);
             // An edit that came in between is under our own write, which is no news.
-            let is_outdated = visit::asked(&kept) != visit::asked(latest);
+            let is_outdated = UserRequest::of(&kept) != UserRequest::of(latest);
             let visited = first.filter(|_| !is_outdated).unwrap_or_else(|| Visited::again(Urgency::Edit));
             Ok(Visited { object: Some(kept), ..visited })
         }

@@ -17,10 +17,10 @@ use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::Provider;
-use crate::recollection::Past;
 use crate::resource::{Desired, Key, Observations, Request, Resource};
 use crate::schedule::Next;
 use crate::scope::Place;
+use crate::session::{PassInput, PassResult};
 use crate::status::{Subject, Verdict, facts, inventory, of_unknown_kinds, removals, status};
 use crate::tags;
 
@@ -67,6 +67,13 @@ impl Pass {
             outcomes: Outcomes::new(),
             denied: BTreeMap::new(),
         }
+    }
+
+    /// The result, as far as the next pass has to know of it.
+    #[must_use]
+    pub fn result(&self) -> PassResult<'_> {
+        let Self { plan, outcomes, observations, denied, next, .. } = self;
+        PassResult { plan, outcomes, observations, denied, next: *next }
     }
 
     /// Why everything that was made for the object is left as it is, whatever changed around it: roles too.
@@ -145,7 +152,7 @@ pub async fn reconcile<P: Provider>(
     provider: &P,
     object: &AIPlatform,
     surroundings: Surroundings<'_>,
-    past: &Past,
+    input: &PassInput,
     now: Timestamp,
     authority: &Authority,
 ) -> Pass {
@@ -193,8 +200,8 @@ pub async fn reconcile<P: Provider>(
     if nothing_was_made(subject.previous) {
         return ended(Verdict::Admitted);
     }
-    let (plan, observations) = match survey(provider, &aim, known.clone(), past).await {
-        Ok((plan, observations)) => (past.repeats.stop(plan), observations),
+    let (plan, observations) = match survey(provider, &aim, known.clone(), input).await {
+        Ok((plan, observations)) => (input.guard.check(plan), observations),
         Err(obstacle) => return stopped(&obstacle),
     };
     let is_unlisted = |step: &Step| step.may_be_taken() && step.desired.is_some() && !known.contains(&step.key);
@@ -203,7 +210,7 @@ pub async fn reconcile<P: Provider>(
         return ended(Verdict::Announced(&resources));
     }
     let (plan, outcomes) = execute(provider, &aim.place, &plan, authority).await;
-    let mut role_writes = past.role_writes.clone();
+    let mut role_writes = input.role_writes.clone();
     role_writes.record(&plan, &outcomes, now);
     let outcomes = role_writes.explain(&plan, outcomes, now);
     let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
@@ -227,7 +234,7 @@ pub async fn look<P: Provider>(
     let aim = Aim::of(object, validate(object), surroundings)?;
     let known = inventory(object.status.as_ref()).into_iter().collect();
     check_account(provider, &aim.place).await?;
-    Ok(survey(provider, &aim, known, &Past::default()).await?.0)
+    Ok(survey(provider, &aim, known, &PassInput::default()).await?.0)
 }
 
 /// Whether it is certain that no pass over this object ever wrote to AWS: the status says before the first write that
@@ -298,7 +305,7 @@ async fn survey<P: Provider>(
     provider: &P,
     aim: &Aim,
     known: BTreeSet<Key>,
-    past: &Past,
+    input: &PassInput,
 ) -> Result<(Plan, Observations), Obstacle> {
     let adopted: BTreeMap<Key, bool> =
         aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
@@ -306,20 +313,20 @@ async fn survey<P: Provider>(
     let known = keys.clone();
     let mut recalled = Observations::new();
     if !aim.intent.deleting {
-        recalled.clone_from(&past.recalled);
+        recalled.clone_from(&input.cached);
         keys.retain(|key| !recalled.contains_key(key));
     }
     let request = |key: Key| Request {
         adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
         leaving: aim.intent.deleting || !adopted.contains_key(&key),
-        thorough: past.thorough || aim.intent.deleting,
+        thorough: input.thorough || aim.intent.deleting,
         key,
     };
     let requests: Vec<Request> = keys.into_iter().map(request).collect();
     let mut observations = provider.observe(&aim.place, &requests).await;
     recalled.retain(|key, _| !observations.contains_key(key));
     observations.extend(recalled.clone());
-    let intent = Intent { denied: past.denied.clone(), ..aim.intent.clone() };
+    let intent = Intent { denied: input.denied.clone(), ..aim.intent.clone() };
     let plan = |seen: &Observations| plan(&aim.namespace, &aim.name, &aim.desired, seen, &intent);
     let mut planned = plan(&observations);
     // Nothing is granted on what was seen earlier: somebody else may hold it by now.

@@ -23,11 +23,11 @@ use aiplatform::plan::{Plan, Step};
 use aiplatform::propagation::RoleWrites;
 use aiplatform::provider::Provider;
 use aiplatform::provider::aws::Aws;
-use aiplatform::recollection::Past;
 use aiplatform::reconcile::{Pass, Surroundings, look, reconcile};
 use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request, Resource};
 use aiplatform::schedule::Next;
 use aiplatform::scope::Place;
+use aiplatform::session::PassInput;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -121,9 +121,9 @@ impl Run {
     async fn pass(&mut self) -> Pass {
         self.clock += 1;
         let now = Timestamp::from_second(self.clock).expect("the time exists");
-        let known = Past { role_writes: self.role_writes.clone(), ..Past::default() };
+        let input = PassInput { role_writes: self.role_writes.clone(), ..PassInput::default() };
         let authority = Authority::unelected(CancellationToken::new());
-        let pass = reconcile(&self.provider, &self.object, self.surroundings(), &known, now, &authority);
+        let pass = reconcile(&self.provider, &self.object, self.surroundings(), &input, now, &authority);
         let pass = Box::pin(pass).await;
         self.role_writes.record(&pass.plan, &pass.outcomes, now);
         self.object.status = Some(pass.status.clone());

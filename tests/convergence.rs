@@ -5,7 +5,6 @@ mod attained;
 mod bindings;
 mod guarded;
 mod passes;
-mod process;
 mod rollout;
 mod scenario;
 
@@ -15,10 +14,10 @@ use aiplatform::api::AIPlatform;
 use aiplatform::api::status::{AccountCheck, Phase};
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
-use aiplatform::recollection::Past;
 use aiplatform::reconcile::{Pass, Surroundings, reconcile};
 use aiplatform::resource::{Contents, Key, Owner};
 use aiplatform::schedule::Next;
+use aiplatform::session::{PassInput, Session};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -26,7 +25,6 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::memory::{Fault, Memory, StoredAccount, World, Write};
-use process::Process;
 use scenario::{ACCOUNT, CLUSTER, End, OURS, Scenario, assert_ended, crash, fault, scenario, wanted};
 
 /// At most: announced, done, seen to be done, broken off while looking once more, mended, and found as before.
@@ -69,13 +67,13 @@ struct Run {
     object: AIPlatform,
     guardrails: Guardrails,
     passes: i64,
-    /// The process, where what it remembers from pass to pass matters.
-    process: Option<Process>,
+    /// The operator's memory, where it matters.
+    session: Option<Session>,
 }
 
 impl Run {
     fn new(memory: Memory, object: AIPlatform) -> Self {
-        Self { memory, object, guardrails: Guardrails::Unbounded, passes: 0, process: None }
+        Self { memory, object, guardrails: Guardrails::Unbounded, passes: 0, session: None }
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
@@ -105,16 +103,17 @@ impl Run {
         self.passes += 1;
         let now = Timestamp::new(1_800_000_000 + 60 * self.passes, 0).expect("the time exists");
         let authority = Authority::unelected(CancellationToken::new());
-        let known = self.process.as_mut().map_or_else(Past::default, |process| process.past(&self.object, now));
+        let session = self.session.as_mut();
+        let input = session.map_or_else(PassInput::default, |session| session.begin(&self.object, now));
         let writes = self.memory.writes().len();
-        let pass = wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &known, now, &authority));
+        let pass = wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &input, now, &authority));
         let admitted = self.object.status.as_ref().and_then(|status| status.account_check);
         assert!(
             self.memory.writes().len() == writes || admitted != Some(AccountCheck::Pending),
             "something was written before it is known that something may be"
         );
-        if let Some(process) = &mut self.process {
-            process.record(&pass, &known.recalled, now);
+        if let Some(session) = &mut self.session {
+            session.end(&input, &pass.result(), now);
         }
         pass
     }

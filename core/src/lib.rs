@@ -26,6 +26,7 @@ pub mod kind;
 pub mod kinds;
 pub mod manifest;
 pub mod names;
+pub mod observation_cache;
 pub mod operator_policy;
 pub mod outcome;
 pub mod permissions;
@@ -34,14 +35,14 @@ pub mod platform;
 pub mod policy;
 pub mod printable;
 pub mod propagation;
-pub mod recollection;
 pub mod render;
-pub mod repeats;
 pub mod resource;
 pub mod schedule;
 pub mod scope;
+pub mod session;
 pub mod status;
 pub mod tags;
+pub mod update_loop_guard;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

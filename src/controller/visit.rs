@@ -1,6 +1,6 @@
 //! A visit to one object: passes until there is nothing more to do at once, each with at most one status write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,11 @@ use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::guardrails::Labels;
 use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
-use crate::propagation::RoleWrites;
 use crate::provider::Provider;
 use crate::provider::kubernetes::namespace_labels;
-use crate::recollection::{Occasion, Past, Recollection, Seen};
 use crate::reconcile::{Pass, Surroundings, reconcile};
-use crate::repeats::Repeats;
 use crate::schedule::{Next, Spent, delay};
+use crate::session::{PassInput, Session, UserRequest};
 
 /// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
 const PASSES_AT_ONCE: usize = 4;
@@ -37,16 +35,8 @@ pub(super) struct Visit {
     own_version: Option<String>,
     /// What the last pass said about the next one, and when the first of those that said the same began.
     last: Option<(Next, Instant)>,
-    /// Updates made, to notice when they have no effect.
-    repeats: Repeats,
-    /// What was seen.
-    recollection: Recollection,
-    /// When roles were written.
-    role_writes: RoleWrites,
-    /// What the user asked for by then.
-    asked: Option<Asked>,
-    /// Whether everything is still to be looked at for that: the first pass only says that it has been seen.
-    is_open: bool,
+    /// The memory of passes.
+    session: Session,
     /// How often the user may ask for a look at everything.
     allowance: Allowance,
     /// Whether the user was told that there is none left.
@@ -54,9 +44,6 @@ pub(super) struct Visit {
     /// Why nothing is done about the object, if so.
     set_aside: Option<&'static str>,
 }
-
-/// What the user asks for: the generation of the spec, the annotation, and whether the object is to go.
-pub(super) type Asked = (Option<i64>, Option<String>, bool);
 
 /// What came of a visit.
 #[derive(Debug)]
@@ -97,7 +84,7 @@ pub(super) fn news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgen
     if visit.own_version.is_some() && !is_later(version, visit.own_version.as_deref()) {
         return None;
     }
-    Some(if visit.asked.as_ref() == Some(&asked(object)) { Urgency::Resync } else { Urgency::Edit })
+    Some(if visit.session.request() == Some(&UserRequest::of(object)) { Urgency::Resync } else { Urgency::Edit })
 }
 
 /// Takes note of a write of our own to the object.
@@ -116,33 +103,19 @@ pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &
     let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
     let mut object = object.clone();
     let mut acted = Progress::None;
-    let mut denied = BTreeMap::new();
-    let (mut repeats, mut recollection, mut occasion) = remembered(&object, context);
-    let mut role_writes = visits(context).entry(uid(&object)).or_default().role_writes.clone();
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
-        let recalled = recollection.recall(occasion, now);
-        let known = Past { repeats, recalled, thorough: occasion == Occasion::Asked, denied, role_writes };
-        let pass = reconcile(&*context.provider, &object, surroundings, &known, now, &context.authority).await;
-        let Pass { plan, outcomes, observations, .. } = &pass;
-        recollection.record(&Seen { plan, outcomes, observations, recalled: &known.recalled }, pass.next, now);
-        repeats = known.repeats;
-        repeats.record(plan, outcomes);
-        role_writes = known.role_writes;
-        role_writes.record(plan, outcomes, now);
-        denied = pass.denied.clone();
+        let input = begin(&object, now, context);
+        let pass = reconcile(&*context.provider, &object, surroundings, &input, now, &context.authority).await;
         acted = acted.max(progress(&pass));
-        keep(&object, &repeats, &recollection, &role_writes, &pass, context);
-        if !pass.plan.steps.is_empty() {
-            occasion = Occasion::Poll;
-        }
+        end(&object, &input, &pass, now, context);
         log(&pass, context);
         events::publish(&object, &pass, context).await;
         let is_announced = observed(object.status.as_ref()) != observed(Some(&pass.status));
         if object.status.as_ref() != Some(&pass.status) {
             let written = write_status(&object, &pass.status, context).await?;
             wrote(&written, context);
-            let is_outdated = asked(&written) != asked(&object) && !pass.finished;
+            let is_outdated = UserRequest::of(&written) != UserRequest::of(&object) && !pass.finished;
             object = written;
             // What this pass was about is no longer what the user asks for.
             if is_outdated {
@@ -168,6 +141,7 @@ fn observed(status: Option<&AIPlatformStatus>) -> Option<i64> {
 pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>) -> Visited {
     let mut visits = visits(context);
     let visit = visits.entry(meta.uid.clone().unwrap_or_default()).or_default();
+    visit.session.abort();
     let wait = visit.wait(Next::Retry, began, false, context);
     Visited { wait, urgency: Urgency::Retry, ..Visited::for_good() }
 }
@@ -186,9 +160,9 @@ impl Visit {
 fn postponed<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
-    let (generation, annotation, is_deleting) = asked(object);
-    let (before, annotation_before, was_deleting) = visit.asked.as_ref()?;
-    let only_the_annotation = (before, was_deleting) == (&generation, &is_deleting) && *annotation_before != annotation;
+    let (before, now) = (visit.session.request()?, UserRequest::of(object));
+    let only_the_annotation =
+        UserRequest { annotation: before.annotation.clone(), ..now.clone() } == *before && now != *before;
     if !only_the_annotation {
         return None;
     }
@@ -211,42 +185,17 @@ async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) 
     Visited { wait: Some(wait), urgency: Urgency::Edit, ..Visited::for_good() }
 }
 
-/// What is remembered of an object, and why there is a pass: the user may have asked for something since the last.
-fn remembered<P>(object: &AIPlatform, context: &Context<P>) -> (Repeats, Recollection, Occasion) {
+fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassInput {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
-    let asked = Some(asked(object));
     visit.is_postponed = false;
-    let is_forgotten = object.status.as_ref().and_then(|status| status.observed_generation).is_none();
-    if visit.asked != asked || is_forgotten {
-        visit.repeats.clear();
-        visit.asked = asked;
-        visit.is_open = true;
-    }
-    let occasion = if visit.is_open { Occasion::Asked } else { Occasion::after(visit.last.map(|(next, _)| next)) };
-    (visit.repeats.clone(), visit.recollection.clone(), occasion)
+    visit.session.begin(object, now)
 }
 
-/// The wishes of the user as the object states them.
-pub(super) fn asked(object: &AIPlatform) -> Asked {
-    let annotation = object.annotations().get(RECONCILE_AT).cloned();
-    (object.metadata.generation, annotation, object.metadata.deletion_timestamp.is_some())
-}
-
-fn keep<P>(
-    object: &AIPlatform,
-    repeats: &Repeats,
-    recollection: &Recollection,
-    role_writes: &RoleWrites,
-    pass: &Pass,
-    context: &Context<P>,
-) {
+fn end<P>(object: &AIPlatform, input: &PassInput, pass: &Pass, now: Timestamp, context: &Context<P>) {
     let mut visits = visits(context);
     let visit = visits.entry(uid(object)).or_default();
-    visit.repeats = repeats.clone();
-    visit.recollection = recollection.clone();
-    visit.role_writes = role_writes.clone();
-    visit.is_open &= pass.plan.steps.is_empty();
+    visit.session.end(input, &pass.result(), now);
     let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
     context.metrics.set_aside(std::mem::replace(&mut visit.set_aside, set_aside), set_aside);
 }

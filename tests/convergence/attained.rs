@@ -19,7 +19,7 @@ use proptest::sample::{Index, select};
 use serde_json::json;
 
 use super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, object, wanted};
-use super::{Process, Run, check, fault};
+use super::{Run, Session, check, fault};
 use crate::support::memory::{Beyond, Fault, Memory, Stored, World};
 use spec::{ALLOWED, Wanted, any_wanted};
 use strangers::{Holder, forge, holder, plant};
@@ -201,7 +201,7 @@ fn assert_all_is_granted(run: &Run) {
 fn no_pass_leaves_a_policy_that_names_what_is_not_attained() {
     check(&(any_wanted(), vec(event(), 1..12), 0..4usize, any::<bool>()), |(wanted, events, passes, remembers)| {
         let mut run = run_of(&wanted);
-        run.process = remembers.then(Process::default);
+        run.session = remembers.then(Session::default);
         happen(&mut run, &Event::Passes(passes));
         for event in &events {
             happen(&mut run, event);
@@ -244,7 +244,7 @@ fn what_was_seen_earlier_is_no_ground_for_a_grant() {
     for after_the_effect in [false, true] {
         for call in 0..60 {
             let mut run = Run::new(Memory::new(ACCOUNT, World::default()), object(spec.clone()));
-            run.process = Some(Process::default());
+            run.session = Some(Session::default());
             run.memory.change(|world| world.sagemaker.looks = 9);
             run.pass();
             run.memory.fail(Fault { call, after_the_effect, class: Class::Transient, for_good: false });

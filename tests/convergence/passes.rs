@@ -141,7 +141,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
         &run.memory,
         &run.object,
         run.surroundings(),
-        &aiplatform::recollection::Past::default(),
+        &aiplatform::session::PassInput::default(),
         jiff::Timestamp::UNIX_EPOCH,
         &Authority::unelected(stop),
     ));

@@ -15,7 +15,7 @@ use aiplatform::schedule::Next;
 use aiplatform::tags;
 
 use super::scenario::{ACCOUNT, OURS, THEIRS};
-use super::{Process, Run};
+use super::{Run, Session};
 use crate::support::memory::{Fault, Memory, StoredConfig, StoredModel, World};
 use spec::{Served, assert_serves, endpoint_name, platform, served};
 
@@ -124,7 +124,7 @@ fn strike(run: &mut Run, fault: Fault) -> bool {
         let pass = run.lost_pass();
         let struck = run.memory.has_failed();
         if struck && fault.for_good {
-            run.process = run.process.take().map(|_| Process::default());
+            run.session = run.session.take().map(|_| Session::default());
             break;
         }
         if pass.finished {

@@ -27,7 +27,7 @@ impl Story {
     /// The same from the same place, with a process that knows nothing yet.
     fn begin(&self) -> Run {
         let mut run = Run::new(Memory::new(ACCOUNT, self.start.memory.world()), self.start.object.clone());
-        (run.passes, run.process) = (self.start.passes, Some(Process::default()));
+        (run.passes, run.session) = (self.start.passes, Some(Session::default()));
         run
     }
 

@@ -130,7 +130,7 @@ fn sound() -> impl Strategy<Value = Served> {
 fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
     check(&(vec(event(), 0..10), sound(), any::<bool>(), any::<bool>()), |(events, last, ends, remembers)| {
         let mut run = in_a_world_of_others(Some(&served()));
-        run.process = remembers.then(Process::default);
+        run.session = remembers.then(Session::default);
         run.memory.change(|world| {
             world.sagemaker.broken.insert(image('x'), Rollback::Works);
             world.sagemaker.broken.insert(image('y'), Rollback::Fails);

@@ -67,7 +67,7 @@ fn another_instance_type_takes_the_scaling_off_and_puts_it_back() {
 #[test]
 fn scaling_goes_on_while_a_move_to_another_instance_type_is_refused() {
     let mut run = at_rest(&served(), 5);
-    run.process = Some(Process::default());
+    run.session = Some(Session::default());
     run.memory.change(|world| world.fire(&scaled(), spec::MORNING).expect("the time comes"));
     run.memory.deny(Some(("sagemaker:UpdateEndpoint", None)));
     edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));

@@ -13,78 +13,27 @@ use crate::failures::Failures;
 use crate::kind::{Identity, Reads};
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
-use crate::plan::{Action, Plan, Refusal, Step};
-use crate::propagation::RoleWrites;
-use crate::repeats::Repeats;
+use crate::plan::{Action, Plan, Step};
 use crate::resource::{Key, Observations, Observed, ObservedState, Owner};
 use crate::schedule::Next;
-
-/// Why there is a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
-    /// The user asked for something, or nothing is known yet: everything is looked at.
-    Asked,
-    /// It is time to see whether somebody changed anything.
-    Resync,
-    /// Something is on its way, or is tried again.
-    Poll,
-}
-
-impl Occasion {
-    /// Why there is a pass after one that ended like this.
-    #[must_use]
-    pub fn after(last: Option<Next>) -> Self {
-        match last {
-            None => Self::Asked,
-            Some(Next::Now | Next::Transition | Next::Retry) => Self::Poll,
-            Some(Next::Resync | Next::Slow | Next::Never) => Self::Resync,
-        }
-    }
-}
-
-/// What is known from earlier passes.
-#[derive(Clone, Debug)]
-pub struct Past {
-    /// Writes that had no effect.
-    pub repeats: Repeats,
-    /// What was seen and still holds.
-    pub recalled: Observations,
-    /// Whether to look for what nobody knows of.
-    pub thorough: bool,
-    /// Writes that were denied in the last pass, see [`crate::plan::rules::denied`].
-    pub denied: BTreeMap<Key, Refusal>,
-    /// When roles were written.
-    pub role_writes: RoleWrites,
-}
-
-impl Default for Past {
-    fn default() -> Self {
-        Self {
-            repeats: Repeats::default(),
-            recalled: Observations::new(),
-            thorough: true,
-            denied: BTreeMap::new(),
-            role_writes: RoleWrites::default(),
-        }
-    }
-}
+use crate::session::Trigger;
 
 /// What a pass saw and did.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct PassReport<'a> {
     /// Its plan.
     pub plan: &'a Plan,
     /// What became of the steps.
     pub outcomes: &'a Outcomes,
     /// What was seen.
     pub observations: &'a Observations,
-    /// What of that was recalled.
-    pub recalled: &'a Observations,
+    /// What of that was cached.
+    pub cached: &'a Observations,
 }
 
 /// What was seen, and when.
 #[derive(Clone, Debug, Default)]
-pub struct Recollection(BTreeMap<Key, (Timestamp, Observed)>);
+pub struct ObservationCache(BTreeMap<Key, (Timestamp, Observed)>);
 
 /// How long what was as desired holds while something else is on its way.
 const SETTLED_HOLDS: Duration = Duration::from_mins(10);
@@ -92,15 +41,15 @@ const SETTLED_HOLDS: Duration = Duration::from_mins(10);
 /// How long what is read hourly holds.
 const HOURLY: Duration = Duration::from_hours(1);
 
-impl Recollection {
+impl ObservationCache {
     /// What still holds.
     #[must_use]
-    pub fn recall(&self, occasion: Occasion, now: Timestamp) -> Observations {
+    pub fn cached(&self, trigger: Trigger, now: Timestamp) -> Observations {
         let holds = |key: &Key, seen: Timestamp| {
-            let period = match (occasion, key.kind.info().reads) {
-                (Occasion::Poll | Occasion::Resync, Reads::Hourly) => HOURLY,
-                (Occasion::Poll, Reads::Resync) => SETTLED_HOLDS,
-                (Occasion::Asked, _) | (_, Reads::Always) | (Occasion::Resync, Reads::Resync) => return false,
+            let period = match (trigger, key.kind.info().reads) {
+                (Trigger::Poll | Trigger::Resync, Reads::Hourly) => HOURLY,
+                (Trigger::Poll, Reads::Resync) => SETTLED_HOLDS,
+                (Trigger::UserEdit, _) | (_, Reads::Always) | (Trigger::Resync, Reads::Resync) => return false,
             };
             now.duration_since(seen).unsigned_abs() < period
         };
@@ -109,13 +58,13 @@ impl Recollection {
     }
 
     /// Takes note of what a pass saw and need not be seen again, and forgets what a failure throws doubt on. What the
-    /// pass itself had recalled becomes no younger by that.
-    pub fn record(&mut self, seen: &Seen, next: Next, now: Timestamp) {
-        let Seen { plan, outcomes, observations, recalled } = seen;
+    /// pass itself had from here becomes no younger by that.
+    pub fn record(&mut self, report: &PassReport, next: Next, now: Timestamp) {
+        let PassReport { plan, outcomes, observations, cached } = report;
         if plan.steps.is_empty() {
             return;
         }
-        let polls = Occasion::after(Some(next)) == Occasion::Poll;
+        let polls = Trigger::after(Some(next)) == Trigger::Poll;
         let before = std::mem::take(&mut self.0);
         let touched: BTreeSet<&Key> = plan.steps.iter().filter(|step| step.is_taken()).map(|step| &step.key).collect();
         let remade = remade(plan);
@@ -134,7 +83,7 @@ impl Recollection {
             // What goes takes with it what needs it, and whatever needs that.
             let is_doubtful = step.needs.iter().any(|need| touched.contains(need) || remade.contains(need));
             if is_settled && !is_doubtful && (polls || step.key.kind.info().reads == Reads::Hourly) {
-                let earlier = before.get(&step.key).filter(|_| recalled.contains_key(&step.key));
+                let earlier = before.get(&step.key).filter(|_| cached.contains_key(&step.key));
                 let at = earlier.map_or(now, |(at, _)| *at);
                 self.0.insert(step.key.clone(), (at, observed.clone()));
             }
@@ -193,14 +142,14 @@ mod tests {
         (Plan { steps, ..Plan::default() }, observations)
     }
 
-    fn record(recollection: &mut Recollection, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
-        let recalled = recollection.recall(Occasion::Resync, at(now));
+    fn record(cache: &mut ObservationCache, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
+        let recalled = cache.cached(Trigger::Resync, at(now));
         let outcomes = Outcomes::new();
-        recollection.record(&Seen { plan, outcomes: &outcomes, observations, recalled: &recalled }, next, at(now));
+        cache.record(&PassReport { plan, outcomes: &outcomes, observations, cached: &recalled }, next, at(now));
     }
 
-    fn recalled(recollection: &Recollection, occasion: Occasion, seconds: i64) -> Vec<String> {
-        recollection.recall(occasion, at(seconds)).into_keys().map(|key| key.name).collect()
+    fn recalled(cache: &ObservationCache, trigger: Trigger, seconds: i64) -> Vec<String> {
+        cache.cached(trigger, at(seconds)).into_keys().map(|key| key.name).collect()
     }
 
     #[test]
@@ -210,26 +159,26 @@ mod tests {
             ("model", Kind::SageMakerModel, Action::Keep),
             ("endpoint", Kind::SageMakerEndpoint, Action::Wait("Creating".into())),
         ]);
-        let mut recollection = Recollection::default();
-        record(&mut recollection, &pass, Next::Transition, 0);
-        assert_eq!(recalled(&recollection, Occasion::Poll, 30), ["bucket", "model"]);
-        assert_eq!(recalled(&recollection, Occasion::Poll, 601), ["model"]);
-        assert_eq!(recalled(&recollection, Occasion::Resync, 30), ["model"]);
-        assert!(recalled(&recollection, Occasion::Resync, 3601).is_empty());
-        assert!(recalled(&recollection, Occasion::Asked, 1).is_empty(), "the user wants to know");
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Transition, 0);
+        assert_eq!(recalled(&cache, Trigger::Poll, 30), ["bucket", "model"]);
+        assert_eq!(recalled(&cache, Trigger::Poll, 601), ["model"]);
+        assert_eq!(recalled(&cache, Trigger::Resync, 30), ["model"]);
+        assert!(recalled(&cache, Trigger::Resync, 3601).is_empty());
+        assert!(recalled(&cache, Trigger::UserEdit, 1).is_empty(), "the user wants to know");
     }
 
     #[test]
     fn what_was_recalled_does_not_become_younger() {
         let pass = plan(&[("model", Kind::SageMakerModel, Action::Keep)]);
-        let mut recollection = Recollection::default();
+        let mut cache = ObservationCache::default();
         for minute in 0..50 {
-            record(&mut recollection, &pass, Next::Resync, 60 * minute);
+            record(&mut cache, &pass, Next::Resync, 60 * minute);
         }
-        assert_eq!(recalled(&recollection, Occasion::Resync, 59 * 60), ["model"]);
-        assert!(recalled(&recollection, Occasion::Resync, 61 * 60).is_empty());
-        record(&mut recollection, &pass, Next::Resync, 61 * 60);
-        assert_eq!(recalled(&recollection, Occasion::Resync, 120 * 60), ["model"], "it was looked at again");
+        assert_eq!(recalled(&cache, Trigger::Resync, 59 * 60), ["model"]);
+        assert!(recalled(&cache, Trigger::Resync, 61 * 60).is_empty());
+        record(&mut cache, &pass, Next::Resync, 61 * 60);
+        assert_eq!(recalled(&cache, Trigger::Resync, 120 * 60), ["model"], "it was looked at again");
     }
 
     #[test]
@@ -239,9 +188,9 @@ mod tests {
             ("policy", Kind::ScalingPolicy, Action::Keep),
         ]);
         pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
-        let mut recollection = Recollection::default();
-        record(&mut recollection, &pass, Next::Transition, 0);
-        assert!(recalled(&recollection, Occasion::Poll, 1).is_empty(), "Application Auto Scaling drops it too");
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Transition, 0);
+        assert!(recalled(&cache, Trigger::Poll, 1).is_empty(), "Application Auto Scaling drops it too");
     }
 
     #[test]
@@ -254,9 +203,9 @@ mod tests {
         ]);
         pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
         pass.0.steps[2].needs = vec![pass.0.steps[1].key.clone()];
-        let mut recollection = Recollection::default();
-        record(&mut recollection, &pass, Next::Transition, 0);
-        assert_eq!(recalled(&recollection, Occasion::Poll, 1), ["bucket"]);
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Transition, 0);
+        assert_eq!(recalled(&cache, Trigger::Poll, 1), ["bucket"]);
     }
 
     #[test]
@@ -268,10 +217,11 @@ mod tests {
         plan.steps[1].needs = vec![plan.steps[0].key.clone()];
         let failed = Outcome::Failed(crate::testing::failure(crate::failure::Class::NotFound).into());
         let outcomes = Outcomes::from([(plan.steps[1].key.clone(), failed)]);
-        let mut recollection = Recollection::default();
+        let mut cache = ObservationCache::default();
         let recalled_before = Observations::new();
-        let seen = Seen { plan: &plan, outcomes: &outcomes, observations: &observations, recalled: &recalled_before };
-        recollection.record(&seen, Next::Retry, at(0));
-        assert!(recalled(&recollection, Occasion::Poll, 1).is_empty());
+        let seen =
+            PassReport { plan: &plan, outcomes: &outcomes, observations: &observations, cached: &recalled_before };
+        cache.record(&seen, Next::Retry, at(0));
+        assert!(recalled(&cache, Trigger::Poll, 1).is_empty());
     }
 }

@@ -12,12 +12,12 @@ const MOST: u32 = 2;
 
 /// The updates made to an object's resources, as long as each is followed by the same again.
 #[derive(Clone, Debug, Default)]
-pub struct Repeats(BTreeMap<Key, (Vec<Change>, u32)>);
+pub struct UpdateLoopGuard(BTreeMap<Key, (Vec<Change>, u32)>);
 
-impl Repeats {
+impl UpdateLoopGuard {
     /// The plan, with a refusal in place of an update that was made twice and did not stay.
     #[must_use]
-    pub fn stop(&self, mut plan: Plan) -> Plan {
+    pub fn check(&self, mut plan: Plan) -> Plan {
         for step in &mut plan.steps {
             let Action::Update(changes) = &step.action else { continue };
             let Some((before, times)) = self.0.get(&step.key) else { continue };
@@ -84,25 +84,25 @@ mod tests {
 
     #[test]
     fn the_same_update_is_stopped_after_two() {
-        let mut repeats = Repeats::default();
+        let mut repeats = UpdateLoopGuard::default();
         for _ in 0..2 {
-            let plan = repeats.stop(update(1));
+            let plan = repeats.check(update(1));
             assert!(!is_stopped(&plan));
             repeats.record(&plan, &done(&plan));
         }
-        let stopped = repeats.stop(update(1));
+        let stopped = repeats.check(update(1));
         assert!(is_stopped(&stopped));
         repeats.record(&stopped, &Outcomes::new());
-        assert!(is_stopped(&repeats.stop(update(1))), "and stays stopped");
+        assert!(is_stopped(&repeats.check(update(1))), "and stays stopped");
         repeats.clear();
-        assert!(!is_stopped(&repeats.stop(update(1))));
+        assert!(!is_stopped(&repeats.check(update(1))));
     }
 
     #[test]
     fn an_update_that_took_effect_starts_the_count_anew() {
-        let mut repeats = Repeats::default();
+        let mut repeats = UpdateLoopGuard::default();
         for _ in 0..3 {
-            let plan = repeats.stop(update(1));
+            let plan = repeats.check(update(1));
             assert!(!is_stopped(&plan));
             repeats.record(&plan, &done(&plan));
             let kept = Plan { steps: vec![step("a", Action::Keep, &[])], ..Plan::default() };
@@ -112,15 +112,15 @@ mod tests {
 
     #[test]
     fn another_update_and_a_failed_one_do_not_count() {
-        let mut repeats = Repeats::default();
+        let mut repeats = UpdateLoopGuard::default();
         for to in 0..4 {
-            let plan = repeats.stop(update(to % 2));
+            let plan = repeats.check(update(to % 2));
             assert!(!is_stopped(&plan));
             repeats.record(&plan, &done(&plan));
         }
-        let mut repeats = Repeats::default();
+        let mut repeats = UpdateLoopGuard::default();
         for _ in 0..4 {
-            let plan = repeats.stop(update(1));
+            let plan = repeats.check(update(1));
             assert!(!is_stopped(&plan));
             repeats.record(&plan, &Outcomes::new());
         }
