@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::kinds::{Facts, Kind, Resource, Write};
+use crate::operator_policy::Need;
 use crate::policy::Policy;
 use crate::resource::{Key, Removal};
 use crate::tags::Tags;
@@ -37,6 +38,11 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
     /// The ARN, where it can be known before AWS says so.
     fn arn(&self) -> Option<String> {
         None
+    }
+
+    /// ARNs by which the operator's own policies name it, where its permissions are declared in [`Info::permissions`].
+    fn policy_arns(&self) -> Vec<String> {
+        self.arn().into_iter().collect()
     }
 
     /// The tags, where the kind carries any.
@@ -108,11 +114,20 @@ pub struct Info {
     pub reads: Reads,
     /// What happens to one that is no longer declared, where nothing else is known.
     pub removal: Removal,
+    /// Why one that is no longer declared stays, where it does.
+    pub kept_because: &'static str,
     /// The kinds that it can need.
     pub refers_to: &'static [Kind],
     /// What of it others rely on that need it.
     pub relied_on: Reliance,
+    /// The ARNs that resources of any platform may have, as a pattern.
+    pub arns: Option<&'static str>,
+    /// Permissions that the calls for it need.
+    pub permissions: &'static [Need],
 }
+
+/// Why a resource stays where the spec has a field that says so.
+pub const DELETION_POLICY: &str = "its deletionPolicy is Retain";
 
 /// The parts of a platform, in the order of their conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +177,26 @@ pub enum Service {
     SageMaker,
     /// Application Auto Scaling.
     AutoScaling,
+    /// Amazon CloudWatch Logs.
+    Logs,
+}
+
+impl Service {
+    /// All of them, in the order of their permissions.
+    pub const ALL: [Self; 6] = [Self::S3, Self::Iam, Self::Eks, Self::SageMaker, Self::AutoScaling, Self::Logs];
+
+    /// The service in the names of the operator's policies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Iam => "iam",
+            Self::Eks => "eks",
+            Self::SageMaker => "sagemaker",
+            Self::AutoScaling => "autoscaling",
+            Self::Logs => "logs",
+        }
+    }
 }
 
 /// What the resources of a kind are known by.

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::features::sagemaker::log_group::LogGroup;
 use crate::kind::{Info, Listed, Managed};
 use crate::policy::Policy;
 use crate::resource::{self, Key};
@@ -88,6 +89,12 @@ macro_rules! kinds {
                 match self { $(Self::$kind(it) => Managed::tags(it)),* }
             }
 
+            /// ARNs by which the operator's own policies name it.
+            #[must_use]
+            pub fn policy_arns(&self) -> Vec<String> {
+                match self { $(Self::$kind(it) => Managed::policy_arns(it)),* }
+            }
+
             /// Policies that allow something, by name, where the kind carries any.
             #[must_use]
             pub fn policies(&self) -> Option<&BTreeMap<String, Policy>> {
@@ -143,6 +150,7 @@ kinds! {
     ScalableTarget => resource::ScalableTarget,
     ScalingPolicy => resource::ScalingPolicy,
     ScheduledAction => resource::ScheduledAction,
+    LogGroup => LogGroup,
     PodIdentityAssociation => resource::PodIdentityAssociation,
     ServiceAccount => resource::ServiceAccount,
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::guardrails::Guardrails;
 use crate::platform::Platform;
 use crate::policy::{POLICY_LIMIT, Statement, document, split};
+use crate::resource::Kind;
 use crate::tags;
 pub use cautions::cautions;
 pub use names::bucket_name_pattern;
@@ -67,6 +68,8 @@ pub enum On {
     ScalingAlarm,
     /// The role that Application Auto Scaling works with.
     ScalingRole,
+    /// Resources of this kind, whose description says how their ARNs look.
+    Kind(Kind),
     /// Everything, for lists and descriptions that IAM knows no resource for.
     Anything,
     /// Roles that the operator works through, each named in a platform: without platforms there are none.
@@ -160,7 +163,7 @@ impl Extent<'_> {
 ///
 /// # Errors
 /// When something does not fit into any policy.
-pub fn policies(needs: &[(&str, &[Need])], extent: &Extent) -> Result<Vec<OperatorPolicy>, Error> {
+pub fn policies(needs: &[(&str, Vec<Need>)], extent: &Extent) -> Result<Vec<OperatorPolicy>, Error> {
     let mut policies = Vec::new();
     for (holder, scope) in &extent.scopes() {
         for (service, needs) in needs {

@@ -7,7 +7,9 @@ pub mod iam;
 pub mod s3;
 pub mod sagemaker;
 
+use crate::kind::{Backend, Service};
 use crate::operator_policy::{Need, On};
+use crate::resource::Kind;
 
 /// What working through another role needs. Asking whose the credentials are needs nothing.
 const ASSUMING: &[Need] = &[Need {
@@ -18,12 +20,13 @@ const ASSUMING: &[Need] = &[Need {
     reason: "works through the roles that platforms name in spec.assumeRole",
 }];
 
-/// What the calls of all adapters need, by service.
-pub const NEEDS: [(&str, &[Need]); 6] = [
-    ("s3", s3::NEEDS),
-    ("iam", iam::NEEDS),
-    ("eks", eks::NEEDS),
-    ("sagemaker", sagemaker::NEEDS),
-    ("autoscaling", autoscaling::NEEDS),
-    ("sts", ASSUMING),
-];
+/// Permissions that the calls of all adapters need, by service: those of every kind, and what working through another
+/// role needs.
+#[must_use]
+pub fn permissions() -> Vec<(&'static str, Vec<Need>)> {
+    let of_service = |service: Service| {
+        let kinds = Kind::ALL.iter().map(|kind| kind.info()).filter(move |info| info.backend == Backend::Aws(service));
+        (service.name(), kinds.flat_map(|info| info.permissions).copied().collect())
+    };
+    Service::ALL.into_iter().map(of_service).chain([("sts", ASSUMING.to_vec())]).collect()
+}

@@ -310,13 +310,15 @@ impl Intent {
     ///
     /// What the spec says of it holds. Without the spec, the more careful of the tag and the status holds: whoever may
     /// only tag, or only write the status, cannot make us delete what was to be kept.
-    fn removal(&self, key: &Key, tagged: Option<Removal>) -> Result<Option<Removal>, &'static str> {
+    fn removal(&self, key: &Key, tagged: Option<Removal>) -> Result<Option<Removal>, String> {
         if let Some(why) = self.retains_everything() {
-            return Err(why);
+            return Err(why.to_string());
         }
         let undeclared = || self.remembered.get(key).copied().into_iter().chain(tagged).min();
         match self.removals.get(key).copied().or_else(undeclared) {
-            Some(Removal::Retain) => Err("no longer declared, and kept because its deletionPolicy is Retain"),
+            Some(Removal::Retain) => {
+                Err(format!("no longer declared, and kept because {}", key.kind.info().kept_because))
+            }
             removal => Ok(removal),
         }
     }

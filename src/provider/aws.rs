@@ -7,6 +7,7 @@ mod connection;
 pub mod eks;
 mod failure;
 pub mod iam;
+mod logs;
 pub mod s3;
 pub mod sagemaker;
 
@@ -18,9 +19,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use futures::StreamExt;
+use futures::future::BoxFuture;
 
 use crate::failure::Error;
 use crate::failures::Failures;
+use crate::kind::{Backend, Service};
 use crate::leadership::{Authority, LONGEST_CALL};
 use crate::outcome::Applied;
 use crate::plan::Step;
@@ -95,25 +98,68 @@ impl Aws {
         Ok(account)
     }
 
-    /// Looks at everything asked about, and tells also what was found around it. What cannot be read is told as such.
+    /// Observes everything that is requested, and what was found around it. What cannot be read is observed as such.
     pub async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
-        let asked: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
-        let (scaling, others): (Vec<&Request>, Vec<&Request>) =
-            requests.iter().partition(|request| is_scaling(request.key.kind));
-        let looks: Vec<_> = others.into_iter().map(|request| self.look(place, request, &asked)).collect();
-        let each = futures::stream::iter(looks).buffer_unordered(CONCURRENT_LOOKS).collect::<Vec<_>>();
-        let scaling = async {
-            if scaling.is_empty() {
-                return Vec::new();
-            }
-            let clients = self.clients(&place.region, place).await;
-            Box::pin(clients.autoscaling().observe(place, &scaling)).await
-        };
-        let (each, scaling) = futures::join!(each, scaling);
-        let mut seen: Vec<(Key, Observed)> = each.into_iter().flatten().collect();
+        let requested: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
+        let mut by_service: BTreeMap<Option<Service>, Vec<&Request>> = BTreeMap::new();
+        for &request in requests {
+            by_service.entry(service_of(request.key.kind)).or_default().push(request);
+        }
+        let reads = by_service.into_iter().flat_map(|(service, batch)| self.reads(place, service, batch, &requested));
+        let reads: Vec<_> = reads.collect();
+        let found = futures::stream::iter(reads).buffer_unordered(CONCURRENT_LOOKS).collect::<Vec<_>>().await;
+        let (scaling, mut seen): (Vec<_>, Vec<_>) =
+            found.into_iter().flatten().partition(|(key, _)| service_of(key.kind) == Some(Service::AutoScaling));
         let scaling = self.owned_by_endpoints(place, scaling, &seen).await;
         seen.extend(scaling);
         seen
+    }
+
+    /// The reads for what is requested of one service: one for all of it, where the service takes many in one call, and
+    /// one for each where it does not.
+    fn reads<'a>(
+        &'a self,
+        place: &'a Place,
+        service: Option<Service>,
+        requests: Vec<&'a Request>,
+        requested: &'a BTreeSet<&'a Key>,
+    ) -> Vec<BoxFuture<'a, Vec<(Key, Observed)>>> {
+        match service {
+            Some(Service::AutoScaling) => vec![Box::pin(async move {
+                let clients = self.clients(&place.region, place).await;
+                clients.autoscaling().observe(place, &requests).await
+            })],
+            Some(Service::Logs) => vec![Box::pin(async move {
+                let clients = self.clients(&place.region, place).await;
+                clients.logs().observe(place, &requests).await
+            })],
+            Some(Service::SageMaker) => {
+                let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
+                    Box::pin(async move {
+                        let clients = self.clients(&place.region, place).await;
+                        let found = clients.sagemaker().observe(place, request, requested).await;
+                        found.unwrap_or_else(|error| vec![(request.key.clone(), Observed::unreadable(error))])
+                    })
+                });
+                each.collect()
+            }
+            Some(service @ (Service::S3 | Service::Iam | Service::Eks)) => {
+                let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
+                    Box::pin(async move {
+                        let seen = self.read(place, service, request).await;
+                        vec![(request.key.clone(), seen.unwrap_or_else(Observed::unreadable))]
+                    })
+                });
+                each.collect()
+            }
+            None => {
+                let bug = |key: &Key| Error::bug("observe", &key.to_string(), "it is not in AWS");
+                let each =
+                    requests.into_iter().map(|request| (request.key.clone(), Observed::unreadable(bug(&request.key))));
+                let each: Vec<_> = each.collect();
+                vec![Box::pin(async move { each })]
+            }
+        }
     }
 
     /// What scales an endpoint and carries no owner tag of its own belongs to whoever the endpoint belongs to.
@@ -153,36 +199,11 @@ impl Aws {
         scaling
     }
 
-    async fn look(&self, place: &Place, request: &Request, asked: &BTreeSet<&Key>) -> Vec<(Key, Observed)> {
-        let found = match request.key.kind {
-            Kind::SageMakerModel | Kind::SageMakerEndpointConfig | Kind::SageMakerEndpoint => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.sagemaker().observe(place, request, asked)).await
-            }
-            Kind::Bucket
-            | Kind::Role
-            | Kind::ScalableTarget
-            | Kind::ScalingPolicy
-            | Kind::ScheduledAction
-            | Kind::PodIdentityAssociation
-            | Kind::ServiceAccount => {
-                self.look_at_one(place, request).await.map(|observed| vec![(request.key.clone(), observed)])
-            }
-        };
-        found.unwrap_or_else(|error| vec![(request.key.clone(), Observed::unreadable(error))])
-    }
-
-    async fn look_at_one(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
-        match request.key.kind {
-            Kind::Bucket => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.s3().observe(place, request)).await
-            }
-            Kind::Role => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.iam().observe(place, request)).await
-            }
-            Kind::PodIdentityAssociation => {
+    async fn read(&self, place: &Place, service: Service, request: &Request) -> Result<Observed, Error> {
+        match service {
+            Service::S3 => Box::pin(self.clients(&place.region, place).await.s3().observe(place, request)).await,
+            Service::Iam => Box::pin(self.clients(&place.region, place).await.iam().observe(place, request)).await,
+            Service::Eks => {
                 // A name that is none was never made by us.
                 let Some(account) = Account::parse(&request.key.name, &place.region) else {
                     return Ok(Observed::absent());
@@ -190,14 +211,8 @@ impl Aws {
                 let clients = self.clients(&account.region, place).await;
                 Box::pin(clients.eks().observe(place, &account, request)).await
             }
-            Kind::SageMakerModel
-            | Kind::SageMakerEndpointConfig
-            | Kind::SageMakerEndpoint
-            | Kind::ScalableTarget
-            | Kind::ScalingPolicy
-            | Kind::ScheduledAction
-            | Kind::ServiceAccount => {
-                Err(Error::bug("observe", &request.key.to_string(), "it is not looked at by itself in AWS"))
+            Service::SageMaker | Service::AutoScaling | Service::Logs => {
+                Err(Error::bug("observe", &request.key.to_string(), "its service reads many at once"))
             }
         }
     }
@@ -207,29 +222,20 @@ impl Aws {
     /// # Errors
     /// What AWS says about each part that it refuses.
     pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        match step.key.kind {
-            Kind::Bucket => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.s3().apply(place, step)).await
-            }
-            Kind::Role => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.iam().apply(place, step)).await
-            }
-            Kind::PodIdentityAssociation => {
-                let region = Account::parse(&step.key.name, &place.region).map(|account| account.region);
-                let clients = self.clients(region.as_deref().unwrap_or(&place.region), place).await;
-                Box::pin(clients.eks().apply(place, step)).await
-            }
-            Kind::SageMakerModel | Kind::SageMakerEndpointConfig | Kind::SageMakerEndpoint => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.sagemaker().apply(place, step)).await
-            }
-            Kind::ScalableTarget | Kind::ScalingPolicy | Kind::ScheduledAction => {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.autoscaling().apply(step)).await
-            }
-            Kind::ServiceAccount => Err(Error::bug("apply", &step.key.to_string(), "it is not in AWS").into()),
+        let service = service_of(step.key.kind)
+            .ok_or_else(|| Failures::from(Error::bug("apply", &step.key.to_string(), "it is not in AWS")))?;
+        let region = match service {
+            Service::Eks => Account::parse(&step.key.name, &place.region).map(|account| account.region),
+            Service::S3 | Service::Iam | Service::SageMaker | Service::AutoScaling | Service::Logs => None,
+        };
+        let clients = self.clients(region.as_deref().unwrap_or(&place.region), place).await;
+        match service {
+            Service::S3 => Box::pin(clients.s3().apply(place, step)).await,
+            Service::Iam => Box::pin(clients.iam().apply(place, step)).await,
+            Service::Eks => Box::pin(clients.eks().apply(place, step)).await,
+            Service::SageMaker => Box::pin(clients.sagemaker().apply(place, step)).await,
+            Service::AutoScaling => Box::pin(clients.autoscaling().apply(step)).await,
+            Service::Logs => Box::pin(clients.logs().apply(step)).await,
         }
     }
 
@@ -247,6 +253,9 @@ fn holder(observed: &Observed) -> Result<Owner, Error> {
     }
 }
 
-fn is_scaling(kind: Kind) -> bool {
-    matches!(kind, Kind::ScalableTarget | Kind::ScalingPolicy | Kind::ScheduledAction)
+fn service_of(kind: Kind) -> Option<Service> {
+    match kind.info().backend {
+        Backend::Aws(service) => Some(service),
+        Backend::Cluster => None,
+    }
 }

@@ -7,9 +7,10 @@ use super::aws::Aws;
 use super::kubernetes::Kubernetes;
 use crate::failure::Error;
 use crate::failures::Failures;
+use crate::kind::Backend;
 use crate::outcome::Applied;
 use crate::plan::Step;
-use crate::resource::{Kind, Observations, Observed, Request};
+use crate::resource::{Observations, Observed, Request};
 use crate::scope::Place;
 
 /// Everything the operator reads and writes.
@@ -27,7 +28,7 @@ impl Provider for World {
 
     async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
         let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
-            requests.iter().partition(|request| request.key.kind == Kind::ServiceAccount);
+            requests.iter().partition(|request| request.key.kind.info().backend == Backend::Cluster);
         let in_cluster = join_all(in_cluster.into_iter().map(|request| async move {
             let seen = self.kubernetes.observe(place, request).await.unwrap_or_else(Observed::unreadable);
             (request.key.clone(), seen)
@@ -37,9 +38,9 @@ impl Provider for World {
     }
 
     async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        match step.key.kind {
-            Kind::ServiceAccount => self.kubernetes.apply(step).await,
-            _ => self.aws.apply(place, step).await,
+        match step.key.kind.info().backend {
+            Backend::Cluster => self.kubernetes.apply(step).await,
+            Backend::Aws(_) => self.aws.apply(place, step).await,
         }
     }
 }

@@ -11,6 +11,7 @@ mod endpoint_calls;
 mod endpoint_config;
 mod granted;
 mod model;
+mod plain;
 mod role;
 mod sagemaker;
 mod scaling;
@@ -24,7 +25,7 @@ use aiplatform::failures::Failures;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::Step;
 use aiplatform::provider::Provider;
-use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request};
+use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request, Resource};
 use aiplatform::scope::Place;
 use aiplatform::tags::{self, Tags};
 
@@ -49,6 +50,8 @@ pub struct World {
     /// By namespace and name.
     pub service_accounts: BTreeMap<String, StoredAccount>,
     pub sagemaker: SageMaker,
+    /// Resources that are nothing but their fields.
+    pub plain: BTreeMap<Key, Resource>,
     /// Associations made so far: the next one gets an id that no other ever had.
     associations_made: usize,
 }
@@ -63,7 +66,13 @@ impl World {
             self.associations.iter().map(|(name, it)| (key(Kind::PodIdentityAssociation, name), it.owner(ours)));
         let accounts = self.service_accounts.iter().map(|(name, it)| (key(Kind::ServiceAccount, name), it.owner(ours)));
         let serving = self.sagemaker.holders(ours);
-        buckets.chain(roles).chain(associations).chain(accounts).chain(serving).collect()
+        buckets
+            .chain(roles)
+            .chain(associations)
+            .chain(accounts)
+            .chain(serving)
+            .chain(self.plain_holders(ours))
+            .collect()
     }
 
     /// What is ours and stands on something that does not exist.
@@ -88,7 +97,13 @@ impl World {
             Kind::Role => self.roles.get(&key.name).map(|it| owner(&it.tags, ours)),
             Kind::PodIdentityAssociation => self.associations.get(&key.name).map(|it| it.owner(ours)),
             Kind::ServiceAccount => self.service_accounts.get(&key.name).map(|it| it.owner(ours)),
-            _ => self.sagemaker.holder(key, ours),
+            Kind::LogGroup => self.plain_holder(key, ours),
+            Kind::SageMakerModel
+            | Kind::SageMakerEndpointConfig
+            | Kind::SageMakerEndpoint
+            | Kind::ScalableTarget
+            | Kind::ScalingPolicy
+            | Kind::ScheduledAction => self.sagemaker.holder(key, ours),
         }
     }
 
@@ -317,6 +332,7 @@ impl Memory {
             Kind::SageMakerEndpoint => return self.observe_endpoint(place, request, asked).await,
             Kind::ScalableTarget => return self.observe_target(place, key).await,
             Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(place, key).await?,
+            Kind::LogGroup => self.observe_plain(place, key).await?,
         };
         Ok(vec![(key.clone(), seen)])
     }
@@ -333,6 +349,7 @@ impl Memory {
             Kind::ScalableTarget => self.apply_target(place, step).await,
             Kind::ScalingPolicy => Ok(self.apply_policy(place, step).await?),
             Kind::ScheduledAction => Ok(self.apply_scheduled_action(place, step).await?),
+            Kind::LogGroup => self.apply_plain(place, step).await,
         }
     }
 }

@@ -58,10 +58,38 @@ pub struct SageMaker {
     /// How a new revision takes over from the one before. Without it, all at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// The log group of the endpoint. Without it, the group keeps what is logged for 90 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Logs>,
     /// How many superseded revisions stay, so that going back to one is a single update.
     #[serde(default = "one")]
     #[schemars(with = "i32", range(min = 0, max = 10))]
     pub keep_revisions: u8,
+}
+
+/// The log group of an endpoint. It stays when the platform goes.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Logs {
+    /// Days that log events are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
+    /// 2557, 2922, 3288 or 3653.
+    #[serde(default = "retention_days")]
+    #[schemars(range(min = 1, max = 3653), extend("enum" = crate::features::sagemaker::log_group::RETENTION_DAYS))]
+    pub retention_days: i32,
+    /// A KMS key that encrypts the log group, in the platform's region, whose policy lets CloudWatch Logs use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$"))]
+    pub kms_key_arn: Option<String>,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { retention_days: retention_days(), kms_key_arn: None }
+    }
+}
+
+fn retention_days() -> i32 {
+    90
 }
 
 /// An artifact: in a bucket of the platform, or anywhere in S3.

@@ -2,8 +2,9 @@
 //! runs it, and what scales the endpoint.
 
 use crate::api::autoscaling::{Autoscaling, Schedule, Target};
-use crate::api::sagemaker::{Destination, Instance, ModelData, Rollout, SageMaker, Strategy};
+use crate::api::sagemaker::{Destination, Instance, Logs, ModelData, Rollout, SageMaker, Strategy};
 use crate::arn;
+use crate::features::sagemaker::log_group::{self, LogGroup};
 use crate::grants::{execution_role_arn, execution_role_name};
 use crate::names::{self, SAGEMAKER_LIMIT};
 use crate::platform::Platform;
@@ -11,7 +12,7 @@ use crate::resource::endpoint::{self, Deployment, Endpoint, Shift};
 use crate::resource::endpoint_config::{self, Capacity, EndpointConfig};
 use crate::resource::model::{self, Model};
 use crate::resource::scaling::{Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking};
-use crate::resource::{Desired, Key, Kind, Resource};
+use crate::resource::{Desired, Key, Kind, Removal, Resource};
 use crate::tags::Tags;
 
 /// Application Auto Scaling's own cooldown for SageMaker, in seconds; sent as a number so that it is compared.
@@ -112,13 +113,23 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
     let remark = spec.instance.as_ref().and_then(left_out);
     let mut desired: Vec<Desired> = resources.into_iter().map(Desired::made).collect();
     desired[1].remarks.extend(remark);
+    desired.push(log_group(platform, &endpoint_name, spec, tags));
     desired
+}
+
+/// The log group of an endpoint. One that SageMaker made first has no owner, and belongs to the endpoint.
+fn log_group(platform: &Platform, endpoint: &str, spec: &SageMaker, tags: &Tags) -> Desired {
+    let Logs { retention_days, kms_key_arn } = spec.logs.clone().unwrap_or_default();
+    let name = format!("{}{endpoint}", log_group::PREFIX);
+    let arn = arn::log_group(&platform.region, &platform.account_id, &name);
+    let group = LogGroup { name, arn, retention_days: Some(retention_days), kms_key_arn, tags: tags.clone() };
+    Desired { adopt: true, removal: Removal::Retain, ..Desired::made(group.into()) }
 }
 
 /// A hash of what the user asks for with this model: its own part of the spec, and the annotation that asks again. What
 /// Application Auto Scaling owns is no request: an edit of it alone reaches no endpoint.
 fn asked(spec: &SageMaker, reconcile_at: Option<&str>) -> String {
-    let mut spec = spec.clone();
+    let mut spec = SageMaker { logs: None, ..spec.clone() };
     if spec.autoscaling.is_some() {
         spec.instance.iter_mut().for_each(|instance| instance.count = 1);
         spec.serverless.iter_mut().for_each(|serverless| {

@@ -1,6 +1,7 @@
 //! Models on SageMaker: endpoints, the revisions that they run, and what scales them.
 
 mod initial_capacity;
+pub mod log_group;
 mod revisions;
 mod rollout;
 mod superseded;

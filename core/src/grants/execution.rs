@@ -7,6 +7,7 @@ use super::{Grant, InlinePolicy, Purpose, ROLE_PATH, Subject, execution_role_nam
 use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::desire::sagemaker::{config_content, config_name, content, endpoint_name, model_name};
+use crate::features::sagemaker::log_group;
 use crate::platform::{Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Statement, size_of};
 use crate::resource::endpoint_config::revision_of;
@@ -125,7 +126,7 @@ impl Execution<'_> {
     fn logs(&self) -> Statement {
         let Platform { region, account_id, .. } = self.platform;
         let name = endpoint_name(self.platform, self.name);
-        let group = arn::log_group(region, account_id, &format!("/aws/sagemaker/Endpoints/{name}"));
+        let group = arn::log_group(region, account_id, &format!("{}{name}", log_group::PREFIX));
         let because = format!("what the containers of model {} print goes to the endpoint's own log group", self.name);
         Statement::allow("Logs", &LOG, vec![group.clone(), format!("{group}:*")], because).since(self.path)
     }

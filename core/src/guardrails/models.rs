@@ -31,6 +31,12 @@ fn refused_model(rule: &Rule, model: &SageMaker, path: &str, advice: &str) -> Ve
     {
         problems.push(refusal(format!("{path}.instance.type"), &instance.kind, types, advice));
     }
+    let key = model.logs.as_ref().and_then(|logs| logs.kms_key_arn.as_ref());
+    if let (Some(key), Some(keys)) = (key, &rule.kms_keys)
+        && !any(keys, key)
+    {
+        problems.push(refusal(format!("{path}.logs.kmsKeyArn"), key, keys, advice));
+    }
     if let Some(most) = rule.max_instances {
         let too_many = counts(model).into_iter().filter(|(_, count)| *count > most);
         problems.extend(too_many.map(|(field, count)| {

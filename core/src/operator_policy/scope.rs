@@ -1,14 +1,16 @@
 //! What the operator's permissions are for: everything it might be asked for, or what some platforms declare.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Extent, On, names};
 use crate::api::sagemaker::SageMaker;
 use crate::api::storage::BucketDeletionPolicy;
 use crate::arn;
+use crate::desire::desire;
 use crate::desire::sagemaker::{endpoint_name, revised_name};
 use crate::grants::{Subject, execution_role_arn};
 use crate::platform::{Identity, Platform};
+use crate::resource::{Desired, Kind};
 use crate::tags;
 
 /// More text than this in owner tags is not worth its room in a policy: the resources are named anyway.
@@ -33,6 +35,8 @@ pub(super) struct Scope {
     scaling_alarms: BTreeSet<String>,
     scaling_roles: BTreeSet<String>,
     anything: BTreeSet<String>,
+    /// By the kinds whose descriptions have their permissions.
+    of_kinds: BTreeMap<Kind, BTreeSet<String>>,
     pub assumed_roles: BTreeSet<String>,
     owners: BTreeSet<String>,
     /// What stands for all owners where they are too many.
@@ -88,6 +92,7 @@ impl Scope {
             scaling_alarms: one(&scaling_alarms("*", "*", "*")),
             scaling_roles: one(&scaling_role("", "*")),
             anything: one("*"),
+            of_kinds: Kind::ALL.iter().filter_map(|kind| Some((*kind, one(kind.info().arns?)))).collect(),
             assumed_roles: extent.guardrails.assumable_roles(),
             accounts: extent.guardrails.accounts().unwrap_or_default(),
             boundaries,
@@ -126,6 +131,11 @@ impl Scope {
             self.roles_of_any_path.extend([without_path, grant.arn.clone()]);
             self.roles.insert(grant.arn.clone());
         }
+        for Desired { resource, .. } in desire(platform, cluster.unwrap_or_default()) {
+            if resource.kind().info().arns.is_some() {
+                self.of_kinds.entry(resource.kind()).or_default().extend(resource.policy_arns());
+            }
+        }
         for model in &platform.models {
             if let Some(spec) = &model.sagemaker {
                 self.add_model(platform, &model.name, spec);
@@ -149,7 +159,9 @@ impl Scope {
     }
 
     pub fn resources(&self, on: On) -> &BTreeSet<String> {
+        static NONE: BTreeSet<String> = BTreeSet::new();
         match on {
+            On::Kind(kind) => self.of_kinds.get(&kind).unwrap_or(&NONE),
             On::Bucket => &self.buckets,
             On::BucketList => &self.bucket_lists,
             On::Contents => &self.contents,

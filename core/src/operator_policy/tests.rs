@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::*;
-use crate::permissions::NEEDS;
+use crate::permissions::permissions;
 use crate::platform::validate;
 use crate::policy;
 use crate::testing::{self, REPOSITORY};
@@ -14,8 +15,9 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
 const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
 
 /// Actions that IAM knows no resource for.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "s3:ListAllMyBuckets",
+    "logs:DescribeLogGroups",
     "sagemaker:ListModels",
     "sagemaker:ListEndpointConfigs",
     "application-autoscaling:DescribeScalableTargets",
@@ -54,7 +56,7 @@ const EVERYTHING: Extent =
     Extent { platforms: None, guardrails: &Guardrails::Unbounded, cluster: None, bucket_names: &[] };
 
 fn of(extent: &Extent) -> Vec<OperatorPolicy> {
-    policies(&NEEDS, extent).unwrap()
+    policies(&permissions(), extent).unwrap()
 }
 
 fn narrowed(platforms: &[Platform], cluster: Option<&str>) -> Vec<OperatorPolicy> {
@@ -285,20 +287,32 @@ fn many_platforms_take_several_policies_of_which_none_is_too_large() {
     assert_eq!(all(&policies, "Action"), everything);
 }
 
+/// The text of every module below a folder.
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let modules = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let texts = modules.map(|path| std::fs::read_to_string(path).unwrap());
+    texts.chain(folders.iter().flat_map(|folder| sources(folder))).collect()
+}
+
 #[test]
 fn every_action_that_an_adapter_names_is_declared() {
     let declared: BTreeSet<&str> =
-        NEEDS.iter().flat_map(|(_, needs)| *needs).flat_map(|need| need.actions).copied().collect();
+        permissions().into_iter().flat_map(|(_, needs)| needs).flat_map(|need| need.actions).copied().collect();
     let mut named = BTreeSet::from(["sts:AssumeRole".to_string()]);
-    for file in ["s3", "iam", "eks", "sagemaker", "autoscaling"] {
-        let text = std::fs::read_to_string(format!("{REPOSITORY}/core/src/permissions/{file}.rs")).unwrap();
+    for text in sources(Path::new(&format!("{REPOSITORY}/core/src"))) {
         let constants = text.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once("&str = \""));
-        // The names of services are no actions.
-        let actions = constants.map(|(_, text)| text.trim_end_matches("\";")).filter(|text| text.contains(':'));
-        named.extend(actions.map(str::to_string));
+        let is_action = |text: &&str| {
+            let parts = text.split_once(':').filter(|(service, _)| {
+                service.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-')
+            });
+            parts.is_some_and(|(_, action)| action.chars().next().is_some_and(|it| it.is_ascii_uppercase()))
+        };
+        named.extend(constants.map(|(_, text)| text.trim_end_matches("\";")).filter(is_action).map(str::to_string));
     }
     assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
-    for (_, needs) in NEEDS {
+    for (_, needs) in permissions() {
         for need in needs {
             assert!(!need.reason.is_empty() && !need.on.is_empty(), "{}", need.sid);
         }
@@ -310,7 +324,7 @@ fn what_fits_nowhere_is_told() {
     let long: &'static str = Box::leak("s3:".to_string().into_boxed_str());
     let actions: &'static [&'static str] = Box::leak(vec![long; 2_000].into_boxed_slice());
     let need = Need { sid: "Long", actions, on: &[On::Bucket], when: &[], reason: "a test" };
-    let error = policies(&[("s3", &[need])], &EVERYTHING).unwrap_err();
+    let error = policies(&[("s3", vec![need])], &EVERYTHING).unwrap_err();
     assert_eq!(error.reason(), "TooLarge");
     assert!(error.to_string().contains("Long"), "{error}");
 }

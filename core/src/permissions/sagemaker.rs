@@ -44,8 +44,8 @@ pub const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 /// The calls that tag what they make, as `sagemaker:TaggingAction` names them.
 pub const CREATIONS: &[&str] = &["CreateModel", "CreateEndpointConfig", "CreateEndpoint"];
 
-/// What the calls of this adapter need.
-pub const NEEDS: &[Need] = &[
+/// Permissions that the calls for models need.
+pub const OF_MODELS: &[Need] = &[
     Need {
         sid: "ReadModels",
         actions: &[action::DESCRIBE_MODEL, action::LIST_TAGS],
@@ -54,12 +54,55 @@ pub const NEEDS: &[Need] = &[
         reason: "sees whether a model is there, whose it is and what it is made of",
     },
     Need {
+        sid: "MakeModels",
+        actions: &[action::CREATE_MODEL],
+        on: &[On::Model],
+        when: &[When::OwnerAsked],
+        reason: "makes models, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "ChangeOwnModels",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_MODEL],
+        on: &[On::Model],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "puts tags back and deletes models, only those with our tag",
+    },
+    Need {
+        sid: "PassExecutionRoles",
+        actions: &[action::PASS_ROLE],
+        on: &[On::ExecutionRole],
+        when: &[When::PassedTo(SAGEMAKER)],
+        reason: "hands the roles of models to SageMaker, and to nothing else",
+    },
+];
+
+/// Permissions that the calls for endpoint configurations need.
+pub const OF_CONFIGS: &[Need] = &[
+    Need {
         sid: "ReadConfigs",
         actions: &[action::DESCRIBE_CONFIG, action::LIST_TAGS],
         on: &[On::EndpointConfig],
         when: &[],
         reason: "sees whether an endpoint configuration is there, whose it is and what it says",
     },
+    Need {
+        sid: "MakeConfigs",
+        actions: &[action::CREATE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[When::OwnerAsked],
+        reason: "makes endpoint configurations, never without the tag that says whose they are",
+    },
+    Need {
+        sid: "ChangeOwnConfigs",
+        actions: &[action::TAG, action::UNTAG, action::DELETE_CONFIG],
+        on: &[On::EndpointConfig],
+        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        reason: "puts tags back and deletes endpoint configurations, only those with our tag",
+    },
+];
+
+/// Permissions that the calls for endpoints need, and those that are about several of these kinds.
+pub const OF_ENDPOINTS: &[Need] = &[
     Need {
         sid: "ReadEndpoints",
         actions: &[action::DESCRIBE_ENDPOINT, action::LIST_TAGS],
@@ -73,20 +116,6 @@ pub const NEEDS: &[Need] = &[
         on: &[On::Anything],
         when: &[],
         reason: "finds superseded revisions of its own; IAM knows no resource for lists",
-    },
-    Need {
-        sid: "MakeModels",
-        actions: &[action::CREATE_MODEL],
-        on: &[On::Model],
-        when: &[When::OwnerAsked],
-        reason: "makes models, never without the tag that says whose they are",
-    },
-    Need {
-        sid: "MakeConfigs",
-        actions: &[action::CREATE_CONFIG],
-        on: &[On::EndpointConfig],
-        when: &[When::OwnerAsked],
-        reason: "makes endpoint configurations, never without the tag that says whose they are",
     },
     Need {
         sid: "MakeEndpoints",
@@ -103,20 +132,6 @@ pub const NEEDS: &[Need] = &[
         reason: "tags what it makes in the call that makes it, and nothing that is there already",
     },
     Need {
-        sid: "ChangeOwnModels",
-        actions: &[action::TAG, action::UNTAG, action::DELETE_MODEL],
-        on: &[On::Model],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
-        reason: "puts tags back and deletes models, only those with our tag",
-    },
-    Need {
-        sid: "ChangeOwnConfigs",
-        actions: &[action::TAG, action::UNTAG, action::DELETE_CONFIG],
-        on: &[On::EndpointConfig],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
-        reason: "puts tags back and deletes endpoint configurations, only those with our tag",
-    },
-    Need {
         sid: "ChangeOwnEndpoints",
         actions: &[action::TAG, action::UNTAG, action::DELETE_ENDPOINT],
         on: &[On::Endpoint],
@@ -129,12 +144,5 @@ pub const NEEDS: &[Need] = &[
         on: &[On::Endpoint, On::EndpointConfig],
         when: &[When::OwnerTagged],
         reason: "moves endpoints to other configurations, where both carry our tag",
-    },
-    Need {
-        sid: "PassExecutionRoles",
-        actions: &[action::PASS_ROLE],
-        on: &[On::ExecutionRole],
-        when: &[When::PassedTo(SAGEMAKER)],
-        reason: "hands the roles of models to SageMaker, and to nothing else",
     },
 ];

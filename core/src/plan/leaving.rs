@@ -100,7 +100,7 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         }
         (_, None) => return None,
         (_, Some(resource)) => match intent.removal(key, Some(resource.removal())) {
-            Err(why) => Action::Retain(why.into()),
+            Err(why) => Action::Retain(why),
             Ok(Some(Removal::WithContents)) => Action::Delete { with_contents: true },
             Ok(_) if observed.unknown.contains_key(CONTENTS) => Action::Unreadable(observed.unknown[CONTENTS].clone()),
             Ok(_) => match observed.contents.filter(|contents| !contents.is_empty()) {

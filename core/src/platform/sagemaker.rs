@@ -6,8 +6,9 @@ use super::access::checked;
 use super::storage::undeclared;
 use super::{Problem, artifact, autoscaling, capacity, is_account, rollout, validate_range};
 use crate::api::AIPlatformSpec;
-use crate::api::sagemaker::{Destination, SageMaker};
+use crate::api::sagemaker::{Destination, Logs, SageMaker};
 use crate::arn;
+use crate::features::sagemaker::log_group::RETENTION_DAYS;
 
 pub(super) fn validate(spec: &AIPlatformSpec, model: &SageMaker, path: &str, problems: &mut Vec<Problem>) {
     validate_image(spec, &model.image, &format!("{path}.image"), problems);
@@ -35,10 +36,39 @@ pub(super) fn validate(spec: &AIPlatformSpec, model: &SageMaker, path: &str, pro
     if let Some(autoscaling) = &model.autoscaling {
         autoscaling::validate(model, autoscaling, &format!("{path}.autoscaling"), problems);
     }
+    if let Some(logs) = &model.logs {
+        validate_logs(spec, logs, &format!("{path}.logs"), problems);
+    }
     if let Some(rollout) = &model.rollout {
         rollout::validate(rollout, &format!("{path}.rollout"), problems);
     }
     validate_range(Some(model.keep_revisions), 0..=10, format!("{path}.keepRevisions"), problems);
+}
+
+/// `PutRetentionPolicy` and `AssociateKmsKey`, CloudWatch Logs API reference.
+fn validate_logs(spec: &AIPlatformSpec, logs: &Logs, path: &str, problems: &mut Vec<Problem>) {
+    if !RETENTION_DAYS.contains(&logs.retention_days) {
+        let days = RETENTION_DAYS.map(|days| days.to_string()).join(", ");
+        let message =
+            format!("{} is no number of days that CloudWatch Logs knows: take one of {days}", logs.retention_days);
+        problems.push(Problem::new(format!("{path}.retentionDays"), message));
+    }
+    let Some(key) = &logs.kms_key_arn else { return };
+    let expected =
+        format!("arn:{}:kms:{}:{}:key/1234abcd-...", arn::partition(&spec.region), spec.region, spec.account_id);
+    let parts: Vec<&str> = key.splitn(6, ':').collect();
+    let is_key = matches!(parts.as_slice(), ["arn", partition, "kms", region, account, key]
+        if *partition == arn::partition(&spec.region)
+            && *region == spec.region
+            && is_account(account)
+            && key.strip_prefix("key/").is_some_and(|id| !id.is_empty() && !id.contains(['*', '?', '$', '/'])));
+    if !is_key {
+        let message = format!(
+            "{key:?} is not the ARN of a KMS key in the platform's region, which CloudWatch Logs demands: name the key itself, \
+             such as {expected}"
+        );
+        problems.push(Problem::new(format!("{path}.kmsKeyArn"), message));
+    }
 }
 
 /// SageMaker's answer to an image elsewhere: "Cross region ECR image pulls are not allowed."

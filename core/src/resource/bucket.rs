@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::Removal;
 use crate::arn;
-use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
+use crate::permissions;
 use crate::policy;
 use crate::tags::Tags;
 
@@ -273,8 +276,11 @@ impl Managed for Bucket {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::Retain,
+        kept_because: DELETION_POLICY,
         refers_to: &[],
         relied_on: Reliance::Existence,
+        arns: None,
+        permissions: permissions::s3::NEEDS,
     };
     type Write = Nothing;
     type Facts = Nothing;

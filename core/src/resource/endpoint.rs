@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use super::endpoint_config::revision_of;
 use super::scaling::Bounds;
 use super::{EndpointConfig, Key, Kind, Removal, TAGS};
-use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance, Service,
+};
 use crate::names::hex_digest;
+use crate::permissions;
 use crate::tags::{self, Tags};
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -309,9 +312,12 @@ impl Managed for Endpoint {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: // Its instances are made with the model and the role of its configuration, which may be gone itself.
             &[Kind::SageMakerEndpointConfig, Kind::SageMakerModel, Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS, REVISIONS]),
+        arns: None,
+        permissions: permissions::sagemaker::OF_ENDPOINTS,
     };
     type Write = Attempting;
     type Facts = Facts;

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use super::Key;
 use super::scaling::Dimension;
 use super::{Kind, Removal, Revision, TAGS};
-use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
 use crate::names;
+use crate::permissions;
 use crate::tags::Tags;
 
 /// The name of an endpoint's only variant.
@@ -189,8 +192,11 @@ impl Managed for EndpointConfig {
         busy: Busy::RefusesWrites,
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::SageMakerModel, Kind::Role, Kind::Bucket],
         relied_on: Reliance::AllBut(&[TAGS]),
+        arns: None,
+        permissions: permissions::sagemaker::OF_CONFIGS,
     };
     type Write = Nothing;
     type Facts = Revision;

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::Key;
 use super::{Kind, Removal, Revision, TAGS};
-use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
+use crate::permissions;
 use crate::tags::Tags;
 
 /// A model.
@@ -80,8 +83,11 @@ impl Managed for Model {
         busy: Busy::RefusesWrites,
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::Role, Kind::Bucket],
         relied_on: Reliance::AllBut(&[TAGS]),
+        arns: None,
+        permissions: permissions::sagemaker::OF_MODELS,
     };
     type Write = Nothing;
     type Facts = Revision;

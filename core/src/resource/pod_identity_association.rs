@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::{Key, Kind, Removal, Role, TAGS};
-use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
+use crate::permissions;
 use crate::tags::Tags;
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -99,8 +102,11 @@ impl Managed for PodIdentityAssociation {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS]),
+        arns: None,
+        permissions: permissions::eks::NEEDS,
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -6,8 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Removal, TAGS};
-use crate::kind::{Backend, Busy, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
 use crate::names::hex_digest;
+use crate::permissions;
 use crate::policy::{self, Policy};
 use crate::tags::Tags;
 
@@ -105,8 +108,11 @@ impl Managed for Role {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[],
         relied_on: Reliance::AllBut(&[TAGS, ATTACHED]),
+        arns: None,
+        permissions: permissions::iam::NEEDS,
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::{Endpoint, Removal, Resource, TAGS};
 use super::{Key, Kind};
-use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
+use crate::permissions;
 use crate::tags::Tags;
 
 /// The names of the fields that are written by calls of their own, as they stand in diffs.
@@ -218,8 +221,11 @@ impl Managed for ScalableTarget {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::SageMakerEndpoint],
         relied_on: Reliance::Existence,
+        arns: None,
+        permissions: permissions::autoscaling::NEEDS,
     };
     type Write = Nothing;
     type Facts = Nothing;
@@ -249,8 +255,11 @@ impl Managed for ScalingPolicy {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::ScalableTarget],
         relied_on: Reliance::AllBut(&[TAGS]),
+        arns: None,
+        permissions: &[],
     };
     type Write = Nothing;
     type Facts = Nothing;
@@ -280,8 +289,11 @@ impl Managed for ScheduledAction {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::ScalableTarget],
         relied_on: Reliance::AllBut(&[TAGS]),
+        arns: None,
+        permissions: &[],
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::{Key, Kind, Removal, Role, TAGS};
-use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance};
+use crate::kind::{
+    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+};
 
 /// The annotation by which EKS gives the pods of a service account a role (IRSA).
 pub const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
@@ -38,8 +40,11 @@ impl Managed for ServiceAccount {
         busy: Busy::RefusesWrites,
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        kept_because: DELETION_POLICY,
         refers_to: &[Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS]),
+        arns: None,
+        permissions: &[],
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -11,7 +11,7 @@ use aiplatform_core::desire::desire;
 use aiplatform_core::guardrails::Guardrails;
 use aiplatform_core::manifest;
 use aiplatform_core::operator_policy::{Extent, policies};
-use aiplatform_core::permissions::NEEDS;
+use aiplatform_core::permissions::permissions;
 use aiplatform_core::plan::{Intent, plan};
 use aiplatform_core::platform::{Platform, validate};
 use aiplatform_core::printable::{is_hidden, printable_json};
@@ -227,7 +227,7 @@ fn write_all(platform: &Platform) {
         cluster: Some("cluster"),
         bucket_names: &[],
     };
-    if let Err(error) = policies(&NEEDS, &extent) {
+    if let Err(error) = policies(&permissions(), &extent) {
         check_seen("a complaint", &error.to_string());
     }
 }

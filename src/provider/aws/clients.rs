@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
 use super::connection::{self, Connection, Line};
-use super::{APP_NAME, autoscaling, eks, iam, s3, sagemaker};
+use super::{APP_NAME, autoscaling, eks, iam, logs, s3, sagemaker};
 use crate::api::AssumeRole;
 use crate::leadership::Authority;
 use crate::scope::Place;
@@ -99,6 +99,7 @@ impl Common {
             autoscaling: OnceLock::new(),
             eks: OnceLock::new(),
             iam: OnceLock::new(),
+            logs: OnceLock::new(),
             s3: OnceLock::new(),
             sagemaker: OnceLock::new(),
         }
@@ -127,6 +128,7 @@ pub(super) struct Clients {
     autoscaling: OnceLock<autoscaling::Autoscaling>,
     eks: OnceLock<eks::Eks>,
     iam: OnceLock<iam::Iam>,
+    logs: OnceLock<logs::Logs>,
     s3: OnceLock<s3::S3>,
     sagemaker: OnceLock<sagemaker::SageMaker>,
 }
@@ -142,6 +144,10 @@ impl Clients {
 
     pub(super) fn iam(&self) -> &iam::Iam {
         self.iam.get_or_init(|| iam::Iam::new(&self.config("iam")))
+    }
+
+    pub(super) fn logs(&self) -> &logs::Logs {
+        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs")))
     }
 
     pub(super) fn s3(&self) -> &s3::S3 {

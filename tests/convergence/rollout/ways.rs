@@ -1,6 +1,7 @@
 //! The ways a rollout goes when nothing goes wrong that is not part of the story.
 
 use aiplatform::api::ManagementPolicy;
+use aiplatform::resource::Removal;
 use aiplatform::resource::endpoint::Status;
 use aiplatform::status::inventory;
 use aiplatform::tags::Tags;
@@ -355,9 +356,11 @@ pub(super) fn in_the_midst(status: Option<Status>) -> Run {
     run
 }
 
-/// Nothing of ours is left.
+/// Nothing of ours is left but what is kept by its nature.
 pub(super) fn assert_gone(run: &Run) {
-    let left: Vec<_> = run.memory.world().holders(OURS).into_iter().filter(|(_, it)| *it == Owner::Ours).collect();
+    let is_kept = |key: &Key| key.kind.info().removal == Removal::Retain;
+    let ours = run.memory.world().holders(OURS).into_iter().filter(|(_, it)| *it == Owner::Ours);
+    let left: Vec<_> = ours.filter(|(key, _)| !is_kept(key)).collect();
     assert!(left.is_empty(), "{left:?}");
     run.assert_only_ours_was_written(&BTreeSet::new());
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::initial_capacity;
+use super::{initial_capacity, log_group};
 use crate::names::is_revision_of;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::rules::{Refine, Refined};
@@ -32,7 +32,7 @@ const PASSING: [&str; 4] =
 pub(super) fn refine<'a>(desired: &'a [Desired], observations: &'a Observations, intent: &'a Intent) -> Refine<'a> {
     let rollouts = Rollouts::of(desired, observations, &intent.denied);
     Box::new(move |step| {
-        let step = rollouts.direct(step, observations);
+        let step = log_group::of_own_endpoint(rollouts.direct(step, observations), observations);
         Refined { before: deregistrations(&step, desired, observations), step }
     })
 }
