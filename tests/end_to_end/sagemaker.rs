@@ -8,6 +8,7 @@ mod edits;
 mod failures;
 mod first_count;
 mod grants;
+mod logs;
 mod memory;
 mod rollback;
 mod rollout;

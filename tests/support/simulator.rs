@@ -102,6 +102,11 @@ impl Simulator {
         aws_sdk_eks::Client::from_conf(config!(aws_sdk_eks, self, "eu-west-1").build())
     }
 
+    /// CloudWatch Logs, with credentials that are not the operator's.
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::from_conf(config!(aws_sdk_cloudwatchlogs, self, "eu-west-1").build())
+    }
+
     /// SageMaker, with credentials that are not the operator's.
     pub fn sagemaker(&self) -> aws_sdk_sagemaker::Client {
         aws_sdk_sagemaker::Client::from_conf(config!(aws_sdk_sagemaker, self, "eu-west-1").build())
