@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::status::{AIPlatformStatus, AccountCheck};
-use crate::api::{AIPlatform, FINALIZER, ManagementPolicy};
-use crate::desire::desire;
+use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, FINALIZER, ManagementPolicy};
+use crate::desire::{desire, removals as removals_of};
 use crate::execute::execute;
 use crate::failure::Error;
 use crate::guardrails::{Guardrails, Labels};
@@ -21,7 +21,7 @@ use crate::resource::{Desired, Key, Observations, Request, Resource};
 use crate::schedule::Next;
 use crate::scope::Place;
 use crate::session::{PassInput, PassResult};
-use crate::status::{Subject, Verdict, facts, inventory, of_unknown_kinds, removals, status};
+use crate::status::{Subject, Verdict, accepted_end, facts, inventory, of_unknown_kinds, removals, status};
 use crate::tags;
 
 /// What a pass has to know beside the object.
@@ -169,25 +169,25 @@ pub async fn reconcile<P: Provider>(
             && !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         now,
         facts: facts.as_ref(),
-    };
-    let ended = |verdict: Verdict| {
-        let (status, next) = status(subject, &verdict);
-        Pass { next, ..Pass::of(status) }
+        accepted_end: None,
     };
     if object.spec.suspend {
-        return ended(Verdict::Suspended);
+        return ended(subject, &Verdict::Suspended);
     }
-    let stopped = |obstacle: &Obstacle| {
-        let (verdict, finished) = (obstacle.verdict(), deleting && nothing_was_made(subject.previous));
-        Pass { finished, ..ended(if deleting && !finished { verdict.with_way_out() } else { verdict }) }
-    };
+    // Whatever the spec names was there before the object, or belongs to somebody else.
+    if deleting && nothing_was_made(subject.previous) {
+        return Pass { finished: true, ..ended(subject, &Verdict::Announced(&[])) };
+    }
     let aim = match Aim::of(object, checked, surroundings) {
         Ok(aim) => aim,
-        Err(obstacle) => return stopped(&obstacle),
+        Err(obstacle) => return stopped(subject, &obstacle),
     };
     if aim.intent.retains_everything().is_some() {
-        return Pass { finished: true, ..ended(Verdict::Planned(&Plan::default(), &Outcomes::new())) };
+        return Pass { finished: true, ..ended(subject, &Verdict::Planned(&Plan::default(), &Outcomes::new())) };
     }
+    let subject = Subject { accepted_end: aim.accepted_end, ..subject };
+    let ended = |verdict: Verdict| ended(subject, &verdict);
+    let stopped = |obstacle: &Obstacle| stopped(subject, obstacle);
     let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
     let generation_seen = subject.previous.and_then(|status| status.observed_generation);
     if generation_seen != subject.generation {
@@ -222,6 +222,17 @@ pub async fn reconcile<P: Provider>(
     Pass { status, next, finished, observations, plan, outcomes, denied }
 }
 
+/// A pass that came to nothing but this verdict.
+fn ended(subject: Subject, verdict: &Verdict) -> Pass {
+    let (status, next) = status(subject, verdict);
+    Pass { next, ..Pass::of(status) }
+}
+
+fn stopped(subject: Subject, obstacle: &Obstacle) -> Pass {
+    let verdict = obstacle.verdict();
+    ended(subject, &if subject.deleting { verdict.with_way_out() } else { verdict })
+}
+
 /// What would be done to a live object, without doing it.
 ///
 /// # Errors
@@ -233,6 +244,9 @@ pub async fn look<P: Provider>(
 ) -> Result<Plan, Obstacle> {
     let aim = Aim::of(object, validate(object), surroundings)?;
     let known = inventory(object.status.as_ref()).into_iter().collect();
+    if aim.intent.deleting && nothing_was_made(object.status.as_ref()) {
+        return Ok(Plan { namespace: aim.namespace, name: aim.name, steps: Vec::new() });
+    }
     check_account(provider, &aim.place).await?;
     Ok(survey(provider, &aim, known, &PassInput::default()).await?.0)
 }
@@ -259,6 +273,8 @@ struct Aim {
     place: Place,
     desired: Vec<Desired>,
     intent: Intent,
+    /// What the spec says of AWS when the object is deleted, where the spec is accepted.
+    accepted_end: Option<DeletionPolicy>,
 }
 
 impl Aim {
@@ -272,20 +288,30 @@ impl Aim {
         let spec = &object.spec;
         let namespace = object.namespace().unwrap_or_else(|| "default".into());
         let name = object.name_any();
-        let desired = match checked {
-            // What was permitted once can go, whatever the guardrails say now.
-            Ok(platform) if deleting => desire(&platform, cluster),
-            Ok(platform) => desire(&guardrails.apply(platform, labels).map_err(Obstacle::NotPermitted)?, cluster),
-            // What was made of an earlier, valid spec can go all the same: the status knows it and its tags say how.
-            Err(_) if deleting => Vec::new(),
-            Err(problems) => return Err(Obstacle::Invalid(problems)),
-        };
-        let intent = if deleting {
+        let accepted = checked
+            .map_err(Obstacle::Invalid)
+            .and_then(|platform| guardrails.apply(platform, labels).map_err(Obstacle::NotPermitted));
+        let accepted = accepted.map(|platform| desire(&platform, cluster));
+        if deleting {
             guardrails.permit_role(&namespace, labels, spec.assume_role.as_ref()).map_err(Obstacle::NotPermitted)?;
-            Intent::delete(spec.management_policy, spec.deletion_policy, &desired)
-        } else {
-            let artifacts = guardrails.artifacts(&namespace, labels);
-            Intent { artifacts, ..Intent::keep(spec.management_policy) }
+        }
+        let accepted_end = accepted.as_ref().ok().map(|_| end_of(spec));
+        let (desired, intent) = match accepted {
+            Ok(desired) if deleting => {
+                let intent = Intent::delete(spec.management_policy, spec.deletion_policy, &desired);
+                (desired, intent)
+            }
+            Ok(desired) => {
+                let artifacts = guardrails.artifacts(&namespace, labels);
+                (desired, Intent { artifacts, ..Intent::keep(spec.management_policy) })
+            }
+            // What was made of an accepted spec can go all the same: the status knows it, and says how with its tags.
+            Err(obstacle) if deleting => {
+                let said = accepted_end_before(object).ok_or(obstacle)?;
+                let removals = removals_of(spec, &namespace, &name);
+                (Vec::new(), Intent::delete_unaccepted(spec.management_policy, spec.deletion_policy, said, removals))
+            }
+            Err(obstacle) => return Err(obstacle),
         };
         let intent = Intent { remembered: removals(object.status.as_ref()), ..intent };
         let place = Place {
@@ -295,8 +321,22 @@ impl Aim {
             uid: object.uid().unwrap_or_default(),
             assume_role: spec.assume_role.clone(),
         };
-        Ok(Self { namespace, name, place, desired, intent })
+        Ok(Self { namespace, name, place, desired, intent, accepted_end })
     }
+}
+
+/// What a spec says of AWS when the object is deleted.
+fn end_of(spec: &AIPlatformSpec) -> DeletionPolicy {
+    match spec.management_policy {
+        ManagementPolicy::Full => spec.deletion_policy,
+        ManagementPolicy::NoDelete | ManagementPolicy::Observe => DeletionPolicy::Retain,
+    }
+}
+
+/// What is known of the end of an object whose spec is not accepted. One that keeps everything needs no memory.
+fn accepted_end_before(object: &AIPlatform) -> Option<DeletionPolicy> {
+    let said = end_of(&object.spec);
+    accepted_end(object.status.as_ref()).or((said == DeletionPolicy::Retain).then_some(said))
 }
 
 /// The plan, and what was seen for it. Nothing is recalled when the object is on its way out: that it is gone has to be

@@ -8,6 +8,7 @@ use crate::grants::Purpose;
 use crate::platform::Platform;
 use crate::resource::Desired;
 use crate::tags;
+pub use storage::removals;
 
 /// Everything the platform wants, in an order in which each comes after what it needs.
 #[must_use]

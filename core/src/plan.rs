@@ -272,6 +272,8 @@ pub struct Intent {
     pub management_policy: ManagementPolicy,
     /// What the spec says of each resource's end, while there is a spec that says so.
     pub removals: BTreeMap<Key, Removal>,
+    /// Whether that can only add care: the spec is invalid or not permitted.
+    pub is_unaccepted: bool,
     /// What earlier specs said of each resource's end, as the status remembers it.
     pub remembered: BTreeMap<Key, Removal>,
     /// Writes that were denied in the last pass, see [`rules::denied`].
@@ -294,6 +296,20 @@ impl Intent {
         Self { deleting: true, deletion_policy, management_policy, removals, ..Self::default() }
     }
 
+    /// The intent of an object on its way out whose spec is invalid or not permitted: what an accepted spec said decides,
+    /// here of the object as a whole, and this one can only make it more careful.
+    #[must_use]
+    pub fn delete_unaccepted(
+        management_policy: ManagementPolicy,
+        deletion_policy: DeletionPolicy,
+        accepted: DeletionPolicy,
+        removals: BTreeMap<Key, Removal>,
+    ) -> Self {
+        let is_kept = [deletion_policy, accepted].contains(&DeletionPolicy::Retain);
+        let deletion_policy = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
+        Self { deleting: true, deletion_policy, management_policy, removals, is_unaccepted: true, ..Self::default() }
+    }
+
     /// Why a deletion of the object takes nothing away, if so. AWS need not even be asked then.
     #[must_use]
     pub fn retains_everything(&self) -> Option<&'static str> {
@@ -308,14 +324,17 @@ impl Intent {
 
     /// What happens to something that goes, or why it stays. `tagged` is what its own tags say, where they were read.
     ///
-    /// What the spec says of it holds. Without the spec, the more careful of the tag and the status holds: whoever may
-    /// only tag, or only write the status, cannot make us delete what was to be kept.
+    /// What an accepted spec says of it holds. Without that, the most careful of the tag, the status and whatever spec
+    /// there is holds: whoever may only tag, or only write the status, or only ask for what is refused, cannot make us
+    /// delete what was to be kept.
     fn removal(&self, key: &Key, tagged: Option<Removal>) -> Result<Option<Removal>, String> {
         if let Some(why) = self.retains_everything() {
             return Err(why.to_string());
         }
-        let undeclared = || self.remembered.get(key).copied().into_iter().chain(tagged).min();
-        match self.removals.get(key).copied().or_else(undeclared) {
+        let declared = self.removals.get(key).copied();
+        let accepted = declared.filter(|_| !self.is_unaccepted);
+        let careful = || self.remembered.get(key).copied().into_iter().chain(tagged).chain(declared).min();
+        match accepted.or_else(careful) {
             Some(Removal::Retain) => {
                 Err(format!("no longer declared, and kept because {}", key.kind.info().kept_because))
             }

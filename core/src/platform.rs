@@ -28,7 +28,7 @@ use crate::grants::{self, Grant};
 use crate::tags::{self, Tags};
 
 pub use access::Identity;
-pub use storage::Bucket;
+pub use storage::{Bucket, name_in_aws};
 
 /// A platform that can be planned: every reference resolved, every default in place.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::api::DeletionPolicy;
 use crate::api::status::{AIPlatformStatus, AccountCheck, Phase, PlannedStep, ResourceStatus, State};
 use crate::failure::Error;
 use crate::outcome::Applied;
@@ -29,7 +30,7 @@ use crate::schedule::Next;
 pub use facts::{Facts, facts};
 pub use models::ROLLED_BACK;
 use removals::removal;
-pub use removals::removals;
+pub use removals::{accepted_end, removals};
 pub use unknown_kinds::of_unknown_kinds;
 
 /// The version of the operator, as it stands in `status.writtenBy`.
@@ -64,9 +65,17 @@ impl Verdict<'_> {
         match self {
             Self::Stalled(reason, message) => Self::Stalled(reason, format!("{message}; {WAY_OUT}")),
             Self::Retrying(message) => Self::Retrying(format!("{message}; {WAY_OUT}")),
+            Self::Invalid(problems) => Self::Stalled(INVALID, format!("{}; {WAY_OUT}", listed(problems))),
             other => other,
         }
     }
+}
+
+/// The reason in conditions where the spec cannot be planned.
+const INVALID: &str = "InvalidSpec";
+
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What is reported about.
@@ -86,6 +95,8 @@ pub struct Subject<'a> {
     pub now: Timestamp,
     /// What follows from the spec alone, where it is valid.
     pub facts: Option<&'a Facts>,
+    /// What the spec says of AWS when the object is deleted, where the spec is valid and permitted.
+    pub accepted_end: Option<DeletionPolicy>,
 }
 
 /// The status to write, and when to look again.
@@ -102,6 +113,9 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
         _ if subject.is_new => Some(AccountCheck::Pending),
         _ => before.account_check,
     };
+    if let Some(end) = subject.accepted_end {
+        status.deletion_policy = Some(removals::end_name(end).into());
+    }
     let summary = match verdict {
         Verdict::Announced(resources) => {
             status.resources = announced(&before, resources, subject.now);
@@ -121,10 +135,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
             };
             Summary { reconciling: false, ..Summary::unknown(Phase::Suspended, "Suspended", message, Next::Never) }
         }
-        Verdict::Invalid(problems) => {
-            let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            Summary::stalled("InvalidSpec", message)
-        }
+        Verdict::Invalid(problems) => Summary::stalled(INVALID, listed(problems)),
         Verdict::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
         Verdict::Retrying(message) => Summary::retrying(message.clone()),
         Verdict::Planned(plan, outcomes) => {

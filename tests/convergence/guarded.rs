@@ -3,8 +3,9 @@
 use aiplatform::api::AIPlatform;
 use aiplatform::api::status::Phase;
 use aiplatform::guardrails::{Guardrails, Rule, Rules};
+use aiplatform::resource::Contents;
 use aiplatform::schedule::Next;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Run;
 use super::scenario::{ACCOUNT, object};
@@ -58,6 +59,130 @@ fn a_deletion_goes_on_although_the_guardrails_changed() {
     let mut run = Run { guardrails: only_in("999999999999"), ..run.ending() };
     assert!(run.settle().finished);
     assert_eq!(run.memory.world(), World::default());
+}
+
+/// A platform with one bucket, and something in its spec that the guardrails or validation refuse.
+fn with_bucket(policy: &str, fault: &Value) -> AIPlatform {
+    let mut fields = json!({"storage": {"buckets": [{"name": "artifacts", "deletionPolicy": policy}]}});
+    for (name, value) in fault.as_object().expect("an object") {
+        fields[name] = value.clone();
+    }
+    object(fields)
+}
+
+/// What makes a spec one that is not accepted, each for another reason.
+fn faults() -> [Value; 2] {
+    let rank = json!({"name": "rank", "sagemaker": {
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1",
+        "modelData": {"uri": "s3://models-of-others/rank/model.tar.gz"},
+        "instance": {"type": "ml.m5.large"},
+    }});
+    [json!({"models": [rank]}), json!({"tags": {"aws:mine": "x"}})]
+}
+
+fn fill(run: &Run) {
+    run.memory.change(|world| {
+        for bucket in world.buckets.values_mut() {
+            bucket.contents = Contents { versions: 3, ..Contents::default() };
+        }
+    });
+}
+
+/// The next generation of the object.
+fn edited(mut run: Run, mut to: AIPlatform) -> Run {
+    to.status = run.object.status.take();
+    to.metadata.generation = Some(to.metadata.generation.unwrap_or_default() + run.passes + 1);
+    Run { object: to, ..run }
+}
+
+#[test]
+fn a_spec_that_was_never_accepted_takes_nothing_away() {
+    for fault in faults() {
+        let mut earlier = guarded(with_bucket("Retain", &json!({})), Guardrails::Absent);
+        earlier.settle();
+        fill(&earlier);
+        let mut earlier = earlier.ending();
+        assert!(earlier.settle().finished);
+        let kept = earlier.memory.world();
+        assert_eq!(kept.buckets.len(), 1);
+
+        let object = with_bucket("DeleteWithContents", &fault);
+        let mut run = Run { guardrails: Guardrails::Absent, ..Run::new(earlier.memory, object) };
+        assert_eq!(run.settle().status.phase, Some(Phase::Stalled));
+        let mut run = run.ending();
+        assert!(run.settle().finished, "{fault}: nothing was made for it");
+        assert_eq!(run.memory.world(), kept, "{fault}");
+    }
+}
+
+#[test]
+fn an_edit_that_is_not_accepted_loosens_no_end_and_may_tighten_one() {
+    // Accepted, edited to, and what is left when the object goes.
+    for (accepted, edited_to, is_kept) in [
+        ("Retain", "DeleteWithContents", true),
+        ("Retain", "Delete", true),
+        ("DeleteWithContents", "Retain", true),
+        ("DeleteWithContents", "DeleteWithContents", false),
+    ] {
+        for fault in faults() {
+            for is_seen in [true, false] {
+                let mut run = guarded(with_bucket(accepted, &json!({})), Guardrails::Absent);
+                run.settle();
+                fill(&run);
+                let mut run = edited(run, with_bucket(edited_to, &fault));
+                if is_seen {
+                    assert_eq!(run.settle().status.phase, Some(Phase::Stalled));
+                }
+                let mut run = run.ending();
+                assert!(run.settle().finished, "{accepted} {edited_to} {fault}");
+                assert_eq!(run.memory.world().buckets.len() == 1, is_kept, "{accepted} {edited_to} {fault}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edit_that_is_accepted_at_the_time_of_the_deletion_counts_although_no_pass_saw_it() {
+    let mut run = guarded(with_bucket("Retain", &json!({})), Guardrails::Absent);
+    run.settle();
+    fill(&run);
+    let mut run = edited(run, with_bucket("DeleteWithContents", &json!({}))).ending();
+    assert!(run.settle().finished);
+    assert_eq!(run.memory.world().buckets.len(), 0);
+}
+
+#[test]
+fn an_edit_that_is_not_accepted_does_not_lift_what_keeps_everything() {
+    let accepted = [json!({"deletionPolicy": "Retain"}), json!({"managementPolicy": "NoDelete"})];
+    for (fields, mut fault) in accepted.iter().flat_map(|fields| faults().map(|fault| (fields, fault))) {
+        let mut run = guarded(with_bucket("DeleteWithContents", fields), Guardrails::Absent);
+        run.settle();
+        fill(&run);
+        fault["deletionPolicy"] = json!("Delete");
+        let mut run = edited(run, with_bucket("DeleteWithContents", &fault)).ending();
+        assert!(run.settle().finished);
+        assert_eq!(run.memory.world().buckets.len(), 1, "{fields} {fault}");
+    }
+}
+
+#[test]
+fn where_nobody_knows_what_was_accepted_a_deletion_waits() {
+    for mut fault in faults() {
+        let mut run = guarded(with_bucket("Delete", &json!({})), Guardrails::Absent);
+        run.settle();
+        let mut run = edited(run, with_bucket("Delete", &fault)).ending();
+        run.object.status.as_mut().expect("a status").deletion_policy = None;
+        let writes = run.memory.writes();
+        let pass = run.settle();
+        assert!(!pass.finished && run.memory.writes() == writes, "{fault}");
+        let ready = &pass.status.conditions[0];
+        assert!(ready.message.contains("set spec.deletionPolicy to Retain"), "{}", ready.message);
+
+        fault["deletionPolicy"] = json!("Retain");
+        let mut run = edited(run, with_bucket("Delete", &fault)).ending();
+        assert!(run.settle().finished);
+        assert_eq!(run.memory.world().buckets.len(), 1);
+    }
 }
 
 #[test]

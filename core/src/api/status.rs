@@ -22,6 +22,10 @@ pub struct AIPlatformStatus {
     /// object on which it is `Pending` can always be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_check: Option<AccountCheck>,
+    /// What a deletion of the object does to AWS, as the last spec says that was valid and permitted: `Delete`, or
+    /// `Retain`, also where its managementPolicy allows no deletion. A spec that is not accepted cannot loosen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<String>,
     /// `Ready` always; `Reconciling` and `Stalled` only while they are true; one more per part in use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

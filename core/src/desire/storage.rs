@@ -1,28 +1,48 @@
 //! The buckets a platform wants.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use crate::api::AIPlatformSpec;
 use crate::api::storage::{BucketDeletionPolicy, LifecycleRule as RuleSpec};
 use crate::grants::bucket_policy;
-use crate::platform::{Bucket as BucketSpec, Platform, lifecycle};
+use crate::platform::{Bucket as BucketSpec, Platform, lifecycle, name_in_aws};
 use crate::policy::Statement;
 use crate::resource::bucket::{
     Bucket, Encryption, Expiration, Filter, LifecycleRule, NoncurrentExpiration, NoncurrentTransition,
     PublicAccessBlock, Transition,
 };
-use crate::resource::{Desired, Removal, Resource};
+use crate::resource::{Desired, Key, Kind, Removal, Resource};
 use crate::tags::{self, Tags};
 
 pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
     platform.buckets.iter().map(|spec| bucket(platform, spec, tags)).collect()
 }
 
-fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
-    let removal = match spec.deletion_policy {
+/// What a spec says of the end of each bucket, be the spec valid or not; the most careful where it says several things
+/// of one.
+#[must_use]
+pub fn removals(spec: &AIPlatformSpec, namespace: &str, platform: &str) -> BTreeMap<Key, Removal> {
+    let mut removals: BTreeMap<Key, Removal> = BTreeMap::new();
+    for bucket in spec.storage.iter().flat_map(|storage| &storage.buckets) {
+        let key = Key { kind: Kind::Bucket, name: name_in_aws(spec, namespace, platform, bucket) };
+        let said = removal(bucket.deletion_policy);
+        removals.entry(key).and_modify(|removal| *removal = said.min(*removal)).or_insert(said);
+    }
+    removals
+}
+
+fn removal(policy: BucketDeletionPolicy) -> Removal {
+    match policy {
         BucketDeletionPolicy::Retain => Removal::Retain,
         BucketDeletionPolicy::Delete => Removal::WhenEmpty,
         BucketDeletionPolicy::DeleteWithContents => Removal::WithContents,
-    };
+    }
+}
+
+fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
+    let removal = removal(spec.deletion_policy);
     let mut tags = tags.clone();
     tags.insert(tags::DELETION_POLICY.into(), removal.name().into());
     Desired {

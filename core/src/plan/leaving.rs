@@ -106,9 +106,7 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
             Ok(_) => match observed.contents.filter(|contents| !contents.is_empty()) {
                 Some(contents) => Action::Refuse(Refusal {
                     reason: "DeletionBlocked",
-                    message: format!(
-                        "{key} still holds {contents}: empty it, or set its deletionPolicy to Retain or DeleteWithContents"
-                    ),
+                    message: format!("{key} still holds {contents}: empty it, or {}", other_end(intent)),
                 }),
                 None => Action::Delete { with_contents: false },
             },
@@ -122,6 +120,15 @@ fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Opt
         facts: observed.facts.clone(),
         ..Step::new(key.clone(), action)
     })
+}
+
+/// What else lets something go that is not empty.
+fn other_end(intent: &Intent) -> &'static str {
+    if intent.is_unaccepted {
+        "set its deletionPolicy to Retain; DeleteWithContents counts only in a spec that is valid and permitted"
+    } else {
+        "set its deletionPolicy to Retain or DeleteWithContents"
+    }
 }
 
 #[cfg(test)]

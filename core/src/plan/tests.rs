@@ -304,6 +304,30 @@ fn the_more_careful_of_tag_and_status_holds_once_nothing_is_declared() {
 }
 
 #[test]
+fn a_spec_that_is_not_accepted_can_only_make_an_end_more_careful() {
+    let all = [Removal::Retain, Removal::WhenEmpty, Removal::WithContents];
+    let key = bucket_key("one-bucket");
+    for (declared, tagged) in all.into_iter().flat_map(|declared| all.map(|tagged| (declared, tagged))) {
+        let removals = BTreeMap::from([(key.clone(), declared)]);
+        let ends = |said, accepted| Intent {
+            remembered: BTreeMap::from([(key.clone(), Removal::WithContents)]),
+            ..Intent::delete_unaccepted(Full, said, accepted, removals.clone())
+        };
+        let expected = match declared.min(tagged) {
+            Removal::Retain => None,
+            removal => Some(removal),
+        };
+        let intent = ends(DeletionPolicy::Delete, DeletionPolicy::Delete);
+        assert_eq!(intent.removal(&key, Some(tagged)).ok().flatten(), expected, "{declared:?} {tagged:?}");
+        for (said, accepted) in
+            [(DeletionPolicy::Retain, DeletionPolicy::Delete), (DeletionPolicy::Delete, DeletionPolicy::Retain)]
+        {
+            assert!(ends(said, accepted).retains_everything().is_some(), "{said:?} {accepted:?}");
+        }
+    }
+}
+
+#[test]
 fn a_part_that_could_not_be_read_is_neither_compared_nor_written_and_the_others_are() {
     let desired = wanted_bucket("one-bucket");
     let drifted = changed(&desired.resource, |bucket| {

@@ -49,9 +49,7 @@ pub(super) fn validate(
         if !is_label(&bucket.name) {
             problems.push(Problem::new(format!("{path}.name"), format!("{:?} {NOT_A_LABEL}", bucket.name)));
         }
-        let generated =
-            || names::generated(&spec.account_id, &spec.region, namespace, platform, &bucket.name, names::BUCKET_LIMIT);
-        let bucket_name = bucket.bucket_name.clone().unwrap_or_else(generated);
+        let bucket_name = name_in_aws(spec, namespace, platform, bucket);
         if let Some(why) = bad_bucket_name(&bucket_name) {
             problems.push(Problem::new(
                 format!("{path}.bucketName"),
@@ -85,6 +83,14 @@ pub(super) fn validate(
         });
     }
     buckets
+}
+
+/// The name in AWS that a spec gives a bucket, be the spec valid or not.
+#[must_use]
+pub fn name_in_aws(spec: &AIPlatformSpec, namespace: &str, platform: &str, bucket: &BucketSpec) -> String {
+    let generated =
+        || names::generated(&spec.account_id, &spec.region, namespace, platform, &bucket.name, names::BUCKET_LIMIT);
+    bucket.bucket_name.clone().unwrap_or_else(generated)
 }
 
 /// What is wrong where a bucket is named that `spec.storage.buckets` does not have.

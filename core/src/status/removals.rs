@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::DeletionPolicy;
 use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
 use crate::resource::{Key, Kind, Removal};
 
@@ -14,6 +15,21 @@ pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
         Some((Key { kind, name: resource.name.clone() }, removal(resource)?))
     });
     said.collect()
+}
+
+/// What the last accepted spec said of AWS when the object is deleted. A word of a later version keeps everything.
+#[must_use]
+pub fn accepted_end(status: Option<&AIPlatformStatus>) -> Option<DeletionPolicy> {
+    let said = status?.deletion_policy.as_deref()?;
+    Some(if said == end_name(DeletionPolicy::Delete) { DeletionPolicy::Delete } else { DeletionPolicy::Retain })
+}
+
+/// The deletion policy as it stands in the status.
+pub(super) fn end_name(end: DeletionPolicy) -> &'static str {
+    match end {
+        DeletionPolicy::Delete => "Delete",
+        DeletionPolicy::Retain => "Retain",
+    }
 }
 
 /// What an entry of the status remembers.

@@ -6,6 +6,7 @@ use crate::failure::{Class, Error};
 use crate::testing::{at, bucket_key, failure, refusal, step, wanted};
 
 const SUBJECT: Subject<'static> = Subject {
+    accepted_end: None,
     generation: Some(3),
     deleting: false,
     observing: false,
