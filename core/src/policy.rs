@@ -396,7 +396,13 @@ fn meaning(document: &Value) -> Value {
     statements.sort_by_key(Value::to_string);
     statements.dedup();
     let version = document.get("Version").cloned().unwrap_or_else(|| json!("2008-10-17"));
-    json!({"Version": version, "Statement": statements})
+    let mut meaning = json!({"Version": version, "Statement": statements});
+    for (name, value) in document.as_object().into_iter().flatten() {
+        if !["Version", "Statement", "Id"].contains(&name.as_str()) {
+            meaning[name] = value.clone();
+        }
+    }
+    meaning
 }
 
 /// What a statement means: without its Sid, with one spelling of everything that IAM takes in several.
@@ -450,16 +456,21 @@ fn account_number(principal: &str) -> String {
 /// Operators and keys are compared without regard to case.
 fn condition_meaning(value: &Value) -> Value {
     let Value::Object(operators) = value else { return canonical(value) };
-    let operators = operators.iter().map(|(operator, keys)| {
-        let keys = match keys {
-            Value::Object(keys) => {
-                Value::Object(keys.iter().map(|(key, values)| (known_spelling(key), canonical(values))).collect())
-            }
-            other => canonical(other),
-        };
-        (known_spelling(operator), keys)
-    });
-    Value::Object(operators.collect())
+    respelled(operators, |keys| match keys {
+        Value::Object(keys) => respelled(keys, canonical),
+        other => canonical(other),
+    })
+}
+
+/// The fields in the spelling that we know. Where one stands there in two spellings, nobody says which of them AWS goes
+/// by: all stay as they are written, so that they are equal to nothing of ours.
+fn respelled(fields: &Map<String, Value>, meaning: impl Fn(&Value) -> Value) -> Value {
+    let known: Map<String, Value> =
+        fields.iter().map(|(name, value)| (known_spelling(name), meaning(value))).collect();
+    if known.len() == fields.len() {
+        return Value::Object(known);
+    }
+    Value::Object(fields.iter().map(|(name, value)| (name.clone(), meaning(value))).collect())
 }
 
 fn each_text(value: &Value, change: &dyn Fn(&str) -> String) -> Value {

@@ -43,6 +43,54 @@ fn documents_are_compared_by_meaning() {
 }
 
 #[test]
+fn what_stands_there_twice_in_two_spellings_means_nothing_that_we_know() {
+    let deny = |condition: Value| {
+        json!({"Sid": "A", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "x", "Condition": condition})
+    };
+    for (ours, planted) in [
+        (
+            json!({"StringNotEquals": {"aws:SourceAccount": "1"}}),
+            json!({"STRINGNOTEQUALS": {"aws:SourceAccount": "2"}, "StringNotEquals": {"aws:SourceAccount": "1"}}),
+        ),
+        (
+            json!({"StringNotEquals": {"aws:SourceAccount": "1"}}),
+            json!({"StringNotEquals": {"aws:SourceAccount": "1"}, "stringNotEquals": {"aws:SourceAccount": "2"}}),
+        ),
+        (
+            json!({"Bool": {"aws:SecureTransport": "false"}}),
+            json!({"Bool": {"AWS:SECURETRANSPORT": "true", "aws:SecureTransport": "false"}}),
+        ),
+        (
+            json!({"Bool": {"aws:SecureTransport": "false"}}),
+            json!({"Bool": {"aws:SecureTransport": "false", "aws:securetransport": "true"}}),
+        ),
+        (
+            json!({"Bool": {"aws:SecureTransport": "false"}}),
+            json!({"Bool": {"aws:SecureTransport": "false", "AWS:securetransport": "false"}}),
+        ),
+    ] {
+        let (ours, planted) = (deny(ours), deny(planted));
+        assert_ne!(policy(ours.clone()), policy(planted.clone()), "{planted}");
+        assert_ne!(statement_meaning(&ours), statement_meaning(&planted));
+        assert!(!policy(planted.clone()).says(&ours), "{planted}");
+        assert_eq!(policy(planted.clone()), policy(planted));
+    }
+}
+
+#[test]
+fn a_document_with_something_beside_its_statements_means_something_else() {
+    let plain = json!({"Version": "2012-10-17", "Statement": []});
+    let mut named = plain.clone();
+    named["Id"] = json!("a name");
+    assert_eq!(Policy::new(plain.clone()), Policy::new(named));
+    for field in ["statement", "Condition"] {
+        let mut planted = plain.clone();
+        planted[field] = json!([{"Effect": "Allow"}]);
+        assert_ne!(Policy::new(plain.clone()), Policy::new(planted), "{field}");
+    }
+}
+
+#[test]
 fn everybody_is_everybody_however_written() {
     assert_eq!(policy(json!({"Principal": "*"})), policy(json!({"Principal": {"AWS": ["*"]}})));
 }
