@@ -192,19 +192,19 @@ impl Guardrails {
         rules.iter().map(|rule| rule.permissions_boundary_arn.clone()).collect()
     }
 
-    /// The permissions boundaries that the roles of a platform can have, where there is one whichever rule is for its
-    /// namespace, of which the labels are not known. The platform may have got one of them already from a rule that looks
-    /// like its own.
+    /// The permissions boundaries that the roles of a platform as it is specified can have, where there is one whichever
+    /// rule is for its namespace, of which the labels are not known. A rule that puts another than the spec's own refuses
+    /// the platform, so that it has no roles then.
     #[must_use]
     pub fn boundaries_of(&self, platform: &Platform) -> Option<BTreeSet<String>> {
         let own = platform.permissions_boundary_arn.as_ref();
         let rules = self.rules().map(|rules| possible(rules, &platform.namespace)).unwrap_or_default();
-        if rules.is_empty() {
-            return own.map(|own| BTreeSet::from([own.clone()]));
+        if let Some(own) = own {
+            return Some(BTreeSet::from([own.clone()]));
         }
-        let of_rules: Vec<Option<&String>> = rules.iter().map(|rule| rule.permissions_boundary_arn.as_ref()).collect();
-        let of_spec = own.filter(|own| !of_rules.contains(&Some(*own)));
-        of_rules.into_iter().map(|boundary| boundary.or(of_spec).cloned()).collect()
+        let of_rules: Option<BTreeSet<String>> =
+            rules.into_iter().map(|rule| rule.permissions_boundary_arn.clone()).collect();
+        of_rules.filter(|boundaries| !boundaries.is_empty())
     }
 
     /// The accounts that platforms may be in, where every rule names some.

@@ -2,6 +2,7 @@
 //! all platforms or of those in given files, within what the guardrails leave.
 
 mod cautions;
+mod execution_roles;
 mod names;
 mod scope;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::guardrails::Guardrails;
+use crate::names::hex_digest;
 use crate::platform::Platform;
 use crate::policy::{POLICY_LIMIT, Statement, document, split};
 use crate::resource::Kind;
@@ -139,7 +141,7 @@ impl Error {
 /// What the policies are for.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent<'a> {
-    /// These platforms and no others, with the guardrails applied to them; without them, any that the guardrails allow.
+    /// These platforms and no others, as they are specified; without them, any that the guardrails allow.
     pub platforms: Option<&'a [Platform]>,
     /// What platforms may ask for.
     pub guardrails: &'a Guardrails,
@@ -185,6 +187,9 @@ pub fn policies(needs: &[(&str, Vec<Need>)], extent: &Extent) -> Result<Vec<Oper
 /// What the names of the operator's own policies begin with; before all others in alphabetical order.
 const OPERATOR: &str = "aiplatform-operator";
 
+/// What the names of policies begin with that belong on roles which the operator works through.
+const THROUGH: &str = "aiplatform-through";
+
 /// The most characters of a policy, so that each is under IAM's limit.
 const LIMIT: usize = POLICY_LIMIT - 1;
 
@@ -196,13 +201,29 @@ fn by_holder(platforms: &[Platform], extent: &Extent) -> BTreeMap<String, Scope>
             None => OPERATOR.to_string(),
             Some(assumed) => {
                 scopes.entry(OPERATOR.into()).or_default().assumed_roles.insert(assumed.role_arn.clone());
-                let name = assumed.role_arn.rsplit('/').next().unwrap_or_default();
-                format!("aiplatform-through-{}-{name}", platform.account_id)
+                through(&assumed.role_arn)
             }
         };
         scopes.entry(holder).or_default().add(platform, extent);
     }
     scopes
+}
+
+/// What the names of the policies begin with that belong on a role: its account, path and name. IAM takes no slash in
+/// them, so that a path is told apart by a hash.
+fn through(role_arn: &str) -> String {
+    /// The most characters of path, name and hash: as long as the name of a role without a path.
+    const LIMIT: usize = 64;
+    const HASH: usize = 8;
+    let account = role_arn.split(':').nth(4).unwrap_or_default();
+    let (_, role) = role_arn.split_once(":role/").unwrap_or_default();
+    if !role.contains('/') && role.len() <= LIMIT {
+        return format!("{THROUGH}-{account}-{role}");
+    }
+    let readable = role.replace('/', "-");
+    let end = readable.len().saturating_sub(LIMIT - HASH - 1);
+    let readable = readable.get(end..).unwrap_or_default().trim_start_matches('-');
+    format!("{THROUGH}-{account}-{readable}-{}", hex_digest(role_arn, HASH))
 }
 
 /// The statements for a need: none when there is nothing to need it on, several when they would not fit into one.

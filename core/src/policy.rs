@@ -465,8 +465,7 @@ fn condition_meaning(value: &Value) -> Value {
 /// The fields in the spelling that we know. Where one stands there in two spellings, nobody says which of them AWS goes
 /// by: all stay as they are written, so that they are equal to nothing of ours.
 fn respelled(fields: &Map<String, Value>, meaning: impl Fn(&Value) -> Value) -> Value {
-    let known: Map<String, Value> =
-        fields.iter().map(|(name, value)| (known_spelling(name), meaning(value))).collect();
+    let known: Map<String, Value> = fields.iter().map(|(name, value)| (known_spelling(name), meaning(value))).collect();
     if known.len() == fields.len() {
         return Value::Object(known);
     }

@@ -26,13 +26,13 @@ pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8,
     Ok(SUCCESS)
 }
 
-/// The platforms as they may be: what is refused needs no permission.
+/// The platforms as they are specified, each within the guardrails: what is refused needs no permission.
 fn declared(arguments: &OperatorPolicyArguments, guardrails: &Guardrails) -> Result<Vec<Platform>, Error> {
     let mut platforms = Vec::new();
     let mut problems = Vec::new();
     for manifest in read(&arguments.files)?.manifests {
         match guardrails.apply(manifest.platform.clone(), None) {
-            Ok(platform) => platforms.push(platform),
+            Ok(_) => platforms.push(manifest.platform),
             Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
         }
     }

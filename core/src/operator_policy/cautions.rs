@@ -24,6 +24,14 @@ pub fn cautions(extent: &Extent) -> Vec<String> {
                 .into(),
         );
     }
+    let passed: Vec<&str> = scopes.values().flat_map(Scope::passes_every_role).map(String::as_str).collect();
+    if !passed.is_empty() {
+        cautions.push(format!(
+            "the policies let {} be handed to SageMaker, whatever those roles may do: name paths or names in executionRoles \
+             of --guardrails",
+            named(&passed)
+        ));
+    }
     if scopes.values().any(Scope::names_every_bucket) {
         cautions.push(
             "the policies name every bucket of the account: give --bucket-name-pattern, bucketNames in every rule of \

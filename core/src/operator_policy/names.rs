@@ -1,4 +1,4 @@
-//! What names look like that are not known one by one: of buckets and of roles, as far as the guardrails say.
+//! What names look like that are not known one by one: of buckets, as far as the guardrails say.
 
 use std::collections::BTreeSet;
 
@@ -56,13 +56,6 @@ fn generated(rule: &Rule) -> Vec<String> {
             format!("{prefix}{follows}*-{hash}")
         })
         .collect()
-}
-
-/// Roles that models may run as instead of generated ones.
-pub(super) fn execution_roles(guardrails: &Guardrails) -> Vec<String> {
-    let rules = guardrails.rules().unwrap_or_default();
-    let globs = rules.iter().flat_map(|rule| &rule.execution_roles);
-    globs.map(|glob| if glob.starts_with("arn:") { glob.clone() } else { "arn:aws:iam::*:role/*".into() }).collect()
 }
 
 #[cfg(test)]

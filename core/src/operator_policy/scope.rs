@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::execution_roles::{execution_roles, is_for_every_role};
 use super::{Extent, On, names};
 use crate::api::sagemaker::SageMaker;
 use crate::api::storage::BucketDeletionPolicy;
@@ -81,7 +82,7 @@ impl Scope {
             bucket_lists: one("*"),
             roles_of_any_path: one(&arn::role("", "*", "/", "*")),
             passed_roles: roles.clone(),
-            execution_roles: roles.iter().cloned().chain(names::execution_roles(extent.guardrails)).collect(),
+            execution_roles: roles.iter().cloned().chain(execution_roles(extent.guardrails)).collect(),
             roles,
             clusters: one("arn:aws:eks:*:*:cluster/*"),
             associations: one("arn:aws:eks:*:*:podidentityassociation/*/*"),
@@ -191,6 +192,11 @@ impl Scope {
     /// Whether nothing limits the names of buckets.
     pub fn names_every_bucket(&self) -> bool {
         self.buckets.contains(&arn::bucket("", "*"))
+    }
+
+    /// Patterns by which every role of an account can be handed to SageMaker.
+    pub fn passes_every_role(&self) -> impl Iterator<Item = &String> {
+        self.execution_roles.iter().filter(|pattern| is_for_every_role(pattern))
     }
 
     /// Whose roles may have no permissions boundary.

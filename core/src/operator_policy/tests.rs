@@ -168,10 +168,78 @@ fn the_boundary_of_platforms_is_known_where_each_with_roles_has_one_whatever_its
     let either = guardrails(json!([labelled, rest]));
     assert_eq!(of_platforms(std::slice::from_ref(&unbounded), &either), [boundary("prod"), boundary("rest")]);
     assert!(of_platforms(&[unbounded], &guardrails(json!([labelled, {}]))).is_empty());
-    // As it is when the second rule was applied, for the labels that the first one asks for are not known.
     let free = json!({"namespaces": {"labels": {"tier": "prod"}}});
-    assert!(of_platforms(&[platform("x", own("rest"))], &guardrails(json!([free, rest]))).is_empty());
+    assert!(of_platforms(&[platform("x", json!({}))], &guardrails(json!([free, rest]))).is_empty());
     assert_eq!(of_platforms(&[platform("x", own("mine"))], &guardrails(json!([free, {}]))), [boundary("mine")]);
+    for rules in [json!([labelled, {}]), json!([free, {"permissionsBoundaryArn": boundary("prod")}])] {
+        let certain = of_platforms(&[platform("x", own("prod"))], &guardrails(rules.clone()));
+        assert_eq!(certain, [boundary("prod")], "the spec names what the rule puts: {rules}");
+    }
+    // Under the first rule it would be refused, so that no role is made with that boundary.
+    assert_eq!(of_platforms(&[platform("x", own("mine"))], &guardrails(json!([labelled, {}]))), [boundary("mine")]);
+}
+
+#[test]
+fn a_role_that_is_handed_to_a_model_is_within_what_the_guardrails_allow() {
+    let passed = |glob: &str| {
+        let rules = guardrails(json!([{"permissionsBoundaryArn": boundary("b"), "executionRoles": [glob]}]));
+        let extent = Extent { guardrails: &rules, cluster: Some("prod"), bucket_names: &["ml-*".into()], ..EVERYTHING };
+        let generated = "arn:aws:iam::*:role/aiplatform/*";
+        let found = texts(&statement(&of(&extent), "PassExecutionRoles")["Resource"]);
+        let found: Vec<String> = found.into_iter().filter(|arn| arn != generated).collect();
+        (found, cautions(&extent))
+    };
+    for (glob, expected) in [
+        ("*:role/ml/rank-*", vec!["arn:aws:iam::*:role/ml/rank-*"]),
+        ("*123456789012:role/ml/*", vec!["arn:aws:iam::123456789012:role/ml/*"]),
+        ("arn:*:role/ml/rank-?", vec!["arn:aws:iam::*:role/ml/rank-?"]),
+        ("arn:aws:iam::*:role/ml/*", vec!["arn:aws:iam::*:role/ml/*"]),
+        ("arn:aws:iam::12345678????:role/ml/x", vec!["arn:aws:iam::*:role/ml/x"]),
+        ("arn:aws:iam::123456789012:role/models/theirs", vec!["arn:aws:iam::123456789012:role/models/theirs"]),
+        ("*/ml/rank", vec!["arn:aws:iam::*:role/*/ml/rank", "arn:aws:iam::*:role/ml/rank"]),
+        ("*rank*", vec!["arn:aws:iam::*:role/*rank*"]),
+        ("arn:aws:s3:::rank", vec![]),
+        ("arn:aws:iam::1234:role/ml/x", vec![]),
+    ] {
+        let (found, said) = passed(glob);
+        assert_eq!(found, expected, "{glob}");
+        assert_eq!(said, Vec::<String>::new(), "{glob}");
+    }
+    for glob in ["*", "arn:aws:iam::123456789012:role/*", "*:role/*", "*r*"] {
+        let (found, said) = passed(glob);
+        assert!(matches!(found.as_slice(), [arn] if arn.ends_with(":role/*")), "{glob}: {found:?}");
+        assert!(matches!(said.as_slice(), [one] if one.contains("executionRoles")), "{glob}: {said:?}");
+    }
+}
+
+#[test]
+fn every_role_that_is_worked_through_has_policies_of_its_own() {
+    let through = |name: &str, role: &str| {
+        let role = format!("arn:aws:iam::123456789012:role/{role}");
+        let bucket = json!({"name": "a", "bucketName": format!("bucket-of-{name}")});
+        platform(
+            name,
+            json!({"assumeRole": {"roleArn": role}, "access": [], "models": [], "storage": {"buckets": [bucket]}}),
+        )
+    };
+    let (long, other) = (format!("a/{}/x", "y".repeat(400)), format!("b/{}/x", "y".repeat(400)));
+    let roles = ["x", "a/x", "b/x", "a-x", "a/b/x", "a-b/x", &long, &other];
+    let platforms: Vec<Platform> =
+        roles.iter().enumerate().map(|(index, role)| through(&format!("p{index}"), role)).collect();
+    let policies = narrowed(&platforms, Some("prod"));
+    check_limits(&policies);
+    for index in 0..roles.len() {
+        let bucket = format!("arn:aws:s3:::bucket-of-p{index}");
+        let holds = |policy: &&OperatorPolicy| all(std::slice::from_ref(*policy), "Resource").contains(&bucket);
+        let holder: Vec<&OperatorPolicy> = policies.iter().filter(holds).collect();
+        let [holder] = holder.as_slice() else { panic!("{bucket} is in {:?}", names(&policies)) };
+        let buckets = all(std::slice::from_ref(*holder), "Resource");
+        let buckets: Vec<&String> = buckets.iter().filter(|arn| arn.contains("bucket-of-")).collect();
+        assert_eq!(buckets, [&bucket], "{}", holder.name);
+    }
+    let named = names(&policies);
+    assert!(named.contains(&"aiplatform-through-123456789012-x-s3"), "{named:?}");
+    assert!(named.iter().any(|name| name.starts_with("aiplatform-through-123456789012-a-b-x-")), "{named:?}");
 }
 
 #[test]

@@ -44,9 +44,7 @@ fn documents_are_compared_by_meaning() {
 
 #[test]
 fn what_stands_there_twice_in_two_spellings_means_nothing_that_we_know() {
-    let deny = |condition: Value| {
-        json!({"Sid": "A", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "x", "Condition": condition})
-    };
+    let deny = |condition: Value| json!({"Sid": "A", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "x", "Condition": condition});
     for (ours, planted) in [
         (
             json!({"StringNotEquals": {"aws:SourceAccount": "1"}}),
