@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::guardrails::Guardrails;
 use crate::manifest::{self, Input};
 use crate::operator_policy::bucket_name_pattern;
+use crate::tags::cluster_name;
 
 /// Everything is as asked.
 const SUCCESS: u8 = 0;
@@ -134,7 +135,7 @@ pub struct OperatorPolicyArguments {
 #[derive(Args, Debug, Clone)]
 struct ClusterArguments {
     /// The cluster's name in owner tags. Default: the UID of the namespace kube-system
-    #[arg(long, value_name = "NAME", env = "AIPLATFORM_CLUSTER_NAME")]
+    #[arg(long, value_name = "NAME", env = "AIPLATFORM_CLUSTER_NAME", value_parser = cluster_name)]
     cluster_name: Option<String>,
 }
 

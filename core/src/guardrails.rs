@@ -173,7 +173,7 @@ impl Guardrails {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse(name: &str, text: &str) -> Result<Self, manifest::Error> {
-        manifest::settings(name, text).map(Self::Given)
+        manifest::settings(name, text, variable).map(Self::Given)
     }
 
     /// The rules, where there are any.
@@ -311,6 +311,17 @@ impl Guardrails {
     }
 }
 
+/// What is wrong with a text that IAM would take for more than it says: the globs become patterns in the policies that
+/// `operator-policy` prints. Source: "IAM policy elements: Variables and tags", IAM user guide.
+fn variable(text: &str) -> Option<String> {
+    text.contains("${").then(|| {
+        format!(
+            "{text:?} holds ${{, with which IAM begins a variable: no value of a platform has that; write the values \
+             themselves, with * for any text"
+        )
+    })
+}
+
 /// The rules of which one is for a namespace whose labels are not known.
 fn possible<'a>(rules: &'a [Rule], namespace: &str) -> Vec<&'a Rule> {
     let mut possible = Vec::new();
@@ -329,6 +340,7 @@ fn possible<'a>(rules: &'a [Rule], namespace: &str) -> Vec<&'a Rule> {
     }
     possible
 }
+
 /// The field of a spec that names a permissions boundary.
 pub const BOUNDARY_PATH: &str = "spec.permissionsBoundaryArn";
 

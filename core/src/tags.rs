@@ -47,6 +47,24 @@ pub fn owner(cluster: &str, namespace: &str, name: &str) -> String {
     format!("{cluster}/{namespace}/{name}")
 }
 
+/// A cluster's name as somebody gives it: a part of owner tags, and so of patterns in the operator's policies, where it
+/// means itself and nothing more. AWS's tag values allow more than these characters.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn cluster_name(text: &str) -> Result<String, String> {
+    /// As long as the name of an EKS cluster.
+    const LIMIT: usize = 100;
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+-=._:@".contains(&byte);
+    if (1..=LIMIT).contains(&text.len()) && text.bytes().all(is_allowed) {
+        return Ok(text.into());
+    }
+    Err(format!(
+        "{text:?} cannot be a cluster's name in owner tags: give 1 to {LIMIT} letters, digits and + - = . _ : @, or leave \
+         it out for the UID of the namespace kube-system"
+    ))
+}
+
 /// The tags on everything of one platform.
 #[must_use]
 pub fn desired(owner: &str, ownership: &Ownership, extra: &Tags) -> Tags {
@@ -119,6 +137,17 @@ mod tests {
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
         pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+    }
+
+    #[test]
+    fn a_clusters_name_means_itself_and_nothing_more_in_a_policy() {
+        for name in ["prod", "eu-west-1.prod_2", "5f0c9c5e-6a3b-4c0f-9c58-2d2a6c1d7a11", &"x".repeat(100)] {
+            assert_eq!(cluster_name(name).as_deref(), Ok(name));
+        }
+        for wrong in ["", "*", "p*", "p?", "${aws:username}", "$", "prod/ml", "prod ml", "pröd", &"x".repeat(101)] {
+            let told = cluster_name(wrong).unwrap_err();
+            assert!(told.contains(&format!("{wrong:?}")) && told.contains("leave it out"), "{told}");
+        }
     }
 
     fn ownership() -> Ownership {

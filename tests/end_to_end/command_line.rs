@@ -68,6 +68,21 @@ fn missing_things_are_named_in_one_line() {
     }
 }
 
+#[test]
+fn a_clusters_name_that_would_be_a_pattern_is_refused_by_every_command() {
+    for subcommand in
+        [vec!["run"], vec!["operator-policy"], vec!["diff", "-f", EXAMPLE], vec!["audit", "--live", "-f", EXAMPLE]]
+    {
+        for name in ["*", "p*", "${aws:username}", "prod/ml", ""] {
+            let output = run(&[subcommand.clone(), vec!["--cluster-name", name]].concat());
+            let complaint = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{subcommand:?} {name}: {complaint}");
+            assert!(complaint.contains("--cluster-name") && complaint.contains("owner tags"), "{complaint}");
+            assert!(output.stdout.is_empty());
+        }
+    }
+}
+
 #[tokio::test]
 async fn diff_tells_what_would_change_and_changes_nothing() {
     let world = World::new("diff").await;

@@ -57,6 +57,25 @@ fn a_bad_file_is_refused_with_everything_that_is_wrong() {
 }
 
 #[test]
+fn what_iam_takes_for_a_variable_is_refused_wherever_it_stands() {
+    let text = "rules:\n- namespaces:\n    names: [\"${aws:username}-*\"]\n  bucketNames:\n  - ok\n  - \"ml-${aws:PrincipalTag/team}\"\n\
+                \x20 executionRoles: [\"arn:aws:iam::*:role/${*}\"]\n  region: [x]\n";
+    let complaints = read(text).unwrap_err();
+    let expected = [
+        "3: rules[0].namespaces.names[0]: \"${aws:username}-*\" holds ${, with which IAM begins a variable",
+        "6: rules[0].bucketNames[1]: \"ml-${aws:PrincipalTag/team}\" holds ${",
+        "7: rules[0].executionRoles[0]: \"arn:aws:iam::*:role/${*}\" holds ${",
+        "8: rules[0].region: unknown field",
+    ];
+    assert_eq!(complaints.len(), expected.len(), "{complaints:#?}");
+    for (complaint, expected) in complaints.iter().zip(expected) {
+        assert!(complaint.starts_with(expected), "{complaint}\nis not\n{expected}");
+    }
+    assert!(complaints[0].ends_with("write the values themselves, with * for any text"), "{}", complaints[0]);
+    assert!(read("rules: [{modelDataUris: [\"s3://ml/pri$e/*\"]}]").is_ok(), "a dollar alone is none");
+}
+
+#[test]
 fn a_file_that_is_no_single_document_is_refused() {
     for (text, expected) in [
         ("", "1: is empty"),

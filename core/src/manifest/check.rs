@@ -304,7 +304,7 @@ fn nearest<'a>(field: &str, known: impl Iterator<Item = &'a String>) -> Option<&
         .map(|(_, name)| name)
 }
 
-fn join(path: &str, field: &str) -> String {
+pub(super) fn join(path: &str, field: &str) -> String {
     if path.is_empty() { field.into() } else { format!("{path}.{field}") }
 }
 
