@@ -66,7 +66,7 @@ pub struct Consumer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
-        inner(length(max = 512), regex(pattern = r"^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+$"))
+        inner(length(max = 512), regex(pattern = PRINCIPAL_ARN))
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub principal_arns: Vec<String>,
@@ -120,8 +120,11 @@ pub enum Mode {
     ReadWrite,
 }
 
-/// The ARN of a role.
-pub const ROLE_ARN: &str = r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$";
+/// The ARN of a role. No part of its path is empty or of dots alone, here as in the others.
+pub const ROLE_ARN: &str = r"^arn:[a-z-]+:iam::[0-9]{12}:role(/[.]*[A-Za-z0-9_+=,@-][A-Za-z0-9_+=,.@-]*)+$";
+
+/// The ARN of a role or a user.
+pub const PRINCIPAL_ARN: &str = r"^arn:[a-z-]+:iam::[0-9]{12}:(role|user)(/[.]*[A-Za-z0-9_+=,@-][A-Za-z0-9_+=,.@-]*)+$";
 
 /// The ARN of a managed policy, of a customer or of AWS.
-pub const POLICY_ARN: &str = r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+$";
+pub const POLICY_ARN: &str = r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy(/[.]*[A-Za-z0-9_+=,@-][A-Za-z0-9_+=,.@-]*)+$";

@@ -243,8 +243,9 @@ pub enum Strategy {
     Rolling,
 }
 
-/// An image in Amazon ECR, by tag or by digest.
-pub const IMAGE: &str = r"^[0-9]{12}[.]dkr[.]ecr(-fips)?[.][a-z0-9-]+[.]amazonaws[.](com|com[.]cn|eu)/[a-z0-9][a-z0-9._/-]*([:@][A-Za-z0-9_.:-]+)?$";
+/// An image in Amazon ECR, by tag or by digest. Source of what a repository is called: `CreateRepository`, Amazon ECR API
+/// reference.
+pub const IMAGE: &str = r"^[0-9]{12}[.]dkr[.]ecr(-fips)?[.][a-z0-9-]+[.]amazonaws[.](com|com[.]cn|eu)/[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*([:@][A-Za-z0-9_.:-]+)?$";
 
 fn one() -> u8 {
     1

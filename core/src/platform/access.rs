@@ -260,5 +260,10 @@ pub(super) fn checked<'a>(
         problems.push(Problem::new(path, message));
         return None;
     }
+    if service == "iam" && arn::has_odd_part(resource) {
+        let message = format!("{text:?} has an empty part in its path, or one of dots alone: write it as IAM shows it");
+        problems.push(Problem::new(path, message));
+        return None;
+    }
     Some(Arn { region, account, resource })
 }

@@ -109,7 +109,7 @@ fn registry(image: &str) -> Option<(&str, &str)> {
         Some(at) => (&repository[..at], Some(&repository[at + 1..])),
         None => (repository, None),
     };
-    let named = name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
+    let named = name.split(['/', '.', '_', '-']).all(|part| !part.is_empty());
     let tagged = tag
         .is_none_or(|tag| !tag.is_empty() && tag.chars().all(|it| it.is_ascii_alphanumeric() || "_.:-".contains(it)));
     let good = is_account(account)

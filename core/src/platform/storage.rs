@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{NOT_A_LABEL, Problem, is_label, lifecycle, listed};
 use crate::api::AIPlatformSpec;
 use crate::api::storage::{Bucket as BucketSpec, BucketDeletionPolicy, LifecycleRule};
+use crate::arn;
 use crate::names;
 
 /// A bucket whose name in AWS is known and whose rules AWS would take.
@@ -107,12 +108,21 @@ fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems
     let path = format!("{path}.encryption.kmsKeyArn");
     let parts: Vec<&str> = encryption.kms_key_arn.splitn(6, ':').collect();
     match parts.as_slice() {
-        ["arn", _, "kms", region, account, key]
+        ["arn", partition, "kms", region, account, key]
             if account.len() == 12
                 && account.chars().all(|digit| digit.is_ascii_digit())
                 && (key.starts_with("key/") || key.starts_with("alias/")) =>
         {
-            if *region != spec.region {
+            let expected = arn::partition(&spec.region);
+            if *partition != expected {
+                problems.push(Problem::new(
+                    path,
+                    format!(
+                        "{:?} is in partition {partition}, and spec.region {:?} is in {expected}",
+                        encryption.kms_key_arn, spec.region
+                    ),
+                ));
+            } else if *region != spec.region {
                 problems.push(Problem::new(
                     path,
                     format!(

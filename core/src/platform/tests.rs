@@ -385,6 +385,11 @@ fn a_kms_key_is_one_of_the_buckets_own_region() {
         path,
         "is a key of us-east-1: S3 encrypts only with a key of the bucket's own region, eu-west-1",
     );
+    for partition in ["aws-cn", "aws-us-gov", "x"] {
+        let arn = format!("arn:{partition}:kms:eu-west-1:123456789012:key/1234abcd");
+        let telling = format!("is in partition {partition}, and spec.region \"eu-west-1\" is in aws");
+        is_refused(&with_key(&arn), path, &telling);
+    }
     for arn in [
         "1234abcd",
         "alias/shared",

@@ -110,6 +110,7 @@ fn consumers() -> Vec<Case> {
         (bucket(json!({"name": "a", "prefix": "${aws:username}/"})), "spec.access[0].buckets[0].prefix"),
         (bucket(json!({"name": "a", "mode": "Write"})), "supported values: \"Read\", \"ReadWrite\""),
         (principals(json!(["batch"])), "spec.access[0].principalArns[0]"),
+        (principals(json!(["arn:aws:iam::123456789012:role/a/../b"])), "spec.access[0].principalArns[0]"),
         (principals(json!(["*"])), "spec.access[0].principalArns[0]"),
         (principals(json!(["arn:aws:iam::123456789012:root"])), "spec.access[0].principalArns[0]"),
         (principals(json!([PRINCIPAL, PRINCIPAL])), "Duplicate value"),

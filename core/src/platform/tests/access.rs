@@ -127,6 +127,7 @@ fn a_boundary_is_a_managed_policy() {
         ("arn:aws:s3:::boundary", "is an ARN of s3, and one of iam is expected"),
         ("arn:aws-cn:iam::123456789012:policy/boundary", "is in partition aws-cn"),
         ("arn:aws:iam::123456789012:role/boundary", "is not a managed policy: arn:aws:iam::ACCOUNT:policy/NAME"),
+        ("arn:aws:iam::123456789012:policy/team/../boundary", "has an empty part in its path, or one of dots alone"),
     ] {
         is_refused(&with("/permissionsBoundaryArn", json!(arn)), path, telling);
     }
@@ -141,6 +142,7 @@ fn the_role_to_work_through_is_one_of_the_account() {
         ("arn:aws:sts::123456789012:assumed-role/aiplatform/x", "is an ARN of sts, and one of iam is expected"),
         ("arn:aws-us-gov:iam::123456789012:role/aiplatform", "is in partition aws-us-gov"),
         ("arn:aws:iam::123456789012:user/aiplatform", "is not a role"),
+        ("arn:aws:iam::123456789012:role/a/../aiplatform", "has an empty part in its path, or one of dots alone"),
         ("arn:aws:iam::210987654321:role/aiplatform", "is a role of account 210987654321, and spec.accountId is"),
     ] {
         is_refused(&through(arn), "spec.assumeRole.roleArn", telling);
@@ -200,6 +202,7 @@ fn principals_are_roles_and_users_each_named_once() {
         ("arn:aws-cn:iam::123456789012:role/batch", "is in partition aws-cn"),
         ("arn:aws:iam::123456789012:root", "is neither a role nor a user: a whole account is too many"),
         ("arn:aws:iam::123456789012:group/all", "is neither a role nor a user"),
+        ("arn:aws:iam::123456789012:user//mara", "has an empty part in its path, or one of dots alone"),
         (arn, "is named twice"),
     ] {
         is_refused(&principals(json!([arn, second])), "spec.access[0].principalArns[1]", telling);
