@@ -1,14 +1,16 @@
-//! Openings that others made in what is ours: statements in a bucket's policy that let somebody in from beyond the
-//! account, and managed policies attached to a role. They are not ours to remove, and must not go unnoticed.
+//! What others did to what is ours and is not ours to undo: statements in a bucket's policy that let somebody in from
+//! beyond the account, lifecycle rules that take objects away, and managed policies attached to a role. It must not go
+//! unnoticed.
 //!
 //! Source: "How Amazon S3 authorizes a request" and "The meaning of public", Amazon S3 user guide; "AWS JSON policy
 //! elements: Principal", IAM user guide.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::policy;
+use crate::resource::bucket::LifecycleRule;
 
 /// One opening.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +32,21 @@ pub enum Extent {
     Reads,
     /// A role can do more than what is declared.
     Attached,
+    /// Objects expire, or can no longer be read at once.
+    Objects,
     /// An AWS service is let in, for whichever account it acts.
     Service,
+}
+
+impl Extent {
+    /// The reason of the event that tells of it.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Everybody | Self::Changes | Self::Reads | Self::Attached | Self::Service => "OpenedByOthers",
+            Self::Objects => "LifecycleOfOthers",
+        }
+    }
 }
 
 /// The opening that a managed policy makes in a role it was attached to.
@@ -39,6 +54,35 @@ pub enum Extent {
 pub fn attached(role: &str, policy: &str) -> Exposure {
     let message = format!("policy {policy} was attached to role {role} by somebody else and is left alone");
     Exposure { extent: Extent::Attached, message }
+}
+
+/// What an enabled lifecycle rule of others takes away from `bucket`, if anything. Objects in the other storage classes
+/// can be read as before.
+///
+/// Source: "Amazon S3 Glacier storage classes", Amazon S3 user guide.
+#[must_use]
+pub fn of_lifecycle_rule(bucket: &str, id: Option<&str>, rule: &LifecycleRule) -> Option<Exposure> {
+    const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+    let removes_markers_alone = |days: Option<i32>, date: Option<&String>| days.is_none() && date.is_none();
+    let expires = rule.noncurrent_expiration.is_some()
+        || rule.expiration.as_ref().is_some_and(|it| !removes_markers_alone(it.days, it.date.as_ref()));
+    let current = rule.transitions.iter().map(|transition| &transition.storage_class);
+    let noncurrent = rule.noncurrent_transitions.iter().map(|transition| &transition.storage_class);
+    let archives = current.chain(noncurrent).any(|class| ARCHIVES.contains(&class.as_str()));
+    let does = match (expires, archives) {
+        _ if !rule.enabled => return None,
+        (false, false) => return None,
+        (true, false) => "lets objects expire",
+        (false, true) => "archives objects",
+        (true, true) => "archives objects and lets them expire",
+    };
+    let name = id.map_or_else(|| "without an id".into(), |id| format!("{id:?}"));
+    let of = rule.filter.prefix.as_ref().map_or_else(String::new, |prefix| format!(" below {prefix:?}"));
+    let message = format!(
+        "lifecycle rule {name} of somebody else {does}{of} in bucket {bucket}: it is left alone; remove it, or declare what \
+         you want of it"
+    );
+    Some(Exposure { extent: Extent::Objects, message })
 }
 
 /// What a statement of others in the policy of `bucket` opens beyond `account`, if anything.
@@ -107,12 +151,15 @@ fn is_of(principal: &str, account: &str) -> bool {
     principal == account || principal.split(':').nth(4) == Some(account)
 }
 
-/// Keys that bind a statement to the account, when they equal it.
-const ACCOUNT_KEYS: [&str; 4] =
-    ["aws:principalaccount", "aws:sourceaccount", "aws:sourceowner", "s3:dataaccesspointaccount"];
+/// Keys that bind a statement to the account, when they equal it. That of an access point is none: it says whose the
+/// access point is, and nothing about who comes through it.
+const ACCOUNT_KEYS: [&str; 3] = ["aws:principalaccount", "aws:sourceaccount", "aws:sourceowner"];
+
+/// The key whose values are ARNs of principals.
+const PRINCIPAL_KEY: &str = "aws:principalarn";
 
 /// Keys that narrow a statement to somebody. Source: "The meaning of public", Amazon S3 user guide.
-const NARROWING: [&str; 10] = [
+const NARROWING: [&str; 11] = [
     "aws:sourceip",
     "aws:sourcearn",
     "aws:sourcevpc",
@@ -123,37 +170,65 @@ const NARROWING: [&str; 10] = [
     "aws:userid",
     "aws:sourceorgid",
     "s3:dataaccesspointarn",
+    "s3:dataaccesspointaccount",
 ];
 
 /// Whether a condition lets in nobody beyond the account.
 fn is_bound(statement: &Value, account: &str) -> bool {
-    conditions(statement).any(|(operator, key, values)| {
-        is_positive(operator)
-            && ACCOUNT_KEYS.contains(&key.to_ascii_lowercase().as_str())
-            && !values.is_empty()
-            && values.iter().all(|value| value == account)
-    })
+    is_clear(statement)
+        && conditions(statement).any(|(operator, key, values)| {
+            let key = key.to_ascii_lowercase();
+            let binds = |value: &String| {
+                (ACCOUNT_KEYS.contains(&key.as_str()) && value == account)
+                    || (key == PRINCIPAL_KEY && is_principal_of(value, account))
+            };
+            demands_equality(operator) && !values.is_empty() && values.iter().all(binds)
+        })
+}
+
+/// Whether an ARN, or a pattern of ARNs, is of users and roles of the account alone: no wildcard comes before the account.
+fn is_principal_of(arn: &str, account: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    matches!(parts.as_slice(), ["arn", partition, "iam" | "sts", "", of, _]
+        if *of == account && !partition.contains(['*', '?']))
 }
 
 /// Whether a condition narrows who is let in.
 fn is_narrowed(statement: &Value) -> bool {
-    conditions(statement).any(|(operator, key, values)| {
-        let key = key.to_ascii_lowercase();
-        let is_fixed = |value: &String| {
-            if key == "aws:sourceip" { !value.ends_with("/0") } else { !value.contains(['*', '?']) }
-        };
-        let narrows = NARROWING.contains(&key.as_str()) || ACCOUNT_KEYS.contains(&key.as_str());
-        narrows && is_positive(operator) && values.iter().all(is_fixed)
-    })
+    is_clear(statement)
+        && conditions(statement).any(|(operator, key, values)| {
+            let key = key.to_ascii_lowercase();
+            let by_address = key == "aws:sourceip";
+            let is_fixed =
+                |value: &String| if by_address { !value.ends_with("/0") } else { !value.contains(['*', '?']) };
+            let narrows = NARROWING.contains(&key.as_str()) || ACCOUNT_KEYS.contains(&key.as_str());
+            let demands = if by_address { is_address(operator) } else { demands_equality(operator) };
+            narrows && demands && !values.is_empty() && values.iter().all(is_fixed)
+        })
 }
 
-/// Whether an operator demands the value, and is not met where the key is missing.
-fn is_positive(operator: &str) -> bool {
+/// Whether an operator demands one of the values, and is not met where the key is missing.
+///
+/// Source: "IAM JSON policy elements: Condition operators", IAM user guide.
+fn demands_equality(operator: &str) -> bool {
+    const EQUAL: [&str; 5] = ["stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"];
     let operator = operator.to_ascii_lowercase();
-    !operator.contains("not")
-        && !operator.ends_with("ifexists")
-        && operator != "null"
-        && !operator.starts_with("forallvalues:")
+    EQUAL.contains(&operator.strip_prefix("foranyvalue:").unwrap_or(&operator))
+}
+
+fn is_address(operator: &str) -> bool {
+    operator.eq_ignore_ascii_case("IpAddress")
+}
+
+/// Whether no operator and no key of its condition stands there in two spellings, of which nobody says which one AWS goes
+/// by.
+fn is_clear(statement: &Value) -> bool {
+    let Some(operators) = statement.get("Condition").and_then(Value::as_object) else { return true };
+    let is_clear = |fields: &Map<String, Value>| {
+        let names: BTreeSet<String> = fields.keys().map(|name| name.to_ascii_lowercase()).collect();
+        names.len() == fields.len()
+    };
+    is_clear(operators) && operators.values().filter_map(Value::as_object).all(is_clear)
 }
 
 fn conditions(statement: &Value) -> impl Iterator<Item = (&str, &str, Vec<String>)> {
@@ -254,6 +329,71 @@ mod tests {
             json!({"Bool": {"aws:SecureTransport": "true"}}),
         ] {
             assert_eq!(with(open.clone()), Some(Extent::Everybody), "{open}");
+        }
+    }
+
+    #[test]
+    fn only_what_demands_the_account_of_the_principal_binds_a_statement_to_it() {
+        let stranger = json!({"AWS": "arn:aws:iam::666666666666:root"});
+        let with = |condition: Value| extent(&json!({"Principal": stranger, "Condition": condition}));
+        let (own, role) = (ACCOUNT, format!("arn:aws:iam::{ACCOUNT}:role/*"));
+        for bound in [
+            json!({"StringEquals": {"aws:PrincipalAccount": own}}),
+            json!({"StringLike": {"aws:PrincipalAccount": [own]}}),
+            json!({"ForAnyValue:StringEquals": {"aws:PrincipalAccount": own}}),
+            json!({"ArnLike": {"aws:PrincipalArn": role}}),
+            json!({"StringLike": {"aws:PrincipalArn": role}}),
+            json!({"ArnEquals": {"aws:PrincipalArn": format!("arn:aws:iam::{ACCOUNT}:user/mara")}}),
+        ] {
+            assert_eq!(with(bound.clone()), None, "{bound}");
+        }
+        for open in [
+            json!({"NumericGreaterThanEquals": {"aws:PrincipalAccount": own}}),
+            json!({"NumericLessThan": {"aws:PrincipalAccount": own}}),
+            json!({"StringEquals": {"s3:DataAccessPointAccount": own}}),
+            json!({"StringEquals": {"aws:PrincipalAccount": []}}),
+            json!({"StringEquals": {"aws:PrincipalAccount": [own, "666666666666"]}}),
+            json!({"StringLike": {"aws:PrincipalAccount": "12345678901?"}}),
+            json!({"ForAllValues:StringEquals": {"aws:PrincipalAccount": own}}),
+            json!({"ArnLike": {"aws:PrincipalArn": format!("arn:aws:iam::*:role/{ACCOUNT}")}}),
+            json!({"StringLike": {"aws:PrincipalArn": format!("arn:*:iam::{ACCOUNT}:role/x")}}),
+            json!({"ArnNotLike": {"aws:PrincipalArn": role}}),
+            json!({"StringEquals": {"aws:PrincipalAccount": own}, "stringequals": {"aws:PrincipalAccount": "666666666666"}}),
+            json!({"StringEquals": {"aws:PrincipalAccount": own, "AWS:PrincipalAccount": "666666666666"}}),
+        ] {
+            assert_eq!(with(open.clone()), Some(Extent::Changes), "{open}");
+        }
+    }
+
+    #[test]
+    fn a_lifecycle_rule_of_others_matters_if_it_takes_objects_away() {
+        use crate::resource::bucket::{Expiration, Filter, NoncurrentExpiration, Transition};
+        let enabled = || LifecycleRule { enabled: true, ..LifecycleRule::default() };
+        let expiration =
+            |days, marker| Some(Expiration { days, expired_object_delete_marker: marker, ..Expiration::default() });
+        let to = |class: &str| Transition { days: Some(1), date: None, storage_class: class.into() };
+        for (rule, expected) in [
+            (LifecycleRule { expiration: expiration(Some(3), false), ..enabled() }, Some("lets objects expire")),
+            (
+                LifecycleRule { noncurrent_expiration: Some(NoncurrentExpiration::default()), ..enabled() },
+                Some("lets objects expire"),
+            ),
+            (LifecycleRule { transitions: vec![to("DEEP_ARCHIVE")], ..enabled() }, Some("archives objects")),
+            (LifecycleRule { transitions: vec![to("STANDARD_IA"), to("GLACIER_IR")], ..enabled() }, None),
+            (LifecycleRule { expiration: expiration(None, true), ..enabled() }, None),
+            (LifecycleRule { abort_incomplete_multipart_upload_days: Some(1), ..enabled() }, None),
+            (LifecycleRule { expiration: expiration(Some(3), false), ..LifecycleRule::default() }, None),
+        ] {
+            let found = of_lifecycle_rule("b", Some("theirs"), &rule);
+            assert_eq!(found.as_ref().map(|found| found.extent), expected.map(|_| Extent::Objects), "{rule:?}");
+            let message = found.map(|found| found.message).unwrap_or_default();
+            assert!(message.contains(expected.unwrap_or_default()), "{message}");
+        }
+        let filter = Filter { prefix: Some("logs/".into()), ..Filter::default() };
+        let rule = LifecycleRule { filter, expiration: expiration(Some(3), false), ..enabled() };
+        let message = of_lifecycle_rule("b", None, &rule).unwrap().message;
+        for part in ["without an id", "bucket b", "below \"logs/\"", "left alone"] {
+            assert!(message.contains(part), "{part} in {message}");
         }
     }
 

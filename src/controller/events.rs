@@ -137,7 +137,7 @@ fn exposed(previous: Option<&AIPlatformStatus>, step: &Step) -> Vec<Note> {
     let new = step.exposures.iter().filter(|exposure| !said.contains(&exposure.message));
     let note = |exposure: &Exposure| Note {
         warning: true,
-        reason: "OpenedByOthers".into(),
+        reason: exposure.extent.reason().into(),
         action: "Reconcile",
         message: format!("{}: {}", step.key, exposure.message),
         about: Some(about(step.key.kind.name(), &step.key.name)),

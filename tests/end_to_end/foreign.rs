@@ -61,6 +61,51 @@ async fn lifecycle_rules_of_others_survive_every_write() {
 }
 
 #[tokio::test]
+async fn a_lifecycle_rule_of_others_that_takes_objects_away_is_told_and_found() {
+    let world = World::new("expires").await;
+    let wanted = spec(json!([{"name": "a"}]));
+    world.apply("assistant", &wanted).await;
+    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+    let rule = |id: &str, status: ExpirationStatus| {
+        let everything = LifecycleRuleFilter::builder().prefix("").build();
+        let rule = LifecycleRule::builder().id(id).status(status).filter(everything);
+        rule.expiration(LifecycleExpiration::builder().days(1).build()).build().expect("a rule")
+    };
+    let rules = [rule("theirs", ExpirationStatus::Enabled), rule("off", ExpirationStatus::Disabled)];
+    let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules.to_vec())).build().expect("rules");
+    let put = world.aws.s3().put_bucket_lifecycle_configuration().bucket(&bucket).lifecycle_configuration(rules);
+    put.send().await.expect("put");
+
+    world.poke("assistant").await;
+    world
+        .wait("an event", async || {
+            let events = world.events("assistant").await;
+            events.iter().any(|(reason, note)| reason == "LifecycleOfOthers" && note.contains("\"theirs\""))
+        })
+        .await;
+    world.wait_ready("assistant").await;
+
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
+        "metadata": {"name": "assistant", "namespace": world.namespace}, "spec": wanted});
+    let file = file(&object.to_string());
+    let path = file.to_str().expect("a path");
+    let audit = |format: &str| {
+        let arguments = ["audit", "--live", "--s3-path-style", "--cluster-name", CLUSTER, "-o", format, "-f", path];
+        let output = command().args(arguments).envs(environment(world.cluster, &world.aws)).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let found: Value = serde_json::from_slice(&audit("json")).expect("JSON");
+    let findings = found["platforms"][0]["findings"].as_array().expect("findings");
+    let found: Vec<&Value> = findings.iter().filter(|finding| finding["rule"] == "lifecycle-of-others").collect();
+    let [finding] = found.as_slice() else { panic!("{findings:#?}") };
+    assert_eq!(finding["severity"], "warning");
+    assert!(finding["message"].as_str().is_some_and(|message| message.contains("\"theirs\"")), "{finding}");
+    let text = String::from_utf8_lossy(&audit("text")).into_owned();
+    assert!(text.contains("Live: everything declared is as declared"), "{text}");
+}
+
+#[tokio::test]
 async fn a_foreign_rule_that_cannot_be_carried_stops_the_write_and_only_that() {
     let world = World::new("odd-rule").await;
     let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});

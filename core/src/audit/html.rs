@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::findings::{Finding, RULES, Severity};
 use super::text::{counts, live_summary};
-use super::{Audit, Difference, Target};
+use super::{Audit, Difference, Target, live};
 use crate::grants::{Grant, Purpose};
 use crate::printable::{printable, printable_json};
 
@@ -260,17 +260,17 @@ fn live(formatter: &mut fmt::Formatter<'_>, differences: &[Difference]) -> fmt::
 
 /// What was looked for, found or not: an audit without findings is worth what it looked at.
 fn rules(formatter: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
-    let asked_of_aws = overview.is_live;
+    let live = if overview.is_live { live::RULES.as_slice() } else { &[] };
     writeln!(
         formatter,
         "<aside><h2>Rules <small>{} were applied</small></h2><table class=\"rules\">\
          <thead><tr><th>Rule</th><th>Severity</th><th>Why</th><th>Findings</th></tr></thead><tbody>",
-        RULES.len() + usize::from(asked_of_aws)
+        RULES.len() + live.len()
     )?;
-    let attached = "Others attached a policy to a role of the platform, which widens it.";
-    let live = asked_of_aws.then_some(("policy-attached-by-others", Severity::Warning, attached));
     let mut before = "";
-    for (id, severity, about) in RULES.iter().map(|rule| (rule.id, rule.severity, rule.about)).chain(live) {
+    for (id, severity, about) in
+        RULES.iter().map(|rule| (rule.id, rule.severity, rule.about)).chain(live.iter().copied())
+    {
         let count = overview.findings.get(&(id, severity)).copied().unwrap_or_default();
         let anchor = if id == before { String::new() } else { format!(" id=\"{}\"", Anchor(&["rule", id])) };
         before = id;

@@ -59,6 +59,29 @@ fn matters(kind: Kind, change: &Change) -> bool {
     kind != Kind::Bucket || change.field() == bucket::field::POLICY
 }
 
+/// The rules that are applied to what is there, each with its severity and why it is one.
+pub(super) const RULES: [(&str, Severity, &str); 7] = [
+    (
+        "bucket-opened-by-others",
+        Severity::Error,
+        "Others let somebody from beyond the account change a bucket, or let everybody in.",
+    ),
+    ("bucket-opened-by-others", Severity::Warning, "Others let somebody from beyond the account read a bucket."),
+    ("bucket-opened-by-others", Severity::Info, "Others let an AWS service in, for whichever account it acts."),
+    (
+        "grant-refused",
+        Severity::Error,
+        "What is granted in the spec is not the platform's own, or cannot be told to be.",
+    ),
+    ("grant-waits", Severity::Warning, "What is granted in the spec is not there yet."),
+    ("lifecycle-of-others", Severity::Warning, "Others let objects expire or archive them."),
+    (
+        "policy-attached-by-others",
+        Severity::Warning,
+        "Others attached a policy to a role of the platform, which widens it.",
+    ),
+];
+
 /// What others opened in what is ours, about which nothing is done; and what is declared and not granted.
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let exposed = |step| -> Vec<Finding> { step_exposures(step).collect() };
@@ -75,6 +98,7 @@ fn finding(step: &Step, exposure: &Exposure) -> Finding {
         Extent::Reads => ("bucket-opened-by-others", Severity::Warning),
         Extent::Service => ("bucket-opened-by-others", Severity::Info),
         Extent::Attached => ("policy-attached-by-others", Severity::Warning),
+        Extent::Objects => ("lifecycle-of-others", Severity::Warning),
     };
     let message = match exposure.extent {
         Extent::Attached => {

@@ -163,7 +163,7 @@ pub(super) fn counts(audit: &Audit) -> String {
 /// What a comparison came to.
 pub(super) fn live_summary(differences: &[Difference]) -> String {
     match differences.len() {
-        0 => "everything is as declared".into(),
+        0 => "everything declared is as declared".into(),
         1 => "1 difference to what is declared".into(),
         count => format!("{count} differences to what is declared"),
     }

@@ -49,6 +49,16 @@ impl Rules {
             .collect()
     }
 
+    /// The rules of others, as far as they can be told, each with its id.
+    pub(super) fn of_others(&self) -> impl Iterator<Item = (Option<&str>, LifecycleRule)> {
+        self.foreign().map(|rule| {
+            let mut converted = from_sdk(rule);
+            // The old form has its prefix beside the filter.
+            converted.filter.prefix = converted.filter.prefix.or_else(|| old_prefix(rule));
+            (rule.id(), converted)
+        })
+    }
+
     /// Why these rules cannot be written back, if they cannot.
     pub(super) fn held(&self) -> Option<String> {
         if let Some(unknown) = &self.unknown {
@@ -217,6 +227,11 @@ fn from_sdk(rule: &sdk::LifecycleRule) -> LifecycleRule {
     };
     converted.canonicalise();
     converted
+}
+
+#[expect(deprecated, reason = "rules of others may still have it")]
+fn old_prefix(rule: &sdk::LifecycleRule) -> Option<String> {
+    rule.prefix.clone().filter(|prefix| !prefix.is_empty())
 }
 
 fn filter_from_sdk(filter: &LifecycleRuleFilter) -> Filter {

@@ -75,7 +75,9 @@ impl S3 {
             ..bare
         };
         let foreign = policy::statements(&document).into_iter().filter(|statement| our_sid(statement).is_none());
-        let exposures = foreign.filter_map(|it| exposure::of_statement(target.bucket, target.account(), &it)).collect();
+        let opened = foreign.filter_map(|it| exposure::of_statement(target.bucket, target.account(), &it));
+        let taken = rules.of_others().filter_map(|(id, it)| exposure::of_lifecycle_rule(target.bucket, id, &it));
+        let exposures = opened.chain(taken).collect();
         Observed { held, unknown, exposures, ..Observed::present(Resource::Bucket(bucket), owner) }
     }
 
