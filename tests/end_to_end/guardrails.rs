@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::{World, condition, environment, file, spec};
+use crate::support::world::{World, condition, environment, file, resource_names, spec};
 
 /// A spec that asks for what has to be allowed by name.
 fn asking() -> Value {
@@ -47,6 +47,34 @@ async fn a_platform_outside_its_bounds_stalls_before_any_call_and_heals() {
     world.delete("assistant").await;
     world.wait_until_gone("assistant").await;
     assert_eq!(calls(&world), Vec::<String>::new(), "nothing was ever made");
+}
+
+#[tokio::test]
+async fn an_edit_that_is_refused_deletes_no_more_than_what_was_accepted() {
+    let world = World::new("refused-edit").await;
+    let bucket = |policy: &str| json!([{"name": "a", "deletionPolicy": policy}]);
+    world.apply("assistant", &spec(bucket("Retain"))).await;
+    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
+    let s3 = world.aws.s3();
+    let body = aws_sdk_s3::primitives::ByteStream::from_static(b"x");
+    s3.put_object().bucket(&name).key("kept").body(body).send().await.expect("put");
+
+    let mut refused = reaching();
+    refused["storage"]["buckets"] = bucket("DeleteWithContents");
+    world.apply("assistant", &refused).await;
+    world.wait_stalled("assistant", "NotPermitted").await;
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    assert!(s3.head_object().bucket(&name).key("kept").send().await.is_ok(), "kept with what is in it");
+
+    // The names are used again, by a platform that was never permitted.
+    world.apply("assistant", &refused).await;
+    world.wait_stalled("assistant", "NotPermitted").await;
+    let calls = world.aws.calls().len();
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
+    assert!(s3.head_object().bucket(&name).key("kept").send().await.is_ok(), "not its own to delete");
 }
 
 #[tokio::test]

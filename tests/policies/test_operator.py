@@ -245,6 +245,15 @@ def test_where_names_are_known_other_buckets_are_denied(judge, bounded):
     assert len(granted(judge, OPEN, other_buckets())) == len(other_buckets())
 
 
+def test_a_role_goes_to_sagemaker_only_within_the_globs_of_the_guardrails(judge):
+    to_sagemaker = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    passed = [
+        Call("iam:PassRole", f"{IAM}:role/{name}", "to SageMaker", to_sagemaker)
+        for name in ("lab/rank-1", "models/theirs", "admin", "lab/admin", "rank-1")
+    ]
+    assert granted(judge, GUARDED, passed) == [str(call) for call in passed[:2]]
+
+
 def test_what_is_left_open_is_told(operator):
     said = operator.printed.stderr
     assert ("worth the account" in said) == (operator is OPEN)
