@@ -2,11 +2,13 @@
 
 mod allowance;
 mod dispatch;
+mod error;
 mod events;
 mod finalizer;
 mod objects;
 mod queue;
 mod recorder;
+mod unreadable;
 mod visit;
 
 use std::collections::HashMap;
@@ -16,11 +18,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures::FutureExt;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::core::error_boundary::InvalidObject;
+use kube::api::Api;
 use kube::{Client, Resource, ResourceExt};
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::api::AIPlatform;
 use crate::guardrails::Guardrails;
@@ -31,6 +33,8 @@ use crate::provider::Provider;
 use crate::readiness::Readiness;
 use crate::schedule::Periods;
 use crate::session::UserRequest;
+use error::{Attempt, Error};
+use events::Note;
 use objects::Object;
 use queue::Urgency;
 use recorder::Recorder;
@@ -88,26 +92,6 @@ struct Context<P> {
     began: Instant,
 }
 
-/// Why a pass over an object did not end well.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    /// The API server refused something.
-    #[error("{0}")]
-    Kubernetes(#[from] kube::Error),
-    /// A bug of ours, kept away from the other objects.
-    #[error("the pass panicked: {0}")]
-    Panicked(String),
-}
-
-impl Error {
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Kubernetes(_) => "KubernetesError",
-            Self::Panicked(_) => "Panicked",
-        }
-    }
-}
-
 /// How a pass ended, and which object in which version it began with.
 struct Ended {
     visited: Visited,
@@ -151,18 +135,54 @@ async fn attend<P: Provider + 'static>(object: &Object, context: &Context<P>) ->
     let work = async {
         match &object.0 {
             Ok(object) => attend_readable(object, context).await,
-            Err(invalid) => report_unreadable(invalid, context).await,
+            Err(invalid) => unreadable::report(invalid, context).await,
         }
     };
     let result = isolated(work).instrument(span.clone()).await;
     context.metrics.pass_ended(began.elapsed());
-    let visited = result.unwrap_or_else(|error| {
-        context.metrics.failed(error.reason());
-        let _entered = span.enter();
-        error!(reason = error.reason(), "{error}");
-        visit::failed(meta, began, context)
-    });
+    let visited = match result {
+        Ok(visited) => visited,
+        Err(error) => {
+            report(&error, meta, context).instrument(span).await;
+            Visited { obstacle: error.obstacle(), ..visit::failed(meta, began, context) }
+        }
+    };
+    context.readiness.set(&ObjectKey::of(meta).to_string(), visited.obstacle.clone());
     Ended { visited, uid: meta.uid.clone().unwrap_or_default(), version: meta.resource_version.clone() }
+}
+
+/// Tells of a pass that did not end well, where its status cannot: in the log, in metrics and, where somebody has to act,
+/// in an event.
+async fn report<P>(error: &Error, meta: &ObjectMeta, context: &Context<P>) {
+    let reason = error.reason();
+    context.metrics.failed(reason);
+    error!(reason, "{error}");
+    if !error.needs_somebody() {
+        return;
+    }
+    let note = Note {
+        warning: true,
+        reason: reason.to_string(),
+        action: "Reconcile",
+        message: error.to_string(),
+        about: None,
+    };
+    if let Err(error) = context.recorder.publish(note, &reference(meta)).await {
+        warn!(%error, "an event could not be published");
+    }
+}
+
+/// What an event about the object refers to, whether the object can be decoded or not.
+fn reference(meta: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(AIPlatform::api_version(&()).into_owned()),
+        kind: Some(AIPlatform::kind(&()).into_owned()),
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+        ..ObjectReference::default()
+    }
 }
 
 async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &Context<P>) -> Result<Visited, Error> {
@@ -174,7 +194,9 @@ async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &C
             let visited = visit::visit(object, context).await?;
             if visited.finished {
                 info!("nothing is left to delete");
-                finalizer::take_off(&api, visited.object.as_ref().unwrap_or(object)).await?;
+                finalizer::take_off(&api, visited.object.as_ref().unwrap_or(object))
+                    .await
+                    .map_err(Attempt::WriteFinalizer.failed())?;
                 return Ok(Visited::for_good());
             }
             Ok(visited)
@@ -188,7 +210,7 @@ async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &C
                 Some(_) => None,
             };
             let latest = first.as_ref().and_then(|visited| visited.object.as_ref()).unwrap_or(object);
-            let kept = finalizer::put_on(&api, latest).await?;
+            let kept = finalizer::put_on(&api, latest).await.map_err(Attempt::WriteFinalizer.failed())?;
             visit::wrote(&kept, context);
             // An edit that came in between is under our own write, which is no news.
             let is_outdated = UserRequest::of(&kept) != UserRequest::of(latest);
@@ -205,34 +227,6 @@ async fn isolated<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, 
         let told = told.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         Err(Error::Panicked(told.unwrap_or_else(|| "without a message".into())))
     })
-}
-
-/// An object that an older or newer definition let in: its status says so, and the others go on.
-async fn report_unreadable<P>(invalid: &InvalidObject, context: &Context<P>) -> Result<Visited, Error> {
-    let ObjectMeta { name, namespace, generation, .. } = &invalid.metadata;
-    let (name, namespace) = (name.clone().unwrap_or_default(), namespace.clone().unwrap_or_default());
-    let message = format!("the object does not fit this version of aiplatform: {}", invalid.error);
-    error!(reason = "InvalidSpec", "{message}");
-    context.metrics.failed("InvalidSpec");
-    let resource = kube::api::ApiResource::erase::<AIPlatform>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let before = api.get(&name).await?;
-    let known = before.data.pointer("/status/conditions/0/message").and_then(|known| known.as_str());
-    if known == Some(message.as_str()) {
-        return Ok(Visited::for_good());
-    }
-    let now = visit::now();
-    let condition = |kind: &str, status: &str| {
-        serde_json::json!({"type": kind, "status": status, "reason": "InvalidSpec", "message": message,
-            "observedGeneration": generation, "lastTransitionTime": now.to_string()})
-    };
-    let patch = serde_json::json!({
-        "apiVersion": resource.api_version, "kind": resource.kind,
-        "status": {"observedGeneration": generation, "phase": "Stalled",
-            "conditions": [condition("Ready", "False"), condition("Stalled", "True")]},
-    });
-    api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)).await?;
-    Ok(Visited::for_good())
 }
 
 #[cfg(test)]

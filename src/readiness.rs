@@ -30,7 +30,7 @@ pub struct Readiness(Mutex<Found>);
 
 #[derive(Debug)]
 struct Found {
-    obstacles: BTreeMap<&'static str, String>,
+    obstacles: BTreeMap<String, String>,
     /// When the cluster and AWS were asked last.
     at: Instant,
 }
@@ -38,14 +38,14 @@ struct Found {
 impl Default for Readiness {
     fn default() -> Self {
         let unknown = || "not asked yet".to_string();
-        let obstacles = BTreeMap::from([("cluster", unknown()), ("AWS", unknown())]);
+        let obstacles = BTreeMap::from([("cluster".into(), unknown()), ("AWS".into(), unknown())]);
         Self(Mutex::new(Found { obstacles, at: Instant::now() }))
     }
 }
 
 impl Readiness {
     /// Sets or clears what stands in the way of one part.
-    pub fn set(&self, part: &'static str, obstacle: Option<String>) {
+    pub fn set(&self, part: &str, obstacle: Option<String>) {
         let obstacles = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).obstacles;
         let before = obstacles.get(part).cloned();
         match &obstacle {
@@ -54,7 +54,7 @@ impl Readiness {
             _ => {}
         }
         match obstacle {
-            Some(obstacle) => obstacles.insert(part, obstacle),
+            Some(obstacle) => obstacles.insert(part.into(), obstacle),
             None => obstacles.remove(part),
         };
     }

@@ -31,8 +31,8 @@ pub struct Surroundings<'a> {
     pub cluster: &'a str,
     /// What the object may ask for.
     pub guardrails: &'a Guardrails,
-    /// The labels of the object's namespace, where the guardrails need them.
-    pub labels: Option<&'a Labels>,
+    /// The labels of the object's namespace, where the guardrails need them; or why they cannot be read.
+    pub labels: Result<Option<&'a Labels>, &'a Error>,
 }
 
 /// What came of a pass.
@@ -108,6 +108,9 @@ pub enum Obstacle {
     /// AWS does not say whose the credentials are.
     #[error("{0}")]
     Account(#[from] Error),
+    /// The object's namespace cannot be read, so that nobody knows which guardrails hold for it.
+    #[error("{0}; which of the operator's guardrails hold here follows from the labels of the namespace")]
+    Namespace(Error),
     /// The plan leaves something out.
     #[error(
         "the plan is incomplete and nothing was changed: {}; this is a fault of the operator: report it, and go on with \
@@ -125,7 +128,7 @@ impl Obstacle {
             Self::Invalid(_) => "InvalidSpec",
             Self::NotPermitted(_) => "NotPermitted",
             Self::AccountMismatch { .. } => "AccountMismatch",
-            Self::Account(error) => error.reason(),
+            Self::Account(error) | Self::Namespace(error) => error.reason(),
             Self::Incomplete(_) => "IncompletePlan",
         }
     }
@@ -133,7 +136,9 @@ impl Obstacle {
     fn verdict(&self) -> Verdict<'_> {
         match self {
             Self::Invalid(problems) => Verdict::Invalid(problems),
-            Self::Account(error) if !error.needs_somebody() => Verdict::Retrying(error.to_string()),
+            Self::Account(error) | Self::Namespace(error) if !error.needs_somebody() => {
+                Verdict::Retrying(self.to_string())
+            }
             _ => Verdict::Stalled(self.reason(), self.to_string()),
         }
     }
@@ -284,16 +289,17 @@ impl Aim {
         surroundings: Surroundings<'_>,
     ) -> Result<Self, Obstacle> {
         let Surroundings { cluster, guardrails, labels } = surroundings;
+        let labels = || labels.map_err(|error| Obstacle::Namespace(error.clone()));
         let deleting = object.metadata.deletion_timestamp.is_some();
         let spec = &object.spec;
         let namespace = object.namespace().unwrap_or_else(|| "default".into());
         let name = object.name_any();
         let accepted = checked
             .map_err(Obstacle::Invalid)
-            .and_then(|platform| guardrails.apply(platform, labels).map_err(Obstacle::NotPermitted));
+            .and_then(|platform| guardrails.apply(platform, labels()?).map_err(Obstacle::NotPermitted));
         let accepted = accepted.map(|platform| desire(&platform, cluster));
-        if deleting {
-            guardrails.permit_role(&namespace, labels, spec.assume_role.as_ref()).map_err(Obstacle::NotPermitted)?;
+        if deleting && let Some(role) = &spec.assume_role {
+            guardrails.permit_role(&namespace, labels()?, Some(role)).map_err(Obstacle::NotPermitted)?;
         }
         let accepted_end = accepted.as_ref().ok().map(|_| end_of(spec));
         let (desired, intent) = match accepted {
@@ -302,7 +308,7 @@ impl Aim {
                 (desired, intent)
             }
             Ok(desired) => {
-                let artifacts = guardrails.artifacts(&namespace, labels);
+                let artifacts = guardrails.artifacts(&namespace, labels()?);
                 (desired, Intent { artifacts, ..Intent::keep(spec.management_policy) })
             }
             // What was made of an accepted spec can go all the same: the status knows it, and says how with its tags.

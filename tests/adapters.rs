@@ -114,7 +114,7 @@ impl Run {
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { cluster: "tests", guardrails: &self.guardrails, labels: None }
+        Surroundings { cluster: "tests", guardrails: &self.guardrails, labels: Ok(None) }
     }
 
     /// One pass that looks at everything, whose status is kept.

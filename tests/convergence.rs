@@ -77,7 +77,7 @@ impl Run {
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { cluster: CLUSTER, guardrails: &self.guardrails, labels: None }
+        Surroundings { cluster: CLUSTER, guardrails: &self.guardrails, labels: Ok(None) }
     }
 
     fn of(scenario: &Scenario) -> Self {

@@ -128,10 +128,18 @@ impl Error {
         matches!(self.class, Class::Denied | Class::Invalid | Class::Quota | Class::NotOwned | Class::Bug)
     }
 
+    /// Whether AWS said so: its actions have the service in front, and those of Kubernetes are a verb and a resource.
+    fn is_of_aws(&self) -> bool {
+        self.action.contains(':')
+    }
+
     fn describe(&self) -> String {
         let Self { action, subject, code, message, .. } = self;
         let said = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
         match self.class {
+            Class::Denied if !self.is_of_aws() => format!(
+                "the API server denies {action} on {subject} ({said}): allow it for the operator, as manifests/rbac.yaml does"
+            ),
             Class::Denied => format!("AWS denies {action} on {subject} ({said}): allow that action for the operator"),
             Class::Throttled => format!("AWS throttles {action} on {subject} ({said}): tried again more slowly"),
             Class::Bug => format!("{action} on {subject}: a bug of aiplatform, please report it ({said})"),

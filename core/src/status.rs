@@ -5,6 +5,7 @@ mod conditions;
 mod facts;
 mod models;
 mod removals;
+pub mod undecodable;
 mod unknown_kinds;
 
 use std::collections::BTreeMap;

@@ -44,7 +44,7 @@ impl Live {
             return Ok(None);
         }
         let found = namespace_labels(&self.client, &namespace(&manifest.object)).await;
-        found.map(Some).map_err(|error| Error::Cluster(cluster_obstacle(&error)))
+        found.map(Some).map_err(|error| Error::Cluster(error.to_string()))
     }
 
     /// What would be done for an object, or what stands in the way.
@@ -54,7 +54,7 @@ impl Live {
         labels: Option<&Labels>,
     ) -> Result<Result<Plan, Obstacle>, Error> {
         let object = self.with_live_status(manifest).await?;
-        let surroundings = Surroundings { cluster: &self.cluster, guardrails: &self.guardrails, labels };
+        let surroundings = Surroundings { cluster: &self.cluster, guardrails: &self.guardrails, labels: Ok(labels) };
         Ok(look(&self.provider, &object, surroundings).await)
     }
 

@@ -27,9 +27,6 @@ const MOST: usize = 1024;
 /// says otherwise.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// What stands in the way of watching, in `/readyz`.
-const PART: &str = "watch";
-
 type Watches = SelectAll<BoxStream<'static, (usize, Result<Event<Object>, WatchError>)>>;
 
 /// Takes passes until the operator ends, and then lets those in hand end. Whether they did.
@@ -66,6 +63,14 @@ fn watches<P>(context: &Context<P>) -> Watches {
         events.map(move |event| (index, event)).boxed()
     };
     stream::select_all(apis.into_iter().enumerate().map(watch))
+}
+
+/// Whether an event shows that the API server lists or watches for us. `Init` comes before the first request.
+fn shows_success<K>(event: &Event<K>) -> bool {
+    match event {
+        Event::Init | Event::InitApply(_) => false,
+        Event::InitDone | Event::Apply(_) | Event::Delete(_) => true,
+    }
 }
 
 struct Dispatcher<P> {
@@ -122,11 +127,13 @@ impl<P: Provider + 'static> Dispatcher<P> {
     fn hear(&mut self, watch: usize, event: Result<Event<Object>, WatchError>) {
         let event = match event {
             Ok(event) => {
-                self.context.readiness.set(PART, None);
+                if shows_success(&event) {
+                    self.context.readiness.set(&self.part(watch), None);
+                }
                 event
             }
             Err(WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error)) => {
-                self.context.readiness.set(PART, Some(cluster_obstacle(&error)));
+                self.context.readiness.set(&self.part(watch), Some(cluster_obstacle(&error)));
                 return;
             }
             // It starts over by itself.
@@ -138,9 +145,18 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 for (key, uid) in gone {
                     self.queue.forget(&key);
                     visit::forget(&uid, &self.context);
+                    self.context.readiness.set(&key.to_string(), None);
                 }
             }
             News::Nothing => {}
+        }
+    }
+
+    /// What a watch is called in `/readyz`: what stands in the way of one does not go away because another one works.
+    fn part(&self, watch: usize) -> String {
+        match self.context.settings.namespaces.get(watch) {
+            Some(namespace) => format!("watch of {namespace}"),
+            None => "watch".into(),
         }
     }
 
@@ -170,6 +186,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         else {
             // It is gone, or another one has its name, which has been told of by itself.
             visit::forget(&uid, &self.context);
+            self.context.readiness.set(&key.to_string(), None);
             self.consider(key);
             return;
         };
@@ -204,6 +221,15 @@ impl<P: Provider + 'static> Dispatcher<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watch_that_has_only_begun_is_no_success() {
+        assert!(!shows_success(&Event::<()>::Init));
+        assert!(!shows_success(&Event::InitApply(())));
+        for event in [Event::InitDone, Event::Apply(()), Event::Delete(())] {
+            assert!(shows_success(&event));
+        }
+    }
 
     #[test]
     fn hundreds_of_objects_that_hang_leave_room_for_what_comes_after_them() {

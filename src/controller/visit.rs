@@ -14,8 +14,9 @@ use super::allowance::{self, Allowance};
 use super::events::{self, Note};
 use super::objects::is_later;
 use super::queue::Urgency;
-use super::{Context, Error, FIELD_MANAGER};
+use super::{Attempt, Context, Error, FIELD_MANAGER};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
+use crate::failure::{self, Class};
 use crate::guardrails::Labels;
 use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
@@ -56,12 +57,14 @@ pub(super) struct Visited {
     pub(super) urgency: Urgency,
     /// The object as the visit left it, where it wrote to it.
     pub(super) object: Option<AIPlatform>,
+    /// What stands in the way of work on it that only the operator's own rights can mend.
+    pub(super) obstacle: Option<String>,
 }
 
 impl Visited {
     /// There is nothing more to do until the object changes.
     pub(super) fn for_good() -> Self {
-        Self { finished: false, wait: None, urgency: Urgency::Resync, object: None }
+        Self { finished: false, wait: None, urgency: Urgency::Resync, object: None, obstacle: None }
     }
 
     /// There is more to do at once.
@@ -98,9 +101,21 @@ pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &
     if let Some(wait) = postponed(object, context) {
         return Ok(postpone(object, wait, context).await);
     }
-    let labels = labels(object, context).await?;
+    let labels = labels(object, context).await;
+    let denied = labels.as_ref().err().filter(|error| error.class == Class::Denied);
+    let obstacle = denied.map(ToString::to_string);
+    let visited = take_passes(object, labels, began, context).await?;
+    Ok(Visited { obstacle, ..visited })
+}
+
+async fn take_passes<P: Provider + 'static>(
+    object: &AIPlatform,
+    labels: Result<Option<Labels>, failure::Error>,
+    began: Instant,
+    context: &Context<P>,
+) -> Result<Visited, Error> {
     let (cluster, guardrails) = (context.settings.cluster.as_str(), &context.settings.guardrails);
-    let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref() };
+    let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref().map(Option::as_ref) };
     let mut object = object.clone();
     let mut acted = Progress::None;
     for _ in 0..PASSES_AT_ONCE {
@@ -253,16 +268,21 @@ fn settle<P>(object: AIPlatform, next: Next, began: Instant, acted: Progress, co
         Next::Retry => Urgency::Retry,
         Next::Resync | Next::Slow | Next::Never => Urgency::Resync,
     };
-    Visited { finished: false, wait, urgency, object: Some(object) }
+    Visited { wait, urgency, object: Some(object), ..Visited::for_good() }
 }
 
 /// The labels of the object's namespace, read only where the guardrails ask for them.
-async fn labels<P>(object: &AIPlatform, context: &Context<P>) -> Result<Option<Labels>, Error> {
+async fn labels<P>(object: &AIPlatform, context: &Context<P>) -> Result<Option<Labels>, failure::Error> {
     if !context.settings.guardrails.need_labels() {
         return Ok(None);
     }
     let namespace = object.namespace().unwrap_or_default();
-    Ok(Some(namespace_labels(&context.client, &namespace).await?))
+    let read = namespace_labels(&context.client, &namespace).await;
+    if let Err(error) = &read {
+        context.metrics.failed(error.reason());
+        warn!(reason = error.reason(), "the labels of the namespace could not be read: {error}");
+    }
+    read.map(Some)
 }
 
 async fn write_status<P>(
@@ -279,7 +299,10 @@ async fn write_status<P>(
         "status": status,
     });
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let written = api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch)).await?;
+    let written = api
+        .patch_status(&object.name_any(), &parameters, &Patch::Apply(patch))
+        .await
+        .map_err(Attempt::WriteStatus.failed())?;
     context.metrics.status_written();
     Ok(written)
 }

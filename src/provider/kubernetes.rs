@@ -39,8 +39,11 @@ impl Kubernetes {
     /// What the API server says.
     pub async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
         let (namespace, name) = split(&request.key.name);
-        let found =
-            self.api(namespace).get_opt(name).await.map_err(|error| failed("get", &request.key.name, &error))?;
+        let found = self
+            .api(namespace)
+            .get_opt(name)
+            .await
+            .map_err(|error| account_failed("get", &request.key.name, &error))?;
         let Some(found) = found else { return Ok(Observed::absent()) };
         let annotation = |key: &str| found.annotations().get(key).cloned();
         let bound = annotation(ROLE_ANNOTATION);
@@ -98,7 +101,7 @@ impl Kubernetes {
             match self.api(namespace).delete(name, &parameters).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 other => {
-                    other.map_err(|error| failed("delete", &step.key.name, &error))?;
+                    other.map_err(|error| account_failed("delete", &step.key.name, &error))?;
                 }
             }
         } else {
@@ -109,7 +112,7 @@ impl Kubernetes {
 
     async fn find(&self, step: &Step) -> Result<Option<CoreServiceAccount>, Error> {
         let (namespace, name) = split(&step.key.name);
-        self.api(namespace).get_opt(name).await.map_err(|error| failed("get", &step.key.name, &error))
+        self.api(namespace).get_opt(name).await.map_err(|error| account_failed("get", &step.key.name, &error))
     }
 
     async fn set(&self, step: &Step, annotations: Value) -> Result<(), Error> {
@@ -119,7 +122,7 @@ impl Kubernetes {
         self.api(namespace)
             .patch(name, &parameters, &Patch::Apply(object))
             .await
-            .map_err(|error| failed("patch", &step.key.name, &error))?;
+            .map_err(|error| account_failed("patch", &step.key.name, &error))?;
         Ok(())
     }
 
@@ -137,9 +140,10 @@ fn was_created(found: &CoreServiceAccount) -> bool {
 ///
 /// # Errors
 /// What the API server says.
-pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels, kube::Error> {
+pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels, Error> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let found = namespaces.get_opt(namespace).await?;
+    let found = namespaces.get_opt(namespace).await;
+    let found = found.map_err(|error| failed("get namespaces", &format!("Namespace {namespace}"), &error))?;
     Ok(found.and_then(|namespace| namespace.metadata.labels).unwrap_or_default())
 }
 
@@ -147,7 +151,12 @@ fn split(key: &str) -> (&str, &str) {
     key.split_once('/').unwrap_or(("default", key))
 }
 
-fn failed(verb: &str, name: &str, error: &kube::Error) -> Error {
+fn account_failed(verb: &str, name: &str, error: &kube::Error) -> Error {
+    failed(&format!("{verb} serviceaccounts"), &format!("ServiceAccount {name}"), error)
+}
+
+/// `action` is the verb and the resource, as a role of RBAC names them.
+fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
     let (class, code, message) = match error {
         // Somebody was faster: the next look tells.
         kube::Error::Api(status) if ["Conflict", "AlreadyExists"].contains(&status.reason.as_str()) => {
@@ -156,5 +165,5 @@ fn failed(verb: &str, name: &str, error: &kube::Error) -> Error {
         kube::Error::Api(status) => (Class::of_status(status.code), status.reason.clone(), status.message.clone()),
         other => (Class::Transient, UNREACHABLE.into(), other.to_string()),
     };
-    Error { class, action: format!("{verb} serviceaccounts"), subject: format!("ServiceAccount {name}"), code, message }
+    Error { class, action: action.into(), subject: subject.into(), code, message }
 }

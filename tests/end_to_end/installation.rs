@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::operator::{Operator, command};
 use crate::support::proxy::Proxy;
-use crate::support::world::{World, environment, spec};
+use crate::support::world::{World, environment, file, spec};
 
 /// The environment of an operator with another kubeconfig than the one of the tests.
 fn with_kubeconfig(world: &World, kubeconfig: &str) -> Vec<(&'static str, String)> {
@@ -18,11 +18,18 @@ fn with_kubeconfig(world: &World, kubeconfig: &str) -> Vec<(&'static str, String
 
 /// A world whose operator has the rights of `manifests/rbac-namespaced.yaml` in its namespace, and no others.
 async fn namespaced(name: &str) -> (World, Vec<(&'static str, String)>) {
+    namespaced_without(name, "").await
+}
+
+/// The same, without one of the rules of the manifest.
+async fn namespaced_without(name: &str, rule: &str) -> (World, Vec<(&'static str, String)>) {
     let mut world = World::new(name).await;
     world.operator.kill();
     let user = format!("operator-of-{}", world.namespace);
     let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/rbac-namespaced.yaml"));
     let manifest = manifest.expect("the manifest").replace("team-a", &world.namespace);
+    assert!(manifest.contains(rule), "no {rule} in {manifest}");
+    let manifest = if rule.is_empty() { manifest } else { manifest.replacen(rule, "", 1) };
     world.cluster.kubectl(&["apply", "-f", "-"], &manifest).expect("the manifest is taken");
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
@@ -65,6 +72,115 @@ async fn one_namespace_needs_no_right_outside_of_it() {
     assert!(answer.is_err_and(|told| !told.contains("yes")), "it may not delete service accounts elsewhere");
 }
 
+const NAMESPACES: &str = "- apiGroups: [\"\"]\n  resources: [namespaces]\n  verbs: [get]\n";
+const STATUS: &str = "- apiGroups: [aiplatform.dev]\n  resources: [aiplatforms/status]\n  verbs: [patch]\n";
+
+/// Waits until the operator says in `/readyz` and in its log that it lacks a right for an object.
+async fn wait_obstacle(world: &World, right: &str) {
+    let part = format!("{}/assistant:", world.namespace);
+    let told = async || {
+        let (status, text) = world.operator.page("/readyz");
+        status == 503 && text.lines().any(|line| line.contains(&part) && line.contains(right))
+    };
+    world.wait("an obstacle", told).await;
+    assert!(world.operator.log().contains(right), "{}", world.operator.log());
+}
+
+#[tokio::test]
+async fn labels_that_may_not_be_read_stall_the_object_and_show_in_readiness() {
+    let (mut world, environment) = namespaced_without("unlabelled", NAMESPACES).await;
+    let guardrails = file("rules: [{namespaces: {labels: {tier: prod}}}, {regions: [eu-west-1]}]");
+    let path = guardrails.to_str().expect("a path");
+    let plain = ["--namespace", &world.namespace, "--cluster-name", "tests"];
+    let guarded = [&plain[..], &["--guardrails", path]].concat();
+
+    world.operator = Operator::start(&plain, &environment);
+    let mut wanted = with_service_account();
+    world.apply("settled", &wanted).await;
+    world.wait_ready("settled").await;
+    world.operator.kill();
+    world.operator = Operator::start(&guarded, &environment);
+    world.apply("assistant", &wanted).await;
+    wanted["tags"] = json!({"a": "b"});
+    world.apply("settled", &wanted).await;
+    for name in ["assistant", "settled"] {
+        let told = world.wait_stalled(name, "AccessDenied").await;
+        for part in ["the API server denies get namespaces", "forbidden", "manifests/rbac.yaml", "guardrails"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    wait_obstacle(&world, "get namespaces").await;
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    let is_told = |text: &str| text.contains(&format!("{}/assistant:", world.namespace));
+    world.wait("forgotten", async || !is_told(&world.operator.page("/readyz").1)).await;
+    world.delete("settled").await;
+    // What was permitted once can go, whatever the guardrails say now.
+    world.wait_until_gone("settled").await;
+    world.wait("ready", async || world.operator.page("/readyz").0 == 200).await;
+}
+
+#[tokio::test]
+async fn a_status_that_may_not_be_written_is_told_where_it_can_be() {
+    let (mut world, environment) = namespaced_without("speechless", STATUS).await;
+    let arguments = ["--namespace", &world.namespace, "--cluster-name", "tests"];
+    world.operator = Operator::start(&arguments, &environment);
+    world.apply("assistant", &with_service_account()).await;
+    wait_obstacle(&world, "patch aiplatforms/status").await;
+    let told = async || world.events("assistant").await.iter().any(|(reason, _)| reason == "AccessDenied");
+    world.wait("an event", told).await;
+    assert_eq!(world.aws.operations().iter().filter(|name| *name == "CreateBucket").count(), 0);
+}
+
+#[tokio::test]
+async fn a_status_that_the_api_server_rejects_is_told_where_it_can_be() {
+    let world = World::new("rejected").await;
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": world.namespace},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{"apiGroups": ["aiplatform.dev"], "apiVersions": ["*"],
+                "operations": ["UPDATE"], "resources": ["aiplatforms/status"]}]},
+            "validations": [{"expression": "false", "message": "no status today", "reason": "Invalid"}],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": world.namespace},
+        "spec": {"policyName": world.namespace, "validationActions": ["Deny"], "matchResources": {"namespaceSelector":
+            {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}}},
+    });
+    for object in [policy, binding] {
+        world.cluster.kubectl(&["apply", "-f", "-"], &object.to_string()).expect("it is taken");
+    }
+    // A policy holds a moment after it was made.
+    let holds = async || {
+        let probe =
+            format!("probe-{:?}", Instant::now()).to_lowercase().replace(|sign: char| !sign.is_alphanumeric(), "-");
+        let name = probe.trim_matches('-').to_string();
+        world
+            .apply(
+                &name,
+                &json!({"suspend": true, "region": "eu-west-1", "accountId": "123456789012",
+            "ownership": {"team": "a", "contact": "b", "environment": "c"}}),
+            )
+            .await;
+        let told = async || !world.events(&name).await.is_empty();
+        let written = async || world.api().get(&name).await.expect("it").status.is_some();
+        world.wait("an answer", async || told().await || written().await).await;
+        !written().await
+    };
+    world.wait("the policy holds", holds).await;
+    world.apply("assistant", &with_service_account()).await;
+    let told = async || {
+        let events = world.events("assistant").await;
+        events.iter().any(|(reason, note)| reason == "StatusRejected" && note.contains("no status today"))
+    };
+    world.wait("an event", told).await;
+    assert!(world.operator.metric("aiplatform_errors_total{reason=\"StatusRejected\"}") > 0);
+    assert_eq!(world.aws.operations().iter().filter(|name| *name == "CreateBucket").count(), 0);
+}
+
 #[tokio::test]
 async fn a_cluster_that_may_not_be_asked_for_its_name_is_an_obstacle_with_a_way_out() {
     let (mut world, environment) = namespaced("unnamed").await;
@@ -85,6 +201,27 @@ async fn objects_that_may_not_be_watched_are_an_obstacle() {
         status == 503 && text.contains("watch:") && text.contains("forbidden")
     };
     world.wait("told", told).await;
+    // It stays told while the watch begins again and again: a success is only what the API server has answered.
+    let began = Instant::now();
+    while began.elapsed() < std::time::Duration::from_secs(5) {
+        assert_eq!(world.operator.page("/readyz").0, 503);
+        tokio::time::sleep(crate::support::PERIOD).await;
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_that_may_not_be_watched_is_not_hidden_by_one_that_may() {
+    let (mut world, environment) = namespaced("half-watched").await;
+    let arguments = ["--namespace", &world.namespace, "--namespace", "default", "--cluster-name", "tests"];
+    world.operator = Operator::start(&arguments, &environment);
+    let told = async || {
+        let (status, text) = world.operator.page("/readyz");
+        status == 503 && text.contains("watch of default:") && text.contains("forbidden")
+    };
+    world.wait("told", told).await;
+    world.apply("assistant", &with_service_account()).await;
+    world.wait_ready("assistant").await;
+    assert!(told().await, "what the other watch hears changes nothing: {}", world.operator.page("/readyz").1);
 }
 
 #[tokio::test]

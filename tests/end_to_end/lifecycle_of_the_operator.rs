@@ -2,9 +2,9 @@
 
 use aiplatform::api::AIPlatform;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Api, CustomResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::cluster::Cluster;
 use crate::support::operator::Operator;
@@ -99,31 +99,115 @@ async fn readyz_says_what_is_away() {
         .await;
 }
 
+/// A control plane whose definition lets anything in, with an operator.
+struct Loose {
+    namespace: String,
+    api: Api<DynamicObject>,
+    aws: Simulator,
+    operator: Operator,
+    _cluster: Cluster,
+}
+
+impl Loose {
+    async fn new(name: &str) -> Self {
+        let cluster = Cluster::start();
+        let client = cluster.client().await;
+        cluster.install(&client).await;
+        loosen_definition(&client).await;
+        let namespace = cluster.namespace(&client, name).await;
+        let aws = Simulator::start();
+        let resource = kube::api::ApiResource::erase::<AIPlatform>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+        let arguments = ["--namespace", &namespace, "--cluster-name", "tests"];
+        let operator = Operator::start(&arguments, &environment(&cluster, &aws));
+        Self { namespace, api, aws, operator, _cluster: cluster }
+    }
+
+    async fn apply(&self, name: &str, spec: &Value) {
+        let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": name}, "spec": spec});
+        self.api.patch(name, &PatchParams::apply("tests"), &Patch::Apply(object)).await.expect("applied");
+    }
+
+    /// Waits until the status of the current generation is as asked.
+    async fn wait_for(&self, name: &str, asked: impl Fn(&Value) -> bool) -> Value {
+        let began = std::time::Instant::now();
+        loop {
+            let object = self.api.get(name).await.expect("it");
+            let status = object.data.get("status").cloned().unwrap_or_default();
+            if status["observedGeneration"].as_i64() == object.metadata.generation && asked(&status) {
+                return status;
+            }
+            assert!(began.elapsed() < crate::support::DEADLINE, "{status:#}\n{}", self.operator.log());
+            tokio::time::sleep(crate::support::PERIOD).await;
+        }
+    }
+
+    async fn wait_ready(&self, name: &str) -> Value {
+        self.wait_for(name, |status| status["phase"] == "Ready").await
+    }
+
+    async fn wait_unreadable(&self, name: &str) -> Value {
+        self.wait_for(name, |status| status["conditions"][0]["reason"] == "InvalidSpec").await
+    }
+
+    async fn buckets(&self) -> Vec<String> {
+        let found = self.aws.s3().list_buckets().prefix(&self.namespace).send().await.expect("a list");
+        found.buckets().iter().filter_map(|bucket| bucket.name().map(ToString::to_string)).collect()
+    }
+}
+
 #[tokio::test]
 async fn an_object_that_does_not_fit_stops_nobody_else() {
-    let cluster = Cluster::start();
-    let client = cluster.client().await;
-    cluster.install(&client).await;
-    loosen_definition(&client).await;
-    let namespace = cluster.namespace(&client, "unfit").await;
-    let aws = Simulator::start();
-    let resource = kube::api::ApiResource::erase::<AIPlatform>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
-    let apply = async |name: &str, spec: serde_json::Value| {
-        let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": name}, "spec": spec});
-        api.patch(name, &PatchParams::apply("tests"), &Patch::Apply(object)).await.expect("applied");
-    };
-    let operator =
-        Operator::start(&["--namespace", &namespace, "--cluster-name", "tests"], &environment(&cluster, &aws));
-    apply("bad", json!({"region": 5})).await;
-    apply("good", two_buckets()).await;
+    let world = Loose::new("unfit").await;
+    world.apply("bad", &json!({"region": 5})).await;
+    world.apply("good", &two_buckets()).await;
+    world.wait_ready("good").await;
+    let status = world.wait_unreadable("bad").await;
+    let told = status["conditions"][0]["message"].as_str().expect("a message");
+    assert!(told.contains("does not fit") && told.contains("correct the object"), "{told}");
+}
+
+#[tokio::test]
+async fn what_was_made_is_known_after_a_spec_that_could_not_be_decoded() {
+    let world = Loose::new("undecodable").await;
+    let bucket = |name: &str| json!({"name": name, "deletionPolicy": "DeleteWithContents"});
+    let mut wanted = spec(json!([bucket("b1"), bucket("b2")]));
+    wanted["managementPolicy"] = json!("Full");
+    world.apply("assistant", &wanted).await;
+    let before = world.wait_ready("assistant").await;
+    assert_eq!(world.buckets().await.len(), 2);
+
+    wanted["storage"]["buckets"] = json!([bucket("b1")]);
+    wanted["managementPolicy"] = json!("Future");
+    world.apply("assistant", &wanted).await;
+    let unreadable = world.wait_unreadable("assistant").await;
+    for field in ["resources", "accountCheck", "ready", "writtenBy"] {
+        assert!(!before[field].is_null(), "{field}: {before:#}");
+        assert_eq!(unreadable[field], before[field], "{field}");
+    }
+
+    wanted["managementPolicy"] = json!("Full");
+    world.apply("assistant", &wanted).await;
+    world.wait_ready("assistant").await;
+    let left = world.buckets().await;
+    assert!(left.len() == 1 && left[0].contains("-b1-"), "{left:?}");
+
+    // On its way out it is held while it cannot be decoded, and goes as soon as it can.
+    wanted["managementPolicy"] = json!("Future");
+    world.apply("assistant", &wanted).await;
+    world.wait_unreadable("assistant").await;
+    world.api.delete("assistant", &DeleteParams::default()).await.expect("deleted");
+    let leaving = |status: &Value| status["phase"] == "Deleting" && status["conditions"][0]["reason"] == "InvalidSpec";
+    world.wait_for("assistant", leaving).await;
+    assert_eq!(world.buckets().await, left);
+    wanted["managementPolicy"] = json!("Full");
+    world.apply("assistant", &wanted).await;
     let began = std::time::Instant::now();
-    let read = async |name: &str, pointer: &str| api.get(name).await.expect("it").data.pointer(pointer).cloned();
-    while read("good", "/status/phase").await != Some(json!("Ready")) || read("bad", "/status/phase").await.is_none() {
-        assert!(began.elapsed() < crate::support::DEADLINE, "{}", operator.log());
+    while world.api.get_opt("assistant").await.expect("an answer").is_some() {
+        assert!(began.elapsed() < crate::support::DEADLINE, "{}", world.operator.log());
         tokio::time::sleep(crate::support::PERIOD).await;
     }
-    assert_eq!(read("bad", "/status/conditions/0/reason").await, Some(json!("InvalidSpec")));
+    assert_eq!(world.buckets().await, Vec::<String>::new());
 }
 
 /// A definition from another time, which lets anything in.
