@@ -35,7 +35,7 @@ const BAD_INPUT: u8 = 2;
 /// Turns one `AIPlatform` object into a production AI platform on AWS, and keeps it so.
 #[derive(Parser, Debug)]
 #[command(name = "aiplatform", version, max_term_width = 100)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -63,7 +63,7 @@ pub struct RunArguments {
     #[arg(long = "namespace", value_name = "NAME", env = "AIPLATFORM_NAMESPACE", value_delimiter = ',', value_parser = namespace)]
     namespaces: Vec<String>,
     /// Watch only objects with these labels
-    #[arg(long, value_name = "SELECTOR", env = "AIPLATFORM_LABEL_SELECTOR")]
+    #[arg(long, value_name = "SELECTOR", env = "AIPLATFORM_LABEL_SELECTOR", value_parser = selector)]
     label_selector: Option<String>,
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -188,9 +188,19 @@ enum LogFormat {
     Json,
 }
 
-/// Carries out a command line.
+/// Carries out the command line of this process.
 #[must_use]
-pub fn execute(cli: Cli) -> ExitCode {
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => execute(cli),
+        Err(error) if error.use_stderr() => error.exit(),
+        // Help, or the version.
+        Err(error) => ended(output::excused(error.print()).map(|()| SUCCESS)),
+    }
+}
+
+/// Carries out a command line.
+fn execute(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Crd => crd(),
@@ -199,6 +209,10 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::OperatorPolicy(arguments) => operator_policy::operator_policy(&arguments),
     };
+    ended(result)
+}
+
+fn ended(result: Result<u8, Error>) -> ExitCode {
     ExitCode::from(result.unwrap_or_else(|error| {
         for line in error.to_string().lines() {
             output::complain(line);
@@ -231,10 +245,17 @@ enum Error {
     Http { address: String, error: std::io::Error },
     #[error("{0}")]
     Start(String),
+    #[error("the output cannot be written: {0}; it is not complete")]
+    Output(std::io::Error),
+    #[error(
+        "the credentials in the kubeconfig cannot be sent: the token of the user, or the one that its exec plugin answers, \
+         holds a line break or another control character: write the token alone, on one line"
+    )]
+    Credentials,
 }
 
 fn crd() -> Result<u8, Error> {
-    output::print(crate::crd::yaml()?);
+    output::print(crate::crd::yaml()?)?;
     Ok(SUCCESS)
 }
 
@@ -255,6 +276,11 @@ fn namespace(text: &str) -> Result<String, String> {
     is_name.then(|| text.to_string()).ok_or_else(|| {
         format!("{text:?} is not the name of a namespace; without --namespace and AIPLATFORM_NAMESPACE all are watched")
     })
+}
+
+/// A label selector, as the API server takes it.
+fn selector(text: &str) -> Result<String, String> {
+    crate::labels::check_selector(text).map(|()| text.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

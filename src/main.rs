@@ -1,9 +1,7 @@
-//! `aiplatform`: arguments and exit codes, nothing else.
+//! `aiplatform`: nothing but an entry.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    aiplatform::cli::execute(aiplatform::cli::Cli::parse())
+    aiplatform::cli::main()
 }

@@ -24,6 +24,7 @@ pub mod grants;
 pub mod guardrails;
 pub mod kind;
 pub mod kinds;
+pub mod labels;
 pub mod manifest;
 pub mod names;
 pub mod observation_cache;

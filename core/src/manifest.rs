@@ -5,6 +5,7 @@
 
 mod check;
 mod documents;
+mod metadata;
 mod scalar;
 mod settings;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use kube::Resource;
 use crate::api::AIPlatform;
 use crate::platform::{self, Platform};
 use crate::printable::printable;
-use check::{Checker, cut};
+use check::{Checker, Empty, cut};
 #[cfg(test)]
 pub(crate) use settings::schema as settings_schema;
 pub use settings::settings;
@@ -63,14 +64,21 @@ impl fmt::Display for Source {
 pub struct Manifest {
     /// Where it stands.
     pub source: Source,
-    /// What it says; its status is not read.
+    /// What it says, which was found valid; its status is not read.
     pub object: AIPlatform,
-    /// The same, validated.
-    pub platform: Platform,
     lines: BTreeMap<String, usize>,
 }
 
 impl Manifest {
+    /// The same, validated. It is made anew each time: with the policies of its roles a platform takes a hundred times what
+    /// it takes in a file, and all of them together more than the memory holds.
+    ///
+    /// # Errors
+    /// What is wrong with it, which nothing is once it was read.
+    pub fn platform(&self) -> Result<Platform, Vec<platform::Problem>> {
+        platform::validate(&self.object)
+    }
+
     /// A problem that was found later, in the words of those found here.
     #[must_use]
     pub fn locate(&self, problem: &platform::Problem) -> String {
@@ -191,7 +199,7 @@ impl Reader {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            checker: Checker::new(check::platform()),
+            checker: Checker::new(check::platform(), Empty::Absent),
             api_version: AIPlatform::api_version(&()).into_owned(),
             kind: AIPlatform::kind(&()).into_owned(),
             files: Vec::new(),
@@ -318,6 +326,10 @@ impl Reader {
 
     fn list(&mut self, file: &str, items: &Node, within: &str) {
         match &items.value {
+            Value::List(_) if !within.is_empty() => {
+                let message = "kubectl takes no list within a list: put its items into the outer one";
+                self.problem(file, items.line, &inside(within, "items"), message.into());
+            }
             Value::List(objects) => {
                 for (index, object) in objects.iter().enumerate() {
                     if self.is_full() {
@@ -343,7 +355,8 @@ impl Reader {
             };
             return self.problem(file, node.line, within, message);
         }
-        let report = self.checker.check(node);
+        let mut report = self.checker.check(node);
+        report.findings.extend(metadata::check(node));
         self.problem_count += report.more;
         let reported: Vec<String> = report.findings.iter().map(|finding| finding.path.clone()).collect();
         for finding in report.findings {
@@ -360,8 +373,8 @@ impl Reader {
             Err(error) => return self.problem(file, node.line, within, format!("cannot be read: {error}")),
         };
         match platform::validate(&object) {
-            Ok(platform) if reported.is_empty() && first => {
-                self.manifests.push(Manifest { source, object, platform, lines: report.lines });
+            Ok(_) if reported.is_empty() && first => {
+                self.manifests.push(Manifest { source, object, lines: report.lines });
             }
             Ok(_) => {}
             Err(found) => {

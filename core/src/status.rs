@@ -261,6 +261,9 @@ struct Finding<'a> {
     weight: Weight,
     /// Whether something of it failed that passes by itself, whatever else of it somebody has to mend.
     retries: bool,
+    /// Whether AWS is at work on it, which ends by itself, whatever else of it is unknown or failed. What is not there and
+    /// waits for something is not.
+    underway: bool,
 }
 
 /// How much a finding matters for the whole: the heaviest decides.
@@ -278,7 +281,7 @@ impl<'a> Finding<'a> {
     fn outdated(step: &'a Step, made: &Key) -> Self {
         let message = format!("{made}, which it needs, was made again: it is looked at once more");
         let (state, reason) = (State::Progressing, Some("Progressing"));
-        Self { step, state, reason, message: Some(message), weight: Weight::Confirming, retries: false }
+        Self { step, state, reason, message: Some(message), weight: Weight::Confirming, retries: false, underway: true }
     }
 
     fn resource(&self, before: &AIPlatformStatus, now: Timestamp) -> ResourceStatus {
@@ -329,12 +332,6 @@ impl<'a> Finding<'a> {
     fn leaves_out(&self) -> bool {
         matches!(self.state, State::Refused | State::Blocked) && !self.step.left_out.is_empty()
     }
-
-    /// Whether AWS is at work on it, which ends by itself. What is not there and waits is not.
-    fn is_underway(&self) -> bool {
-        let waits_for_another = matches!(self.step.action, Action::Wait(_)) && self.step.observed.is_none();
-        self.reason == Some("Progressing") && !waits_for_another
-    }
 }
 
 fn is(resource: &ResourceStatus, key: &Key) -> bool {
@@ -381,6 +378,14 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         message,
         weight,
         retries: weight == Weight::Failing,
+        underway: match weight {
+            Weight::Moving => {
+                let waits_for_another = matches!(step.action, Action::Wait(_)) && step.observed.is_none();
+                reason == Some("Progressing") && !waits_for_another
+            }
+            Weight::Confirming => true,
+            Weight::Settled | Weight::Failing | Weight::Stuck => false,
+        },
     };
     if let Some(withheld) = step.withheld {
         let message = format!("to {}: {withheld}", step.action.name().to_lowercase());
@@ -512,7 +517,7 @@ fn soonest(found: &[Finding]) -> Option<Next> {
     if found.iter().any(|finding| finding.retries) {
         return Some(Next::Retry);
     }
-    found.iter().any(Finding::is_underway).then_some(Next::Transition)
+    found.iter().any(|finding| finding.underway).then_some(Next::Transition)
 }
 
 fn observing(plan: &Plan) -> Summary {

@@ -50,11 +50,12 @@ pub(super) fn audit(arguments: &AuditArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.shown()?;
     if !arguments.live {
         guardrails.note().into_iter().for_each(output::complain);
-        let audits = || input.manifests.iter().map(|Manifest { platform, .. }| audited(platform, &guardrails, None));
-        return Ok(write(arguments, audits));
+        let platforms = || input.manifests.iter().filter_map(|manifest| manifest.platform().ok());
+        let audits = || platforms().map(|platform| audited(&platform, &guardrails, None));
+        return write(arguments, audits);
     }
     let (audits, problems) = run::runtime()?.block_on(compare(arguments, guardrails, &input.manifests))?;
-    let code = write(arguments, || audits.iter().cloned());
+    let code = write(arguments, || audits.iter().cloned())?;
     // What could not be read may hold anything: a comparison without it is no comparison.
     for problem in &problems {
         output::complain(problem);
@@ -83,7 +84,14 @@ async fn compare(
     let mut problems = Vec::new();
     for manifest in manifests {
         let labels = live.labels(manifest).await?;
-        let audit = audited(&manifest.platform, live.guardrails(), labels.as_ref());
+        let platform = match manifest.platform() {
+            Ok(platform) => platform,
+            Err(found) => {
+                problems.extend(found.iter().map(|problem| manifest.locate(problem)));
+                continue;
+            }
+        };
+        let audit = audited(&platform, live.guardrails(), labels.as_ref());
         match live.plan(manifest, labels.as_ref()).await? {
             Ok(plan) => {
                 problems.extend(unreadable(&plan));
@@ -101,7 +109,7 @@ async fn compare(
 }
 
 /// Writes the audits, each made when it is written; the exit code tells whether one of them has errors.
-fn write<A: Iterator<Item = Audit>>(arguments: &AuditArguments, audits: impl Fn() -> A) -> u8 {
+fn write<A: Iterator<Item = Audit>>(arguments: &AuditArguments, audits: impl Fn() -> A) -> Result<u8, Error> {
     let code = Cell::new(SUCCESS);
     let note = |audit: &Audit| {
         if audit.has_errors() {
@@ -109,17 +117,17 @@ fn write<A: Iterator<Item = Audit>>(arguments: &AuditArguments, audits: impl Fn(
         }
     };
     match arguments.output {
-        Format::Json => output::platforms(audits().inspect(note).map(|audit| json!(audit))),
+        Format::Json => output::platforms(audits().inspect(note).map(|audit| json!(audit)))?,
         Format::Text => {
-            let colour = output::is_colourful();
-            output::texts(audits().inspect(note).map(|audit| Text { audit: &audit, colour }.to_string()));
+            let colour = output::is_colourful(&std::io::stdout());
+            output::texts(audits().inspect(note).map(|audit| Text { audit: &audit, colour }.to_string()))?;
         }
         Format::Html => {
             let audits: &Audits = &|show| audits().inspect(note).try_for_each(|audit| show(&audit));
-            output::print(Page { audits, command: &command(arguments) });
+            output::print(Page { audits, command: &command(arguments) })?;
         }
     }
-    code.get()
+    Ok(code.get())
 }
 
 /// The command line that makes the same output again.

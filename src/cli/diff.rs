@@ -29,7 +29,7 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
             return Ok(BAD_INPUT);
         }
         let is_settled = plans.iter().all(Plan::is_settled);
-        output::plans(plans.into_iter(), arguments.input.output);
+        output::plans(plans.into_iter(), arguments.input.output)?;
         Ok(if is_settled { SUCCESS } else { DIFFERENCES })
     })
 }

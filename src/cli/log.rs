@@ -1,15 +1,15 @@
 //! The log on standard error, in which everything is seen.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 
-use super::LogFormat;
+use super::{LogFormat, output};
 use crate::printable::{printable, printable_json};
 
 pub(super) fn begin(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
-    let coloured = io::stderr().is_terminal();
+    let coloured = output::is_colourful(&io::stderr());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || Lines { format, coloured, out: io::stderr() })

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Error, OperatorPolicyArguments, SUCCESS, output, read};
 use crate::guardrails::Guardrails;
-use crate::operator_policy::{Extent, cautions, policies};
+use crate::operator_policy::{Extent, cautions, outline, policies};
 use crate::permissions::permissions;
 use crate::platform::Platform;
 
@@ -22,7 +22,7 @@ pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8,
     for caution in cautions(&extent) {
         output::complain(&caution);
     }
-    output::json(&json!({ "policies": policies }));
+    output::json(&json!({ "policies": policies }))?;
     Ok(SUCCESS)
 }
 
@@ -31,8 +31,12 @@ fn declared(arguments: &OperatorPolicyArguments, guardrails: &Guardrails) -> Res
     let mut platforms = Vec::new();
     let mut problems = Vec::new();
     for manifest in read(&arguments.files)?.manifests {
-        match guardrails.apply(manifest.platform.clone(), None) {
-            Ok(_) => platforms.push(manifest.platform),
+        let permitted = manifest.platform().and_then(|platform| {
+            guardrails.apply(platform.clone(), None)?;
+            Ok(platform)
+        });
+        match permitted {
+            Ok(platform) => platforms.push(outline(platform)),
             Err(found) => problems.extend(found.iter().map(|problem| manifest.locate(problem))),
         }
     }

@@ -5,7 +5,7 @@ use crate::desire::desire;
 use crate::guardrails::Guardrails;
 use crate::manifest::Manifest;
 use crate::plan::{Flaw, Intent, Plan, check, plan as make_plan};
-use crate::platform::Platform;
+use crate::platform::{Platform, Problem};
 use crate::reconcile::Obstacle;
 use crate::resource::Observations;
 
@@ -23,21 +23,26 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
         return Err(Error::Invalid(problems));
     }
     // Each plan is made when it is written, so that no more than one is held at a time.
-    let allowed = input.manifests.into_iter().filter_map(|manifest| guardrails.apply(manifest.platform, None).ok());
+    let allowed = input.manifests.iter().filter_map(|manifest| permitted(manifest, &guardrails).ok());
     let plans = allowed.filter_map(|platform| from_scratch(&platform, cluster).ok());
-    output::plans(plans, arguments.input.output);
+    output::plans(plans, arguments.input.output)?;
     Ok(SUCCESS)
 }
 
 /// Everything that stands in the way of one platform's plan.
 fn problems(manifest: &Manifest, guardrails: &Guardrails, cluster: &str) -> Vec<String> {
-    match guardrails.apply(manifest.platform.clone(), None) {
+    match permitted(manifest, guardrails) {
         Err(found) => found.iter().map(|problem| manifest.locate(problem)).collect(),
         Ok(platform) => {
             let flawed = from_scratch(&platform, cluster).err();
             flawed.map(|flaws| format!("{}: {}", manifest.source, Obstacle::Incomplete(flaws))).into_iter().collect()
         }
     }
+}
+
+/// The platform as it may be.
+fn permitted(manifest: &Manifest, guardrails: &Guardrails) -> Result<Platform, Vec<Problem>> {
+    manifest.platform().and_then(|platform| guardrails.apply(platform, None))
 }
 
 fn from_scratch(platform: &Platform, cluster: &str) -> Result<Plan, Vec<Flaw>> {

@@ -1,6 +1,7 @@
 //! `aiplatform run`: the operator.
 
 use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,21 @@ async fn cluster() -> Result<Config, Error> {
 
 /// A client for the cluster that the environment names.
 pub(super) async fn client() -> Result<Client, Error> {
-    Client::try_from(cluster().await?).map_err(|error| Error::NoKubeconfig(error.to_string()))
+    let config = cluster().await?;
+    guarded(|| Client::try_from(config))
+}
+
+/// Makes a client. kube panics on credentials that no header can hold, which a plugin may bring as well as a file.
+fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client, Error> {
+    // Nothing else runs yet whose panics this could hide.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let made = panic::catch_unwind(AssertUnwindSafe(make));
+    panic::set_hook(hook);
+    match made {
+        Ok(made) => made.map_err(|error| Error::NoKubeconfig(error.to_string())),
+        Err(_) => Err(Error::Credentials),
+    }
 }
 
 /// AWS and the cluster, as the environment names them.
@@ -75,10 +90,9 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     let stop = stop_on_signal()?;
     let authority =
         if arguments.leader_elect { Authority::elected(stop.clone()) } else { Authority::unelected(stop.clone()) };
-    let failed = |error: kube::Error| Error::NoKubeconfig(error.to_string());
     // The lease and the probes have a client of their own, which may speak before this operator leads.
-    let plain = Client::try_from(config.clone()).map_err(failed)?;
-    let client = api_server::client(config, authority.clone()).map_err(failed)?;
+    let plain = guarded(|| Client::try_from(config.clone()))?;
+    let client = guarded(|| api_server::client(config, authority.clone()))?;
     let pages = Pages::default();
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));

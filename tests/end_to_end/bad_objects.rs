@@ -2,6 +2,7 @@
 
 mod access;
 mod bedrock;
+mod metadata;
 mod sagemaker;
 mod storage;
 

@@ -132,3 +132,114 @@ async fn diff_without_credentials_says_what_to_set() {
     assert!(complaint.contains("AWS_PROFILE"), "{complaint}");
     assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
 }
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_whatever_the_command() {
+    let audit = |format: &'static str| vec!["audit", "-f", EXAMPLE, "-o", format];
+    for arguments in [
+        vec!["crd"],
+        vec!["plan", "-f", EXAMPLE],
+        vec!["plan", "-f", EXAMPLE, "-o", "json"],
+        audit("text"),
+        audit("json"),
+        audit("html"),
+        vec!["operator-policy"],
+        vec!["operator-policy", "-f", EXAMPLE],
+        vec!["--help"],
+        vec!["--version"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+        let output = command().args(&arguments).stdout(full).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert_eq!(told.matches("the output cannot be written").count(), 1, "{arguments:?}: {told}");
+        assert!(told.contains("No space left on device"), "{arguments:?}: {told}");
+
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = command().args(&arguments).stdout(writer).output().expect("it runs");
+        let told = text(&output.stderr);
+        assert!(!told.contains("written"), "{arguments:?}: a reader that went away is no error: {told}");
+        assert_ne!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_difference_that_cannot_be_written_is_an_error() {
+    let world = World::new("full").await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+    let arguments = ["diff", "--s3-path-style", "--cluster-name", "tests", "-f", EXAMPLE];
+    let run = command().args(arguments).envs(environment(world.cluster, &world.aws)).stdout(full).output();
+    let output = run.expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("the output cannot be written"), "{}", text(&output.stderr));
+}
+
+/// A kubeconfig whose user has these credentials.
+fn kubeconfig(user: &Value) -> tempfile::TempPath {
+    let text = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "away",
+        "clusters": [{"name": "away", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "contexts": [{"name": "away", "context": {"cluster": "away", "user": "somebody"}}],
+        "users": [{"name": "somebody", "user": user}],
+    });
+    crate::support::world::file(&text.to_string())
+}
+
+#[test]
+fn credentials_that_no_header_can_hold_are_bad_input() {
+    let answer =
+        r#"{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "a\\nb"}}"#;
+    let plugin = serde_json::json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "printf",
+        "args": ["%s", answer.replace("\\\\", "\\")], "interactiveMode": "Never"}});
+    let users = [serde_json::json!({"token": "abc\n"}), serde_json::json!({"token": "a\u{1b}c"}), plugin];
+    for user in users {
+        let path = kubeconfig(&user);
+        for arguments in [vec!["run", "--cluster-name", "x"], vec!["diff", "--cluster-name", "x", "-f", EXAMPLE]] {
+            let output = command().args(&arguments).env("KUBECONFIG", &path).output().expect("it runs");
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?} {user}: {told}");
+            let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("aiplatform: ")).collect();
+            assert!(lines.len() == 1 && lines[0].contains("control character"), "{told}");
+            assert!(!told.contains("panicked"), "{told}");
+        }
+    }
+}
+
+/// What the operator logs first on a terminal.
+fn logged_on_a_terminal(environment: &[(&str, &str)]) -> String {
+    const READ: &str = "import os, pty, signal, sys\n\
+        child, terminal = pty.fork()\n\
+        if child == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
+        text = b''\n\
+        while text.count(b'\\n') < 2: text += os.read(terminal, 4096)\n\
+        os.kill(child, signal.SIGKILL)\n\
+        sys.stdout.buffer.write(text)\n";
+    let path = kubeconfig(&serde_json::json!({"token": "none"}));
+    let output = std::process::Command::new("python3")
+        .args([
+            "-c",
+            READ,
+            env!("CARGO_BIN_EXE_aiplatform"),
+            "run",
+            "--http-addr",
+            "127.0.0.1:0",
+            "--cluster-name",
+            "x",
+        ])
+        .env_remove("NO_COLOR")
+        .env("KUBECONFIG", &path)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(environment.iter().copied())
+        .output()
+        .expect("python runs");
+    text(&output.stdout)
+}
+
+#[test]
+fn the_log_is_coloured_on_a_terminal_unless_that_is_unwanted() {
+    let coloured = logged_on_a_terminal(&[]);
+    assert!(coloured.contains("\u{1b}[") && coloured.contains("INFO"), "{coloured:?}");
+    let plain = logged_on_a_terminal(&[("NO_COLOR", "1")]);
+    assert!(!plain.contains('\u{1b}') && plain.contains("INFO"), "{plain:?}");
+}

@@ -177,7 +177,7 @@ async fn a_status_that_the_api_server_rejects_is_told_where_it_can_be() {
         events.iter().any(|(reason, note)| reason == "StatusRejected" && note.contains("no status today"))
     };
     world.wait("an event", told).await;
-    assert!(world.operator.metric("aiplatform_errors_total{reason=\"StatusRejected\"}") > 0);
+    assert!(world.operator.metric("aiplatform_failures_total{reason=\"StatusRejected\"}") > 0);
     assert_eq!(world.aws.operations().iter().filter(|name| *name == "CreateBucket").count(), 0);
 }
 

@@ -387,3 +387,43 @@ fn bad_input_is_told() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("spec.region"));
     assert!(output.stdout.is_empty());
 }
+
+/// Consumers of everything: the policies of a platform take a hundred times what the platform takes in a file.
+#[test]
+fn the_policies_of_many_large_platforms_are_held_one_platform_at_a_time() {
+    const PLATFORMS: usize = 60;
+    const MOST_MIB: u64 = 100;
+    const MEASURE: &str = "import resource, subprocess, sys\n\
+        code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode\n\
+        print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n";
+    let names = |prefix: &str, count: usize| (0..count).map(|index| format!("{prefix}{index}")).collect::<Vec<_>>();
+    let buckets: Vec<Value> = names("b", 14).iter().map(|name| json!({"name": name})).collect();
+    let models: Vec<Value> = names("m", 14)
+        .iter()
+        .map(|name| json!({"name": name, "bedrock": {"modelId": "anthropic.claude-haiku-4-5-20251001-v1:0"}}))
+        .collect();
+    let access: Vec<Value> = names("c", 32)
+        .iter()
+        .map(|name| {
+            let used: Vec<Value> =
+                names("b", 14).iter().map(|bucket| json!({"name": bucket, "mode": "ReadWrite"})).collect();
+            json!({"name": name, "serviceAccount": {"name": name}, "models": names("m", 14), "buckets": used})
+        })
+        .collect();
+    let mut wanted = spec(json!(buckets));
+    wanted["models"] = json!(models);
+    wanted["access"] = json!(access);
+    wanted["identity"] = json!({"irsa": {"oidcProviderArn": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
+    let object = |name: &String| json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": name}, "spec": wanted});
+    let objects: Vec<String> = names("p", PLATFORMS).iter().map(|name| object(name).to_string()).collect();
+    let file = file(&objects.join("\n---\n"));
+    let output = std::process::Command::new("python3")
+        .args(["-c", MEASURE, env!("CARGO_BIN_EXE_aiplatform"), "operator-policy", "-f"])
+        .arg(&file)
+        .output()
+        .expect("python runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (code, mebibytes) = told.trim().split_once(' ').expect("two numbers");
+    assert_eq!(code, "0");
+    assert!(mebibytes.parse::<u64>().expect("a number") < MOST_MIB, "{mebibytes} MiB");
+}

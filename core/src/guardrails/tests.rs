@@ -436,3 +436,41 @@ fn a_chosen_bucket_name_is_within_what_the_rule_allows_and_a_generated_one_alway
     assert_eq!(problems[0].path, "spec.storage.buckets[0].bucketName");
     assert!(problems[0].message.contains("acme-*"), "{}", problems[0].message);
 }
+
+/// What is left of a list when its entries are commented out must not allow more than they did.
+#[test]
+fn a_key_without_a_value_is_refused_wherever_it_stands() {
+    let schema = serde_json::to_value(settings_schema::<Rules>()).unwrap();
+    let fields = schema["properties"]["rules"]["items"]["properties"].as_object().unwrap();
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for field in fields.keys() {
+        for empty in ["", " null", " ~"] {
+            texts.push((format!("rules:\n- {field}:{empty}\n  # - a\n"), format!("rules[0].{field}")));
+        }
+    }
+    for (text, path) in [
+        ("rules: [{namespaces: {names: }}]", "rules[0].namespaces.names"),
+        ("rules: [{namespaces: {labels: }}]", "rules[0].namespaces.labels"),
+        ("rules: [{namespaces: {labels: {tier: }}}]", "rules[0].namespaces.labels[\"tier\"]"),
+        ("rules: [{accounts: [~]}]", "rules[0].accounts[0]"),
+        ("rules: [~]", "rules[0]"),
+        ("rules:", "rules"),
+    ] {
+        texts.push((text.into(), path.into()));
+    }
+    assert!(texts.len() > 50, "{texts:?}");
+    for (text, path) in texts {
+        let told = Guardrails::parse("g.yaml", &text).unwrap_err().to_string();
+        assert!(told.contains(&format!(" {path}: is empty")), "{text}: {told}");
+        assert!(told.contains("fill it, or leave the key out"), "{text}: {told}");
+    }
+}
+
+#[test]
+fn an_empty_list_allows_nothing() {
+    let platform = validate(&testing::with_buckets(json!([]))).unwrap();
+    for field in ["accounts", "regions"] {
+        let guardrails = Guardrails::parse("g.yaml", &format!("rules: [{{{field}: []}}]")).unwrap();
+        assert!(guardrails.apply(platform.clone(), None).is_err(), "{field}");
+    }
+}

@@ -12,6 +12,7 @@ use kube::CustomResourceExt;
 use regex::Regex;
 
 use super::PROBLEMS_LIMIT;
+use super::metadata;
 use super::yaml::{self, Entry, Node, Value};
 use crate::api::AIPlatform;
 
@@ -36,52 +37,44 @@ pub(super) struct Report {
     pub lines: BTreeMap<String, usize>,
 }
 
+/// What a key without a value means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// The key might as well not be there, where it has a default or may be null: so the API server takes it.
+    Absent,
+    /// Nothing: where an absent key allows everything, one whose values were taken out must not.
+    Refused,
+}
+
 /// The schema, and the patterns in it that were needed so far.
 pub(super) struct Checker {
     schema: Schema,
+    empty: Empty,
     patterns: HashMap<String, Option<Regex>>,
 }
 
 impl Checker {
-    pub(super) fn new(schema: Schema) -> Self {
-        Self { schema, patterns: HashMap::new() }
+    pub(super) fn new(schema: Schema, empty: Empty) -> Self {
+        Self { schema, empty, patterns: HashMap::new() }
     }
 
     pub(super) fn check(&mut self, document: &Node) -> Report {
-        let Self { schema, patterns } = self;
-        let mut walk = Walk { patterns, report: Report::default() };
+        let Self { schema, empty, patterns } = self;
+        let mut walk = Walk { empty: *empty, patterns, report: Report::default() };
         walk.value(schema, document, document.line, "");
         walk.report
     }
 }
 
-/// The definition's schema, with what the API server adds to it. `status` is the operator's and stays unread.
+/// The definition's schema, with what the API server adds to it.
 pub(super) fn platform() -> Schema {
     let text = || Schema { type_: Some("string".into()), ..Schema::default() };
-    let object = || Schema { type_: Some("object".into()), ..Schema::default() };
-    let texts = || Schema { additional_properties: Some(Additional::Schema(Box::new(text()))), ..object() };
-    let nullable = |schema: Schema| Schema { nullable: Some(true), ..schema };
-    let name = Schema { min_length: Some(1), max_length: Some(253), ..text() };
-    let namespace = nullable(Schema { max_length: Some(63), ..text() });
-    let metadata = Schema {
-        properties: Some(
-            [
-                ("name", name),
-                ("namespace", namespace),
-                ("labels", nullable(texts())),
-                ("annotations", nullable(texts())),
-            ]
-            .map(|(field, schema)| (field.into(), schema))
-            .into(),
-        ),
-        required: Some(vec!["name".into()]),
-        x_kubernetes_preserve_unknown_fields: Some(true),
-        ..object()
-    };
     let versions = AIPlatform::crd().spec.versions;
     let mut root = versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema).unwrap_or_default();
-    root.properties.get_or_insert_default().extend(
-        [("apiVersion", text()), ("kind", text()), ("metadata", metadata), ("status", Schema::default())]
+    let fields = root.properties.get_or_insert_default();
+    let status = fields.get("status").map(metadata::status).unwrap_or_default();
+    fields.extend(
+        [("apiVersion", text()), ("kind", text()), ("metadata", metadata::metadata()), ("status", status)]
             .map(|(field, schema)| (field.into(), schema)),
     );
     root.required.get_or_insert_default().push("metadata".into());
@@ -89,6 +82,7 @@ pub(super) fn platform() -> Schema {
 }
 
 struct Walk<'a> {
+    empty: Empty,
     patterns: &'a mut HashMap<String, Option<Regex>>,
     report: Report,
 }
@@ -161,6 +155,10 @@ impl Walk<'_> {
             Value::Tagged(tag) => {
                 return Some(format!("the tag {tag} means nothing here: write the value itself"));
             }
+            Value::Null if self.empty == Empty::Refused && kind.is_none() => {
+                return Some(format!("is empty{FILL}"));
+            }
+            Value::Null if self.empty == Empty::Refused => {}
             // The API server takes such a field out before it puts the default in.
             Value::Null if kind.is_none() || schema.nullable == Some(true) || schema.default.is_some() => return None,
             _ => {}
@@ -218,6 +216,9 @@ impl Walk<'_> {
     }
 }
 
+/// The way out for a key without a value.
+const FILL: &str = ": fill it, or leave the key out";
+
 fn wrong_type(kind: &str, value: &Value) -> Option<String> {
     let expected = match kind {
         "string" => "a string",
@@ -253,7 +254,7 @@ fn wrong_type(kind: &str, value: &Value) -> Option<String> {
         (Value::Number(_, written) | Value::OddNumber(written), _) => (format!("{written} is a number"), ""),
         (Value::List(_), _) => ("is a list".into(), ""),
         (Value::Map(_), _) => ("is an object".into(), ""),
-        (Value::Null | Value::Tagged(_), _) => ("is empty".into(), ": fill it, or leave the key out"),
+        (Value::Null | Value::Tagged(_), _) => ("is empty".into(), FILL),
     };
     Some(format!("{found}, and {expected} is expected{hint}"))
 }

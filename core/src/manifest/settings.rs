@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::check::{Checker, Report, join};
+use super::check::{Checker, Empty, Report, join};
 use super::yaml::{self, Broken, Node};
 use super::{Error, PROBLEMS_LIMIT, Problem};
 
@@ -31,7 +31,7 @@ pub fn settings<T: DeserializeOwned + JsonSchema>(
         let message = format!("takes more than {} MiB, with what its aliases stand for: write less", LIMIT >> 20);
         return Err(only(problem(None, "", message)));
     }
-    let Report { findings, more, lines, .. } = Checker::new(schema::<T>()).check(&document);
+    let Report { findings, more, lines, .. } = Checker::new(schema::<T>(), Empty::Refused).check(&document);
     let mut problems: Vec<Problem> =
         findings.into_iter().map(|finding| problem(Some(finding.line), &finding.path, finding.message)).collect();
     let json = document.to_json();

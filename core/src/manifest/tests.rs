@@ -277,7 +277,7 @@ fn no_field_that_is_larger_than_the_schema_allows_costs_more_than_its_size() {
 
 #[test]
 fn what_the_cluster_added_is_taken() {
-    let text = platform("  tags: {a: b}\nstatus: {phase: Ready, resources: [{new: 1}]}\n").replace(
+    let text = platform("  tags: {a: b}\nstatus: {phase: [1], resources: [{name: 1}]}\n").replace(
         "{name: support}",
         "{name: support, creationTimestamp: null, generation: 3, uid: u, managedFields: [{fieldsV1: {\"f:x\": {}}}]}",
     );
@@ -320,5 +320,26 @@ fn what_only_looks_like_a_comment_is_no_comment_to_kubectl() {
 fn deep_nesting_is_refused_before_the_stack_is_full() {
     for text in ["[".repeat(100_000), "- ".repeat(100_000), "{a: ".repeat(99) + &"}".repeat(99)] {
         assert_eq!(wrong(&text).len(), if text.starts_with('{') { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn what_the_api_server_does_not_know_of_metadata_and_status_is_refused() {
+    for (metadata, status, expected) in [
+        ("label: {a: b}", "", "x.yaml:3: metadata.label: unknown field; did you mean labels? (known: "),
+        ("labels: {a b: c}", "", "x.yaml:3: metadata.labels[\"a b\"]: \"a b\" is not a key: "),
+        ("labels: {a: b c}", "", "x.yaml:3: metadata.labels[\"a\"]: \"b c\" is not a label: "),
+        ("annotations: {/a: b}", "", "x.yaml:3: metadata.annotations[\"/a\"]: \"/a\" is not a key: "),
+        ("finalizers: [a/]", "", "x.yaml:3: metadata.finalizers[0]: \"a/\" is not a key: "),
+        (
+            "ownerReferences: [{kind: a, name: b, uid: c}]",
+            "",
+            "x.yaml:3: metadata.ownerReferences[0].apiVersion: is missing",
+        ),
+        ("uid: u", "status: {phases: a}\n", "x.yaml:8: status.phases: unknown field; did you mean phase? (known: "),
+    ] {
+        let text = platform(status).replace("name: support", &format!("name: support, {metadata}"));
+        let found = wrong(&text);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
     }
 }

@@ -343,6 +343,9 @@ fn many_platforms_take_several_policies_of_which_none_is_too_large() {
     let platforms: Vec<Platform> =
         (0..150).map(|number| platform(&format!("a-platform-with-a-long-name-{number}"), json!({}))).collect();
     let policies = narrowed(&platforms, Some("a-cluster-with-a-name"));
+    let outlines: Vec<Platform> = platforms.iter().cloned().map(outline).collect();
+    assert!(outlines.iter().flat_map(|outline| &outline.grants).all(|grant| grant.policies.is_empty()));
+    assert_eq!(narrowed(&outlines, Some("a-cluster-with-a-name")), policies, "an outline says as much");
     check_limits(&policies);
     assert!(names(&policies).contains(&"aiplatform-operator-s3-2"));
     let resources = all(&policies, "Resource");

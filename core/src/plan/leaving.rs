@@ -86,7 +86,14 @@ fn ordered(
 
 fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
     let action = match (&observed.state, &observed.resource) {
-        (ObservedState::Absent, _) => return None,
+        // It is gone and holds nothing up; what belongs to it may still be there, and nothing must say that all is gone.
+        (ObservedState::Absent, _) => {
+            let error = observed.unknown.values().next()?;
+            match intent.removal(key, None) {
+                Err(_) => return None,
+                Ok(_) => Action::Unreadable(error.clone()),
+            }
+        }
         // Somebody else has it for certain, and would keep it if it could be read.
         (ObservedState::Unreadable(_), _) if matches!(observed.owner, Owner::Theirs(_)) => return None,
         // Nothing would be done with it: no answer is needed for that.

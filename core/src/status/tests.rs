@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::failure::{Class, Error};
-use crate::testing::{at, bucket_key, failure, refusal, step, wanted};
+use crate::testing::{at, bucket_key, failure, refusal, step, wanted, wanted_bucket};
 
 const SUBJECT: Subject<'static> = Subject {
     accepted_end: None,
@@ -880,4 +880,20 @@ fn a_bucket_retained_by_a_version_that_remembered_nothing_stays_retained() {
     assert_eq!(removals(Some(&status))[&bucket_key("a")], Removal::Retain);
     status.resources[0].deletion_policy = Some("Whatever".into());
     assert_eq!(removals(Some(&status))[&bucket_key("a")], Removal::Retain, "what nobody knows is kept");
+}
+
+#[test]
+fn what_could_not_be_read_aside_does_not_slow_down_what_is_underway() {
+    let mut making = step("one-bucket", Action::Create, &[]);
+    making.unknown.insert("revisions".into(), error_on("one-bucket", Class::Denied));
+    let progressing = Outcome::Done(Applied::Progressing("Creating".into()));
+    let conditions = ["Ready=False AccessDenied", "Stalled=True AccessDenied", "StorageReady=False AccessDenied"];
+    let run = Run::default().with(making.clone(), progressing);
+    gives(&run, SUBJECT, Phase::Stalled, Next::Transition, &conditions);
+    let waiting = Step { action: Action::Wait("Creating".into()), observed: making.desired.clone(), ..making.clone() };
+    let observed = Some(wanted_bucket("one-bucket").resource);
+    let run = Run::default().with(Step { observed, ..waiting }, Outcome::NotTaken);
+    gives(&run, SUBJECT, Phase::Stalled, Next::Transition, &conditions);
+    let settled = Step { action: Action::Keep, ..making };
+    gives(&Run::default().with(settled, Outcome::NotTaken), SUBJECT, Phase::Stalled, Next::Slow, &conditions);
 }

@@ -237,7 +237,7 @@ fn no_bytes_make_a_reader_panic() {
     runner()
         .run(&bytes(), |bytes| {
             match manifest::parse("x.yaml", &String::from_utf8_lossy(&bytes)) {
-                Ok(input) => input.manifests.iter().for_each(|manifest| write_all(&manifest.platform)),
+                Ok(input) => input.manifests.iter().for_each(|manifest| write_all(&manifest.platform().unwrap())),
                 Err(error) => check_seen("a complaint", &error.to_string()),
             }
             Ok(())
@@ -270,7 +270,7 @@ fn no_object_makes_a_command_panic() {
                 write_all(&platform);
             }
             match manifest::parse("x.yaml", &printable_json(&object.to_string())) {
-                Ok(input) => input.manifests.iter().for_each(|manifest| write_all(&manifest.platform)),
+                Ok(input) => input.manifests.iter().for_each(|manifest| write_all(&manifest.platform().unwrap())),
                 Err(error) => check_seen("a complaint", &error.to_string()),
             }
             Ok(())

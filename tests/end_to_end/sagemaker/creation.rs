@@ -149,3 +149,14 @@ fn aiplatform_bucket(object: &AIPlatform) -> String {
     let resources = object.status.iter().flat_map(|status| &status.resources);
     resources.into_iter().find(|it| it.kind == "Bucket").expect("a bucket").name.clone()
 }
+
+#[tokio::test]
+async fn scaling_does_not_wait_for_a_list_of_superseded_revisions() {
+    for action in ["sagemaker:ListModels", "sagemaker:ListEndpointConfigs"] {
+        let world = world("scaled-unlisted").await;
+        world.aws.control("deny", json!({"action": action}));
+        transitions_take(&world, 500);
+        world.apply("assistant", &ranking(json!({}))).await;
+        world.wait("scaling", async || bounds(&world).await == Some((2, 8))).await;
+    }
+}

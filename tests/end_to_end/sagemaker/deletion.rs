@@ -78,3 +78,24 @@ async fn wait_for_gone(world: &World, name: &str) {
     let client = world.aws.sagemaker();
     world.wait("gone", async || client.describe_endpoint().endpoint_name(name).send().await.is_err()).await;
 }
+
+#[tokio::test]
+async fn what_is_known_goes_while_the_revisions_cannot_be_listed() {
+    for action in ["sagemaker:ListModels", "sagemaker:ListEndpointConfigs"] {
+        let world = world("unlisted").await;
+        world.apply("assistant", &ranking(json!({}))).await;
+        world.wait_ready("assistant").await;
+        world.aws.control("deny", json!({"action": action}));
+        world.delete("assistant").await;
+        world.wait("the role is gone", async || count(&world, "DeleteRole") > 0).await;
+        assert!(count(&world, "DeleteModel") > 0 && count(&world, "DeleteEndpointConfig") > 0, "in order");
+        let told = world.wait_stalled("assistant", "AccessDenied").await;
+        assert!(told.contains(action), "{told}");
+        let object = world.api().get("assistant").await.expect("it is held");
+        assert!(object.metadata.finalizers.is_some_and(|finalizers| !finalizers.is_empty()));
+        world.aws.control("deny", json!({"action": action, "remove": true}));
+        world.poke("assistant").await;
+        world.wait_until_gone("assistant").await;
+        assert_eq!(pairs(&world).await, (Vec::new(), Vec::new()));
+    }
+}

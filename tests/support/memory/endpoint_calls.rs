@@ -7,7 +7,9 @@ use aiplatform::failure::Error;
 use aiplatform::kind::Listed;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::resource::endpoint::{Attempt, Attempting, Capacity, Endpoint, Facts, Status, field, parse_history};
+use aiplatform::resource::endpoint::{
+    Attempt, Attempting, Capacity, Endpoint, Facts, REVISIONS, Status, field, parse_history,
+};
 use aiplatform::resource::scaling::Bounds;
 use aiplatform::resource::{Key, Kind, Observed, ObservedState, Request, Resource};
 use aiplatform::scope::Place;
@@ -30,10 +32,13 @@ impl Memory {
             Some(_) => self.list_tags(&request.key).await?,
             None => None,
         };
-        let seen = found.zip(tags).map_or_else(Observed::absent, |(found, tags)| observed(place, name, &found, &tags));
-        let mut all = vec![(request.key.clone(), seen)];
+        let mut seen =
+            found.zip(tags).map_or_else(Observed::absent, |(found, tags)| observed(place, name, &found, &tags));
+        let mut all = Vec::new();
         if request.thorough {
-            let others = self.revisions(name).await?.into_iter().filter(|key| !asked.contains(key));
+            let (found, unknown) = self.revisions(name).await;
+            seen.unknown.extend(unknown.map(|error| (REVISIONS.to_string(), error)));
+            let others = found.into_iter().filter(|key| !asked.contains(key));
             for key in others.collect::<Vec<_>>() {
                 let observed = match key.kind {
                     Kind::SageMakerModel => self.observe_model(place, &key).await,
@@ -42,20 +47,23 @@ impl Memory {
                 all.push((key, observed.unwrap_or_else(Observed::unreadable)));
             }
         }
+        all.push((request.key.clone(), seen));
         Ok(all)
     }
 
-    async fn revisions(&self, endpoint: &str) -> Result<Vec<Key>, Error> {
+    /// The revisions that could be listed, and why some may be missing.
+    async fn revisions(&self, endpoint: &str) -> (Vec<Key>, Option<Error>) {
         let keys = |kind: Kind, names: Vec<&String>| -> Vec<Key> {
             let names = names.into_iter().filter(|name| is_revision(name, endpoint));
             names.map(|name| Key { kind, name: name.clone() }).collect()
         };
         let models = |world: &mut World| Ok(keys(Kind::SageMakerModel, world.sagemaker.models.keys().collect()));
-        let mut found = self.call("sagemaker:ListModels", endpoint, models).await?;
+        let models = self.call("sagemaker:ListModels", endpoint, models).await;
         let configs =
             |world: &mut World| Ok(keys(Kind::SageMakerEndpointConfig, world.sagemaker.configs.keys().collect()));
-        found.extend(self.call("sagemaker:ListEndpointConfigs", endpoint, configs).await?);
-        Ok(found)
+        let configs = self.call("sagemaker:ListEndpointConfigs", endpoint, configs).await;
+        let unknown = models.as_ref().err().or(configs.as_ref().err()).cloned();
+        (models.into_iter().chain(configs).flatten().collect(), unknown)
     }
 
     pub(super) async fn apply_endpoint(&self, place: &Place, step: &Step) -> Result<Applied, Error> {

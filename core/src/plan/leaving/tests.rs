@@ -146,3 +146,26 @@ fn what_needs_each_other_is_blocked_by_each_other() {
     let actions: Vec<&Action> = steps.iter().map(|step| &step.action).collect();
     assert_eq!(actions, [&Action::Blocked(vec![other.clone()]), &Action::Blocked(vec![one.clone()])]);
 }
+
+#[test]
+fn an_endpoint_that_is_gone_holds_up_nothing_while_its_revisions_cannot_be_listed() {
+    let [config, role] = [(1, 0), (2, 0)].map(|name| key(&name));
+    let endpoint = Key { kind: Kind::SageMakerEndpoint, name: "it".into() };
+    let mut gone = Observed::absent();
+    gone.unknown.insert(crate::resource::endpoint::REVISIONS.into(), failure(Class::Denied));
+    let observations = Observations::from([
+        (config.clone(), observed(&config, Sight::Ours, vec![role.clone()])),
+        (role.clone(), observed(&role, Sight::Ours, Vec::new())),
+        (endpoint.clone(), gone),
+    ]);
+    let steps = |policy| -> BTreeMap<Key, &str> {
+        let removals = BTreeMap::from([(role.clone(), Removal::WhenEmpty)]);
+        let intent = Intent { removals, ..Intent::delete(Full, policy, &[]) };
+        let steps = leaving(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent);
+        steps.into_iter().map(|step| (step.key, step.action.name())).collect()
+    };
+    let expected = [(config.clone(), "Delete"), (role.clone(), "Delete"), (endpoint, "Unreadable")];
+    assert_eq!(steps(DeletionPolicy::Delete), BTreeMap::from(expected));
+    let kept = BTreeMap::from([(config, "Retain"), (role.clone(), "Retain")]);
+    assert_eq!(steps(DeletionPolicy::Retain), kept, "nothing is listed for what stays");
+}

@@ -13,7 +13,7 @@ use crate::arn;
 use crate::failure::Error;
 use crate::kind::Listed;
 use crate::resource::endpoint::REVISIONS;
-use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, ObservedState, Owner, Request, Revision};
+use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, Owner, Request, Revision};
 use crate::scope::Place;
 use crate::tags;
 
@@ -40,12 +40,7 @@ impl SageMaker {
         let (seen, (mut all, unknown)) = join(self.look(place, &request.key), around).await;
         let mut seen = seen.unwrap_or_else(Observed::unreadable);
         if let Some(error) = unknown {
-            // Revisions that nobody knows of may be there: on the way out, nothing must say that all is gone.
-            if request.leaving && matches!(seen.state, ObservedState::Absent) {
-                seen = Observed::unreadable(error);
-            } else {
-                seen.unknown.insert(REVISIONS.into(), error);
-            }
+            seen.unknown.insert(REVISIONS.into(), error);
         }
         all.push((request.key.clone(), seen));
         Ok(all)
