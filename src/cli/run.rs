@@ -58,10 +58,10 @@ fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client,
     // Nothing else runs yet whose panics this could hide.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let made = panic::catch_unwind(AssertUnwindSafe(make));
+    let result = panic::catch_unwind(AssertUnwindSafe(make));
     panic::set_hook(hook);
-    match made {
-        Ok(made) => made.map_err(|error| Error::NoKubeconfig(error.to_string())),
+    match result {
+        Ok(client) => client.map_err(|error| Error::NoKubeconfig(error.to_string())),
         Err(_) => Err(Error::Credentials),
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn report<P>(invalid: &InvalidObject, context: &Context<P>) -> 
     }
     let previous = found.data.get("status");
     let is_deleting = found.metadata.deletion_timestamp.is_some();
-    let status = undecodable(previous, meta.generation, is_deleting, &invalid.error.to_string(), visit::now());
+    let status = undecodable(previous, meta.generation, is_deleting, &invalid.error, visit::now());
     if previous == Some(&status) {
         return Ok(Visited::for_good());
     }
