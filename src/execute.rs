@@ -15,7 +15,7 @@ use crate::plan::attainment::{Standing, settled};
 use crate::plan::{Action, Plan, Refusal, Step};
 use crate::provider::Provider;
 use crate::render;
-use crate::resource::{Key, bucket};
+use crate::resource::Key;
 use crate::scope::Place;
 
 /// Calls in flight for one platform at most, so that one large platform leaves room for the others.
@@ -100,8 +100,8 @@ fn standing(step: &Step, outcome: Option<&Outcome>) -> Standing {
     match outcome {
         Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Standing::Attained,
         Some(Outcome::Done(Applied::Gone)) => Standing::Missing("it was taken away".into()),
-        // Whoever could tag it owns it, whatever else of it was refused.
-        Some(Outcome::Failed(failures)) if !failures.concerns(bucket::field::TAGS) => Standing::Attained,
+        // Once it is ours, whatever else of it was refused is another matter.
+        Some(Outcome::Failed(failures)) if failures.is_owned() => Standing::Attained,
         Some(Outcome::Failed(failures)) if failures.needs_somebody() => {
             Standing::Refused(Refusal { reason: failures.reason(), message: failures.to_string() })
         }
@@ -132,7 +132,7 @@ fn is_done(step: &Step, outcome: Option<&Outcome>) -> bool {
     match (outcome, &step.action) {
         (Some(Outcome::Done(Applied::Ready | Applied::Gone)), _) => step.is_reliable(),
         (Some(Outcome::Failed(failures)), Action::Create | Action::Update(_)) => {
-            step.is_reliable() && is_usable(failures)
+            step.is_reliable() && is_usable(failures) && (failures.is_owned() || !step.adopts())
         }
         _ => false,
     }

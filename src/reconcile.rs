@@ -17,11 +17,13 @@ use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::Provider;
-use crate::resource::{Desired, Key, Observations, Request, Resource};
+use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Request, Resource};
 use crate::schedule::Next;
 use crate::scope::Place;
 use crate::session::{PassInput, PassResult};
-use crate::status::{Subject, Verdict, accepted_end, facts, inventory, of_unknown_kinds, removals, status};
+use crate::status::{
+    Subject, Verdict, accepted_end, facts, inventory, never_attempted, of_unknown_kinds, removals, status,
+};
 use crate::tags;
 
 /// What a pass has to know beside the object.
@@ -44,7 +46,7 @@ pub struct Pass {
     pub next: Next,
     /// Whether the object is being deleted and nothing of it is left to delete.
     pub finished: bool,
-    /// What was seen, where the pass came that far.
+    /// What was seen, where the pass came that far. A pass that ends before its plan is carried out hands it to the next.
     pub observations: Observations,
     /// The plan, where the pass came that far.
     pub plan: Plan,
@@ -176,12 +178,12 @@ pub async fn reconcile<P: Provider>(
         facts: facts.as_ref(),
         accepted_end: None,
     };
-    if object.spec.suspend {
-        return ended(subject, &Verdict::Suspended);
-    }
     // Whatever the spec names was there before the object, or belongs to somebody else.
     if deleting && nothing_was_made(subject.previous) {
         return Pass { finished: true, ..ended(subject, &Verdict::Announced(&[])) };
+    }
+    if object.spec.suspend {
+        return ended(subject, &Verdict::Suspended);
     }
     let aim = match Aim::of(object, checked, surroundings) {
         Ok(aim) => aim,
@@ -193,7 +195,6 @@ pub async fn reconcile<P: Provider>(
     let subject = Subject { accepted_end: aim.accepted_end, ..subject };
     let ended = |verdict: Verdict| ended(subject, &verdict);
     let stopped = |obstacle: &Obstacle| stopped(subject, obstacle);
-    let known: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
     let generation_seen = subject.previous.and_then(|status| status.observed_generation);
     if generation_seen != subject.generation {
         let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
@@ -202,17 +203,15 @@ pub async fn reconcile<P: Provider>(
     if let Err(obstacle) = check_account(provider, &aim.place).await {
         return stopped(&obstacle);
     }
-    if nothing_was_made(subject.previous) {
-        return ended(Verdict::Admitted);
-    }
-    let (plan, observations) = match survey(provider, &aim, known.clone(), input).await {
+    let (plan, observations) = match survey(provider, &aim, subject.previous, input).await {
         Ok((plan, observations)) => (input.guard.check(plan), observations),
         Err(obstacle) => return stopped(&obstacle),
     };
-    let is_unlisted = |step: &Step| step.may_be_taken() && step.desired.is_some() && !known.contains(&step.key);
-    if plan.steps.iter().any(is_unlisted) {
-        let resources: Vec<Resource> = plan.steps.iter().filter_map(|step| step.desired.clone()).collect();
-        return ended(Verdict::Announced(&resources));
+    let mut attempted: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
+    attempted.retain(|key| !never_attempted(subject.previous).contains(key));
+    let is_first = |step: &Step| step.may_be_taken() && step.desired.is_some() && !attempted.contains(&step.key);
+    if nothing_was_made(subject.previous) || plan.steps.iter().any(is_first) {
+        return Pass { observations, ..ended(Verdict::Admitted(&plan)) };
     }
     let (plan, outcomes) = execute(provider, &aim.place, &plan, authority).await;
     let mut role_writes = input.role_writes.clone();
@@ -248,12 +247,11 @@ pub async fn look<P: Provider>(
     surroundings: Surroundings<'_>,
 ) -> Result<Plan, Obstacle> {
     let aim = Aim::of(object, validate(object), surroundings)?;
-    let known = inventory(object.status.as_ref()).into_iter().collect();
     if aim.intent.deleting && nothing_was_made(object.status.as_ref()) {
         return Ok(Plan { namespace: aim.namespace, name: aim.name, steps: Vec::new() });
     }
     check_account(provider, &aim.place).await?;
-    Ok(survey(provider, &aim, known, &PassInput::default()).await?.0)
+    Ok(survey(provider, &aim, object.status.as_ref(), &PassInput::default()).await?.0)
 }
 
 /// Whether it is certain that no pass over this object ever wrote to AWS: the status says before the first write that
@@ -350,12 +348,12 @@ fn accepted_end_before(object: &AIPlatform) -> Option<DeletionPolicy> {
 async fn survey<P: Provider>(
     provider: &P,
     aim: &Aim,
-    known: BTreeSet<Key>,
+    status: Option<&AIPlatformStatus>,
     input: &PassInput,
 ) -> Result<(Plan, Observations), Obstacle> {
     let adopted: BTreeMap<Key, bool> =
         aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
-    let mut keys: BTreeSet<Key> = known.into_iter().chain(adopted.keys().cloned()).collect();
+    let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
     let known = keys.clone();
     let mut recalled = Observations::new();
     if !aim.intent.deleting {
@@ -372,6 +370,14 @@ async fn survey<P: Provider>(
     let mut observations = provider.observe(&aim.place, &requests).await;
     recalled.retain(|key, _| !observations.contains_key(key));
     observations.extend(recalled.clone());
+    // Where nothing can have been made, no answer is needed to let it go.
+    for key in never_attempted(status).iter().filter(|key| aim.intent.deleting || !adopted.contains_key(*key)) {
+        if let Some(observed) = observations.get_mut(key)
+            && matches!(observed.state, ObservedState::Unreadable(_))
+        {
+            *observed = Observed::absent();
+        }
+    }
     let intent = Intent { denied: input.denied.clone(), ..aim.intent.clone() };
     let plan = |seen: &Observations| plan(&aim.namespace, &aim.name, &aim.desired, seen, &intent);
     let mut planned = plan(&observations);

@@ -4,6 +4,8 @@ mod bucket_ends;
 mod bucket_parts;
 mod credentials;
 mod drifts;
+mod never_attempted;
+mod ownership;
 mod refusals;
 mod roles;
 mod strangers;

@@ -15,7 +15,7 @@ use aiplatform::api::status::{AccountCheck, Phase};
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
 use aiplatform::reconcile::{Pass, Surroundings, reconcile};
-use aiplatform::resource::{Contents, Key, Owner};
+use aiplatform::resource::{Contents, Key, Kind, Owner};
 use aiplatform::schedule::Next;
 use aiplatform::session::{PassInput, Session};
 use jiff::Timestamp;
@@ -166,7 +166,8 @@ impl Run {
             let allowed = match holder {
                 None => MAKES.contains(&action.as_str()) || action == format!("Create{}", key.kind),
                 Some(Owner::Ours) => true,
-                Some(Owner::Nobody) => adopted.contains(&key),
+                // Ownership comes before settings.
+                Some(Owner::Nobody) => adopted.contains(&key) && (key.kind != Kind::Bucket || action == "s3:Put tags"),
                 Some(Owner::Theirs(_)) => false,
             };
             assert!(allowed, "{action} on {key}, held by {holder:?}");

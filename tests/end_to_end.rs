@@ -19,5 +19,6 @@ mod lifecycle_of_the_operator;
 mod operator_policy;
 mod policies;
 mod sagemaker;
+mod service_accounts;
 mod starvation;
 mod strangers;

@@ -93,6 +93,23 @@ impl Error {
         Self::bug(step.action.name(), &step.key.to_string(), what)
     }
 
+    /// Something that was ours or nobody's when its step was planned, and is not ours now. What can be done about it is for
+    /// the next look to tell.
+    #[must_use]
+    pub fn owner_changed(action: &str, subject: &str, holder: Option<&str>) -> Self {
+        let message = match holder {
+            Some(holder) => format!("it belongs to {holder} since a moment ago: it is left alone"),
+            None => "it has no owner tag since a moment ago: it is left alone".into(),
+        };
+        Self {
+            class: Class::Conflict,
+            action: action.into(),
+            subject: subject.into(),
+            code: "OwnerChanged".into(),
+            message,
+        }
+    }
+
     /// A field that no call writes.
     #[must_use]
     pub fn unknown_field(step: &Step, field: &str) -> Self {

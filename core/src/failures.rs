@@ -23,6 +23,7 @@ pub struct Refused {
 pub struct Failures {
     refused: Vec<Refused>,
     wrote: bool,
+    owned: bool,
 }
 
 impl Failures {
@@ -41,6 +42,13 @@ impl Failures {
     #[must_use]
     pub fn wrote(&self) -> bool {
         self.wrote
+    }
+
+    /// Whether the resource is known to be the platform's own all the same: it was made with its owner tag, or its owner
+    /// was read in this step, or was written and read back.
+    #[must_use]
+    pub fn is_owned(&self) -> bool {
+        self.owned
     }
 
     /// Whether a path, a part of it or what it is a part of was refused; everything was where the step is one call.
@@ -77,7 +85,7 @@ impl Failures {
 
 impl From<Error> for Failures {
     fn from(error: Error) -> Self {
-        Self { refused: vec![Refused { part: None, error }], wrote: false }
+        Self { refused: vec![Refused { part: None, error }], wrote: false, owned: false }
     }
 }
 
@@ -101,14 +109,20 @@ impl std::error::Error for Failures {}
 pub struct Parts {
     refused: Vec<Refused>,
     wrote: bool,
+    owned: bool,
     unanswered: u32,
 }
 
 impl Parts {
-    /// The parts of a step in which something was written already.
+    /// The parts of a resource that this step has made, with its owner tag in the same call.
     #[must_use]
-    pub fn after_a_write() -> Self {
-        Self { wrote: true, ..Self::default() }
+    pub fn of_a_creation() -> Self {
+        Self { wrote: true, owned: true, ..Self::default() }
+    }
+
+    /// Takes note that the resource is the platform's own, as its owner tag says.
+    pub fn own(&mut self) {
+        self.owned = true;
     }
 
     /// Takes note of what became of a part. The value of a call that succeeded.
@@ -152,7 +166,7 @@ impl Parts {
         if self.refused.is_empty() {
             return Ok(applied);
         }
-        Err(Failures { refused: self.refused, wrote: self.wrote })
+        Err(Failures { refused: self.refused, wrote: self.wrote, owned: self.owned })
     }
 }
 
@@ -184,6 +198,20 @@ mod tests {
         assert!(failures.concerns("policies.access.Statement[]") && !failures.concerns("policies.old"));
         assert!(!failures.concerns("policy") && !failures.concerns("policies.acc") && !failures.concerns("tags"));
         assert!(Failures::from(failure(Class::Denied)).concerns("tags"), "one call writes everything");
+    }
+
+    #[test]
+    fn a_resource_is_owned_only_where_that_was_seen_or_made() {
+        let mut parts = Parts::default();
+        parts.note("versioning", Ok(()));
+        parts.note::<()>("policy", Err(failure(Class::Denied)));
+        assert!(!parts.end(Applied::Ready).unwrap_err().is_owned(), "a write proves nothing");
+        for mut parts in [Parts::of_a_creation(), Parts::default()] {
+            parts.own();
+            parts.note::<()>("policy", Err(failure(Class::Denied)));
+            assert!(parts.end(Applied::Ready).unwrap_err().is_owned());
+        }
+        assert!(!Failures::from(failure(Class::Transient)).is_owned(), "a call whose answer was lost");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::failure::Error;
 use crate::guardrails::Allowed;
 use crate::kind::Listed;
 use crate::resource::{Desired, Facts, Key, Observations, Removal, Resource, Write};
+use crate::tags;
 use attainment::{LeftOut, granted};
 pub use check::{Flaw, check};
 use leaving::leaving;
@@ -182,6 +183,13 @@ impl Step {
     pub fn may_be_taken(&self) -> bool {
         let is_open = matches!(self.action, Action::Create | Action::Update(_) | Action::Keep);
         self.is_taken() || (is_open && !self.awaits.is_empty() && self.withheld.is_none())
+    }
+
+    /// Whether it takes over something that carries no owner tag yet. Nothing in it may be changed before it does.
+    #[must_use]
+    pub fn adopts(&self) -> bool {
+        let owner = |resource: &Option<Resource>| resource.as_ref()?.tags()?.get(tags::OWNER).cloned();
+        matches!(self.action, Action::Update(_)) && owner(&self.desired) != owner(&self.observed)
     }
 
     /// Whether everything is known of it that what needs it relies on.

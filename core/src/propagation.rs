@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_role_of_which_a_part_was_written_was_written() {
-        let mut parts = Parts::after_a_write();
+        let mut parts = Parts::of_a_creation();
         parts.note::<()>("policies.access", Err(refusal(Class::Quota, "LimitExceeded", "")));
         let failures: Failures = parts.end(Applied::Ready).unwrap_err();
         let mut writes = wrote_at(-600);

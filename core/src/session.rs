@@ -1,6 +1,7 @@
 //! The memory of one object from pass to pass. Losing it costs one pass that reads everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -103,11 +104,16 @@ pub struct PassResult<'a> {
     pub next: Next,
 }
 
+/// How long the observations of a pass hold that ended before its plan was carried out: the next pass follows at once.
+const HANDED_ON: Duration = Duration::from_secs(10);
+
 /// The memory of one object.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     guard: UpdateLoopGuard,
     cache: ObservationCache,
+    /// Observations of a pass that only announced what the next one does, and when they were made.
+    handed_on: Option<(Timestamp, Observations)>,
     role_writes: RoleWrites,
     denied: BTreeMap<Key, Refusal>,
     last: Option<Next>,
@@ -134,13 +140,18 @@ impl Session {
         let is_new = object.status.as_ref().and_then(|status| status.observed_generation).is_none();
         if self.request != request || is_new {
             self.guard.clear();
+            self.handed_on = None;
             self.request = request;
             self.is_open = true;
         }
         let trigger = if self.is_open { Trigger::UserEdit } else { Trigger::after(self.last) };
+        let mut cached = self.cache.cached(trigger, now);
+        let handed_on = self.handed_on.take();
+        let handed_on = handed_on.filter(|(made, _)| now.duration_since(*made).unsigned_abs() <= HANDED_ON);
+        cached.extend(handed_on.into_iter().flat_map(|(_, observations)| observations));
         PassInput {
             guard: self.guard.clone(),
-            cached: self.cache.cached(trigger, now),
+            cached,
             thorough: trigger == Trigger::UserEdit,
             denied: std::mem::take(&mut self.denied),
             role_writes: self.role_writes.clone(),
@@ -154,6 +165,8 @@ impl Session {
         self.guard.record(plan, outcomes);
         self.role_writes.record(plan, outcomes, now);
         self.denied.clone_from(denied);
+        let is_announcement = plan.steps.is_empty() && next == Next::Now;
+        self.handed_on = is_announcement.then(|| (now, observations.clone()));
         self.is_open &= plan.steps.is_empty();
         self.last = Some(next);
     }
@@ -161,5 +174,39 @@ impl Session {
     /// Ends a pass of which nothing is known, because it failed on the way.
     pub fn abort(&mut self) {
         self.last = Some(Next::Retry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Observed;
+    use crate::testing::{at, seen, with_buckets};
+    use serde_json::json;
+
+    #[test]
+    fn what_was_read_to_announce_a_plan_is_not_read_again_to_carry_it_out() {
+        let mut object = with_buckets(json!([]));
+        object.status = Some(serde_json::from_value(json!({"observedGeneration": 1})).unwrap());
+        let observations = seen([("one", Observed::absent())]);
+        let announced = |session: &mut Session, object: &AIPlatform, steps: Plan, next: Next| {
+            let input = session.begin(object, at(0));
+            let (outcomes, denied) = (Outcomes::new(), BTreeMap::new());
+            let result =
+                PassResult { plan: &steps, outcomes: &outcomes, observations: &observations, denied: &denied, next };
+            session.end(&input, &result, at(0));
+        };
+        let cached = |session: &mut Session, object: &AIPlatform, second: i64| session.begin(object, at(second)).cached;
+        let mut session = Session::default();
+        announced(&mut session, &object, Plan::default(), Next::Now);
+        assert_eq!(cached(&mut session, &object, 1), observations);
+        assert!(cached(&mut session, &object, 2).is_empty(), "once");
+        announced(&mut session, &object, Plan::default(), Next::Now);
+        assert!(cached(&mut session, &object, 60).is_empty(), "it is old");
+        announced(&mut session, &object, Plan::default(), Next::Retry);
+        assert!(cached(&mut session, &object, 1).is_empty(), "nothing was announced");
+        announced(&mut session, &object, Plan::default(), Next::Now);
+        object.metadata.generation = Some(2);
+        assert!(cached(&mut session, &object, 1).is_empty(), "the user wants something else");
     }
 }

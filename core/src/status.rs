@@ -8,9 +8,8 @@ mod removals;
 pub mod undecodable;
 mod unknown_kinds;
 
-use std::collections::BTreeMap;
-
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -43,9 +42,9 @@ pub enum Verdict<'a> {
     /// This generation was not looked at yet; these resources will be. Written before any call that makes something, so
     /// that nothing is made that the object does not know of.
     Announced(&'a [Resource]),
-    /// The account is the right one. Written before the first write to AWS, so that it is known of every object whether
-    /// anything can have been made for it.
-    Admitted,
+    /// The account is the right one, and these steps are about to be taken. Written before the first write to AWS, so that
+    /// it is known of every object, and of everything it lists, whether anything can have been made for it.
+    Admitted(&'a Plan),
     /// Suspended: nothing was done.
     Suspended,
     /// The spec cannot be planned.
@@ -110,7 +109,7 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
         status.access = access::declared(&facts.access, &before.access);
     }
     status.account_check = match verdict {
-        Verdict::Admitted | Verdict::Planned(..) => Some(AccountCheck::Passed),
+        Verdict::Admitted(_) | Verdict::Planned(..) => Some(AccountCheck::Passed),
         _ if subject.is_new => Some(AccountCheck::Pending),
         _ => before.account_check,
     };
@@ -127,7 +126,10 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
                 Next::Now,
             )
         }
-        Verdict::Admitted => Summary::unknown(Phase::Pending, "Pending", "not looked at yet", Next::Now),
+        Verdict::Admitted(plan) => {
+            status.resources = attempted(&before, plan, subject.now);
+            Summary::unknown(Phase::Pending, "Pending", "not looked at yet", Next::Now)
+        }
         Verdict::Suspended => {
             let message = if subject.deleting {
                 "suspended: the deletion waits until spec.suspend is false"
@@ -150,7 +152,8 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
                 })
                 .collect();
             let known = found.iter().map(|finding| finding.resource(&before, subject.now));
-            status.resources = known.chain(of_unknown_kinds(subject.previous).cloned()).collect();
+            let known = known.chain(of_unknown_kinds(subject.previous).cloned());
+            status.resources = known.chain(passed_over(&before, subject, plan)).collect();
             status.plan =
                 plan.steps.iter().filter(|step| is_open(step, outcomes.get(&step.key))).map(planned).collect();
             status.models = models::seen(&status.models, plan, outcomes);
@@ -301,6 +304,7 @@ impl<'a> Finding<'a> {
             reason,
             message: self.with_exposures(),
             deletion_policy: self.removal(previous).map(|removal| removal.name().to_string()),
+            never_attempted: previous.is_some_and(|previous| previous.never_attempted),
             since: Some(since),
         }
     }
@@ -593,6 +597,7 @@ fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) 
             reason: Some("Pending".into()),
             message: None,
             deletion_policy,
+            never_attempted: true,
             since: Some(Time(now)),
         }));
     }
@@ -600,6 +605,35 @@ fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) 
     let rest: Vec<ResourceStatus> = rest.cloned().collect();
     listed.extend(rest);
     listed
+}
+
+/// What is listed, and what the plan makes beside; of what its steps are for, something may have been made from here on.
+fn attempted(before: &AIPlatformStatus, plan: &Plan, now: Timestamp) -> Vec<ResourceStatus> {
+    let resources: Vec<Resource> = plan.steps.iter().filter_map(|step| step.desired.clone()).collect();
+    let mut listed = announced(before, &resources, now);
+    for step in plan.steps.iter().filter(|step| step.may_be_taken()) {
+        for resource in listed.iter_mut().filter(|resource| is(resource, &step.key)) {
+            resource.never_attempted = false;
+        }
+    }
+    listed
+}
+
+/// What was never attempted and has no step while the object goes: it is declared until the end, and the next pass has to
+/// know of it too.
+fn passed_over(before: &AIPlatformStatus, subject: Subject, plan: &Plan) -> Vec<ResourceStatus> {
+    let untouched = before.resources.iter().filter(|resource| subject.deleting && resource.never_attempted);
+    untouched.filter(|resource| !plan.steps.iter().any(|step| is(resource, &step.key))).cloned().collect()
+}
+
+/// Whatever the status lists and no step was ever taken for: there is nothing of it to be looked for.
+#[must_use]
+pub fn never_attempted(status: Option<&AIPlatformStatus>) -> BTreeSet<Key> {
+    let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
+    let untouched = resources.iter().filter(|resource| resource.never_attempted);
+    untouched
+        .filter_map(|resource| Some(Key { kind: Kind::named(&resource.kind)?, name: resource.name.clone() }))
+        .collect()
 }
 
 /// The resources a status knows of, so that what is no longer declared is not forgotten.

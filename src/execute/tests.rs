@@ -293,6 +293,10 @@ async fn a_role_waits_for_its_buckets_whichever_way_they_end_and_gets_those_that
         (Err(failure(Class::Denied).into()), false, Some(true)),
         (Err(failure(Class::NotOwned).into()), false, Some(true)),
         (Err(failure(Class::Transient).into()), false, Some(false)),
+        (Err(part("lifecycle")), true, None),
+        // What was refused before it was taken over says nothing of its tags.
+        (Err(silent("publicAccessBlock")), false, Some(false)),
+        (Err(silent("tags")), false, Some(false)),
     ] {
         let (planned, role) = of_two_buckets(None);
         let script = Script::answering([("bucket-one", answer.clone())]);
@@ -343,9 +347,39 @@ async fn an_operator_that_ends_grants_nothing_on_what_it_did_not_see_made() {
 }
 /// The failure of one part of a step in which others were written.
 fn part(name: &str) -> Failures {
-    let mut parts = crate::failures::Parts::after_a_write();
+    let mut parts = crate::failures::Parts::of_a_creation();
     parts.note::<()>(name, Err(failure(Class::Denied)));
     parts.end(Applied::Ready).unwrap_err()
+}
+
+/// The failure of a part of something of which nobody knows whose it is.
+fn silent(name: &str) -> Failures {
+    let mut parts = crate::failures::Parts::default();
+    parts.note::<()>(name, Err(failure(Class::Transient)));
+    parts.end(Applied::Ready).unwrap_err()
+}
+
+#[tokio::test]
+async fn what_could_not_be_taken_over_holds_up_what_needs_it() {
+    let mut owned = crate::failures::Parts::default();
+    owned.own();
+    owned.note::<()>("versioning", Err(failure(Class::Denied)));
+    let of = |owner: Option<&str>| {
+        let mut resource = crate::testing::wanted_bucket("a").resource;
+        let Resource::Bucket(bucket) = &mut resource else { panic!("it is a bucket") };
+        bucket.tags = owner.into_iter().map(|owner| (crate::tags::OWNER.to_string(), owner.to_string())).collect();
+        Some(resource)
+    };
+    for (observed, failures, goes_on) in [
+        (of(None), silent("tags"), false),
+        (of(None), owned.end(Applied::Ready).unwrap_err(), true),
+        (of(Some("us")), silent("tags"), true),
+    ] {
+        let update = Step { desired: of(Some("us")), observed, ..step("a", Action::Update(Vec::new()), &[]) };
+        let script = Script::answering([("a", Err(failures.clone()))]);
+        let found = run(&script, vec![update, create("b", &["a"])]).await;
+        assert_eq!(found[&bucket_key("b")] == ready(), goes_on, "{failures:?}");
+    }
 }
 
 #[tokio::test]

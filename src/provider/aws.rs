@@ -235,7 +235,7 @@ impl Aws {
             Service::Eks => Box::pin(clients.eks().apply(place, step)).await,
             Service::SageMaker => Box::pin(clients.sagemaker().apply(place, step)).await,
             Service::AutoScaling => Box::pin(clients.autoscaling().apply(step)).await,
-            Service::Logs => Box::pin(clients.logs().apply(step)).await,
+            Service::Logs => Box::pin(clients.logs().apply(place, step)).await,
         }
     }
 

@@ -39,7 +39,7 @@ impl Provider for World {
 
     async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind.info().backend {
-            Backend::Cluster => self.kubernetes.apply(step).await,
+            Backend::Cluster => self.kubernetes.apply(place, step).await,
             Backend::Aws(_) => self.aws.apply(place, step).await,
         }
     }

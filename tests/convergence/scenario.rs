@@ -329,6 +329,7 @@ impl Scenario {
             reason: None,
             message: None,
             deletion_policy: None,
+            never_attempted: false,
             since: None,
         };
         let buckets = self.leftovers.iter().enumerate().map(|(index, leftover)| {

@@ -67,3 +67,15 @@ async fn no_delete_keeps_what_is_no_longer_declared() {
     world.wait_until_gone("assistant").await;
     assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_was_suspended_from_its_birth_can_be_deleted() {
+    let world = World::new("unborn").await;
+    let mut wanted = spec(json!([{"name": "a"}]));
+    wanted["suspend"] = json!(true);
+    world.apply("assistant", &wanted).await;
+    world.wait_for("assistant", "suspended", |status| format!("{:?}", status.phase) == "Some(Suspended)").await;
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    assert!(world.aws.operations().is_empty());
+}

@@ -169,6 +169,10 @@ pub struct ResourceStatus {
     /// bucket's own tag holds once the bucket is no longer declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<String>,
+    /// Whether no step was ever taken for it, so that nothing can have been made. It is left out from just before the
+    /// first step on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_attempted: bool,
     /// Since when it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,

@@ -807,7 +807,7 @@ fn what_somebody_has_to_mend_comes_before_what_passes() {
 
 /// What became of a step of which several parts were refused.
 fn refused_parts(name: &str, classes: &[Class]) -> Outcome {
-    let mut parts = crate::failures::Parts::after_a_write();
+    let mut parts = crate::failures::Parts::of_a_creation();
     for (index, class) in classes.iter().enumerate() {
         let error = Error { code: format!("Code{index}"), ..error_on(name, *class) };
         parts.note::<()>(&format!("part-{index}"), Err(error));
@@ -896,4 +896,39 @@ fn what_could_not_be_read_aside_does_not_slow_down_what_is_underway() {
     gives(&run, SUBJECT, Phase::Stalled, Next::Transition, &conditions);
     let settled = Step { action: Action::Keep, ..making };
     gives(&Run::default().with(settled, Outcome::NotTaken), SUBJECT, Phase::Stalled, Next::Slow, &conditions);
+}
+
+#[test]
+fn what_was_announced_is_attempted_from_just_before_its_first_step_on() {
+    let untouched = |status: &AIPlatformStatus| -> Vec<String> {
+        never_attempted(Some(status)).into_iter().map(|key| key.name).collect()
+    };
+    let resources = resources_named(&["a", "b", "c"]);
+    let (announced, _) = status(SUBJECT, &Verdict::Announced(&resources));
+    assert_eq!(untouched(&announced), ["a", "b", "c"]);
+    let subject = Subject { previous: Some(&announced), ..SUBJECT };
+    let wanted = |index: usize, action: Action| Step {
+        desired: Some(resources[index].clone()),
+        ..step(["a", "b", "c"][index], action, &[])
+    };
+    let mut awaiting = wanted(2, Action::Keep);
+    awaiting.awaits = vec![bucket_key("a")];
+    let steps = vec![
+        wanted(0, Action::Create),
+        wanted(1, Action::Unreadable(error_on("b", Class::Denied))),
+        awaiting,
+        Step { desired: resources_named(&["d"]).pop(), ..step("d", Action::Create, &[]) },
+    ];
+    let plan = Plan { steps, ..Plan::default() };
+    let (admitted, next) = status(subject, &Verdict::Admitted(&plan));
+    assert_eq!((untouched(&admitted), next), (vec!["b".to_string()], Next::Now));
+    assert_eq!(admitted.account_check, Some(AccountCheck::Passed));
+    assert_eq!(inventory(Some(&admitted)).len(), 4, "what the plan makes beside is listed");
+    let (planned, _) =
+        status(Subject { previous: Some(&admitted), ..SUBJECT }, &Verdict::Planned(&plan, &Outcomes::new()));
+    assert_eq!(untouched(&planned), ["b"], "it is remembered");
+    let text = serde_json::to_string(&planned.resources).unwrap();
+    assert_eq!(text.matches("neverAttempted").count(), 1, "{text}");
+    let (again, _) = status(Subject { previous: Some(&planned), ..SUBJECT }, &Verdict::Announced(&resources));
+    assert_eq!(untouched(&again), ["b"], "what was attempted once stays so");
 }

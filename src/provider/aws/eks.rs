@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
 use crate::diff::Change;
-use crate::failure::{Class, Error};
+use crate::failure::{Class, Error, UNREACHABLE};
 use crate::failures::{Failures, Parts};
 use crate::outcome::Applied;
 pub use crate::permissions::eks::action;
@@ -155,13 +155,16 @@ impl Eks {
     ) {
         let account = &desired.place;
         let stale = tags::stale(&desired.tags, &observed.tags);
-        let mut written = desired.tags.clone();
+        let mut written = tags::changed(&desired.tags, &observed.tags);
         if !stale.is_empty() {
             let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
             let untagged = call.send().await.map_err(|error| failed(action::UNTAG, account, &error));
             if parts.note(field::TAGS, untagged).is_none() {
                 written.remove(tags::TAG_KEYS);
             }
+        }
+        if written.is_empty() {
+            return;
         }
         let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
         let call = call.set_tags(Some(written.into_iter().collect()));
@@ -187,7 +190,16 @@ where
 {
     let subject =
         format!("service account {}/{} of cluster {}", account.namespace, account.service_account, account.cluster);
-    failure::classify(action, &subject, error, table)
+    let mut failed = failure::classify(action, &subject, error, table);
+    let is_nowhere = failed.class == Class::NotFound && [action::LIST, action::CREATE].contains(&action);
+    if is_nowhere || [UNREACHABLE, "UnrecognizedClientException"].contains(&failed.code.as_str()) {
+        let way_out = format!(
+            "; if there is no cluster {} in region {}, correct spec.identity.podIdentity.clusterArn",
+            account.cluster, account.region
+        );
+        failed.message.push_str(&way_out);
+    }
+    failed
 }
 
 /// EKS's error codes. Source: "Errors" of each operation in the Amazon EKS API reference.

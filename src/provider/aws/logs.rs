@@ -64,9 +64,8 @@ impl Logs {
 
     async fn group(&self, place: &Place, name: &str, found: &types::LogGroup) -> Result<Observed, Error> {
         let arn = arn_of(place, name);
-        let call = self.client.list_tags_for_resource().resource_arn(&arn);
-        let all: Tags = match call.send().await.map_err(|error| refused(action::LIST_TAGS, name, &error)) {
-            Ok(listed) => listed.tags.unwrap_or_default().into_iter().collect(),
+        let all = match self.tags(&arn, name).await {
+            Ok(tags) => tags,
             Err(error) if error.class == Class::NotFound => return Ok(Observed::absent()),
             Err(error) => return Err(error),
         };
@@ -80,11 +79,17 @@ impl Logs {
         Ok(Observed::present(group.into(), Owner::of(&all, &place.owner)))
     }
 
-    pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Failures> {
+    async fn tags(&self, arn: &str, name: &str) -> Result<Tags, Error> {
+        let call = self.client.list_tags_for_resource().resource_arn(arn);
+        let listed = call.send().await.map_err(|error| refused(action::LIST_TAGS, name, &error))?;
+        Ok(listed.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::LogGroup(desired)), _) => self.create(desired).await,
             (Action::Update(changes), Some(Resource::LogGroup(desired)), Some(Resource::LogGroup(observed))) => {
-                self.update(step, desired, observed, changes).await
+                self.update(place, step, (desired, observed), changes).await
             }
             _ => Err(Error::unknown_step(step).into()),
         }
@@ -95,7 +100,7 @@ impl Logs {
         let call = call.set_kms_key_id(desired.kms_key_arn.clone());
         let call = call.set_tags(Some(desired.tags.clone().into_iter().collect()));
         call.send().await.map_err(|error| refused(action::CREATE, &desired.name, &error))?;
-        let mut parts = Parts::after_a_write();
+        let mut parts = Parts::of_a_creation();
         if let Some(days) = desired.retention_days {
             parts.note(field::RETENTION, self.put_retention(desired, days).await);
         }
@@ -105,9 +110,9 @@ impl Logs {
     /// Ownership comes first: nothing is set in a group that could not be marked as ours.
     async fn update(
         &self,
+        place: &Place,
         step: &Step,
-        desired: &LogGroup,
-        observed: &LogGroup,
+        (desired, observed): (&LogGroup, &LogGroup),
         changes: &[Change],
     ) -> Result<Applied, Failures> {
         let differs = |name: &str| changes.iter().any(|change| change.field() == name);
@@ -116,13 +121,14 @@ impl Logs {
         for change in changes.iter().filter(|change| !known.contains(&change.field())) {
             parts.note::<()>(change.field(), Err(Error::unknown_field(step, change.field())));
         }
-        if differs(field::TAGS) {
-            let is_marked = parts.note(field::TAGS, self.put_tags(desired, &observed.tags).await).is_some();
-            let is_adopted = observed.tags.get(tags::OWNER).is_none();
-            if is_adopted && !is_marked {
+        if step.adopts() {
+            if parts.note(field::TAGS, self.adopt(place, desired, &observed.tags).await).is_none() {
                 return parts.end(Applied::Ready);
             }
+        } else if differs(field::TAGS) {
+            parts.note(field::TAGS, self.put_tags(desired, &observed.tags).await);
         }
+        parts.own();
         match desired.retention_days {
             Some(days) if differs(field::RETENTION) => {
                 parts.note(field::RETENTION, self.put_retention(desired, days).await);
@@ -136,6 +142,21 @@ impl Logs {
             parts.note(field::KEY, self.put_key(desired).await);
         }
         parts.end(Applied::Ready)
+    }
+
+    /// Takes over a group without an owner: its tags are read just before they are written, and just after.
+    async fn adopt(&self, place: &Place, desired: &LogGroup, observed: &Tags) -> Result<(), Error> {
+        let holder = async || Ok(Owner::of(&self.tags(&desired.arn, &desired.name).await?, &place.owner));
+        let subject = format!("log group {}", desired.name);
+        if let Owner::Theirs(holder) = holder().await? {
+            return Err(Error::owner_changed(action::TAG, &subject, Some(&holder)));
+        }
+        self.put_tags(desired, observed).await?;
+        match holder().await? {
+            Owner::Ours => Ok(()),
+            Owner::Theirs(holder) => Err(Error::owner_changed(action::TAG, &subject, Some(&holder))),
+            Owner::Nobody => Err(Error::owner_changed(action::TAG, &subject, None)),
+        }
     }
 
     async fn put_retention(&self, desired: &LogGroup, days: i32) -> Result<(), Error> {

@@ -20,11 +20,11 @@ use super::failure;
 use crate::arn;
 use crate::diff::Change;
 use crate::failure::{Class, Error};
-use crate::failures::{Failures, Parts};
+use crate::failures::Failures;
 use crate::outcome::Applied;
 pub use crate::permissions::s3::action;
 use crate::plan::{Action, Step};
-use crate::resource::Resource;
+use crate::resource::{Owner, Resource};
 use crate::scope::Place;
 
 /// S3 in one region.
@@ -44,7 +44,7 @@ impl S3 {
             (Action::Create, Some(Resource::Bucket(desired))) => self.create(&target, step, desired).await,
             (Action::Update(changes), Some(Resource::Bucket(desired))) => {
                 let fields = changes.iter().map(Change::field).collect();
-                self.write_parts(&target, step, desired, &fields, Parts::default()).await
+                self.update(&target, step, desired, fields).await
             }
             (Action::Delete { with_contents }, _) => self.delete(&target, *with_contents).await,
             _ => Err(Error::unknown_step(step).into()),
@@ -81,6 +81,15 @@ impl<'a> Target<'a> {
             failed.message.push_str("; versioning of such a bucket is never suspended: set versioning: true");
         }
         failed
+    }
+
+    /// Fails unless the bucket is ours.
+    fn owned(&self, action: &str, owner: &Owner) -> Result<(), Error> {
+        match owner {
+            Owner::Ours => Ok(()),
+            Owner::Theirs(holder) => Err(Error::owner_changed(action, &self.arn(), Some(holder))),
+            Owner::Nobody => Err(Error::owner_changed(action, &self.arn(), None)),
+        }
     }
 
     fn unexpected(&self, action: &str, what: impl Display) -> Error {

@@ -155,7 +155,7 @@ impl Memory {
     pub(super) async fn apply_bucket(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         let name = &step.key.name;
         let (fields, mut parts): (BTreeSet<&str>, Parts) = match &step.action {
-            Action::Create => (field::ALL.into(), Parts::after_a_write()),
+            Action::Create => (field::ALL.into(), Parts::of_a_creation()),
             Action::Update(changes) => {
                 (changes.iter().map(aiplatform::diff::Change::field).collect(), Parts::default())
             }
@@ -178,13 +178,26 @@ impl Memory {
         }
         let unknown: Vec<_> = fields.iter().filter(|field| !field::ALL.contains(field)).collect();
         assert!(unknown.is_empty(), "no call of S3 writes {unknown:?}");
-        for field in field::ALL.into_iter().filter(|field| fields.contains(field)) {
+        // Ownership comes before settings.
+        let tags_first = step.adopts();
+        if step.action != Action::Create && !tags_first {
+            parts.own();
+        }
+        let rest = field::ALL.into_iter().filter(|field| !(tags_first && *field == field::TAGS));
+        let order = tags_first.then_some(field::TAGS).into_iter().chain(rest);
+        for field in order.filter(|field| fields.contains(field)) {
             let action = format!("s3:Put {field}");
             let written = self.write(place, &action, &step.key, |world| {
                 world.buckets.get_mut(name).ok_or(Class::NotFound)?.write(field, desired);
                 Ok(())
             });
-            parts.note(field, written.await);
+            let is_written = parts.note(field, written.await).is_some();
+            if tags_first && field == field::TAGS {
+                if !is_written {
+                    break;
+                }
+                parts.own();
+            }
         }
         parts.end(Applied::Ready)
     }

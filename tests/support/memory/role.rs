@@ -121,7 +121,7 @@ impl Memory {
             Ok(())
         })
         .await?;
-        let mut parts = Parts::after_a_write();
+        let mut parts = Parts::of_a_creation();
         for (name, policy) in &desired.policies {
             parts.note(&format!("policies.{name}"), self.put_policy(place, key, name, policy).await);
         }

@@ -65,13 +65,16 @@ impl Autoscaling {
     async fn put_tags(&self, step: &Step, desired: &ScalableTarget, observed: &Tags, parts: &mut Parts) {
         let resource_id = &desired.scaled.resource_id;
         let stale = tags::stale(&desired.tags, observed);
-        let mut written = desired.tags.clone();
+        let mut written = tags::changed(&desired.tags, observed);
         if !stale.is_empty() {
             let call = self.client.untag_resource().set_resource_arn(step.arn.clone()).set_tag_keys(Some(stale));
             let untagged = call.send().await.map_err(|error| refused(action::UNTAG, resource_id, &error));
             if parts.note(field::TAGS, untagged).is_none() {
                 written.remove(tags::TAG_KEYS);
             }
+        }
+        if written.is_empty() {
+            return;
         }
         let call = self.client.tag_resource().set_resource_arn(step.arn.clone());
         let call = call.set_tags(Some(written.into_iter().collect()));

@@ -26,7 +26,7 @@ impl Iam {
             .send()
             .await
             .map_err(|error| target.failure(action::CREATE, &error))?;
-        let mut parts = Parts::after_a_write();
+        let mut parts = Parts::of_a_creation();
         for (name, policy) in &desired.policies {
             if parts.is_unanswered() {
                 break;

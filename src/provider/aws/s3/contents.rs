@@ -6,11 +6,12 @@ use aws_sdk_s3::types::{Delete, EncodingType, ObjectIdentifier};
 use futures::StreamExt;
 
 use super::super::failure;
+use super::read::Tagged;
 use super::{S3, Target, action, table};
 use crate::failure::{Class, Error};
 use crate::failures::{Failures, Parts};
 use crate::outcome::Applied;
-use crate::resource::Contents;
+use crate::resource::{Contents, Owner};
 
 /// Pages of a thousand that are counted before the answer is "at least".
 const PAGES_COUNTED: usize = 5;
@@ -42,9 +43,16 @@ impl S3 {
         Ok(contents)
     }
 
-    /// Deletes the bucket, and before it what is in it if that is allowed. A large bucket takes several passes, each of
+    /// Deletes the bucket if it is still ours, and before it what is in it if that is allowed. A large bucket takes several passes, each of
     /// which goes on where the last one ended.
     pub(super) async fn delete(&self, target: &Target<'_>, with_contents: bool) -> Result<Applied, Failures> {
+        match self.tags(target).await? {
+            Tagged::Missing => return Ok(Applied::Gone),
+            Tagged::Elsewhere(_) => {
+                return Err(target.unexpected(action::DELETE, "the bucket is in another region").into());
+            }
+            Tagged::Here(found) => target.owned(action::DELETE, &Owner::of(&found, &target.place.owner))?,
+        }
         if with_contents {
             let (versions, uploads) = (self.delete_versions(target).await, self.abort_uploads(target).await);
             let is_emptied = versions.is_all && uploads.is_all;

@@ -16,10 +16,12 @@ use crate::failures::{Failures, Parts};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::policy;
+use crate::resource::Owner;
 use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
 use crate::tags::{self, Tags};
 
-/// The one region whose buckets are made without naming it. Source: `CreateBucket`, Amazon S3 API reference.
+/// The one region whose buckets are made without naming it, and where making a bucket again that the account has already
+/// is answered with success. Source: `CreateBucket`, Amazon S3 API reference.
 const UNNAMED_REGION: &str = "us-east-1";
 
 impl S3 {
@@ -38,15 +40,42 @@ impl S3 {
             .send()
             .await
             .map_err(|error| target.failure(action::CREATE, &error))?;
+        if desired.region == UNNAMED_REGION {
+            self.confirm(target, action::CREATE).await?;
+        }
         let mut rest = BTreeSet::from([field::PUBLIC_ACCESS_BLOCK, field::ENCRYPTION]);
         rest.extend(desired.versioning.then_some(field::VERSIONING));
         rest.extend((!desired.policy.is_empty()).then_some(field::POLICY));
         rest.extend((!desired.lifecycle.is_empty()).then_some(field::LIFECYCLE));
-        self.write_parts(target, step, desired, &rest, Parts::after_a_write()).await
+        self.write_parts(target, step, desired, &rest, Parts::of_a_creation()).await
+    }
+
+    /// Changes these fields of a bucket that is ours, or becomes ours first: ownership comes before settings.
+    pub(super) async fn update(
+        &self,
+        target: &Target<'_>,
+        step: &Step,
+        desired: &Bucket,
+        mut fields: BTreeSet<&str>,
+    ) -> Result<Applied, Failures> {
+        let mut parts = Parts::default();
+        let action = action::PUT_TAGGING;
+        let found = self.present_tags(target, action).await?;
+        match Owner::of(&found, &target.place.owner) {
+            Owner::Nobody if step.adopts() => {
+                fields.remove(field::TAGS);
+                if parts.note(field::TAGS, self.adopt(target, &found, &desired.tags).await).is_none() {
+                    return parts.end(Applied::Ready);
+                }
+            }
+            owner => target.owned(action, &owner)?,
+        }
+        parts.own();
+        self.write_parts(target, step, desired, &fields, parts).await
     }
 
     /// Writes these fields, each by a call of its own and whatever became of the others.
-    pub(super) async fn write_parts(
+    async fn write_parts(
         &self,
         target: &Target<'_>,
         step: &Step,
@@ -76,15 +105,37 @@ impl S3 {
         parts.end(Applied::Ready)
     }
 
-    /// Replaces all tags, so what others put there is read and written back.
+    /// Takes over a bucket without an owner. S3 has no conditional tag write, so that of two platforms that take it over
+    /// at once the last has it: the tags are read back, and the next look settles what this one cannot see yet.
+    async fn adopt(&self, target: &Target<'_>, found: &Tags, desired: &Tags) -> Result<(), Error> {
+        self.replace_tags(target, found, desired).await?;
+        self.confirm(target, action::PUT_TAGGING).await
+    }
+
     async fn put_tags(&self, target: &Target<'_>, desired: &Tags) -> Result<(), Error> {
-        let found = match self.tags(target).await? {
-            Tagged::Here(tags) => tags,
+        let found = self.present_tags(target, action::PUT_TAGGING).await?;
+        target.owned(action::PUT_TAGGING, &Owner::of(&found, &target.place.owner))?;
+        self.replace_tags(target, &found, desired).await
+    }
+
+    /// Fails unless the bucket is ours at this moment, as its owner tag says.
+    async fn confirm(&self, target: &Target<'_>, action: &str) -> Result<(), Error> {
+        let found = self.present_tags(target, action).await?;
+        target.owned(action, &Owner::of(&found, &target.place.owner))
+    }
+
+    async fn present_tags(&self, target: &Target<'_>, action: &str) -> Result<Tags, Error> {
+        match self.tags(target).await? {
+            Tagged::Here(tags) => Ok(tags),
             Tagged::Missing | Tagged::Elsewhere(_) => {
-                return Err(target.unexpected(action::PUT_TAGGING, "the bucket vanished meanwhile"));
+                Err(target.unexpected(action, "the bucket is not there, although it was a moment ago"))
             }
-        };
-        let list = tag_list(target, action::PUT_TAGGING, &tags::merged(&found, desired))?;
+        }
+    }
+
+    /// Replaces all tags, so that what others put there is written back.
+    async fn replace_tags(&self, target: &Target<'_>, found: &Tags, desired: &Tags) -> Result<(), Error> {
+        let list = tag_list(target, action::PUT_TAGGING, &tags::merged(found, desired))?;
         let tagging = Tagging::builder()
             .set_tag_set(Some(list))
             .build()
