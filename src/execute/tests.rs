@@ -365,7 +365,7 @@ async fn what_could_not_be_taken_over_holds_up_what_needs_it() {
     owned.own();
     owned.note::<()>("versioning", Err(failure(Class::Denied)));
     let of = |owner: Option<&str>| {
-        let mut resource = crate::testing::wanted_bucket("a").resource;
+        let mut resource = crate::testing::wanted_bucket("any-bucket").resource;
         let Resource::Bucket(bucket) = &mut resource else { panic!("it is a bucket") };
         bucket.tags = owner.into_iter().map(|owner| (crate::tags::OWNER.to_string(), owner.to_string())).collect();
         Some(resource)

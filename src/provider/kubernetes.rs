@@ -188,7 +188,7 @@ fn owner(found: &CoreServiceAccount, place: &Place) -> Owner {
 }
 
 /// Whether somebody else set anything in it. What the control plane puts into every service account is nobody's: the
-/// tokens that clusters before Kubernetes 1.24 made, and the pull secrets that OpenShift makes.
+/// tokens that clusters before Kubernetes 1.24 made, and the pull secrets that `OpenShift` makes.
 fn is_managed_by_others(found: &CoreServiceAccount) -> bool {
     let entries = found.managed_fields().iter().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
     let fields = entries.filter_map(|entry| Some((entry.manager.as_deref()?, &entry.fields_v1.as_ref()?.0)));

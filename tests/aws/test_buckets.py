@@ -66,6 +66,18 @@ def test_creating_again(simulator: Simulator, s3: Any, bucket: str) -> None:
     assert home.get_bucket_versioning(Bucket="at-home")["Status"] == "Enabled"
 
 
+def test_creating_again_in_the_oldest_region_succeeds_and_changes_no_tag(
+    simulator: Simulator,
+) -> None:
+    home = simulator.client("s3", "us-east-1")
+    for owner in ["first", "second"]:
+        tags = [{"Key": "owner", "Value": owner}]
+        home.create_bucket(Bucket="at-home", CreateBucketConfiguration={"Tags": tags})
+        assert home.get_bucket_tagging(Bucket="at-home")["TagSet"] == [
+            {"Key": "owner", "Value": "first"}
+        ]
+
+
 def test_foreign_bucket(simulator: Simulator, s3: Any) -> None:
     simulator.post("s3/foreign-bucket", name="theirs", account="999999999999", region=REGION)
     answer = refused(s3.create_bucket, Bucket="theirs", CreateBucketConfiguration=HERE)
