@@ -27,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::memory::{Fault, Memory, StoredAccount, World, Write};
 use scenario::{ACCOUNT, CLUSTER, End, OURS, Scenario, assert_ended, crash, fault, scenario, wanted};
 
-/// At most: announced, done, seen to be done, broken off while looking once more, mended, and found as before.
-const PASSES: usize = 6;
+/// At most: announced, admitted, done, seen to be done, broken off while looking once more, mended, and found as before.
+const PASSES: usize = 7;
 
 /// The calls that make something.
 const MAKES: [&str; 10] = [

@@ -196,10 +196,12 @@ mod tests {
                 PassResult { plan: &steps, outcomes: &outcomes, observations: &observations, denied: &denied, next };
             session.end(&input, &result, at(0));
         };
-        let cached = |session: &mut Session, object: &AIPlatform, second: i64| session.begin(object, at(second)).cached;
+        let cached = |session: &mut Session, object: &AIPlatform, second: i64| -> Vec<String> {
+            session.begin(object, at(second)).cached.into_keys().map(|key| key.name).collect()
+        };
         let mut session = Session::default();
         announced(&mut session, &object, Plan::default(), Next::Now);
-        assert_eq!(cached(&mut session, &object, 1), observations);
+        assert_eq!(cached(&mut session, &object, 1), ["one"]);
         assert!(cached(&mut session, &object, 2).is_empty(), "once");
         announced(&mut session, &object, Plan::default(), Next::Now);
         assert!(cached(&mut session, &object, 60).is_empty(), "it is old");

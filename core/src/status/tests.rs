@@ -903,32 +903,32 @@ fn what_was_announced_is_attempted_from_just_before_its_first_step_on() {
     let untouched = |status: &AIPlatformStatus| -> Vec<String> {
         never_attempted(Some(status)).into_iter().map(|key| key.name).collect()
     };
-    let resources = resources_named(&["a", "b", "c"]);
+    let resources = resources_named(&["aaa", "bbb", "ccc"]);
     let (announced, _) = status(SUBJECT, &Verdict::Announced(&resources));
-    assert_eq!(untouched(&announced), ["a", "b", "c"]);
+    assert_eq!(untouched(&announced), ["aaa", "bbb", "ccc"]);
     let subject = Subject { previous: Some(&announced), ..SUBJECT };
     let wanted = |index: usize, action: Action| Step {
         desired: Some(resources[index].clone()),
-        ..step(["a", "b", "c"][index], action, &[])
+        ..step(["aaa", "bbb", "ccc"][index], action, &[])
     };
     let mut awaiting = wanted(2, Action::Keep);
-    awaiting.awaits = vec![bucket_key("a")];
+    awaiting.awaits = vec![bucket_key("aaa")];
     let steps = vec![
         wanted(0, Action::Create),
-        wanted(1, Action::Unreadable(error_on("b", Class::Denied))),
+        wanted(1, Action::Unreadable(error_on("bbb", Class::Denied))),
         awaiting,
-        Step { desired: resources_named(&["d"]).pop(), ..step("d", Action::Create, &[]) },
+        Step { desired: resources_named(&["ddd"]).pop(), ..step("ddd", Action::Create, &[]) },
     ];
     let plan = Plan { steps, ..Plan::default() };
     let (admitted, next) = status(subject, &Verdict::Admitted(&plan));
-    assert_eq!((untouched(&admitted), next), (vec!["b".to_string()], Next::Now));
+    assert_eq!((untouched(&admitted), next), (vec!["bbb".to_string()], Next::Now));
     assert_eq!(admitted.account_check, Some(AccountCheck::Passed));
     assert_eq!(inventory(Some(&admitted)).len(), 4, "what the plan makes beside is listed");
     let (planned, _) =
         status(Subject { previous: Some(&admitted), ..SUBJECT }, &Verdict::Planned(&plan, &Outcomes::new()));
-    assert_eq!(untouched(&planned), ["b"], "it is remembered");
+    assert_eq!(untouched(&planned), ["bbb"], "it is remembered");
     let text = serde_json::to_string(&planned.resources).unwrap();
     assert_eq!(text.matches("neverAttempted").count(), 1, "{text}");
     let (again, _) = status(Subject { previous: Some(&planned), ..SUBJECT }, &Verdict::Announced(&resources));
-    assert_eq!(untouched(&again), ["b"], "what was attempted once stays so");
+    assert_eq!(untouched(&again), ["bbb"], "what was attempted once stays so");
 }
