@@ -101,7 +101,10 @@ impl Kubernetes {
         let metadata = ObjectMeta { name: Some(name.into()), annotations: Some(annotations), ..ObjectMeta::default() };
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let made = CoreServiceAccount { metadata, ..CoreServiceAccount::default() };
-        self.api(namespace).create(&parameters, &made).await.map_err(|error| account_failed("create", &step.key.name, &error))
+        self.api(namespace)
+            .create(&parameters, &made)
+            .await
+            .map_err(|error| account_failed("create", &step.key.name, &error))
     }
 
     /// What we made goes, unless others manage it by now; whatever stays loses what we set.

@@ -182,6 +182,7 @@ fn moved_on(first: &Value) -> Value {
     changed["tags"] = json!({"project": "assistant"});
     changed["models"][0]["sagemaker"]["environment"] = json!({"REVISION": "2"});
     changed["models"][0]["sagemaker"]["keepRevisions"] = json!(0);
+    changed["models"][0]["sagemaker"]["logs"] = json!({"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"});
     changed["models"][0]["sagemaker"]["autoscaling"]["target"] = json!({"concurrentRequestsPerModel": {"value": 4}});
     changed["models"][0]["sagemaker"]["autoscaling"]["schedules"] = json!([]);
     changed
@@ -242,6 +243,7 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     world.apply("assistant", &last).await;
     world.wait_ready("assistant").await;
     last.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
+    last["models"][0]["sagemaker"].as_object_mut().expect("a model").remove("logs");
     world.apply("assistant", &last).await;
     world.wait_ready("assistant").await;
     fill(&world, &name("Bucket"), &name("Role"), &boundary).await;

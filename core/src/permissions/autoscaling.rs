@@ -85,7 +85,7 @@ pub const NEEDS: &[Need] = &[
         sid: "TagTargets",
         actions: &[action::TAG],
         on: &[On::ScalableTarget],
-        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        when: &[When::OwnerAskedIfAny, When::OwnerTaggedIfAny],
         reason: "says whose a scalable target is, and takes none from another cluster",
     },
     Need {

@@ -31,6 +31,7 @@ async fn an_endpoint_comes_up_with_its_role_and_its_scaling() {
         "SageMakerEndpoint",
         "ScalableTarget",
         "ScalingPolicy",
+        "LogGroup",
     ];
     assert_eq!(kinds, expected);
 
