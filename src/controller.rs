@@ -1,6 +1,7 @@
 //! Watches `AIPlatform` objects and takes passes over them.
 
 mod allowance;
+mod children;
 mod dispatch;
 mod error;
 mod events;

@@ -1,7 +1,7 @@
 //! The seam between what is decided and what is done: reading and writing the world.
 
 pub mod aws;
-pub mod kubernetes;
+pub mod cluster;
 pub mod world;
 
 use std::future::Future;

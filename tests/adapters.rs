@@ -26,7 +26,7 @@ use aiplatform::propagation::RoleWrites;
 use aiplatform::provider::Provider;
 use aiplatform::provider::aws::Aws;
 use aiplatform::reconcile::{Pass, Surroundings, look, reconcile};
-use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request, Resource};
+use aiplatform::resource::{Key, Observations, Observed, Owner, Request, Resource};
 use aiplatform::schedule::Next;
 use aiplatform::scope::Place;
 use aiplatform::session::PassInput;
@@ -56,7 +56,7 @@ impl Provider for AwsAndCluster {
 
     async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
         let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
-            requests.iter().partition(|request| request.key.kind == Kind::ServiceAccount);
+            requests.iter().partition(|request| request.key.kind.info().backend.service().is_none());
         let accounts = self.accounts.lock().expect("no test panics here").clone();
         let seen = in_cluster.into_iter().map(|request| {
             let found = accounts.get(&request.key).cloned();
@@ -66,7 +66,7 @@ impl Provider for AwsAndCluster {
     }
 
     async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        if step.key.kind != Kind::ServiceAccount {
+        if step.key.kind.info().backend.service().is_some() {
             return self.aws.apply(place, step).await;
         }
         let mut accounts = self.accounts.lock().expect("no test panics here");

@@ -9,6 +9,7 @@ mod creation;
 mod deletion;
 mod downgrade;
 mod drift;
+mod endpoints;
 mod failures;
 mod field;
 mod foreign;

@@ -4,6 +4,7 @@ mod access;
 pub mod sagemaker;
 mod storage;
 
+use crate::features::endpoints;
 use crate::grants::Purpose;
 use crate::platform::Platform;
 use crate::resource::Desired;
@@ -21,5 +22,6 @@ pub fn desire(platform: &Platform, cluster: &str) -> Vec<Desired> {
     // After the endpoints that they are about.
     desired.extend(access::roles(platform, Purpose::Consumer, &tags));
     desired.extend(access::bindings(platform, &owner, &tags));
+    desired.extend(endpoints::desire(platform));
     desired
 }

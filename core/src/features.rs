@@ -1,6 +1,7 @@
 //! Features: what belongs to one part of a platform and to no other, beside the kinds that it is made of.
 
 pub mod access;
+pub mod endpoints;
 pub mod sagemaker;
 
 use crate::plan::rules::Rules;

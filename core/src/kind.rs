@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::kinds::{Facts, Kind, Resource, Write};
 use crate::operator_policy::Need;
 use crate::policy::Policy;
-use crate::resource::{Key, Removal};
+use crate::resource::{Key, ObservedState, Removal};
 use crate::tags::Tags;
 
 /// A type whose values are resources of one kind, with the fields that are managed, in one canonical form.
@@ -156,12 +156,72 @@ impl Part {
 }
 
 /// Where the resources of a kind are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Backend {
     /// In AWS, behind one service's API.
     Aws(Service),
-    /// In the cluster.
-    Cluster,
+    /// In the cluster, behind this API.
+    Cluster(ClusterApi),
+}
+
+impl Backend {
+    /// The service of AWS, where it is one.
+    #[must_use]
+    pub fn service(self) -> Option<Service> {
+        match self {
+            Self::Aws(service) => Some(service),
+            Self::Cluster(_) => None,
+        }
+    }
+}
+
+/// The API of a kind of object in the cluster, and how it is written and read.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterApi {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The kind in manifests.
+    pub kind: &'static str,
+    /// The resource in URLs and in roles of RBAC.
+    pub plural: &'static str,
+    /// How much of an object is the operator's.
+    pub extent: Extent,
+    /// The object to apply, without its name and without what says whose it is; `None` for a resource of another kind.
+    pub body: fn(&Resource) -> Option<Value>,
+    /// The resource of this name, from those fields of the object that the operator manages.
+    pub read: fn(&str, &Value) -> Option<Resource>,
+    /// How the whole object is.
+    pub readiness: fn(&Value) -> ObservedState,
+    /// Who has claimed an object without the operator's mark, by its annotations, if somebody has.
+    pub claimed: fn(&BTreeMap<String, String>) -> Option<String>,
+}
+
+impl ClusterApi {
+    /// The group and version as manifests have them.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// The verbs that the operator needs, as roles of RBAC name them. What is wholly its own is watched, too.
+    #[must_use]
+    pub fn verbs(&self) -> &'static [&'static str] {
+        match self.extent {
+            Extent::Object => &["get", "list", "watch", "create", "patch", "delete"],
+            Extent::Fields => &["get", "create", "patch", "delete"],
+        }
+    }
+}
+
+/// How much of an object in the cluster is the operator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it: it goes with the platform's object.
+    Object,
+    /// Some fields: the object may have been there before, and stays when others manage it.
+    Fields,
 }
 
 /// The services of AWS that have an adapter.

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::features::endpoints::ConfigMap;
 use crate::features::sagemaker::log_group::LogGroup;
 use crate::kind::{Info, Listed, Managed};
 use crate::policy::Policy;
@@ -153,6 +154,7 @@ kinds! {
     LogGroup => LogGroup,
     PodIdentityAssociation => resource::PodIdentityAssociation,
     ServiceAccount => resource::ServiceAccount,
+    ConfigMap => ConfigMap,
 }
 
 impl Kind {
@@ -192,5 +194,59 @@ impl Serialize for Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::kind::Backend;
+
+    #[test]
+    fn names_are_those_of_one_kind_each() {
+        let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), Kind::ALL.len());
+        assert!(Kind::ALL.iter().all(|kind| Kind::named(kind.name()) == Some(*kind)));
+        assert_eq!(Kind::named("Novelty"), None);
+    }
+
+    #[test]
+    fn a_kind_needs_others_in_one_direction_alone() {
+        let reaches = |from: Kind| {
+            let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+            while let Some(kind) = open.pop() {
+                open.extend(kind.info().refers_to.iter().copied().filter(|to| found.insert(*to)));
+            }
+            found
+        };
+        for kind in Kind::ALL {
+            let others = kind.info().refers_to.iter().filter(|other| *other != kind);
+            assert!(
+                others.into_iter().all(|other| !reaches(*other).contains(kind)),
+                "{kind} needs itself through others"
+            );
+        }
+    }
+
+    #[test]
+    fn the_rights_in_the_cluster_are_those_that_the_kinds_need() {
+        for file in ["rbac.yaml", "rbac-namespaced.yaml"] {
+            let path = format!("{}/../manifests/{file}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).unwrap();
+            let rules: Vec<Value> = text
+                .split("\n---\n")
+                .map(|document| serde_saphyr::from_str::<Value>(document).unwrap())
+                .flat_map(|document| document["rules"].as_array().cloned().unwrap_or_default())
+                .collect();
+            for kind in Kind::ALL {
+                let Backend::Cluster(api) = kind.info().backend else { continue };
+                let rule = json!({"apiGroups": [api.group], "resources": [api.plural], "verbs": api.verbs()});
+                assert!(rules.contains(&rule), "{file} lacks {rule}");
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ pub mod iam;
 pub mod s3;
 pub mod sagemaker;
 
-use crate::kind::{Backend, Service};
+use crate::kind::Service;
 use crate::operator_policy::{Need, On};
 use crate::resource::Kind;
 
@@ -25,7 +25,8 @@ const ASSUMING: &[Need] = &[Need {
 #[must_use]
 pub fn permissions() -> Vec<(&'static str, Vec<Need>)> {
     let of_service = |service: Service| {
-        let kinds = Kind::ALL.iter().map(|kind| kind.info()).filter(move |info| info.backend == Backend::Aws(service));
+        let kinds =
+            Kind::ALL.iter().map(|kind| kind.info()).filter(move |info| info.backend.service() == Some(service));
         (service.name(), kinds.flat_map(|info| info.permissions).copied().collect())
     };
     Service::ALL.into_iter().map(of_service).chain([("sts", ASSUMING.to_vec())]).collect()

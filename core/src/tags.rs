@@ -35,6 +35,9 @@ pub const RECREATED: &str = "aiplatform.dev/recreated";
 /// Tags by which resources remember what happened to them. They are not compared.
 const MEMORY: [&str; 4] = [ATTEMPT, HISTORY, BOUNDS, RECREATED];
 
+/// A label on objects in the cluster that are wholly a platform's: its name.
+pub const PLATFORM_LABEL: &str = "aiplatform.dev/platform";
+
 /// Everything under this prefix is ours.
 pub const PREFIX: &str = "aiplatform.dev/";
 

@@ -8,7 +8,7 @@ use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
-use crate::provider::kubernetes::namespace_labels;
+use crate::provider::cluster::namespace_labels;
 use crate::provider::world::World;
 use crate::readiness::cluster_obstacle;
 use crate::reconcile::{Obstacle, Surroundings, look};

@@ -22,7 +22,7 @@ use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
 use crate::leadership::{self, Authority, LONGEST_CALL};
 use crate::provider::aws::Aws;
-use crate::provider::kubernetes::Kubernetes;
+use crate::provider::cluster::Cluster;
 use crate::provider::world::World;
 use crate::readiness::{self, Readiness, cluster_obstacle};
 use crate::schedule::Periods;
@@ -68,7 +68,7 @@ fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client,
 
 /// AWS and the cluster, as the environment names them.
 pub(super) async fn world(client: &Client, s3_path_style: bool, authority: Authority) -> World {
-    World { aws: Aws::new(s3_path_style, authority).await, kubernetes: Kubernetes::new(client.clone()) }
+    World { aws: Aws::new(s3_path_style, authority).await, cluster: Cluster::new(client.clone()) }
 }
 
 /// The cluster's name in owner tags.

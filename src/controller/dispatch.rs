@@ -1,5 +1,6 @@
 //! Takes what the watches tell, and keeps passes under way.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::children::{self, Child, Children};
 use super::objects::{News, Object, Objects};
 use super::queue::{Limits, Queue, Urgency};
 use super::visit::{self, Visited};
@@ -27,6 +29,9 @@ const MOST: usize = 1024;
 /// says otherwise.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long after a change in a child its platform is reconciled, so that several changes cost one pass.
+const SETTLES: Duration = Duration::from_secs(1);
+
 type Watches = SelectAll<BoxStream<'static, (usize, Result<Event<Object>, WatchError>)>>;
 
 /// Takes passes until the operator ends, and then lets those in hand end. Whether they did.
@@ -34,6 +39,8 @@ pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>) ->
     let limits = limits(context.settings.concurrency);
     let mut dispatcher = Dispatcher {
         watches: watches(&context),
+        children: children::watch(&context.client, &context.settings.namespaces),
+        woken: HashSet::new(),
         objects: Objects::default(),
         queue: Queue::new(limits),
         passes: JoinSet::new(),
@@ -76,6 +83,9 @@ fn shows_success<K>(event: &Event<K>) -> bool {
 struct Dispatcher<P> {
     context: Arc<Context<P>>,
     watches: Watches,
+    children: Children,
+    /// Objects of which a child changed while a pass was under way.
+    woken: HashSet<ObjectKey>,
     objects: Objects,
     queue: Queue,
     passes: JoinSet<(ObjectKey, Ended)>,
@@ -93,6 +103,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
             tokio::select! {
                 () = self.context.authority.stop().cancelled() => return,
                 Some((watch, event)) = self.watches.next() => self.hear(watch, event),
+                Some((watch, event)) = self.children.next() => self.hear_of_child(watch, event),
                 Some(ended) = self.passes.join_next() => match ended {
                     Ok((key, ended)) => self.end(&key, ended),
                     // Passes keep their panics to themselves, and nobody cuts them off before the end.
@@ -152,6 +163,26 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
     }
 
+    /// A change in a child of an object asks for a pass, a moment later, so that many changes ask for one.
+    fn hear_of_child(&mut self, watch: String, event: Result<Child, WatchError>) {
+        match event {
+            Ok(Child::Begun) => {}
+            Ok(Child::Unchanged) => self.context.readiness.set(&watch, None),
+            Ok(Child::Changed(key)) => {
+                self.context.readiness.set(&watch, None);
+                if self.queue.is_running(&key) {
+                    self.woken.insert(key);
+                } else if self.objects.get(&key).is_some() {
+                    self.queue.push_at(&key, self.began.elapsed() + SETTLES, Urgency::Transition);
+                }
+            }
+            Err(WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error)) => {
+                self.context.readiness.set(&watch, Some(cluster_obstacle(&error)));
+            }
+            Err(error) => debug!(%error, "the watch was interrupted"),
+        }
+    }
+
     /// What a watch is called in `/readyz`: what stands in the way of one does not go away because another one works.
     fn part(&self, watch: usize) -> String {
         match self.context.settings.namespaces.get(watch) {
@@ -201,6 +232,9 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
         if may_be_news {
             self.consider(key);
+        }
+        if self.woken.remove(key) {
+            self.queue.push_at(key, self.began.elapsed() + SETTLES, Urgency::Transition);
         }
     }
 

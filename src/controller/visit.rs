@@ -21,7 +21,7 @@ use crate::guardrails::Labels;
 use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
 use crate::provider::Provider;
-use crate::provider::kubernetes::namespace_labels;
+use crate::provider::cluster::namespace_labels;
 use crate::reconcile::{Pass, Surroundings, reconcile};
 use crate::schedule::{Next, Spent, delay};
 use crate::session::{PassInput, Session, UserRequest};

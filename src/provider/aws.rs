@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 
 use crate::failure::Error;
 use crate::failures::Failures;
-use crate::kind::{Backend, Service};
+use crate::kind::Service;
 use crate::leadership::{Authority, LONGEST_CALL};
 use crate::outcome::Applied;
 use crate::plan::Step;
@@ -254,8 +254,5 @@ fn holder(observed: &Observed) -> Result<Owner, Error> {
 }
 
 fn service_of(kind: Kind) -> Option<Service> {
-    match kind.info().backend {
-        Backend::Aws(service) => Some(service),
-        Backend::Cluster => None,
-    }
+    kind.info().backend.service()
 }

@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::Provider;
 use super::aws::Aws;
-use super::kubernetes::Kubernetes;
+use super::cluster::Cluster;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::kind::Backend;
@@ -18,7 +18,7 @@ pub struct World {
     /// AWS.
     pub aws: Aws,
     /// The cluster.
-    pub kubernetes: Kubernetes,
+    pub cluster: Cluster,
 }
 
 impl Provider for World {
@@ -28,9 +28,9 @@ impl Provider for World {
 
     async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
         let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
-            requests.iter().partition(|request| request.key.kind.info().backend == Backend::Cluster);
+            requests.iter().partition(|request| matches!(request.key.kind.info().backend, Backend::Cluster(_)));
         let in_cluster = join_all(in_cluster.into_iter().map(|request| async move {
-            let seen = self.kubernetes.observe(place, request).await.unwrap_or_else(Observed::unreadable);
+            let seen = self.cluster.observe(place, request).await.unwrap_or_else(Observed::unreadable);
             (request.key.clone(), seen)
         }));
         let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.observe(place, &in_aws));
@@ -39,7 +39,7 @@ impl Provider for World {
 
     async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind.info().backend {
-            Backend::Cluster => self.kubernetes.apply(place, step).await,
+            Backend::Cluster(_) => self.cluster.apply(place, step).await,
             Backend::Aws(_) => self.aws.apply(place, step).await,
         }
     }

@@ -247,3 +247,26 @@ async fn the_owner_of_what_is_ours_is_never_written_again() {
     }
     assert!(written >= 4, "roles, models, configurations, endpoints and targets: {written}");
 }
+
+#[tokio::test]
+async fn a_log_group_that_somebody_took_over_a_moment_ago_stays_theirs() {
+    let mut run = super::drifts::ready_run().await;
+    let (logs, group) = (run.aws.logs(), run.resource("LogGroup").clone());
+    let arn = group.arn.clone().expect("an ARN");
+    // As a service makes it that logs for the first time.
+    logs.delete_log_group().log_group_name(&group.name).send().await.expect("deleted");
+    logs.create_log_group().log_group_name(&group.name).send().await.expect("made");
+    let plan = run.plan().await;
+    assert!(plan.steps.iter().any(|step| step.key.kind == Kind::LogGroup && step.adopts()), "{plan:#?}");
+    logs.tag_resource().resource_arn(&arn).tags("aiplatform.dev/owner", RIVAL).send().await.expect("tagged");
+    let calls = run.aws.calls().len();
+    let (_, outcomes) = carry_out(&run, &plan).await;
+    let key = Key { kind: Kind::LogGroup, name: group.name };
+    let Some(Outcome::Failed(failures)) = outcomes.get(&key) else { panic!("{outcomes:#?}") };
+    assert_eq!((failures.reason(), failures.is_owned()), ("Conflict", false), "{failures}");
+    assert_eq!(run.aws.writes_since_call(calls), Vec::<String>::new());
+    let pass = run.settle().await;
+    assert!(message(&pass).contains(RIVAL), "{}", message(&pass));
+    let tags = logs.list_tags_for_resource().resource_arn(&arn).send().await.expect("tags").tags.unwrap_or_default();
+    assert_eq!(tags["aiplatform.dev/owner"], RIVAL);
+}

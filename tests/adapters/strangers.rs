@@ -116,7 +116,7 @@ async fn what_an_adapter_does_not_know_is_a_bug_and_no_success() {
     };
     let novelty = || Change { path: "novelty.depth".into(), from: Value::Null, to: json!(1) };
     let mut kinds = std::collections::BTreeSet::new();
-    for step in plan.steps.iter().filter(|step| step.key.kind != Kind::ServiceAccount) {
+    for step in plan.steps.iter().filter(|step| step.key.kind.info().backend.service().is_some()) {
         kinds.insert(step.key.kind);
         let is_whole = matches!(step.key.kind, Kind::ScalingPolicy | Kind::ScheduledAction);
         let unknown = (!is_whole).then(|| Action::Update(vec![novelty()]));
@@ -126,7 +126,7 @@ async fn what_an_adapter_does_not_know_is_a_bug_and_no_success() {
             assert_eq!(failures.reason(), "Bug", "{} {action:?}: {failures}", step.key);
         }
     }
-    assert_eq!(kinds.len(), 8, "{kinds:?}");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
     let elsewhere = Step { key: Key { kind: Kind::ServiceAccount, name: "n/a".into() }, ..plan.steps[0].clone() };
     assert_eq!(run.provider.aws.apply(&place, &elsewhere).await.expect_err("not in AWS").reason(), "Bug");
     assert!(!plan.steps.is_empty());

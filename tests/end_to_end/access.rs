@@ -51,7 +51,7 @@ async fn a_service_account_of_the_platforms_namespace_gets_its_role() {
     world.apply("assistant", &platform(irsa(), api())).await;
     let object = world.wait_ready("assistant").await;
     let status = object.status.clone().expect("a status");
-    assert_eq!(status.ready.as_deref(), Some("3/3"));
+    assert_eq!(status.ready.as_deref(), Some("4/4"));
     assert_eq!(condition(&status, "AccessReady").map(|ready| ready.status.as_str()), Some("True"));
     let models = condition(&status, "ModelsReady").expect("it is told");
     assert_eq!((models.status.as_str(), models.reason.as_str()), ("Unknown", "Unknown"), "nothing looks at Bedrock");

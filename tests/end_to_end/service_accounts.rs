@@ -6,7 +6,7 @@ use aiplatform::failures::Failures;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Intent, Step, plan};
 use aiplatform::platform::validate;
-use aiplatform::provider::kubernetes::Kubernetes;
+use aiplatform::provider::cluster::Cluster as Adapter;
 use aiplatform::resource::{Key, Kind, Observations, Request};
 use aiplatform::scope::Place;
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -33,7 +33,7 @@ struct Namespace {
     cluster: &'static Cluster,
     name: String,
     client: Client,
-    adapter: Kubernetes,
+    adapter: Adapter,
 }
 
 /// A platform of the namespace, as far as its service account goes.
@@ -48,7 +48,7 @@ impl Namespace {
         let cluster = cluster::shared();
         let client = cluster.client().await;
         let name = cluster.namespace(&client, name).await;
-        Self { cluster, name, adapter: Kubernetes::new(client.clone()), client }
+        Self { cluster, name, adapter: Adapter::new(client.clone()), client }
     }
 
     fn claim(&self, platform: &str, account: &str) -> Claim {

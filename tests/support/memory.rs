@@ -97,7 +97,7 @@ impl World {
             Kind::Role => self.roles.get(&key.name).map(|it| owner(&it.tags, ours)),
             Kind::PodIdentityAssociation => self.associations.get(&key.name).map(|it| it.owner(ours)),
             Kind::ServiceAccount => self.service_accounts.get(&key.name).map(|it| it.owner(ours)),
-            Kind::LogGroup => self.plain_holder(key, ours),
+            Kind::LogGroup | Kind::ConfigMap => self.plain_holder(key, ours),
             Kind::SageMakerModel
             | Kind::SageMakerEndpointConfig
             | Kind::SageMakerEndpoint
@@ -332,7 +332,7 @@ impl Memory {
             Kind::SageMakerEndpoint => return self.observe_endpoint(place, request, asked).await,
             Kind::ScalableTarget => return self.observe_target(place, key).await,
             Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(place, key).await?,
-            Kind::LogGroup => self.observe_plain(place, key).await?,
+            Kind::LogGroup | Kind::ConfigMap => self.observe_plain(place, key).await?,
         };
         Ok(vec![(key.clone(), seen)])
     }
@@ -349,7 +349,7 @@ impl Memory {
             Kind::ScalableTarget => self.apply_target(place, step).await,
             Kind::ScalingPolicy => Ok(self.apply_policy(place, step).await?),
             Kind::ScheduledAction => Ok(self.apply_scheduled_action(place, step).await?),
-            Kind::LogGroup => self.apply_plain(place, step).await,
+            Kind::LogGroup | Kind::ConfigMap => self.apply_plain(place, step).await,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! A Kubernetes service account, of which only what binds it to a role is ours.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::{Key, Kind, Removal, Role, TAGS};
+use super::{Key, Kind, ObservedState, Removal, Resource, Role, TAGS};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+    Backend, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance,
 };
+use crate::tags;
 
 /// The annotation by which EKS gives the pods of a service account a role (IRSA).
 pub const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
@@ -33,7 +36,17 @@ impl Managed for ServiceAccount {
         name: "ServiceAccount",
         noun: "service account",
         part: Part::Access,
-        backend: Backend::Cluster,
+        backend: Backend::Cluster(ClusterApi {
+            group: "",
+            version: "v1",
+            kind: "ServiceAccount",
+            plural: "serviceaccounts",
+            extent: Extent::Fields,
+            body,
+            read,
+            readiness: |_| ObservedState::Ready,
+            claimed: |annotations| annotations.get(ROLE_ANNOTATION).map(|role| format!("whoever bound it to {role}")),
+        }),
         identity: Identity::Name,
         owned_by: OwnedBy::Annotation,
         adopted_by: None,
@@ -56,4 +69,28 @@ impl Managed for ServiceAccount {
     fn needs(&self) -> Vec<Key> {
         self.role.as_deref().map(Role::key_of).into_iter().collect()
     }
+}
+
+fn body(resource: &Resource) -> Option<Value> {
+    let Resource::ServiceAccount(account) = resource else { return None };
+    let mut annotations = json!({});
+    if let Some(role) = &account.role_arn {
+        annotations[ROLE_ANNOTATION] = json!(role);
+    }
+    Some(json!({"metadata": {"annotations": annotations}}))
+}
+
+fn read(name: &str, managed: &Value) -> Option<Resource> {
+    let (namespace, name) = name.split_once('/')?;
+    let annotations = managed.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    let annotation = |key: &str| Some(annotations?.get(key)?.as_str()?.to_string());
+    let role_arn = annotation(ROLE_ANNOTATION);
+    let account = ServiceAccount {
+        namespace: namespace.into(),
+        name: name.into(),
+        owner: annotation(tags::OWNER).unwrap_or_default(),
+        role: role_arn.as_deref().and_then(|role| role.rsplit('/').next()).map(Into::into),
+        role_arn,
+    };
+    Some(account.into())
 }

@@ -167,15 +167,12 @@ impl Logs {
 
     async fn put_key(&self, desired: &LogGroup) -> Result<(), Error> {
         let name = &desired.name;
-        match &desired.kms_key_arn {
-            Some(key) => {
-                let call = self.client.associate_kms_key().log_group_name(name).kms_key_id(key);
-                call.send().await.map_err(|error| refused(action::ASSOCIATE_KEY, name, &error))?;
-            }
-            None => {
-                let call = self.client.disassociate_kms_key().log_group_name(name);
-                call.send().await.map_err(|error| refused(action::DISASSOCIATE_KEY, name, &error))?;
-            }
+        if let Some(key) = &desired.kms_key_arn {
+            let call = self.client.associate_kms_key().log_group_name(name).kms_key_id(key);
+            call.send().await.map_err(|error| refused(action::ASSOCIATE_KEY, name, &error))?;
+        } else {
+            let call = self.client.disassociate_kms_key().log_group_name(name);
+            call.send().await.map_err(|error| refused(action::DISASSOCIATE_KEY, name, &error))?;
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ async fn an_endpoint_comes_up_with_its_role_and_its_scaling() {
         "ScalableTarget",
         "ScalingPolicy",
         "LogGroup",
+        "ConfigMap",
     ];
     assert_eq!(kinds, expected);
 

@@ -39,7 +39,7 @@ async fn a_model_taken_out_of_the_spec_goes_and_the_rest_stays() {
     world.apply("assistant", &spec(json!([{"name": "artifacts", "deletionPolicy": "DeleteWithContents"}]))).await;
     let object = world.wait_ready("assistant").await;
     let kinds: Vec<String> = object.status.expect("a status").resources.into_iter().map(|it| it.kind).collect();
-    assert_eq!(kinds, ["Bucket"]);
+    assert_eq!(kinds, ["Bucket", "LogGroup"], "logs are evidence");
     assert_eq!(pairs(&world).await, (Vec::new(), Vec::new()));
 }
 

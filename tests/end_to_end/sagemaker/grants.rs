@@ -37,7 +37,9 @@ async fn policies(world: &World, role: &str) -> Map<String, Value> {
     let iam = world.aws.iam();
     let mut found = Map::new();
     for name in iam.list_role_policies().role_name(role).send().await.expect("policies").policy_names {
-        let read = iam.get_role_policy().role_name(role).policy_name(&name).send().await.expect("a policy");
+        let read = iam.get_role_policy().role_name(role).policy_name(&name).send().await;
+        // The operator may take one away between the list and this.
+        let Ok(read) = read else { continue };
         let text = percent_encoding::percent_decode_str(read.policy_document()).decode_utf8_lossy().into_owned();
         found.insert(name, serde_json::from_str(&text).expect("JSON"));
     }

@@ -188,7 +188,7 @@ fn from_nothing_everything_is_made_in_order() {
     let desired = wanted(json!({}));
     let plan = World(Observations::new()).plan(&desired);
     let kinds: Vec<&str> = plan.steps.iter().map(|step| step.key.kind.name()).collect();
-    let tail = &kinds[kinds.len() - 7..];
+    let tail = &kinds[kinds.len() - 8..];
     let expected = [
         "SageMakerModel",
         "SageMakerEndpointConfig",
@@ -197,6 +197,7 @@ fn from_nothing_everything_is_made_in_order() {
         "ScalingPolicy",
         "ScheduledAction",
         "LogGroup",
+        "ConfigMap",
     ];
     assert_eq!(tail, expected);
     let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");

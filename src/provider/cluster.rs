@@ -1,0 +1,246 @@
+//! The cluster itself: one adapter for every kind of object, whose description says what is applied and what is read.
+//!
+//! Everything is written by server-side apply under one field manager, so that the API server takes away exactly what
+//! the operator set, and only what it manages is compared. Every write is for the version that was read in the same
+//! step: what somebody else did since then stands.
+
+mod fields;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams,
+    Preconditions,
+};
+use kube::{Api, Client, Resource as _, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::api::AIPlatform;
+use crate::controller::FIELD_MANAGER;
+use crate::failure::{Class, Error, UNREACHABLE};
+use crate::failures::Failures;
+use crate::guardrails::Labels;
+use crate::kind::{Backend, ClusterApi, Extent};
+use crate::outcome::Applied;
+use crate::plan::{Action, Step};
+use crate::resource::{Kind, Observed, Owner, Request, Resource};
+use crate::scope::Place;
+use crate::tags;
+
+/// Says that an object was made by us, and may go with its platform.
+const CREATED: &str = "aiplatform.dev/created";
+
+/// The cluster that the operator runs for.
+pub struct Cluster {
+    client: Client,
+}
+
+impl Cluster {
+    /// The cluster behind this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Observes one object.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+        let object = Object::of(self, &request.key.to_string(), request.key.kind, &request.key.name)?;
+        let Some(found) = object.find().await? else { return Ok(Observed::absent()) };
+        let owner = owner(&object.description, &found, place);
+        let whole = serde_json::to_value(&found).unwrap_or_default();
+        let managed = fields::managed(&whole, found.managed_fields(), FIELD_MANAGER);
+        let Some(resource) = (object.description.read)(&request.key.name, &managed) else {
+            return Err(Error::bug("observe", &request.key.to_string(), "the object cannot be read as its kind"));
+        };
+        Ok(Observed { state: (object.description.readiness)(&whole), ..Observed::present(resource, owner) })
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+        let object = Object::of(self, &step.key.to_string(), step.key.kind, &step.key.name)?;
+        match (&step.action, &step.desired) {
+            (Action::Create | Action::Update(_), Some(desired)) => Ok(object.put(place, step, desired).await?),
+            (Action::Delete { .. }, _) => Ok(object.release(place).await?),
+            _ => Err(Error::unknown_step(step).into()),
+        }
+    }
+}
+
+/// One object, with the ways to it.
+struct Object<'a> {
+    api: Api<DynamicObject>,
+    description: ClusterApi,
+    name: &'a str,
+    subject: String,
+}
+
+impl<'a> Object<'a> {
+    fn of(cluster: &Cluster, subject: &str, kind: Kind, key: &'a str) -> Result<Self, Error> {
+        let Backend::Cluster(description) = kind.info().backend else {
+            return Err(Error::bug("reach", subject, "it is not in the cluster"));
+        };
+        let (namespace, name) =
+            key.split_once('/').ok_or_else(|| Error::bug("reach", subject, "it has no namespace"))?;
+        let gvk = GroupVersionKind::gvk(description.group, description.version, description.kind);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, description.plural);
+        let api = Api::namespaced_with(cluster.client.clone(), namespace, &resource);
+        Ok(Self { api, description, name, subject: subject.into() })
+    }
+
+    async fn find(&self) -> Result<Option<DynamicObject>, Error> {
+        self.api.get_opt(self.name).await.map_err(|error| self.failed("get", &error))
+    }
+
+    /// Read again: what somebody made or took over since the plan was made is not ours to write to.
+    async fn put(&self, place: &Place, step: &Step, desired: &Resource) -> Result<Applied, Error> {
+        let Some(body) = (self.description.body)(desired) else {
+            return Err(Error::bug(step.action.name(), &self.subject, "it is not of its kind"));
+        };
+        let found = match self.find().await? {
+            Some(found) => found,
+            None => self.create(place, &body).await?,
+        };
+        if let Owner::Theirs(holder) = owner(&self.description, &found, place) {
+            let action = format!("patch {}", self.description.plural);
+            return Err(Error::owner_changed(&action, &self.subject, Some(&holder)));
+        }
+        self.set(&found, self.marked(place, body, was_created(&found))).await?;
+        Ok(Applied::Ready)
+    }
+
+    /// Makes it with its owner in the same call. Server-side apply would write to one that somebody made a moment ago.
+    /// Fields are applied afterwards, so that applying without them takes them away again.
+    async fn create(&self, place: &Place, body: &Value) -> Result<DynamicObject, Error> {
+        let body = if self.description.extent == Extent::Object { body.clone() } else { json!({}) };
+        let mut object = self.marked(place, body, true);
+        object["metadata"]["name"] = json!(self.name);
+        let bug = |error: serde_json::Error| Error::bug("create", &self.subject, error);
+        let object: DynamicObject = serde_json::from_value(object).map_err(bug)?;
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        self.api.create(&parameters, &object).await.map_err(|error| self.failed("create", &error))
+    }
+
+    /// The body with what says whose it is. What is wholly ours goes with the platform's object even when nobody is
+    /// there to delete it.
+    fn marked(&self, place: &Place, mut body: Value, is_created: bool) -> Value {
+        body["apiVersion"] = json!(self.description.api_version());
+        body["kind"] = json!(self.description.kind);
+        body["metadata"]["annotations"][tags::OWNER] = json!(place.owner);
+        if is_created {
+            body["metadata"]["annotations"][CREATED] = json!("true");
+        }
+        if self.description.extent == Extent::Object {
+            let platform = place.owner.rsplit('/').next().unwrap_or_default();
+            body["metadata"]["labels"][tags::PLATFORM_LABEL] = json!(platform);
+            if !place.uid.is_empty() {
+                body["metadata"]["ownerReferences"] = json!([{
+                    "apiVersion": AIPlatform::api_version(&()), "kind": AIPlatform::kind(&()), "name": platform, "uid": place.uid,
+                    "controller": true, "blockOwnerDeletion": false,
+                }]);
+            }
+        }
+        body
+    }
+
+    /// What we made goes, unless it is not wholly ours and others manage it by now; whatever stays loses what we set.
+    async fn release(&self, place: &Place) -> Result<Applied, Error> {
+        let Some(found) = self.find().await? else { return Ok(Applied::Gone) };
+        if owner(&self.description, &found, place) != Owner::Ours {
+            return Ok(Applied::Gone);
+        }
+        let is_ours_alone = self.description.extent == Extent::Object
+            || !fields::are_managed_by_others(found.managed_fields(), FIELD_MANAGER);
+        if was_created(&found) && is_ours_alone {
+            let exactly = Preconditions { uid: found.uid(), resource_version: found.resource_version() };
+            let parameters = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
+            match self.api.delete(self.name, &parameters).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                other => {
+                    other.map_err(|error| self.failed("delete", &error))?;
+                }
+            }
+        } else {
+            let nothing = json!({"apiVersion": self.description.api_version(), "kind": self.description.kind});
+            let left = self.set(&found, nothing).await?;
+            self.unmark(&left).await?;
+        }
+        Ok(Applied::Gone)
+    }
+
+    /// Makes this what is ours in the object, if it is still as it was found.
+    async fn set(&self, found: &DynamicObject, mut body: Value) -> Result<DynamicObject, Error> {
+        body["metadata"]["name"] = json!(self.name);
+        body["metadata"]["uid"] = json!(found.uid());
+        body["metadata"]["resourceVersion"] = json!(found.resource_version());
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(body);
+        self.api.patch(self.name, &parameters, &patch).await.map_err(|error| self.failed("patch", &error))
+    }
+
+    /// Takes off what says that it is ours, which server-side apply leaves where the creation set it.
+    async fn unmark(&self, found: &DynamicObject) -> Result<(), Error> {
+        if ![tags::OWNER, CREATED].iter().any(|key| found.annotations().contains_key(*key)) {
+            return Ok(());
+        }
+        let without = json!({"metadata": {
+            "resourceVersion": found.resource_version(),
+            "annotations": {tags::OWNER: null, CREATED: null},
+        }});
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Merge(without);
+        self.api.patch(self.name, &parameters, &patch).await.map_err(|error| self.failed("patch", &error))?;
+        Ok(())
+    }
+
+    fn failed(&self, verb: &str, error: &kube::Error) -> Error {
+        failed(&format!("{verb} {}", self.description.plural), &self.subject, error)
+    }
+}
+
+/// Who holds an object.
+fn owner(description: &ClusterApi, found: &DynamicObject, place: &Place) -> Owner {
+    let metadata: &ObjectMeta = &found.metadata;
+    let marked = metadata.annotations.as_ref().and_then(|annotations| annotations.get(tags::OWNER));
+    match marked {
+        Some(owner) if *owner == place.owner => Owner::Ours,
+        Some(owner) => Owner::Theirs(owner.clone()),
+        None => {
+            let annotations = metadata.annotations.clone().unwrap_or_default();
+            (description.claimed)(&annotations).map_or(Owner::Nobody, Owner::Theirs)
+        }
+    }
+}
+
+/// Whether we made the object, so that it may go with its platform.
+fn was_created(found: &DynamicObject) -> bool {
+    found.annotations().contains_key(CREATED)
+}
+
+/// The labels of a namespace; one that is not there has none.
+///
+/// # Errors
+/// What the API server says.
+pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels, Error> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let found = namespaces.get_opt(namespace).await;
+    let found = found.map_err(|error| failed("get namespaces", &format!("Namespace {namespace}"), &error))?;
+    Ok(found.and_then(|namespace| namespace.metadata.labels).unwrap_or_default())
+}
+
+/// `action` is the verb and the resource, as a role of RBAC names them.
+fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
+    let (class, code, message) = match error {
+        // Somebody was faster: the next look tells.
+        kube::Error::Api(status) if ["Conflict", "AlreadyExists"].contains(&status.reason.as_str()) => {
+            (Class::Conflict, status.reason.clone(), status.message.clone())
+        }
+        kube::Error::Api(status) => (Class::of_status(status.code), status.reason.clone(), status.message.clone()),
+        other => (Class::Transient, UNREACHABLE.into(), other.to_string()),
+    };
+    Error { class, action: action.into(), subject: subject.into(), code, message }
+}

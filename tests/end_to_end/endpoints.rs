@@ -1,0 +1,96 @@
+//! The config map with a platform's endpoints, which applications mount instead of copying names.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::support::world::{World, condition, spec};
+
+/// A platform with a model on Bedrock and a consumer of it.
+fn serving() -> Value {
+    let mut wanted = spec(json!([{"name": "prompts"}]));
+    wanted["models"] = json!([{"name": "chat", "bedrock": {"modelId": "amazon.nova-lite-v1:0",
+        "guardrail": {"id": "abcdefghij", "version": "3"}}}]);
+    wanted["identity"] = json!({"irsa": {"oidcProviderArn":
+        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
+    wanted["access"] = json!([{"name": "api", "serviceAccount": {"name": "api"}, "models": ["chat"]}]);
+    wanted
+}
+
+fn maps(world: &World) -> Api<ConfigMap> {
+    Api::namespaced(world.client.clone(), &world.namespace)
+}
+
+async fn data(world: &World) -> Option<std::collections::BTreeMap<String, String>> {
+    let found = maps(world).get_opt("assistant-endpoints").await.expect("an answer")?;
+    Some(found.data.unwrap_or_default())
+}
+
+async fn chat(world: &World) -> Value {
+    serde_json::from_str(&data(world).await.expect("a config map")["chat.json"]).expect("JSON")
+}
+
+#[tokio::test]
+async fn applications_find_what_they_need_to_call_each_model() {
+    let world = World::new("endpoints").await;
+    world.apply("assistant", &serving()).await;
+    let object = world.wait_ready("assistant").await;
+    let role = object.status.expect("a status").access[0].role_arn.clone();
+    let expected = json!({"backend": "Bedrock", "modelId": "amazon.nova-lite-v1:0", "guardrailId": "abcdefghij",
+        "guardrailVersion": "3", "region": "eu-west-1", "roles": {"api": role}});
+    assert_eq!(chat(&world).await, expected);
+    let found = maps(&world).get("assistant-endpoints").await.expect("it");
+    let owner = found.metadata.owner_references.unwrap_or_default();
+    assert_eq!(
+        (owner[0].kind.as_str(), owner[0].uid.as_str()),
+        ("AIPlatform", object.metadata.uid.as_deref().unwrap())
+    );
+    world.delete("assistant").await;
+    world.wait_until_gone("assistant").await;
+    assert_eq!(data(&world).await, None, "it goes with its platform");
+}
+
+#[tokio::test]
+async fn what_somebody_changes_or_deletes_is_put_back_at_once_and_what_they_add_stays() {
+    let world = World::with("endpoints-drift", &["--resync", "1h"]).await;
+    world.apply("assistant", &serving()).await;
+    let is_there = async || data(&world).await.is_some_and(|data| data.contains_key("chat.json"));
+    world.wait("the config map", is_there).await;
+    let before = chat(&world).await;
+    let edit = json!({"data": {"chat.json": "{}", "notes": "by hand"}});
+    let patch = Patch::Merge(edit);
+    maps(&world).patch("assistant-endpoints", &PatchParams::default(), &patch).await.expect("patched");
+    let is_back = async || {
+        let data = data(&world).await.expect("a config map");
+        data["chat.json"] != "{}" && data.get("notes").is_some_and(|notes| notes == "by hand")
+    };
+    world.wait("it is put back", is_back).await;
+    assert_eq!(chat(&world).await, before);
+    maps(&world).delete("assistant-endpoints", &DeleteParams::default()).await.expect("deleted");
+    world.wait("it is there again", is_there).await;
+    assert_eq!(chat(&world).await, before);
+}
+
+#[tokio::test]
+async fn a_config_map_of_that_name_that_somebody_made_is_left_alone() {
+    let world = World::new("endpoints-foreign").await;
+    let theirs: ConfigMap =
+        serde_json::from_value(json!({"metadata": {"name": "assistant-endpoints"}, "data": {"a": "b"}})).unwrap();
+    maps(&world).create(&PostParams::default(), &theirs).await.expect("made");
+    world.apply("assistant", &serving()).await;
+    let object = world
+        .wait_for("assistant", "it is refused", |status| {
+            let map = status.resources.iter().find(|resource| resource.kind == "ConfigMap");
+            map.is_some_and(|map| map.reason.as_deref() == Some("NotOwned"))
+        })
+        .await;
+    let status = object.status.expect("a status");
+    let access = condition(&status, "AccessReady").expect("a condition");
+    assert!(
+        access.message.contains("ConfigMap") && access.message.contains("assistant-endpoints"),
+        "{}",
+        access.message
+    );
+    assert_eq!(data(&world).await.expect("it")["a"], "b");
+}
