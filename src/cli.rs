@@ -46,13 +46,13 @@ enum Command {
     Run(RunArguments),
     /// Print the custom resource definition
     Crd,
-    /// Show what would be made from nothing; asks nobody
+    /// Show what would be created from scratch (offline)
     Plan(PlanArguments),
-    /// Show what would change; reads AWS and the cluster, changes nothing
+    /// Show what would change; reads AWS and the cluster and changes nothing
     Diff(DiffArguments),
-    /// Show who may do what, and why
+    /// Show the access that every role has, and why
     Audit(audit::AuditArguments),
-    /// Print the IAM policies that the operator itself needs, as JSON; asks nobody
+    /// Print the IAM policies that the operator itself needs, as JSON (offline)
     OperatorPolicy(OperatorPolicyArguments),
 }
 
@@ -69,24 +69,24 @@ pub struct RunArguments {
     cluster: ClusterArguments,
     #[command(flatten)]
     guardrails: GuardrailsArguments,
-    /// Objects worked on at the same time
+    /// Number of objects reconciled at the same time
     #[arg(long, value_name = "N", default_value_t = 8, env = "AIPLATFORM_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Time between two looks at what is as declared
+    /// Resync interval of platforms that are in sync
     #[arg(long, value_name = "DURATION", default_value = "10m", env = "AIPLATFORM_RESYNC", value_parser = duration)]
     resync: Duration,
-    /// Time between the first looks at what is in transition
+    /// Initial polling interval of resources in transition
     #[arg(long, value_name = "DURATION", default_value = "5s", env = "AIPLATFORM_TRANSITION_POLL", value_parser = duration)]
     transition_poll: Duration,
     /// Work only while holding the Lease `aiplatform`, so that several replicas can run
     #[arg(long, env = "AIPLATFORM_LEADER_ELECT")]
     leader_elect: bool,
-    /// Where to serve /metrics, /healthz and /readyz
+    /// Address to serve /metrics, /healthz and /readyz on
     #[arg(long, value_name = "ADDRESS", default_value = ":8080", env = "AIPLATFORM_HTTP_ADDR")]
     http_addr: String,
     #[command(flatten)]
     aws: AwsArguments,
-    /// Form of the log
+    /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "AIPLATFORM_LOG_FORMAT")]
     log_format: LogFormat,
 }
@@ -122,7 +122,7 @@ pub struct OperatorPolicyArguments {
     /// and no more. Without one they are for any platform in the partition aws that names no assumeRole
     #[arg(short, long = "file", value_name = "FILE", num_args = 1..)]
     files: Vec<PathBuf>,
-    /// What the names of buckets look like, with * for any text and ? for any one character; may be repeated. Generated
+    /// Pattern of bucket names, with * for any text and ? for any one character; may be repeated. Generated
     /// names begin with the namespace. Default: what the guardrails say, else any name
     #[arg(long, value_name = "PATTERN", conflicts_with = "files", value_parser = bucket_name_pattern)]
     bucket_name_pattern: Vec<String>,
@@ -141,7 +141,7 @@ struct ClusterArguments {
 
 #[derive(Args, Debug, Clone)]
 struct GuardrailsArguments {
-    /// What platforms may ask for. Without it, run refuses what has to be allowed by name (see docs/guardrails.md); the
+    /// Guardrails that platforms must stay within. Without it, run refuses what has to be allowed by name (see docs/guardrails.md); the
     /// others refuse nothing
     #[arg(long = "guardrails", value_name = "FILE", env = "AIPLATFORM_GUARDRAILS")]
     file: Option<PathBuf>,
@@ -171,7 +171,7 @@ struct InputArguments {
     /// A file with AIPlatform objects, or - for standard input; may be repeated
     #[arg(short, long = "file", value_name = "FILE", required = true, num_args = 1..)]
     files: Vec<PathBuf>,
-    /// Form of the output
+    /// Format of the output
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: OutputFormat,
 }

@@ -32,3 +32,22 @@ fn every_test_that_the_security_model_names_is_there() {
     let is_missing = |name: &&str| !code.contains(&format!("fn {name}(")) && !code.contains(&format!("def {name}("));
     assert_eq!(named.into_iter().filter(is_missing).collect::<Vec<_>>(), Vec::<&str>::new());
 }
+
+#[test]
+fn every_path_that_the_documentation_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = std::fs::read_dir(root.join("docs")).expect("the documentation").map(|entry| entry.expect("it").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut missing = Vec::new();
+    for page in pages.chain([root.join("README.md")]) {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let is_path = |word: &&str| {
+            ["src/", "core/", "tests/", "examples/", "manifests/"].iter().any(|folder| word.starts_with(folder))
+                && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter))
+        };
+        let named = text.split('`').skip(1).step_by(2).filter(is_path);
+        missing
+            .extend(named.filter(|path| !root.join(path).exists()).map(|path| format!("{}: {path}", page.display())));
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}

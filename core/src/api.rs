@@ -46,7 +46,7 @@ pub const FINALIZER: &str = "aiplatform.dev/cleanup";
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status",
-        description = "Whether everything declared is there and as declared"
+        description = "Whether everything declared is there and in sync"
     ),
     printcolumn(
         name = "Reason",
@@ -96,12 +96,12 @@ pub struct AIPlatformSpec {
     #[x_kube(validation = ("self == oldSelf", "accountId is immutable: make a second AIPlatform for another account"))]
     pub account_id: String,
 
-    /// What the operator may do: everything (Full), everything but delete (NoDelete), or only look and show its plan
+    /// Operations that the operator may carry out: everything (Full), everything but deletion (NoDelete), or none, showing its plan
     /// in status (Observe).
     #[serde(default)]
     pub management_policy: ManagementPolicy,
 
-    /// What happens to AWS when this object is deleted. Buckets have a field of their own, and Retain wins.
+    /// Effect of deleting this object on AWS. Buckets have a field of their own, and Retain wins.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
@@ -109,7 +109,7 @@ pub struct AIPlatformSpec {
     #[serde(default)]
     pub suspend: bool,
 
-    /// Who answers for this platform; becomes tags on everything.
+    /// Ownership of the platform; becomes tags on everything.
     pub ownership: Ownership,
 
     /// Further tags on everything. Keys may not begin with `aws:` or `aiplatform.dev/`, and no two may
@@ -120,7 +120,7 @@ pub struct AIPlatformSpec {
     #[x_kube(validation = ("self.all(k, self.exists_one(o, o.lowerAscii() == k.lowerAscii()))", "two tag keys may not differ in case alone: IAM takes them for one"))]
     pub tags: BTreeMap<String, String>,
 
-    /// How pods get AWS credentials. Needed by consumers with a service account.
+    /// Source of AWS credentials for pods. Needed by consumers with a service account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
 
@@ -137,20 +137,20 @@ pub struct AIPlatformSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 
-    /// What the platform serves.
+    /// Models that the platform serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub models: Vec<Model>,
 
-    /// Who may use what. Each consumer gets a role that can do exactly what stands here.
+    /// Consumers and their access. Each consumer gets a role that can do exactly what stands here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub access: Vec<Consumer>,
 }
 
-/// What the operator may do.
+/// Operations that the operator may carry out.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
 pub enum ManagementPolicy {
     /// Create, update and delete.
@@ -162,7 +162,7 @@ pub enum ManagementPolicy {
     Observe,
 }
 
-/// What happens to AWS when the object is deleted.
+/// Effect of deleting the object on AWS.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
 pub enum DeletionPolicy {
     /// Everything goes, but for what has a policy of its own.
@@ -172,34 +172,34 @@ pub enum DeletionPolicy {
     Retain,
 }
 
-/// Who answers for a platform. Every value becomes a tag, so AWS's rules for tag values hold.
+/// Ownership of a platform. Every value becomes a tag, so AWS's rules for tag values hold.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ownership {
     /// The team that owns the platform.
     #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
     pub team: String,
-    /// Where to reach the team.
+    /// Contact of the team.
     #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
     pub contact: String,
     /// The environment, such as prod or dev.
     #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
     pub environment: String,
-    /// Who pays.
+    /// Cost center.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
     pub cost_center: Option<String>,
-    /// What to do when it breaks.
+    /// URL of the runbook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
     pub runbook: Option<String>,
-    /// How sensitive the data is.
+    /// Classification of the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = TAG_VALUE))]
     pub data_classification: Option<String>,
 }
 
-/// What AWS allows in a tag value: letters, digits, spaces and a few signs.
+/// Characters that AWS allows in a tag value: letters, digits, spaces and a few signs.
 pub const TAG_VALUE: &str = r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$";
 
 /// The name of an AWS region.

@@ -216,7 +216,7 @@ pub(crate) fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
         }
     }
     for (index, model) in platform.models.iter().enumerate() {
-        let Some(spec) = model.sagemaker.as_ref().filter(|spec| spec.execution_role_arn.is_none()) else { continue };
+        let Some(spec) = model.sagemaker().filter(|spec| spec.execution_role_arn.is_none()) else { continue };
         match execution::grant(platform, &model.name, spec, &format!("spec.models[{index}].sagemaker")) {
             Ok(grant) => grants.push(grant),
             Err(found) => problems.extend(found),

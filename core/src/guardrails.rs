@@ -91,7 +91,7 @@ pub struct Rule {
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]
     pub images: Option<Vec<String>>,
-    /// ARNs, as globs, of KMS keys that buckets may be encrypted with. Default: any.
+    /// ARNs, as globs, of KMS keys that buckets and log groups may be encrypted with. Default: any.
     #[serde(default)]
     #[schemars(inner(regex(pattern = "^(arn:|[*]).*$")))]
     pub kms_keys: Option<Vec<String>>,

@@ -295,7 +295,7 @@ pub enum Busy {
 pub enum Reads {
     /// At each resync, and not while only something else is on its way.
     Resync,
-    /// Once an hour: nobody can change its content.
+    /// Once an hour: nobody can change its content, or what drifts there harms nobody until then.
     Hourly,
     /// In each pass: a read costs next to nothing.
     Always,

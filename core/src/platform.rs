@@ -22,12 +22,13 @@ use std::ops::RangeInclusive;
 use kube::ResourceExt;
 
 use crate::api::{
-    AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Model, Ownership, RECONCILE_AT,
+    AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Ownership, RECONCILE_AT,
 };
 use crate::grants::{self, Grant};
 use crate::tags::{self, Tags};
 
 pub use access::Identity;
+pub use models::{Backend, Model};
 pub use storage::{Bucket, name_in_aws};
 
 /// A platform that can be planned: every reference resolved, every default in place.

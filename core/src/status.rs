@@ -122,13 +122,13 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
             Summary::unknown(
                 if subject.deleting { Phase::Deleting } else { Phase::Pending },
                 "Pending",
-                if subject.deleting { "its deletion begins" } else { "not looked at yet" },
+                if subject.deleting { "deletion started" } else { "waiting for the first reconcile" },
                 Next::Now,
             )
         }
         Verdict::Admitted(plan) => {
             status.resources = attempted(&before, plan, subject.now);
-            Summary::unknown(Phase::Pending, "Pending", "not looked at yet", Next::Now)
+            Summary::unknown(Phase::Pending, "Pending", "waiting for the first reconcile", Next::Now)
         }
         Verdict::Suspended => {
             let message = if subject.deleting {
@@ -526,7 +526,7 @@ fn soonest(found: &[Finding]) -> Option<Next> {
 
 fn observing(plan: &Plan) -> Summary {
     if plan.is_settled() {
-        return Summary::ready("everything is as declared; managementPolicy is Observe".into());
+        return Summary::ready("everything is in sync; managementPolicy is Observe".into());
     }
     let summary = plan.summary();
     let message = format!(
@@ -547,8 +547,8 @@ fn observing(plan: &Plan) -> Summary {
 fn settled(found: &[Finding]) -> String {
     match found.iter().filter(|finding| finding.state != State::Retained).count() {
         0 => "nothing is declared".into(),
-        1 => "1 resource is as declared".into(),
-        count => format!("{count} resources are as declared"),
+        1 => "1 resource in sync".into(),
+        count => format!("{count} resources in sync"),
     }
 }
 

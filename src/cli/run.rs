@@ -136,7 +136,7 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     stop.cancel();
     // Whoever reads a page to the end is not waited for for ever.
     let _ = tokio::time::timeout(Duration::from_secs(2), async { tokio::join!(serving, probing) }).await;
-    info!("ended");
+    info!("shut down");
     Ok(code)
 }
 
@@ -191,7 +191,7 @@ fn stop_on_signal() -> Result<CancellationToken, Error> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        info!("ending after the steps in hand");
+        info!("shutting down, finishing in-flight steps");
         cancelled.cancel();
     });
     Ok(stop)

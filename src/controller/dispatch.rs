@@ -103,7 +103,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
             tokio::select! {
                 () = self.context.authority.stop().cancelled() => return,
                 Some((watch, event)) = self.watches.next() => self.hear(watch, event),
-                Some((watch, event)) = self.children.next() => self.hear_of_child(watch, event),
+                Some((watch, event)) = self.children.next() => self.hear_of_child(&watch, event),
                 Some(ended) = self.passes.join_next() => match ended {
                     Ok((key, ended)) => self.end(&key, ended),
                     // Passes keep their panics to themselves, and nobody cuts them off before the end.
@@ -164,12 +164,12 @@ impl<P: Provider + 'static> Dispatcher<P> {
     }
 
     /// A change in a child of an object asks for a pass, a moment later, so that many changes ask for one.
-    fn hear_of_child(&mut self, watch: String, event: Result<Child, WatchError>) {
+    fn hear_of_child(&mut self, watch: &str, event: Result<Child, WatchError>) {
         match event {
             Ok(Child::Begun) => {}
-            Ok(Child::Unchanged) => self.context.readiness.set(&watch, None),
+            Ok(Child::Unchanged) => self.context.readiness.set(watch, None),
             Ok(Child::Changed(key)) => {
-                self.context.readiness.set(&watch, None);
+                self.context.readiness.set(watch, None);
                 if self.queue.is_running(&key) {
                     self.woken.insert(key);
                 } else if self.objects.get(&key).is_some() {
@@ -177,7 +177,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 }
             }
             Err(WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error)) => {
-                self.context.readiness.set(&watch, Some(cluster_obstacle(&error)));
+                self.context.readiness.set(watch, Some(cluster_obstacle(&error)));
             }
             Err(error) => debug!(%error, "the watch was interrupted"),
         }

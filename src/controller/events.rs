@@ -91,7 +91,7 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
     }
     for model in &pass.status.models {
         let before = previous.and_then(|status| status.models.iter().find(|before| before.name == model.name));
-        notes.extend(milestone(before, model));
+        notes.extend(milestone(before, model, &pass.status.resources));
     }
     notes.extend(turned(previous, pass));
     notes
@@ -146,7 +146,7 @@ fn exposed(previous: Option<&AIPlatformStatus>, step: &Step) -> Vec<Note> {
 }
 
 /// What a rollout has come to. That it began, failed or was rolled back is told of its resources.
-fn milestone(before: Option<&ModelStatus>, model: &ModelStatus) -> Option<Note> {
+fn milestone(before: Option<&ModelStatus>, model: &ModelStatus, resources: &[ResourceStatus]) -> Option<Note> {
     let (outcome, endpoint) = (model.outcome.as_deref()?, model.endpoint.as_deref()?);
     let revision = model.revision.as_deref().unwrap_or_default();
     let was = before.and_then(|before| before.outcome.as_deref());
@@ -161,7 +161,8 @@ fn milestone(before: Option<&ModelStatus>, model: &ModelStatus) -> Option<Note> 
         }
         _ => return None,
     };
-    let about = Some(about("SageMakerEndpoint", endpoint));
+    let served = resources.iter().find(|resource| resource.name == endpoint);
+    let about = served.map(|resource| about(&resource.kind, &resource.name));
     Some(Note { warning, reason: outcome.into(), action: "Rollout", message, about })
 }
 

@@ -262,7 +262,7 @@ fn settle<P>(object: AIPlatform, next: Next, began: Instant, acted: Progress, co
         _ => false,
     };
     let wait = visit.wait(next, began, is_new, context);
-    debug!(?next, ?wait, "visited");
+    debug!(?next, ?wait, "next reconcile scheduled");
     let urgency = match next {
         Next::Now | Next::Transition => Urgency::Transition,
         Next::Retry => Urgency::Retry,

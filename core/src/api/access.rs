@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How pods of this cluster get AWS credentials: exactly one of the two.
+/// Source of AWS credentials for pods of this cluster: exactly one of the two.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.irsa) != has(self.podIdentity)", "identity takes exactly one of irsa and podIdentity"))]
@@ -45,7 +45,7 @@ pub struct AssumeRole {
     /// ARN of the role.
     #[schemars(length(max = 512), regex(pattern = ROLE_ARN))]
     pub role_arn: String,
-    /// What the role's trust policy asks for as `sts:ExternalId`.
+    /// External id that the role's trust policy asks for (`sts:ExternalId`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[A-Za-z0-9_+=,.@:/-]*$"))]
     pub external_id: Option<String>,
@@ -105,12 +105,12 @@ pub struct BucketAccess {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = r"^[^*?$]*$"))]
     pub prefix: Option<String>,
-    /// What may be done.
+    /// Access mode.
     #[serde(default)]
     pub mode: Mode,
 }
 
-/// What a consumer may do with objects.
+/// Access of a consumer to objects.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub enum Mode {
     /// List and get.

@@ -6,19 +6,19 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the number of instances (of a serverless endpoint: its provisioned concurrency) follows the load.
+/// Target-tracking autoscaling of the number of instances (of a serverless endpoint: its provisioned concurrency).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("self.minInstances <= self.maxInstances", "minInstances is at most maxInstances"))]
 #[x_kube(validation = ("self.minInstances >= 1", "minInstances is at least 1: scaling to zero needs a step policy and an alarm that wake the endpoint, which aiplatform does not make yet"))]
 pub struct Autoscaling {
-    /// The fewest.
+    /// Minimum instances.
     #[schemars(range(min = 0, max = 1000))]
     pub min_instances: i32,
-    /// The most.
+    /// Maximum instances.
     #[schemars(range(min = 1, max = 1000))]
     pub max_instances: i32,
-    /// What is kept at which value.
+    /// Metric and target value for target tracking.
     pub target: Target,
     /// Seconds after a scale-in before the next. Without it, Application Auto Scaling's 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct Autoscaling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub scale_out_cooldown_seconds: Option<i32>,
-    /// Whether the target only ever adds.
+    /// Disables scaling in, so that the target only ever adds instances.
     #[serde(default)]
     pub disable_scale_in: bool,
     /// Other bounds at certain times. Each holds until another one begins.
@@ -38,7 +38,7 @@ pub struct Autoscaling {
     pub schedules: Vec<Schedule>,
 }
 
-/// What Application Auto Scaling keeps at which value: exactly one.
+/// Metric and target value that Application Auto Scaling tracks: exactly one.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("[has(self.invocationsPerInstance), has(self.concurrentRequestsPerModel), has(self.provisionedConcurrencyUtilization)].filter(x, x).size() == 1", "target takes exactly one of invocationsPerInstance, concurrentRequestsPerModel and provisionedConcurrencyUtilization"))]
@@ -49,7 +49,7 @@ pub struct Target {
     /// Calls that each copy of the model works on at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent_requests_per_model: Option<TargetValue>,
-    /// How much of the provisioned concurrency is in use, of 1.
+    /// Utilization of the provisioned concurrency, of 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioned_concurrency_utilization: Option<Utilization>,
 }
@@ -64,7 +64,7 @@ pub struct Invocations {
     #[schemars(range(min = 0.01, max = 1_000_000_000.0))]
     #[x_kube(validation = ("self > 0.0", "is more than 0"))]
     pub value: Option<f64>,
-    /// What one instance withstood.
+    /// Result of a load test against one instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_test: Option<LoadTest>,
 }
@@ -75,11 +75,11 @@ pub struct Invocations {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadTest {
-    /// The most requests per second that one instance answered well.
+    /// Maximum requests per second that one instance answered well.
     #[schemars(range(min = 0.01, max = 1_000_000.0))]
     #[x_kube(validation = ("self > 0.0", "is more than 0"))]
     pub max_requests_per_second: f64,
-    /// How much of that to plan with.
+    /// Share of that to plan with.
     #[serde(default = "half")]
     #[schemars(range(min = 0.01, max = 1.0))]
     #[x_kube(validation = ("self > 0.0", "is more than 0"))]
@@ -115,7 +115,7 @@ pub struct Schedule {
     /// Its name, unique in the model.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
-    /// When: `cron(minutes hours day-of-month month day-of-week year)`, `rate(value unit)` or
+    /// Schedule: `cron(minutes hours day-of-month month day-of-week year)`, `rate(value unit)` or
     /// `at(yyyy-mm-ddThh:mm:ss)`.
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^(at|rate|cron)\(.+\)$"))]
     pub schedule: String,
@@ -123,11 +123,11 @@ pub struct Schedule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_+/-]+$"))]
     pub timezone: Option<String>,
-    /// The fewest instances from then on.
+    /// Minimum instances from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub min_instances: Option<i32>,
-    /// The most instances from then on.
+    /// Maximum instances from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_instances: Option<i32>,

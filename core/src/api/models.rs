@@ -64,7 +64,7 @@ pub struct Bedrock {
     /// The guardrail that every call must name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardrail: Option<Guardrail>,
-    /// Whether answers may be streamed.
+    /// Allows answers to be streamed.
     #[serde(default = "super::yes")]
     pub streaming: bool,
 }

@@ -25,7 +25,7 @@ pub struct SageMaker {
     /// The container image, in Amazon ECR of the platform's region: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG`.
     #[schemars(length(min = 1, max = 255), regex(pattern = IMAGE))]
     pub image: String,
-    /// Where the model's artifact is. Without it, everything is in the image.
+    /// Location of the model artifact. Without it, everything is in the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_data: Option<ModelData>,
     /// Environment variables of the container.
@@ -37,13 +37,13 @@ pub struct SageMaker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = super::access::ROLE_ARN))]
     pub execution_role_arn: Option<String>,
-    /// Whether the container is cut off from every network, AWS's own services included.
+    /// Cuts the container off from every network, AWS's own services included.
     #[serde(default)]
     pub network_isolation: bool,
-    /// What it runs on, where it runs on instances.
+    /// Instances that it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
-    /// How it runs without instances.
+    /// Serverless capacity, in place of instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serverless: Option<Serverless>,
     /// Makes the endpoint asynchronous: requests and answers are objects in S3.
@@ -52,16 +52,16 @@ pub struct SageMaker {
     /// Keeps requests and answers in S3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_capture: Option<DataCapture>,
-    /// How the number of instances follows the load. Without it, the number stays what it is.
+    /// Autoscaling of the number of instances. Without it, the number stays what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
-    /// How a new revision takes over from the one before. Without it, all at once.
+    /// Rollout of a new revision. Without it, all at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
     /// The log group of the endpoint. Without it, the group keeps what is logged for 90 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
-    /// How many superseded revisions stay, so that going back to one is a single update.
+    /// Number of superseded revisions that stay, so that going back to one is a single update.
     #[serde(default = "one")]
     #[schemars(with = "i32", range(min = 0, max = 10))]
     pub keep_revisions: u8,
@@ -122,7 +122,7 @@ pub struct Instance {
     #[serde(rename = "type")]
     #[schemars(length(max = 40), regex(pattern = r"^ml[.][a-z0-9-]{1,20}[.][a-z0-9-]{1,20}$"))]
     pub kind: String,
-    /// How many there are at first. After that the number belongs to autoscaling and to people, until it is changed
+    /// Initial number of instances. After that the number belongs to autoscaling and to people, until it is changed
     /// here.
     #[serde(default = "one_instance")]
     #[schemars(range(min = 1, max = 1000))]
@@ -131,11 +131,11 @@ pub struct Instance {
     #[serde(default, rename = "volumeSizeGiB", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 512))]
     pub volume_size_gib: Option<i32>,
-    /// How long the container may take until it answers health checks.
+    /// Seconds that the container may take until it answers health checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 3600))]
     pub startup_timeout_seconds: Option<i32>,
-    /// How long an instance may take to download the artifact.
+    /// Seconds that an instance may take to download the artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 3600))]
     pub model_download_timeout_seconds: Option<i32>,
@@ -163,7 +163,7 @@ pub struct Serverless {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Async {
-    /// Where answers go. Requests are read below the same prefix.
+    /// Destination of answers. Requests are read below the same prefix.
     pub output: Destination,
     /// Calls that an instance works on at the same time, at most. Without it, SageMaker decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,9 +175,9 @@ pub struct Async {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataCapture {
-    /// Where they go.
+    /// Destination of what is captured.
     pub destination: Destination,
-    /// How many of a hundred calls are kept.
+    /// Percentage of calls that are captured.
     #[serde(default = "all_of_them")]
     #[schemars(range(min = 1, max = 100))]
     pub sampling_percent: i32,
@@ -195,7 +195,7 @@ pub struct Destination {
     pub prefix: String,
 }
 
-/// How a new revision takes over.
+/// Strategy by which a new revision takes over.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.stepPercent) == (self.strategy != 'AllAtOnce')", "stepPercent goes with Canary, Linear and Rolling, and not with AllAtOnce"))]
@@ -206,19 +206,19 @@ pub struct Rollout {
     /// All at once, some first (Canary), in equal steps (Linear), or in batches without a second fleet (Rolling).
     #[serde(default)]
     pub strategy: Strategy,
-    /// How much moves in a step. Canary 1 to 50, Linear 10 to 50, Rolling 5 to 50.
+    /// Percentage of the capacity that moves in a step. Canary 1 to 50, Linear 10 to 50, Rolling 5 to 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 50))]
     pub step_percent: Option<i32>,
-    /// How long each step is watched before the next.
+    /// Seconds that each step is watched before the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub wait_seconds: Option<i32>,
-    /// How long the old fleet stays after the last step.
+    /// Seconds that the old fleet stays after the last step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub termination_wait_seconds: Option<i32>,
-    /// How long all of it may take.
+    /// Seconds that all of it may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 600, max = 28800))]
     pub maximum_execution_seconds: Option<i32>,

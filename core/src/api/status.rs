@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the operator last saw and did.
+/// Observed state of a platform, and what the operator did last.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AIPlatformStatus {
@@ -18,11 +18,11 @@ pub struct AIPlatformStatus {
     /// Resources that are ready, of all: `17/18`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
-    /// Whether the operator's credentials were ever found to belong to `spec.accountId`. Nothing is made before, so an
+    /// Result of the check that the operator's credentials belong to `spec.accountId`. Nothing is made before, so an
     /// object on which it is `Pending` can always be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_check: Option<AccountCheck>,
-    /// What a deletion of the object does to AWS, as the last spec says that was valid and permitted: `Delete`, or
+    /// Effect of a deletion of the object on AWS, as the last spec says that was valid and permitted: `Delete`, or
     /// `Retain`, also where its managementPolicy allows no deletion. A spec that is not accepted cannot loosen it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<String>,
@@ -74,7 +74,7 @@ pub enum Phase {
     Unknown,
 }
 
-/// Whether the account was found to be the right one.
+/// Result of the check of the account.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum AccountCheck {
     /// Never yet: nothing was made.
@@ -89,11 +89,11 @@ pub enum AccountCheck {
 pub struct ModelStatus {
     /// Its name in the spec.
     pub name: String,
-    /// What serves it, such as `Bedrock`.
+    /// Backend that serves it, such as `Bedrock`.
     pub backend: String,
-    /// Whether it is seen to serve what is declared.
+    /// Readiness: it is seen to serve what is declared.
     pub ready: bool,
-    /// What to call: the id of the model or the inference profile, or the name of the endpoint.
+    /// Identifier to call: the id of the model or the inference profile, or the name of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// The revision that answers calls, where the backend has revisions.
@@ -102,25 +102,25 @@ pub struct ModelStatus {
     /// The revision that was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted_revision: Option<String>,
-    /// How many instances serve it; of a serverless endpoint, its provisioned concurrency.
+    /// Number of instances that serve it; of a serverless endpoint, its provisioned concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Instances>,
-    /// What became of the last attempt: the endpoint's status, or `RolledBack`. `Unknown` where nothing was looked at,
+    /// Outcome of the last attempt: the endpoint's status, or `RolledBack`. `Unknown` where nothing was looked at,
     /// so that the model counts neither as ready nor as not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// Why, in a sentence.
+    /// Reason, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// How many instances there are.
+/// Numbers of instances.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Instances {
-    /// How many there are.
+    /// Current number.
     pub current: i32,
-    /// How many it is on its way to.
+    /// Number it is on its way to.
     pub desired: i32,
 }
 
@@ -156,20 +156,20 @@ pub struct ResourceStatus {
     /// Its ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    /// How it is: `Ready`, `Progressing`, `Failed`, `Blocked`, `Refused`, `Retained` or `Deleting`.
+    /// State: `Ready`, `Progressing`, `Failed`, `Blocked`, `Refused`, `Retained` or `Deleting`.
     #[schemars(with = "String")]
     pub state: State,
-    /// Why, in one word, unless it is ready.
+    /// Reason in one word, unless it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Why, in a sentence, with what AWS said.
+    /// Reason in a sentence, with what AWS said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Of a bucket: what the spec said of its end when it last declared it. The more careful of this and of the
     /// bucket's own tag holds once the bucket is no longer declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<String>,
-    /// Whether no step was ever taken for it, so that nothing can have been made. It is left out from just before the
+    /// Set while no step was ever taken for it, so that nothing can have been made. It is left out from just before the
     /// first step on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_attempted: bool,
@@ -178,7 +178,7 @@ pub struct ResourceStatus {
     pub since: Option<Time>,
 }
 
-/// How a resource is. The schema lets words of later versions pass, or their statuses could not be written any more.
+/// State of a resource. The schema lets words of later versions pass, or their statuses could not be written any more.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// As declared.
@@ -204,7 +204,7 @@ pub enum State {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStep {
-    /// What would be done: `Create`, `Update`, `Delete`, `Wait`, `Blocked` or `Refuse`.
+    /// Action that would be taken: `Create`, `Update`, `Delete`, `Wait`, `Blocked` or `Refuse`.
     pub action: String,
     /// The kind of the resource.
     pub kind: String,
@@ -213,7 +213,7 @@ pub struct PlannedStep {
     /// The fields an update would change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
-    /// Why it was not taken.
+    /// Reason why it was not taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

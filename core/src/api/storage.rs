@@ -48,10 +48,10 @@ pub struct Bucket {
     /// Refuse requests that do not use TLS.
     #[serde(default = "super::yes")]
     pub tls_only: bool,
-    /// What happens to the bucket when it is no longer declared.
+    /// Effect of no longer declaring the bucket.
     #[serde(default)]
     pub deletion_policy: BucketDeletionPolicy,
-    /// When objects change their storage class and when they go.
+    /// Lifecycle rules: when objects change their storage class and when they expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
 }
@@ -68,7 +68,7 @@ pub struct Encryption {
     pub kms_key_arn: String,
 }
 
-/// What happens to a bucket that is no longer declared.
+/// Effect of no longer declaring a bucket.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub enum BucketDeletionPolicy {
     /// It stays, with its objects and tags.
@@ -120,10 +120,10 @@ pub struct LifecycleRule {
     /// A rule that is not enabled is kept in AWS but does nothing.
     #[serde(default = "super::yes")]
     pub enabled: bool,
-    /// Which objects; all of them by default.
+    /// Objects that the rule is for; all of them by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
-    /// When current versions change their storage class.
+    /// Transitions of current versions to other storage classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     #[x_kube(validation = Rule::new(ONE_OF_EACH_CLASS).message("storageClass must be different for the transitions of one rule"))]
@@ -131,10 +131,10 @@ pub struct LifecycleRule {
     #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER_IR and GLACIER, before the same rule moves them on"))]
     #[x_kube(validation = Rule::new(ONE_A_DAY).message("two transitions of one rule may not have the same days"))]
     pub transitions: Vec<Transition>,
-    /// When current versions expire.
+    /// Expiration of current versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Expiration>,
-    /// When old versions change their storage class.
+    /// Transitions of noncurrent versions to other storage classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     #[x_kube(validation = Rule::new(ONE_OF_EACH_CLASS).message("storageClass must be different for the transitions of one rule"))]
@@ -142,7 +142,7 @@ pub struct LifecycleRule {
     #[x_kube(validation = Rule::new(LONG_ENOUGH).message("objects stay at least 30 days in STANDARD_IA and ONEZONE_IA, and 90 days in GLACIER_IR and GLACIER, before the same rule moves them on"))]
     #[x_kube(validation = Rule::new(ONE_A_DAY).message("two transitions of one rule may not have the same days"))]
     pub noncurrent_transitions: Vec<NoncurrentTransition>,
-    /// When old versions go.
+    /// Expiration of noncurrent versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noncurrent_expiration: Option<NoncurrentExpiration>,
     /// Days after which an upload that was never finished goes.
@@ -151,7 +151,7 @@ pub struct LifecycleRule {
     pub abort_incomplete_multipart_upload_days: Option<i32>,
 }
 
-/// Which objects a rule is for. Everything given must hold.
+/// Objects that a rule is for. Everything given must hold.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("!has(self.objectSizeGreaterThan) || !has(self.objectSizeLessThan) || self.objectSizeGreaterThan < self.objectSizeLessThan", "objectSizeLessThan has to be a value greater than objectSizeGreaterThan"))]
@@ -182,7 +182,7 @@ pub struct Transition {
     /// Days after the object was made.
     #[schemars(range(min = 0))]
     pub days: i32,
-    /// Where it goes.
+    /// Storage class that objects move to.
     pub storage_class: StorageClass,
 }
 
@@ -194,11 +194,11 @@ pub struct NoncurrentTransition {
     /// Days after the version was replaced.
     #[schemars(range(min = 0))]
     pub days: i32,
-    /// How many newer versions stay where they are.
+    /// Number of newer versions that stay where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub newer_versions: Option<i32>,
-    /// Where it goes.
+    /// Storage class that versions move to.
     pub storage_class: StorageClass,
 }
 
@@ -220,7 +220,7 @@ pub enum StorageClass {
     DeepArchive,
 }
 
-/// When current versions expire: exactly one of the three.
+/// Expiration of current versions: exactly one of the three.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("(has(self.days) ? 1 : 0) + (has(self.date) ? 1 : 0) + (has(self.expiredObjectDeleteMarker) ? 1 : 0) == 1", "expiration takes exactly one of days, date and expiredObjectDeleteMarker"))]
@@ -239,14 +239,14 @@ pub struct Expiration {
     pub expired_object_delete_marker: Option<bool>,
 }
 
-/// When old versions go.
+/// Expiration of noncurrent versions.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoncurrentExpiration {
     /// Days after the version was replaced.
     #[schemars(range(min = 1))]
     pub days: i32,
-    /// How many newer versions are kept regardless.
+    /// Number of newer versions that are kept regardless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub newer_versions: Option<i32>,

@@ -63,7 +63,7 @@ impl Audit {
     fn worked_with(&self, role: &Grant) -> Vec<(String, &str)> {
         let mut models = self.platform.models.iter().enumerate();
         let Some((index, model)) = models.find(|(_, model)| model.name == role.name) else { return Vec::new() };
-        let used = model.sagemaker.iter().flat_map(|model| used(&self.platform, model));
+        let used = model.sagemaker().into_iter().flat_map(|model| used(&self.platform, model));
         used.map(|(how, bucket, _)| (format!("spec.models[{index}].sagemaker.{}", how.field()), bucket.name.as_str()))
             .collect()
     }

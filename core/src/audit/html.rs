@@ -200,8 +200,8 @@ fn header(formatter: &mut fmt::Formatter<'_>, audit: &Audit, command: &str) -> f
     ];
     writeln!(formatter, "<dl class=\"facts\">")?;
     for (name, value) in facts {
-        let value = value
-            .map_or_else(|| "<span class=\"none\">not said</span>".to_string(), |value| Escaped(value).to_string());
+        let value =
+            value.map_or_else(|| "<span class=\"none\">not set</span>".to_string(), |value| Escaped(value).to_string());
         writeln!(formatter, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }
     writeln!(formatter, "<div><dt>Made by</dt><dd><code>{}</code></dd></div></dl></header>", Escaped(command))

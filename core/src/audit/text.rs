@@ -89,7 +89,7 @@ impl Text<'_> {
         lines(formatter, "on", statement.resources.iter().map(String::as_str))?;
         lines(formatter, "when", conditions.iter().map(String::as_str))?;
         lines(formatter, "why", std::iter::once(statement.reason.as_str()))?;
-        lines(formatter, "since", std::iter::once(statement.source.as_str()))
+        lines(formatter, "from", std::iter::once(statement.source.as_str()))
     }
 
     fn live(&self, formatter: &mut fmt::Formatter<'_>, differences: &[Difference]) -> fmt::Result {

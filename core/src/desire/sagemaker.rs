@@ -22,7 +22,7 @@ const COOLDOWN: i32 = 300;
 pub const WAIT: i32 = 300;
 
 pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
-    let served = platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker.as_ref()?)));
+    let served = platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker()?)));
     served.flat_map(|(name, spec)| of_model(platform, name, spec, tags)).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::kind::{
     Backend, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
     Reliance,
 };
-use crate::platform::Platform;
+use crate::platform::{Backend as ModelBackend, Platform};
 use crate::resource::{Desired, ObservedState, Removal, Resource};
 
 /// A config map of the platform's own.
@@ -66,21 +66,20 @@ impl Managed for ConfigMap {
 /// The config map with the endpoints of a platform that has any.
 #[must_use]
 pub fn desire(platform: &Platform) -> Option<Desired> {
-    let entries = platform.models.iter().filter_map(|model| {
-        let mut entry = match (&model.bedrock, &model.sagemaker) {
-            (Some(bedrock), _) => json!({
-                "backend": "Bedrock",
+    let entries = platform.models.iter().map(|model| {
+        let mut entry = match &model.backend {
+            ModelBackend::Bedrock(bedrock) => json!({
                 "modelId": bedrock.inference_profile_id.as_ref().unwrap_or(&bedrock.model_id),
                 "guardrailId": bedrock.guardrail.as_ref().map(|guardrail| &guardrail.id),
                 "guardrailVersion": bedrock.guardrail.as_ref().map(|guardrail| &guardrail.version),
             }),
-            (None, Some(_)) => json!({"backend": "SageMaker", "endpointName": endpoint_name(platform, &model.name)}),
-            (None, None) => return None,
+            ModelBackend::SageMaker(_) => json!({"endpointName": endpoint_name(platform, &model.name)}),
         };
+        entry["backend"] = json!(model.backend.name());
         entry["region"] = json!(platform.region);
         entry["roles"] = roles(platform, &model.name);
         let entry = without_nulls(entry);
-        Some((format!("{}.json", model.name), format!("{entry:#}\n")))
+        (format!("{}.json", model.name), format!("{entry:#}\n"))
     });
     let data: BTreeMap<String, String> = entries.collect();
     let (namespace, name) = (platform.namespace.clone(), format!("{}-endpoints", platform.name));

@@ -2,6 +2,7 @@
 
 mod initial_capacity;
 pub mod log_group;
+mod model_status;
 mod revisions;
 mod rollout;
 mod superseded;
@@ -23,6 +24,7 @@ pub const RULES: Rules = Rules {
     replacements,
     busy: why_deletion_waits,
     denied: rollout::denied_moves,
+    model: model_status::model_status,
 };
 
 /// Scaling policies that come in place of one that goes, and are there before: an endpoint is never without a policy.

@@ -15,7 +15,7 @@ const APPLY_GUARDRAIL: &str = "bedrock:ApplyGuardrail";
 pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
         let model = platform.models.iter().find(|model| model.name == *name)?;
-        let statements = model_statements(platform, consumer, name, model.bedrock.as_ref()?);
+        let statements = model_statements(platform, consumer, name, model.bedrock()?);
         Some(statements.into_iter().map(move |statement| statement.since(&format!("{path}.models[{index}]"))))
     });
     used.flatten().collect()

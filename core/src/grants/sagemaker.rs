@@ -12,7 +12,7 @@ use crate::resource::{Key, Kind};
 pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
         let model = platform.models.iter().find(|model| model.name == *name)?;
-        let statement = model_statement(platform, consumer, name, model.sagemaker.as_ref()?);
+        let statement = model_statement(platform, consumer, name, model.sagemaker()?);
         Some(statement.since(&format!("{path}.models[{index}]")))
     });
     used.collect()

@@ -1,12 +1,12 @@
 //! What models may ask for: images, artifacts, instance types, how many of them, and roles.
 
 use super::{Rule, any, refusal};
-use crate::api::Model;
 use crate::api::sagemaker::SageMaker;
+use crate::platform::Model;
 use crate::platform::Problem;
 
 pub(super) fn refused(rule: &Rule, models: &[Model], advice: &str) -> Vec<Problem> {
-    let served = models.iter().enumerate().filter_map(|(index, model)| Some((index, model.sagemaker.as_ref()?)));
+    let served = models.iter().enumerate().filter_map(|(index, model)| Some((index, model.sagemaker()?)));
     served
         .flat_map(|(index, model)| refused_model(rule, model, &format!("spec.models[{index}].sagemaker"), advice))
         .collect()

@@ -260,6 +260,7 @@ fn naming() -> serde_json::Value {
             "image": "666666666666.dkr.ecr.eu-west-1.amazonaws.com/exfil:1",
             "modelData": {"uri": "s3://payroll-prod/2026/"},
             "instance": {"type": "ml.m5.large"},
+            "logs": {"kmsKeyArn": "arn:aws:kms:eu-west-1:999999999999:key/1"},
         }}],
         "access": [
             {"name": "me", "serviceAccount": {"name": "default"}, "buckets": [{"name": "loot"}]},
@@ -291,7 +292,10 @@ fn names_keys_images_and_principals_are_refused_outside_their_globs() {
         ("bucketNames: [\"ml-*\"]", &["spec.storage.buckets[1].bucketName"][..]),
         ("bucketNames: []", &["spec.storage.buckets[1].bucketName"]),
         ("bucketNames: [\"payroll-?rod\"]", &[]),
-        ("kmsKeys: [\"arn:aws:kms:*:123456789012:key/*\"]", &["spec.storage.buckets[1].encryption.kmsKeyArn"]),
+        (
+            "kmsKeys: [\"arn:aws:kms:*:123456789012:key/*\"]",
+            &["spec.storage.buckets[1].encryption.kmsKeyArn", "spec.models[0].sagemaker.logs.kmsKeyArn"],
+        ),
         ("kmsKeys: [\"arn:aws:kms:*:999999999999:key/*\"]", &[]),
         ("images: [\"123456789012.dkr.ecr.*/*\"]", &["spec.models[0].sagemaker.image"]),
         ("images: [\"666666666666.dkr.ecr.*/exfil:*\"]", &[]),

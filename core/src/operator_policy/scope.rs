@@ -138,7 +138,7 @@ impl Scope {
             }
         }
         for model in &platform.models {
-            if let Some(spec) = &model.sagemaker {
+            if let Some(spec) = model.sagemaker() {
                 self.add_model(platform, &model.name, spec);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Intent, Plan, Refusal, Step};
+use crate::api::status::ModelStatus;
 use crate::features::RULES;
 use crate::outcome::Outcomes;
 use crate::resource::{Desired, Key, Observations, Observed};
@@ -24,6 +25,8 @@ pub struct Rules {
     /// Writes that were denied until somebody acts, for which other things were taken off: the next plan knows of them
     /// and puts those back.
     pub denied: fn(&Plan, &Outcomes) -> BTreeMap<Key, Refusal>,
+    /// The status of a model that the feature serves, after a pass.
+    pub model: fn(&ModelStatus, &Plan, &Outcomes) -> Option<ModelStatus>,
 }
 
 /// What is desired, adjusted to what is there.
@@ -62,6 +65,7 @@ impl Rules {
         replacements: |_, _| Vec::new(),
         busy: |_| None,
         denied: |_, _| BTreeMap::new(),
+        model: |_, _, _| None,
     };
 }
 
@@ -106,4 +110,9 @@ pub(super) fn busy(observed: &Observed) -> Option<&'static str> {
 #[must_use]
 pub fn denied(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
     RULES.iter().flat_map(|rules| (rules.denied)(plan, outcomes)).collect()
+}
+
+/// The status of a model after a pass, by the feature that serves it.
+pub(crate) fn model(model: &ModelStatus, plan: &Plan, outcomes: &Outcomes) -> Option<ModelStatus> {
+    RULES.iter().find_map(|rules| (rules.model)(model, plan, outcomes))
 }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::ManagementPolicy::{Full, NoDelete, Observe};
 use crate::failure::Class;
+use crate::features::endpoints::ConfigMap;
 use crate::resource::{Contents, Kind, Observed, ObservedState, Owner};
 use crate::tags;
 use crate::testing::{bucket_key, changed, failure, ours, refusal, seen, wanted, wanted_bucket};
@@ -376,6 +377,31 @@ fn a_transition_of_awss_own_is_waited_for() {
     for plan in [planned(&desired, &observations), planned(&[], &observations), ending(&desired, &observations)] {
         assert_eq!(*only_action(&plan), Action::Wait("creating".into()));
     }
+}
+
+/// A config map, which takes writes whatever it is doing, with this entry.
+fn config_map(text: &str) -> Resource {
+    let data = [("rank.json".to_string(), text.to_string())].into();
+    ConfigMap { namespace: "support".into(), name: "assistant-endpoints".into(), data }.into()
+}
+
+#[test]
+fn what_takes_writes_while_it_is_busy_can_be_mended_and_deleted() {
+    let desired = [Desired::made(config_map("new"))];
+    let plan_of = |resource: &Resource, state: ObservedState, desired: &[Desired]| {
+        let observations = Observations::from([(resource.key(), in_state(resource, state))]);
+        only_action(&planned(desired, &observations)).clone()
+    };
+    for state in [ObservedState::Progressing("starting".into()), ObservedState::Failed("crashes".into())] {
+        let mended = plan_of(&config_map("old"), state.clone(), &desired);
+        assert!(matches!(mended, Action::Update(_)), "{state:?}: {mended:?}");
+        let pruned = plan_of(&config_map("old"), state.clone(), &[]);
+        assert!(matches!(pruned, Action::Delete { .. }), "{state:?}: {pruned:?}");
+    }
+    let waits = plan_of(&config_map("new"), ObservedState::Progressing("starting".into()), &desired);
+    assert_eq!(waits, Action::Wait("starting".into()));
+    let stuck = plan_of(&config_map("new"), ObservedState::Failed("crashes".into()), &desired);
+    assert_eq!(refused(&stuck).message, "crashes");
 }
 
 #[test]

@@ -24,14 +24,14 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
         (_, Owner::Theirs(holder)) => Action::Refuse(Refusal {
             reason: "NotOwned",
             message: format!(
-                "{key} exists and belongs to {holder}: it is left alone; take another name, or delete it there first"
+                "{key} exists, is owned by {holder} and was not modified: choose another name, or delete it there first"
             ),
         }),
         (ObservedState::Failed(why), _) if refuses_writes => failed(why),
         (_, Owner::Nobody) if !item.adopt => Action::Refuse(Refusal {
             reason: "NotOwned",
             message: format!(
-                "{key} exists and was not made by this platform: it is left alone; take another name, or {}",
+                "{key} exists, was not created by this platform and was not modified: choose another name, or {}",
                 given(&item.resource)
             ),
         }),

@@ -4,7 +4,7 @@ use super::models;
 use crate::api::status::{AccessStatus, ModelStatus};
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::{Grant, Purpose, Subject, policy_sha256};
-use crate::platform::Platform;
+use crate::platform::{Backend, Platform};
 use crate::resource::service_account::ROLE_ANNOTATION;
 
 /// Models and consumers, as the status lists them.
@@ -19,16 +19,16 @@ pub struct Facts {
 /// The facts of a platform.
 #[must_use]
 pub fn facts(platform: &Platform) -> Facts {
-    let models = platform.models.iter().map(|model| match &model.bedrock {
-        Some(bedrock) => {
+    let models = platform.models.iter().map(|model| match &model.backend {
+        Backend::Bedrock(bedrock) => {
             let endpoint = bedrock.inference_profile_id.as_ref().unwrap_or(&bedrock.model_id).clone();
             ModelStatus {
                 outcome: Some(models::UNKNOWN.into()),
                 message: Some(models::NOT_LOOKED_AT.into()),
-                ..status_of(&model.name, models::BEDROCK, endpoint)
+                ..status_of(&model.name, model.backend.name(), endpoint)
             }
         }
-        None => status_of(&model.name, models::SAGEMAKER, endpoint_name(platform, &model.name)),
+        Backend::SageMaker(_) => status_of(&model.name, model.backend.name(), endpoint_name(platform, &model.name)),
     });
     let consumers = platform.grants.iter().filter(|grant| grant.purpose == Purpose::Consumer);
     Facts { models: models.collect(), access: consumers.map(|grant| consumer(platform, grant)).collect() }

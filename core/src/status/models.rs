@@ -1,16 +1,8 @@
-//! What the status says of models: what follows from the spec, and for endpoints what was seen and done.
+//! The status of models: what follows from the spec, with what their backends observed and did.
 
-use crate::api::status::{Instances, ModelStatus};
-use crate::outcome::{Outcome, Outcomes};
-use crate::plan::{Action, Plan, Step};
-use crate::resource::endpoint::{self, Status, field};
-use crate::resource::{Endpoint, Kind, Resource};
-
-/// The backend whose models have endpoints and revisions of their own.
-pub(super) const SAGEMAKER: &str = "SageMaker";
-
-/// The backend whose models need no resource.
-pub(super) const BEDROCK: &str = "Bedrock";
+use crate::api::status::ModelStatus;
+use crate::outcome::Outcomes;
+use crate::plan::{Plan, rules};
 
 /// The outcome of a model that nobody has looked at.
 pub(super) const UNKNOWN: &str = "Unknown";
@@ -46,62 +38,10 @@ pub(super) fn declared(models: &[ModelStatus], before: &[ModelStatus]) -> Vec<Mo
             (&known.name, &known.backend, &known.endpoint) == (&model.name, &model.backend, &model.endpoint)
         })
     };
-    let is_seen = |model: &ModelStatus| model.backend == SAGEMAKER;
-    models.iter().map(|model| known(model).filter(|known| is_seen(known)).unwrap_or(model).clone()).collect()
+    models.iter().map(|model| known(model).filter(|known| !is_unknown(known)).unwrap_or(model).clone()).collect()
 }
 
-/// The models of the spec, with what a pass saw of their endpoints and did to them.
+/// The models of the spec, with what a pass observed and did.
 pub(super) fn seen(models: &[ModelStatus], plan: &Plan, outcomes: &Outcomes) -> Vec<ModelStatus> {
-    let step = |model: &ModelStatus| {
-        plan.steps
-            .iter()
-            .find(|step| step.key.kind == Kind::SageMakerEndpoint && Some(&step.key.name) == model.endpoint.as_ref())
-    };
-    models
-        .iter()
-        .map(|model| match step(model) {
-            Some(step) if model.backend == SAGEMAKER => served(model, step, outcomes.get(&step.key)),
-            _ => model.clone(),
-        })
-        .collect()
-}
-
-fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelStatus {
-    let facts = step.facts_of::<Endpoint>();
-    let is_done = matches!(outcome, Some(Outcome::Done(_)));
-    let running = match &step.observed {
-        Some(Resource::SageMakerEndpoint(endpoint)) if facts.is_some_and(|facts| has_run(facts.status)) => {
-            Some(endpoint.revision().to_string())
-        }
-        _ => None,
-    };
-    let attempted = match (step.write_of::<Endpoint>(), facts) {
-        (Some(attempting), _) if is_done => Some(attempting.attempt.revision.clone()),
-        (_, Some(facts)) => facts.attempt.as_ref().map(|last| last.revision.clone()),
-        _ => None,
-    };
-    let moves = |changes: &[crate::diff::Change]| changes.iter().any(|change| change.field() == field::CONFIG);
-    let is_moved = matches!(&step.action, Action::Update(changes) if moves(changes));
-    let told = match &step.action {
-        Action::Create if is_done => Status::Creating.name(),
-        Action::Delete { .. } if is_done => Status::Deleting.name(),
-        Action::Update(_) if is_moved && is_done => Status::Updating.name(),
-        _ if step.held.as_ref().is_some_and(|held| held.reason == ROLLED_BACK) => ROLLED_BACK,
-        _ => facts.map_or("Pending", |facts| facts.status.name()),
-    };
-    let serves = matches!(step.action, Action::Keep | Action::Update(_)) && !is_moved && step.held.is_none();
-    let instances = facts.and_then(|facts| facts.capacity);
-    ModelStatus {
-        ready: serves && running.is_some(),
-        revision: running,
-        attempted_revision: attempted,
-        instances: instances.map(|it: endpoint::Capacity| Instances { current: it.current, desired: it.desired }),
-        outcome: Some(told.into()),
-        ..model.clone()
-    }
-}
-
-/// Whether some configuration answers calls.
-fn has_run(status: Status) -> bool {
-    !matches!(status, Status::Creating | Status::Failed)
+    models.iter().map(|model| rules::model(model, plan, outcomes).unwrap_or_else(|| model.clone())).collect()
 }

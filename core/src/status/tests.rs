@@ -205,7 +205,7 @@ fn everything_as_declared_is_ready() {
     let run = Run::default().kept("one-bucket").created("two-bucket", done());
     let conditions = ["Ready=True Ready", "StorageReady=True Ready"];
     let status = gives(&run, SUBJECT, Phase::Ready, Next::Resync, &conditions);
-    assert_eq!(message_of(&status), "2 resources are as declared");
+    assert_eq!(message_of(&status), "2 resources in sync");
     assert_eq!(condition(&status, "StorageReady").unwrap().message, "2 of 2 ready");
     assert_eq!(status.ready.as_deref(), Some("2/2"));
     assert_eq!(resources_of(&status), ["one-bucket Ready -", "two-bucket Ready -"]);
@@ -415,7 +415,7 @@ fn what_is_retained_is_listed_and_not_counted() {
     assert_eq!(condition(&status, "StorageReady").unwrap().message, "1 of 1 ready");
     assert_eq!(resources_of(&status), ["one-bucket Ready -", "old-bucket Retained Retained"]);
     assert_eq!(resource(&status, "old-bucket").message.as_deref(), Some("kept because of its policy"));
-    assert_eq!(message_of(&status), "1 resource is as declared");
+    assert_eq!(message_of(&status), "1 resource in sync");
     assert!(status.plan.is_empty());
 }
 
@@ -715,7 +715,7 @@ fn what_stood_on_something_that_was_made_again_is_not_called_ready_before_it_is_
         .with(on("endpoint", changed, &["config"]), done())
         .with(on("target", Action::Keep, &["endpoint"]), Outcome::NotTaken);
     let (after, _) = run.status(SUBJECT);
-    assert_eq!(message_of(&after), "3 resources are as declared", "the endpoint was there all the time");
+    assert_eq!(message_of(&after), "3 resources in sync", "the endpoint was there all the time");
 }
 
 #[test]

@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn entry(manager: &str, fields: Value) -> ManagedFieldsEntry {
+    fn entry(manager: &str, fields: &Value) -> ManagedFieldsEntry {
         serde_json::from_value(json!({"manager": manager, "operation": "Apply", "fieldsV1": fields})).unwrap()
     }
 
@@ -111,13 +111,13 @@ mod tests {
         let object = json!({"metadata": {"name": "a", "labels": {"ours": "1", "theirs": "2"}}, "data": {"a": "x", "b": "y"},
             "spec": {"containers": [{"name": "app", "image": "i", "tty": true}, {"name": "side"}], "list": ["x", "y"]}});
         let entries = [
-            entry("us", json!({"f:metadata": {"f:labels": {".": {}, "f:ours": {}}}, "f:data": {"f:a": {}}})),
+            entry("us", &json!({"f:metadata": {"f:labels": {".": {}, "f:ours": {}}}, "f:data": {"f:a": {}}})),
             entry(
                 "us",
-                json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}, "f:image": {}}},
+                &json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}, "f:image": {}}},
                 "f:list": {"v:\"y\"": {}}}}),
             ),
-            entry("them", json!({"f:metadata": {"f:labels": {"f:theirs": {}}}, "f:data": {"f:b": {}}})),
+            entry("them", &json!({"f:metadata": {"f:labels": {"f:theirs": {}}}, "f:data": {"f:b": {}}})),
         ];
         let expected = json!({"metadata": {"labels": {"ours": "1"}}, "data": {"a": "x"},
             "spec": {"containers": [{"name": "app", "image": "i"}], "list": ["y"]}});
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_the_control_plane_puts_into_every_service_account_is_nobodys() {
-        let token = entry("kube-controller-manager", json!({"f:secrets": {"v:{\"name\":\"token\"}": {}}}));
+        let token = entry("kube-controller-manager", &json!({"f:secrets": {"v:{\"name\":\"token\"}": {}}}));
         assert!(!are_managed_by_others(&[token], "us"));
     }
 }

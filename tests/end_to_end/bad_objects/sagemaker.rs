@@ -36,6 +36,7 @@ pub fn good() -> Value {
             "rollbackAlarms": ["rank-5xx"],
         },
         "keepRevisions": 1,
+        "logs": {"retentionDays": 30},
     }))
 }
 
@@ -104,6 +105,8 @@ fn models() -> Vec<Case> {
         (with("/executionRoleArn", json!("arn:aws:iam::123456789012:user/rank")), "executionRoleArn"),
         (with("/keepRevisions", json!(11)), "spec.models[0].sagemaker.keepRevisions"),
         (with("/keepRevisions", json!(-1)), "spec.models[0].sagemaker.keepRevisions"),
+        (with("/logs", json!({"retentionDays": 91})), "spec.models[0].sagemaker.logs.retentionDays"),
+        (with("/logs", json!({"kmsKeyArn": "alias/logs"})), "spec.models[0].sagemaker.logs.kmsKeyArn"),
     ]
 }
 

@@ -8,7 +8,7 @@ use crate::platform::{Bucket, lifecycle};
 /// The artifacts in buckets of the platform: the model, the bucket, and the key, which ends in `/` where it is a prefix.
 fn artifacts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Bucket, String)> {
     let platform = context.platform;
-    let models = platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker.as_ref()?)));
+    let models = platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker()?)));
     models.flat_map(move |(name, model)| {
         let loaded = used(platform, model).into_iter().filter(|(how, ..)| *how == Use::ModelData);
         loaded.map(move |(_, bucket, key)| (name, bucket, key))

@@ -9,12 +9,12 @@ use crate::grants::model_buckets::{Use, used};
 
 /// Models of Bedrock, by name.
 fn bedrock<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Bedrock)> {
-    context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.bedrock.as_ref()?)))
+    context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.bedrock()?)))
 }
 
 /// Models of SageMaker, by name.
 fn sagemaker<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a SageMaker)> {
-    context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker.as_ref()?)))
+    context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker()?)))
 }
 
 /// Whether Bedrock applies guardrails to calls of the model at all. Embedding, reranking and speech take none.

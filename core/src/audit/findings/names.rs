@@ -18,7 +18,7 @@ pub(super) fn cut(context: &Context) -> Vec<Hit> {
     let roles = platform.access.iter().filter(|consumer| is_cut(&consumer.name, names::ROLE_LIMIT));
     let roles = roles.map(|consumer| format!("consumer {}", consumer.name));
     let models =
-        platform.models.iter().filter(|model| model.sagemaker.is_some() && is_cut(&model.name, SAGEMAKER_LIMIT));
+        platform.models.iter().filter(|model| model.sagemaker().is_some() && is_cut(&model.name, SAGEMAKER_LIMIT));
     let models = models.map(|model| format!("model {}", model.name));
     buckets
         .chain(roles)

@@ -99,7 +99,7 @@ pub(super) fn old_versions_stay(context: &Context) -> Vec<Hit> {
 }
 
 pub(super) fn unused(context: &Context) -> Vec<Hit> {
-    let models = context.platform.models.iter().filter_map(|model| model.sagemaker.as_ref());
+    let models = context.platform.models.iter().filter_map(|model| model.sagemaker());
     let worked_with: Vec<&str> =
         models.flat_map(|model| used(context.platform, model)).map(|(_, bucket, _)| bucket.name.as_str()).collect();
     let consumed = |bucket: &Bucket| {

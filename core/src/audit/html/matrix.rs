@@ -4,12 +4,11 @@ use std::fmt;
 
 use super::{Anchor, Escaped, corner, place};
 use crate::api::access::Mode;
-use crate::api::models::Model;
 use crate::audit::{Audit, Target};
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::model_buckets::{Use, used};
 use crate::grants::{Grant, Purpose, Subject};
-use crate::platform::Platform;
+use crate::platform::{Backend, Model, Platform};
 use crate::policy::{Effect, Statement};
 
 pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
@@ -67,9 +66,9 @@ fn row(formatter: &mut fmt::Formatter<'_>, audit: &Audit, role: &Grant) -> fmt::
 
 /// What calls of a model name.
 fn served_as(platform: &Platform, model: &Model) -> String {
-    match &model.bedrock {
-        Some(bedrock) => bedrock.model_id.clone(),
-        None => endpoint_name(platform, &model.name),
+    match &model.backend {
+        Backend::Bedrock(bedrock) => bedrock.model_id.clone(),
+        Backend::SageMaker(_) => endpoint_name(platform, &model.name),
     }
 }
 
@@ -95,7 +94,7 @@ fn summary(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<St
 fn execution(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<String>, Vec<String>) {
     let Target::Bucket(name) = target else { return ("run", vec!["Run".into()], Vec::new()) };
     let model = audit.platform.models.iter().find(|model| model.name == role.name);
-    let uses = model.and_then(|model| model.sagemaker.as_ref()).map(|model| used(&audit.platform, model));
+    let uses = model.and_then(|model| model.sagemaker()).map(|model| used(&audit.platform, model));
     let uses: Vec<_> = uses.unwrap_or_default().into_iter().filter(|(_, bucket, _)| bucket.name == name).collect();
     let writes = uses.iter().any(|(how, ..)| *how != Use::ModelData);
     let titles = uses.iter().map(|(how, _, place)| match how {
@@ -115,7 +114,7 @@ fn consumption(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Ve
         Target::Model(name) => {
             let model = audit.platform.models.iter().find(|model| model.name == name);
             let mut notes = Vec::new();
-            if let Some(bedrock) = model.and_then(|model| model.bedrock.as_ref()) {
+            if let Some(bedrock) = model.and_then(|model| model.bedrock()) {
                 notes.extend(bedrock.inference_profile_id.as_ref().map(|_| "only through its profile".to_string()));
                 let guardrail = bedrock.guardrail.as_ref();
                 notes.extend(guardrail.map(|guard| format!("only with guardrail {}:{}", guard.id, guard.version)));

@@ -81,7 +81,7 @@ impl Managed for LogGroup {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
-        reads: Reads::Resync,
+        reads: Reads::Hourly,
         removal: Removal::Retain,
         kept_because: "logs are evidence, and expire by themselves",
         refers_to: &[],

@@ -282,7 +282,7 @@ fn stuck(wanted: &Endpoint, facts: &Facts) -> Refusal {
              configuration and some the new: {why}; it is updated again {again}"
         ),
         Status::OutOfService => {
-            format!("endpoint {name} answers no calls (OutOfService): {why}; it is updated again {again}")
+            format!("endpoint {name} is not serving traffic (OutOfService): {why}; it is updated again {again}")
         }
         _ => format!(
             "endpoint {name} did not come up: {why}; SageMaker can only delete it, so it is deleted and made again {again}"

@@ -94,7 +94,7 @@ fn what_a_revision_needs_is_named_after_it() {
         grant.policies.into_iter().map(|(name, _)| name).collect()
     };
     let first = platform_of("123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1");
-    let spec = first.models[0].sagemaker.as_ref().unwrap();
+    let spec = first.models[0].sagemaker().unwrap();
     let config = config_name(&first, "rank", spec);
     assert_eq!(policies(&first), ["access".to_string(), format!("revision-{}", revision_of(&config))]);
     let second = platform_of("123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:2");

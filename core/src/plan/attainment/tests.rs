@@ -89,8 +89,8 @@ fn what_is_ours_is_granted_however_it_is() {
 fn what_is_refused_is_left_out_with_its_key_and_nothing_else_is() {
     let desired = wanted(&json!({}));
     for (first, reason, why) in [
-        (theirs(), "NotOwned", "belongs to c/other/p"),
-        (nobodys(), "NotOwned", "was not made by this platform"),
+        (theirs(), "NotOwned", "owned by c/other/p"),
+        (nobodys(), "NotOwned", "was not created by this platform"),
         (elsewhere(), "Conflict", "is in us-east-1"),
         (Observed::unreadable(failure(Class::Denied)), "AccessDenied", "AWS denies"),
         (Observed::unreadable(failure(Class::NotOwned)), "NotOwned", "failed"),

@@ -356,6 +356,28 @@ fn few_revisions_stay() {
 }
 
 #[test]
+fn logs_are_kept_for_days_that_cloudwatch_logs_knows_and_encrypted_with_a_key_of_the_region() {
+    const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab";
+    for good in [json!({}), json!({"retentionDays": 3653}), json!({"retentionDays": 1, "kmsKeyArn": KEY})] {
+        is_fine(&with(json!({"logs": good})));
+    }
+    for days in [0, 2, 91, 3654] {
+        let bad = with(json!({"logs": {"retentionDays": days}}));
+        refused(&bad, ".logs.retentionDays", &format!("{days} is no number of days that CloudWatch Logs knows"));
+    }
+    for key in [
+        "arn:aws:kms:eu-west-1:123456789012:alias/logs",
+        "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab",
+        "arn:aws-cn:kms:eu-west-1:123456789012:key/1234abcd-12ab",
+        "arn:aws:kms:eu-west-1:123456789012:key/*",
+        "1234abcd-12ab",
+    ] {
+        let expected = "is not the ARN of a KMS key in the platform's region";
+        refused(&with(json!({"logs": {"kmsKeyArn": key}})), ".logs.kmsKeyArn", expected);
+    }
+}
+
+#[test]
 fn a_consumer_may_not_be_called_what_an_execution_role_is_called() {
     let both = |consumer: &str, role: Value| {
         let mut object = with(json!({"executionRoleArn": role}));
