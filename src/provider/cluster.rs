@@ -103,7 +103,7 @@ impl<'a> Object<'a> {
         };
         let found = match self.find().await? {
             Some(found) => found,
-            None => self.create(place, &body).await?,
+            None => self.create(place).await?,
         };
         if let Owner::Theirs(holder) = owner(&self.description, &found, place) {
             let action = format!("patch {}", self.description.plural);
@@ -114,10 +114,9 @@ impl<'a> Object<'a> {
     }
 
     /// Makes it with its owner in the same call. Server-side apply would write to one that somebody made a moment ago.
-    /// Fields are applied afterwards, so that applying without them takes them away again.
-    async fn create(&self, place: &Place, body: &Value) -> Result<DynamicObject, Error> {
-        let body = if self.description.extent == Extent::Object { body.clone() } else { json!({}) };
-        let mut object = self.marked(place, body, true);
+    /// Nothing else is in it: what a creation sets, applying without it does not take away again.
+    async fn create(&self, place: &Place) -> Result<DynamicObject, Error> {
+        let mut object = self.marked(place, json!({}), true);
         object["metadata"]["name"] = json!(self.name);
         let bug = |error: serde_json::Error| Error::bug("create", &self.subject, error);
         let object: DynamicObject = serde_json::from_value(object).map_err(bug)?;

@@ -73,6 +73,20 @@ async fn what_somebody_changes_or_deletes_is_put_back_at_once_and_what_they_add_
 }
 
 #[tokio::test]
+async fn what_is_no_longer_served_is_no_longer_listed() {
+    let world = World::new("endpoints-renamed").await;
+    world.apply("assistant", &serving()).await;
+    world.wait_ready("assistant").await;
+    let mut renamed = serving();
+    renamed["models"][0]["name"] = json!("talk");
+    renamed["access"][0]["models"] = json!(["talk"]);
+    world.apply("assistant", &renamed).await;
+    world.wait_ready("assistant").await;
+    let data = data(&world).await.expect("a config map");
+    assert_eq!(data.keys().collect::<Vec<_>>(), ["talk.json"]);
+}
+
+#[tokio::test]
 async fn a_config_map_of_that_name_that_somebody_made_is_left_alone() {
     let world = World::new("endpoints-foreign").await;
     let theirs: ConfigMap =
