@@ -58,7 +58,8 @@ def measure(binary: Path, count: int, latency_ms: int, runs: int) -> Figures:
     progress("timing plan")
     figures["plan"] = offline.measure(binary, runs)
     progress("one platform: creation, resyncs, a rollout")
-    with operator(binary, latency_ms, "--resync", f"{single.RESYNC_S}s") as stage:
+    flags = ["--resync", f"{single.RESYNC_S}s", "--guardrails", str(single.GUARDRAILS)]
+    with operator(binary, latency_ms, *flags) as stage:
         figures["single"] = single.measure(stage)
     progress(f"{count} platforms: creation, another look")
     with operator(binary, latency_ms) as stage:

@@ -23,6 +23,7 @@ from live import Object, is_read, is_ready
 from stage import ROOT, Stage
 
 MANIFEST = ROOT / "examples" / "ranking.yaml"
+GUARDRAILS = ROOT / "bench" / "guardrails.yaml"
 NAMESPACE, NAME = "bench", "ranking"
 # The platform whose endpoint takes long, and the one whose role does; nothing else is called so.
 SLOW, SLOW_ROLE = "slow", "slow-role"

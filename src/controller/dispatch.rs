@@ -1,6 +1,6 @@
 //! Takes what the watches tell, and keeps passes under way.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ const MOST: usize = 1024;
 /// says otherwise.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// Longer than the pause between two tries of a watch that is refused, which kube keeps under 30 seconds.
+const RETRIED: Duration = Duration::from_secs(45);
+
 /// How long after a change in a child its platform is reconciled, so that several changes cost one pass.
 const SETTLES: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,7 @@ pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>) ->
     let mut dispatcher = Dispatcher {
         watches: watches(&context),
         children: children::watch(&context.client, &context.settings.namespaces),
+        failing: HashMap::new(),
         woken: HashSet::new(),
         objects: Objects::default(),
         queue: Queue::new(limits),
@@ -80,10 +84,22 @@ fn shows_success<K>(event: &Event<K>) -> bool {
     }
 }
 
+/// The refusal of a list or a watch that does not pass by itself. That the API server has too much to do, or has only
+/// just learned of a resource, does; a watch that then works says nothing until something happens.
+fn refusal(error: &WatchError) -> Option<&kube::Error> {
+    let (WatchError::InitialListFailed(refused) | WatchError::WatchStartFailed(refused)) = error else { return None };
+    match refused {
+        kube::Error::Api(status) if status.code == 429 || status.code >= 500 => None,
+        other => Some(other),
+    }
+}
+
 struct Dispatcher<P> {
     context: Arc<Context<P>>,
     watches: Watches,
     children: Children,
+    /// Watches that are refused, and until when nothing more would be heard of that if they still were.
+    failing: HashMap<String, Duration>,
     /// Objects of which a child changed while a pass was under way.
     woken: HashSet<ObjectKey>,
     objects: Objects,
@@ -98,8 +114,10 @@ impl<P: Provider + 'static> Dispatcher<P> {
     async fn run(&mut self) {
         loop {
             self.start();
+            self.expire();
             let now = self.began.elapsed();
-            let wake = self.queue.wake_at().map_or(Duration::from_mins(1), |at| at.saturating_sub(now));
+            let next = self.queue.wake_at().into_iter().chain(self.failing.values().copied()).min();
+            let wake = next.map_or(Duration::from_mins(1), |at| at.saturating_sub(now));
             tokio::select! {
                 () = self.context.authority.stop().cancelled() => return,
                 Some((watch, event)) = self.watches.next() => self.hear(watch, event),
@@ -139,16 +157,11 @@ impl<P: Provider + 'static> Dispatcher<P> {
         let event = match event {
             Ok(event) => {
                 if shows_success(&event) {
-                    self.context.readiness.set(&self.part(watch), None);
+                    self.works(&self.part(watch));
                 }
                 event
             }
-            Err(WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error)) => {
-                self.context.readiness.set(&self.part(watch), Some(cluster_obstacle(&error)));
-                return;
-            }
-            // It starts over by itself.
-            Err(error) => return debug!(%error, "the watch was interrupted"),
+            Err(error) => return self.interrupted(&self.part(watch), &error),
         };
         match self.objects.take(watch, event) {
             News::Seen(key) => self.consider(&key),
@@ -167,19 +180,38 @@ impl<P: Provider + 'static> Dispatcher<P> {
     fn hear_of_child(&mut self, watch: &str, event: Result<Child, WatchError>) {
         match event {
             Ok(Child::Begun) => {}
-            Ok(Child::Unchanged) => self.context.readiness.set(watch, None),
+            Ok(Child::Unchanged) => self.works(watch),
             Ok(Child::Changed(key)) => {
-                self.context.readiness.set(watch, None);
+                self.works(watch);
                 if self.queue.is_running(&key) {
                     self.woken.insert(key);
                 } else if self.objects.get(&key).is_some() {
                     self.queue.push_at(&key, self.began.elapsed() + SETTLES, Urgency::Transition);
                 }
             }
-            Err(WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error)) => {
-                self.context.readiness.set(watch, Some(cluster_obstacle(&error)));
-            }
-            Err(error) => debug!(%error, "the watch was interrupted"),
+            Err(error) => self.interrupted(watch, &error),
+        }
+    }
+
+    fn works(&mut self, watch: &str) {
+        self.failing.remove(watch);
+        self.context.readiness.set(watch, None);
+    }
+
+    /// It starts over by itself. Where that fails for a reason that passes, the probe of the API server tells.
+    fn interrupted(&mut self, watch: &str, error: &WatchError) {
+        let Some(refused) = refusal(error) else { return debug!(%error, "the watch was interrupted") };
+        self.failing.insert(watch.to_string(), self.began.elapsed() + RETRIED);
+        self.context.readiness.set(watch, Some(cluster_obstacle(refused)));
+    }
+
+    /// A watch that was refused and is not any more works, although no event says so.
+    fn expire(&mut self) {
+        let now = self.began.elapsed();
+        let expired: Vec<String> =
+            self.failing.iter().filter(|(_, until)| **until <= now).map(|(watch, _)| watch.clone()).collect();
+        for watch in expired {
+            self.works(&watch);
         }
     }
 
@@ -263,6 +295,16 @@ mod tests {
         for event in [Event::InitDone, Event::Apply(()), Event::Delete(())] {
             assert!(shows_success(&event));
         }
+    }
+
+    #[test]
+    fn a_watch_that_the_api_server_is_not_ready_for_yet_is_no_obstacle() {
+        let answer = |code: u16| {
+            let status = kube::core::Status::failure("storage is (re)initializing", "TooManyRequests").with_code(code);
+            WatchError::WatchStartFailed(kube::Error::Api(Box::new(status)))
+        };
+        assert!(refusal(&answer(429)).is_none() && refusal(&answer(503)).is_none());
+        assert!(refusal(&answer(403)).is_some() && refusal(&answer(404)).is_some());
     }
 
     #[test]
