@@ -129,11 +129,6 @@ impl Session {
         self.request.as_ref()
     }
 
-    /// Notes that something changed which the object depends on, so that the next pass reads everything.
-    pub fn wake(&mut self) {
-        self.is_open = true;
-    }
-
     /// Begins a pass over an object.
     pub fn begin(&mut self, object: &AIPlatform, now: Timestamp) -> PassInput {
         let request = Some(UserRequest::of(object));
