@@ -189,6 +189,18 @@ fn validate_place(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) {
     }
 }
 
+/// The partition, the region and the resource, such as `key/1234abcd`, in the ARN of a KMS key or of its alias.
+fn kms_key(arn: &str) -> Option<(&str, &str, &str)> {
+    match arn.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "kms", region, account, key]
+            if is_account(account) && (key.starts_with("key/") || key.starts_with("alias/")) =>
+        {
+            Some((partition, region, key))
+        }
+        _ => None,
+    }
+}
+
 fn is_account(text: &str) -> bool {
     text.len() == 12 && text.chars().all(|digit| digit.is_ascii_digit())
 }

@@ -4,7 +4,7 @@
 
 use super::access::checked;
 use super::storage::undeclared;
-use super::{Problem, artifact, autoscaling, capacity, is_account, rollout, validate_range};
+use super::{Problem, artifact, autoscaling, capacity, is_account, kms_key, rollout, validate_range};
 use crate::api::AIPlatformSpec;
 use crate::api::sagemaker::{Destination, Logs, SageMaker};
 use crate::arn;
@@ -56,12 +56,11 @@ fn validate_logs(spec: &AIPlatformSpec, logs: &Logs, path: &str, problems: &mut 
     let Some(key) = &logs.kms_key_arn else { return };
     let expected =
         format!("arn:{}:kms:{}:{}:key/1234abcd-...", arn::partition(&spec.region), spec.region, spec.account_id);
-    let parts: Vec<&str> = key.splitn(6, ':').collect();
-    let is_key = matches!(parts.as_slice(), ["arn", partition, "kms", region, account, key]
-        if *partition == arn::partition(&spec.region)
-            && *region == spec.region
-            && is_account(account)
-            && key.strip_prefix("key/").is_some_and(|id| !id.is_empty() && !id.contains(['*', '?', '$', '/'])));
+    let is_key = kms_key(key).is_some_and(|(partition, region, key)| {
+        partition == arn::partition(&spec.region)
+            && region == spec.region
+            && key.strip_prefix("key/").is_some_and(|id| !id.is_empty() && !id.contains(['*', '?', '$', '/']))
+    });
     if !is_key {
         let message = format!(
             "{key:?} is not the ARN of a KMS key in the platform's region, which CloudWatch Logs demands: name the key itself, \

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NOT_A_LABEL, Problem, is_label, lifecycle, listed};
+use super::{NOT_A_LABEL, Problem, is_label, kms_key, lifecycle, listed};
 use crate::api::AIPlatformSpec;
 use crate::api::storage::{Bucket as BucketSpec, BucketDeletionPolicy, LifecycleRule};
 use crate::arn;
@@ -106,15 +106,10 @@ pub(super) fn undeclared(spec: &AIPlatformSpec, name: &str) -> Option<String> {
 fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems: &mut Vec<Problem>) {
     let Some(encryption) = &bucket.encryption else { return };
     let path = format!("{path}.encryption.kmsKeyArn");
-    let parts: Vec<&str> = encryption.kms_key_arn.splitn(6, ':').collect();
-    match parts.as_slice() {
-        ["arn", partition, "kms", region, account, key]
-            if account.len() == 12
-                && account.chars().all(|digit| digit.is_ascii_digit())
-                && (key.starts_with("key/") || key.starts_with("alias/")) =>
-        {
+    match kms_key(&encryption.kms_key_arn) {
+        Some((partition, region, _)) => {
             let expected = arn::partition(&spec.region);
-            if *partition != expected {
+            if partition != expected {
                 problems.push(Problem::new(
                     path,
                     format!(
@@ -122,7 +117,7 @@ fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems
                         encryption.kms_key_arn, spec.region
                     ),
                 ));
-            } else if *region != spec.region {
+            } else if region != spec.region {
                 problems.push(Problem::new(
                     path,
                     format!(
@@ -132,7 +127,7 @@ fn validate_key(spec: &AIPlatformSpec, bucket: &BucketSpec, path: &str, problems
                 ));
             }
         }
-        _ => problems.push(Problem::new(
+        None => problems.push(Problem::new(
             path,
             format!(
                 "{:?} is not the ARN of a KMS key, such as arn:aws:kms:{}:{}:key/1234abcd-...",
