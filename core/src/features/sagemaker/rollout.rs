@@ -19,7 +19,7 @@ use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status, fi
 use crate::resource::endpoint_config::{Capacity, EndpointConfig};
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource};
 use handover::{deregistrations, remembering};
-use steps::{along, beside};
+use steps::{endpoint_step, revision_step};
 
 /// How often an endpoint that failed to come up for a reason that passes is made again.
 const MOST_RECREATIONS: u32 = 3;
@@ -53,42 +53,42 @@ pub(super) fn denied_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Re
     denied.collect()
 }
 
-/// What becomes of every wanted endpoint in this pass.
+/// Decisions about every desired endpoint in this pass.
 struct Rollouts {
-    courses: BTreeMap<Key, Course>,
+    decisions: BTreeMap<Key, Decision>,
     /// The endpoint that each wanted model and configuration is for.
     endpoints: BTreeMap<Key, Key>,
 }
 
-/// What becomes of one endpoint.
-enum Course {
-    /// It is not there, and is made.
-    Make(Attempting),
-    /// It runs what is wanted.
-    Stay(Option<Attempting>),
-    /// It runs what is wanted, and somebody changes how much of it there is, which is not ours to wait for.
-    Scale(String),
-    /// It is moved to the wanted configuration.
-    Move(Attempting),
-    /// It is about to be moved, and first has to remember what would be lost.
-    Note(Attempting),
-    /// It runs an older configuration and stays there. Where that is news, it is noted.
-    Hold(Refusal, Option<Attempting>),
-    /// It can neither be moved nor left in peace.
+/// A decision about one endpoint.
+enum Decision {
+    /// It does not exist and is created.
+    Create(Attempting),
+    /// It runs the desired configuration.
+    UpToDate(Option<Attempting>),
+    /// It runs the desired configuration and is being scaled by somebody else, which is not ours to wait for.
+    Scaling(String),
+    /// It is updated to the desired configuration.
+    Update(Attempting),
+    /// It is about to be updated, and first has to remember what would be lost.
+    RecordAttempt(Attempting),
+    /// It runs an older configuration and stays there. Where that is news, it is recorded.
+    HoldBack(Refusal, Option<Attempting>),
+    /// It can neither be updated nor left as it is.
     Refuse(Refusal),
-    /// It never came up and serves nobody: it goes, and the next pass makes it again. The number is kept for failures
-    /// that are tried again without being asked.
-    Remake(Option<Recreation>),
-    /// It cannot be moved now.
+    /// It never came up and serves nobody: it is deleted, and the next pass creates it again. The number is kept for
+    /// failures that are retried without a request of the user.
+    Recreate(Option<Recreation>),
+    /// It cannot be updated now.
     Wait(String),
-    /// It is not for us to say.
-    Other,
+    /// It belongs to somebody else, or is not known well enough.
+    NotOurs,
 }
 
 impl Rollouts {
     /// `refused` are moves that AWS refused a moment ago.
     fn of(wanted: &[Desired], observations: &Observations, refused: &BTreeMap<Key, Refusal>) -> Self {
-        let (mut courses, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
+        let (mut decisions, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
         for item in wanted {
             let Resource::SageMakerEndpoint(endpoint) = &item.resource else { continue };
             let key = item.resource.key();
@@ -102,33 +102,33 @@ impl Rollouts {
                 endpoints.insert(config_key(&config.name), key.clone());
             }
             let is_scaled = initial_capacity::is_scaled(endpoint, wanted);
-            let course = match (course(endpoint, config, is_scaled, observations), refused.get(&key)) {
+            let decision = match (decide(endpoint, config, is_scaled, observations), refused.get(&key)) {
                 // What was taken off for the move comes back, and the move is tried again later.
-                (Course::Move(Attempting { reshape: true, .. }), Some(refusal)) => Course::Hold(refusal.clone(), None),
-                (Course::Move(attempting), _) if attempting.reshape => {
+                (Decision::Update(Attempting { reshape: true, .. }), Some(refusal)) => Decision::HoldBack(refusal.clone(), None),
+                (Decision::Update(attempting), _) if attempting.reshape => {
                     remembering(attempting, &key, wanted, observations)
                 }
-                (course, _) => course,
+                (decision, _) => decision,
             };
-            courses.insert(key, course);
+            decisions.insert(key, decision);
         }
-        Self { courses, endpoints }
+        Self { decisions, endpoints }
     }
 
     /// The step as the rollout has it, where it is part of one.
     fn direct(&self, step: Step, observations: &Observations) -> Step {
-        if let Some(course) = self.courses.get(&step.key) {
-            return along(course, step, observations);
+        if let Some(decision) = self.decisions.get(&step.key) {
+            return endpoint_step(decision, step, observations);
         }
-        match self.endpoints.get(&step.key).and_then(|endpoint| Some((endpoint, self.courses.get(endpoint)?))) {
-            Some((endpoint, course)) => beside(course, endpoint, step),
+        match self.endpoints.get(&step.key).and_then(|endpoint| Some((endpoint, self.decisions.get(endpoint)?))) {
+            Some((endpoint, decision)) => revision_step(decision, endpoint, step),
             None => step,
         }
     }
 }
 
 /// `is_scaled` says whether Application Auto Scaling owns the number of instances.
-fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, observations: &Observations) -> Course {
+fn decide(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, observations: &Observations) -> Decision {
     let key = Key { kind: Kind::SageMakerEndpoint, name: wanted.name.clone() };
     let attempt = |modified_before: Timestamp, unconfirmed: bool| Attempt {
         revision: wanted.revision().to_string(),
@@ -140,12 +140,12 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
     let observed = observations.get(&key).filter(|observed| !matches!(observed.state, ObservedState::Absent));
     let Some(observed) = observed else {
         let attempt = attempt(Timestamp::UNIX_EPOCH, false);
-        return Course::Make(Attempting { attempt, history: Vec::new(), resize: false, reshape: false, bounds: None });
+        return Decision::Create(Attempting { attempt, history: Vec::new(), resize: false, reshape: false, bounds: None });
     };
     let (Some(facts), Some(running), Owner::Ours) =
         (observed.facts_of::<Endpoint>(), observed.resource_of::<Endpoint>(), &observed.owner)
     else {
-        return Course::Other;
+        return Decision::NotOurs;
     };
     let is_asked_anew =
         facts.attempt.as_ref().is_none_or(|last| last.asked != wanted.asked || last.revision != wanted.revision());
@@ -156,7 +156,7 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
     let is_unreadable =
         |seen: &Observed| matches!(seen.state, ObservedState::Unreadable(_)) && running.config != wanted.config;
     if observations.get(&config_key(&running.config)).is_some_and(is_unreadable) && !facts.status.is_busy() {
-        return Course::Wait(format!("on configuration {}, which cannot be read", running.config));
+        return Decision::Wait(format!("on configuration {}, which cannot be read", running.config));
     }
     let before = runs(&running.config);
     let after = config.map(|config| &config.content.capacity);
@@ -168,7 +168,7 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
         bounds: None,
     };
     let go = || {
-        Course::Move(Attempting {
+        Decision::Update(Attempting {
             attempt: attempt(facts.modified, facts.failure.is_some()),
             history: history(running, facts),
             resize: !is_scaled && is_resized(before, after),
@@ -180,12 +180,12 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
         Status::InService if running.config == wanted.config => {
             let is_over = |last: &Attempt| last.revision != wanted.revision() || last.rolled_back;
             let is_other = facts.attempt.as_ref().is_some_and(is_over);
-            Course::Stay(is_other.then(|| noted(attempt(facts.modified, false))))
+            Decision::UpToDate(is_other.then(|| noted(attempt(facts.modified, false))))
         }
         Status::InService
             if matches!((before, after), (Some(Capacity::Instance(_)), Some(Capacity::Serverless(_)))) =>
         {
-            Course::Refuse(Refusal {
+            Decision::Refuse(Refusal {
                 reason: "InvalidSpec",
                 message: format!(
                     "endpoint {} runs on instances, and SageMaker makes no serverless endpoint of such a one: give the \
@@ -198,27 +198,27 @@ fn course(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
             // The first look at a rollback answers whatever was asked for by then.
             Some((last, refusal)) if !last.rolled_back => {
                 let last = Attempt { asked: wanted.asked.clone(), rolled_back: true, ..last.clone() };
-                Course::Hold(refusal, Some(noted(last)))
+                Decision::HoldBack(refusal, Some(noted(last)))
             }
             // A version that compared the whole spec noted it: an upgrade of the operator is no request.
             Some((last, refusal)) if last.is_of_whole_spec() => {
                 let last = Attempt { asked: wanted.asked.clone(), ..last.clone() };
-                Course::Hold(refusal, Some(noted(last)))
+                Decision::HoldBack(refusal, Some(noted(last)))
             }
-            Some((_, refusal)) if !is_asked_anew => Course::Hold(refusal, None),
+            Some((_, refusal)) if !is_asked_anew => Decision::HoldBack(refusal, None),
             _ => go(),
         },
         Status::UpdateRollbackFailed | Status::OutOfService if is_asked_anew || was_never_made(facts) => go(),
-        Status::Failed if is_asked_anew => Course::Remake(None),
+        Status::Failed if is_asked_anew => Decision::Recreate(None),
         Status::Failed => failed(wanted, facts, observations),
-        Status::UpdateRollbackFailed | Status::OutOfService => Course::Refuse(stuck(wanted, facts)),
+        Status::UpdateRollbackFailed | Status::OutOfService => Decision::Refuse(stuck(wanted, facts)),
         Status::Updating | Status::SystemUpdating
             if running.config == wanted.config && !is_on_its_way(facts, running) =>
         {
-            Course::Scale(scaling(facts))
+            Decision::Scaling(scaling(facts))
         }
         Status::Creating | Status::Updating | Status::SystemUpdating | Status::RollingBack | Status::Deleting => {
-            Course::Wait(facts.status.name().to_string())
+            Decision::Wait(facts.status.name().to_string())
         }
     }
 }
@@ -251,7 +251,7 @@ fn rolled_back<'a>(wanted: &Endpoint, running: &Endpoint, facts: &'a Facts) -> O
     (is_seen_now || attempt.rolled_back).then(|| (attempt, refusal()))
 }
 
-fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Course {
+fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Decision {
     let why = facts.failure.as_deref().unwrap_or_default();
     let remembered = observations
         .get(&config_key(&wanted.config))
@@ -259,13 +259,13 @@ fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Cour
         .and_then(|revision| revision.recreated.as_ref())
         .filter(|last| last.asked == wanted.asked);
     if remembered.is_some_and(|last| last.failed == facts.modified) {
-        return Course::Remake(None);
+        return Decision::Recreate(None);
     }
     let times = remembered.map_or(0, |last| last.times) + 1;
     if PASSING.iter().any(|sign| why.contains(sign)) && times <= MOST_RECREATIONS {
-        Course::Remake(Some(Recreation { asked: wanted.asked.clone(), times, failed: facts.modified }))
+        Decision::Recreate(Some(Recreation { asked: wanted.asked.clone(), times, failed: facts.modified }))
     } else {
-        Course::Refuse(stuck(wanted, facts))
+        Decision::Refuse(stuck(wanted, facts))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scaling steps aside while an endpoint gets another instance type: what is registered is taken off before the move and
 //! comes back after it. The number of instances stays what it is meanwhile.
 
-use super::{Action, Course, Purpose, Step};
+use super::{Action, Decision, Purpose, Step};
 use crate::resource::endpoint::{Attempting, field};
 use crate::resource::scaling::Scaled;
 use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Resource};
@@ -39,12 +39,12 @@ pub(super) fn remembering(
     key: &Key,
     wanted: &[Desired],
     observations: &Observations,
-) -> Course {
+) -> Decision {
     let registered = registered(&key.name, observations).find_map(|(target, observed)| match &observed.resource {
         Some(Resource::ScalableTarget(found)) => Some((target, found.bounds)),
         _ => None,
     });
-    let Some((target, bounds)) = registered else { return Course::Move(attempting) };
+    let Some((target, bounds)) = registered else { return Decision::Update(attempting) };
     let is_scheduled = wanted.iter().any(|item| match &item.resource {
         Resource::ScalableTarget(wanted) => wanted.scaled.key() == *target && wanted.scheduled.contains(&bounds),
         _ => false,
@@ -54,9 +54,9 @@ pub(super) fn remembering(
     match facts.and_then(|facts| Some((facts, facts.attempt.clone()?))) {
         // The attempt itself is noted when it is made.
         Some((facts, attempt)) if is_scheduled && facts.bounds != Some(bounds) => {
-            Course::Note(Attempting { attempt, history: facts.history.clone(), ..attempting })
+            Decision::RecordAttempt(Attempting { attempt, history: facts.history.clone(), ..attempting })
         }
-        _ => Course::Move(attempting),
+        _ => Decision::Update(attempting),
     }
 }
 

@@ -1,16 +1,16 @@
-//! How the course of an endpoint shows in the steps of a plan.
+//! The steps that follow from the decision about an endpoint.
 
 use serde_json::{Value, json};
 
 use super::handover::registered;
-use super::{Action, Course, Purpose, Step, config_key};
+use super::{Action, Decision, Purpose, Step, config_key};
 use crate::diff::{Change, changes};
 use crate::kind::Listed;
 use crate::resource::endpoint::{Attempt, Attempting, field};
 use crate::resource::{Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Resource, endpoint_config};
 
-/// The step of an endpoint on this course.
-pub(super) fn along(course: &Course, mut step: Step, observations: &Observations) -> Step {
+/// The step for an endpoint under this decision.
+pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &Observations) -> Step {
     let old = |step: &Step| match &step.observed {
         Some(Resource::SageMakerEndpoint(endpoint)) => Value::from(endpoint.config.clone()),
         _ => Value::Null,
@@ -26,23 +26,23 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
             .collect(),
         _ => Vec::new(),
     };
-    match course {
-        Course::Make(attempting) => step.write = Some(Endpoint::boxed_write(attempting.clone())),
-        Course::Stay(None) | Course::Other => {}
-        Course::Wait(why) => {
+    match decision {
+        Decision::Create(attempting) => step.write = Some(Endpoint::boxed_write(attempting.clone())),
+        Decision::UpToDate(None) | Decision::NotOurs => {}
+        Decision::Wait(why) => {
             if step.action.writes() {
                 step.action = Action::Wait(why.clone());
             }
         }
-        Course::Scale(how) => {
+        Decision::Scaling(how) => {
             step.action = Action::Keep;
             step.remarks.push(how.clone());
         }
-        Course::Stay(Some(attempting)) | Course::Note(attempting) => {
+        Decision::UpToDate(Some(attempting)) | Decision::RecordAttempt(attempting) => {
             step.action = Action::Update(std::iter::once(noted(&step, attempting)).chain(tags(&step)).collect());
             step.write = Some(Endpoint::boxed_write(attempting.clone()));
         }
-        Course::Move(attempting) => {
+        Decision::Update(attempting) => {
             let registered: Vec<(&Key, &Observed)> =
                 if attempting.reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
             let in_the_way: Vec<Key> = registered
@@ -62,15 +62,15 @@ pub(super) fn along(course: &Course, mut step: Step, observations: &Observations
                 step.action = Action::Update(changes);
             }
         }
-        Course::Hold(refusal, attempting) => {
+        Decision::HoldBack(refusal, attempting) => {
             let note = attempting.as_ref().map(|attempting| noted(&step, attempting));
             let changes: Vec<Change> = note.into_iter().chain(tags(&step)).collect();
             step.action = if changes.is_empty() { Action::Keep } else { Action::Update(changes) };
             step.held = Some(refusal.clone());
             step.write = attempting.clone().map(Endpoint::boxed_write);
         }
-        Course::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
-        Course::Remake(counted) => {
+        Decision::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
+        Decision::Recreate(counted) => {
             let config = new(&step).as_str().map(config_key);
             step.needs = if counted.is_some() { config.into_iter().collect() } else { Vec::new() };
             step.action = Action::Delete { with_contents: false };
@@ -90,18 +90,18 @@ fn noted(step: &Step, attempting: &Attempting) -> Change {
     Change { path: field::ATTEMPT.into(), from: last.map(told).unwrap_or_default(), to: told(&attempting.attempt) }
 }
 
-/// A model or a configuration for an endpoint on this course.
-pub(super) fn beside(course: &Course, endpoint: &Key, mut step: Step) -> Step {
+/// The step for a model or a configuration of an endpoint under this decision.
+pub(super) fn revision_step(decision: &Decision, endpoint: &Key, mut step: Step) -> Step {
     let is_absent = matches!(step.action, Action::Create | Action::Blocked(_)) && step.observed.is_none();
-    match course {
+    match decision {
         // What a later edit may supersede before the endpoint can take it is not made yet.
-        Course::Wait(status) if is_absent => {
+        Decision::Wait(status) if is_absent => {
             step.action = Action::Wait(format!("made when {endpoint}, which is {status}, can take it"));
         }
-        Course::Hold(..) | Course::Refuse(_) if is_absent => {
+        Decision::HoldBack(..) | Decision::Refuse(_) if is_absent => {
             step.action = Action::Wait(format!("made when {endpoint} can take it"));
         }
-        Course::Remake(Some(recreation))
+        Decision::Recreate(Some(recreation))
             if step.key.kind == Kind::SageMakerEndpointConfig
                 && matches!(step.action, Action::Keep | Action::Update(_)) =>
         {
