@@ -362,7 +362,7 @@ async fn survey<P: Provider>(
     }
     let request = |key: Key| Request {
         adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
-        leaving: aim.intent.deleting || !adopted.contains_key(&key),
+        pruning: aim.intent.deleting || !adopted.contains_key(&key),
         thorough: input.thorough || aim.intent.deleting,
         key,
     };

@@ -2,9 +2,9 @@
 
 pub mod attainment;
 mod check;
-mod leaving;
+mod desired;
+mod prune;
 pub mod rules;
-mod towards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +18,9 @@ use crate::resource::{Desired, Facts, Key, Observations, Removal, Resource, Writ
 use crate::tags;
 use attainment::{LeftOut, granted};
 pub use check::{Flaw, check};
-use leaving::leaving;
+use desired::step_for;
+use prune::prune;
 use rules::{Adjusted, Refined};
-use towards::towards;
 
 /// What is to be done with one resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -364,7 +364,7 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
             continue;
         }
         let (item, awaits, left_out) = granted(item, &steps, observations);
-        let Refined { before, mut step } = refine(towards(&item, observations, &attainable));
+        let Refined { before, mut step } = refine(step_for(&item, observations, &attainable));
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
             (step.awaits, step.left_out) = (awaits, left_out);
         }
@@ -380,7 +380,7 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
         }
         steps.push(step);
     }
-    steps.extend(leaving(&wanted, &placed, &attainable, observations, intent));
+    steps.extend(prune(&wanted, &placed, &attainable, observations, intent));
     manage(intent.management_policy, Plan { namespace: namespace.into(), name: name.into(), steps })
 }
 

@@ -112,13 +112,13 @@ impl Desired {
 /// A question to a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What to look at.
+    /// The resource to read.
     pub key: Key,
     /// Whether it may be taken over although it carries no owner tag, so that all of it is worth reading.
     pub adopt: bool,
-    /// Whether it is on its way out, so that what is still in it matters.
-    pub leaving: bool,
-    /// Whether to look also for what nobody asked about and belongs to it: the other revisions of an endpoint.
+    /// Whether it is to be pruned, so that its contents matter.
+    pub pruning: bool,
+    /// Whether to list what belongs to it and was not requested as well: the other revisions of an endpoint.
     pub thorough: bool,
 }
 
@@ -164,9 +164,9 @@ impl Revision {
     #[must_use]
     pub fn parse_recreated(value: &str) -> Option<Recreation> {
         let mut parts = value.split('/');
-        let (asked, times) = (parts.next()?.to_string(), parts.next()?.parse().ok()?);
+        let (request_hash, times) = (parts.next()?.to_string(), parts.next()?.parse().ok()?);
         let failed = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
-        Some(Recreation { asked, times, failed })
+        Some(Recreation { request_hash, times, failed })
     }
 }
 
@@ -174,8 +174,8 @@ impl Revision {
 /// [`tags::RECREATED`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recreation {
-    /// What was asked for.
-    pub asked: String,
+    /// The hash of what was asked for.
+    pub request_hash: String,
     /// How often it was made again by then, this time among them.
     pub times: u32,
     /// When the endpoint failed that goes: as long as it is there, it is not counted again.
@@ -184,7 +184,7 @@ pub struct Recreation {
 
 impl fmt::Display for Recreation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}/{}", self.asked, self.times, self.failed.as_millisecond())
+        write!(formatter, "{}/{}/{}", self.request_hash, self.times, self.failed.as_millisecond())
     }
 }
 

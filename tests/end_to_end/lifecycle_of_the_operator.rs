@@ -197,8 +197,9 @@ async fn what_was_made_is_known_after_a_spec_that_could_not_be_decoded() {
     world.apply("assistant", &wanted).await;
     world.wait_unreadable("assistant").await;
     world.api.delete("assistant", &DeleteParams::default()).await.expect("deleted");
-    let leaving = |status: &Value| status["phase"] == "Deleting" && status["conditions"][0]["reason"] == "InvalidSpec";
-    world.wait_for("assistant", leaving).await;
+    let is_deleting =
+        |status: &Value| status["phase"] == "Deleting" && status["conditions"][0]["reason"] == "InvalidSpec";
+    world.wait_for("assistant", is_deleting).await;
     assert_eq!(world.buckets().await, left);
     wanted["managementPolicy"] = json!("Full");
     world.apply("assistant", &wanted).await;

@@ -97,7 +97,7 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
         tags: tags.clone(),
         config: config_name,
         deployment: spec.rollout.as_ref().map(deployment),
-        asked: asked(spec, platform.reconcile_at.as_deref()),
+        request_hash: request_hash(spec, platform.reconcile_at.as_deref()),
         keep_revisions: usize::from(spec.keep_revisions),
     };
     let mut resources = vec![
@@ -128,7 +128,7 @@ fn log_group(platform: &Platform, endpoint: &str, spec: &SageMaker, tags: &Tags)
 
 /// A hash of what the user asks for with this model: its own part of the spec, and the annotation that asks again. What
 /// Application Auto Scaling owns is no request: an edit of it alone reaches no endpoint.
-fn asked(spec: &SageMaker, reconcile_at: Option<&str>) -> String {
+fn request_hash(spec: &SageMaker, reconcile_at: Option<&str>) -> String {
     let mut spec = SageMaker { logs: None, ..spec.clone() };
     if spec.autoscaling.is_some() {
         spec.instance.iter_mut().for_each(|instance| instance.count = 1);
@@ -137,7 +137,7 @@ fn asked(spec: &SageMaker, reconcile_at: Option<&str>) -> String {
         });
     }
     let spec = serde_json::to_string(&spec).unwrap_or_default();
-    endpoint::request(&format!("{spec}\n{}", reconcile_at.unwrap_or_default()))
+    endpoint::request_hash(&format!("{spec}\n{}", reconcile_at.unwrap_or_default()))
 }
 
 fn model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> Model {

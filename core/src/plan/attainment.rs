@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::towards::difference;
+use super::desired::difference;
 use super::{Action, Refusal, Step};
 use crate::policy::Policy;
 use crate::render;

@@ -44,10 +44,10 @@ pub struct Endpoint {
     /// How it is moved to another configuration. Known of desired ones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
-    /// What the user asks for with its model, see [`request`]: what failed is tried again when it changes. Of desired
+    /// The hash of what the user asks for with its model, see [`request_hash`]: what failed is tried again when it changes. Of desired
     /// ones only.
     #[serde(skip)]
-    pub asked: String,
+    pub request_hash: String,
     /// How many superseded revisions stay. Of desired ones only.
     #[serde(skip)]
     pub keep_revisions: usize,
@@ -194,15 +194,15 @@ pub struct Capacity {
     pub desired: i32,
 }
 
-/// What was tried last. It is written to the endpoint's tags before the call, so that a crash loses nothing.
+/// The last attempt at an update. It is written to the endpoint's tags before the call, so that a crash loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The revision.
     pub revision: String,
     /// When the endpoint had last changed before: the same now means that the call was never made.
     pub modified_before: Timestamp,
-    /// What the user had asked for, see [`Endpoint::asked`].
-    pub asked: String,
+    /// The hash of what the user had asked for, see [`Endpoint::request_hash`].
+    pub request_hash: String,
     /// Whether it was seen to be rolled back.
     pub rolled_back: bool,
     /// Whether the reason of an earlier failure stood there, so that a reason proves nothing about this attempt until
@@ -217,19 +217,19 @@ const ROLLED_BACK: &str = "rolled-back";
 const UNCONFIRMED: &str = "unconfirmed";
 
 /// What the hash of a request begins with. Older versions remembered a hash of the whole spec, in hexadecimal digits alone.
-const REQUEST: char = 'm';
+const REQUEST_HASH_PREFIX: char = 'm';
 
 /// The hash by which an endpoint remembers what the user asks for with its model.
 #[must_use]
-pub fn request(text: &str) -> String {
-    format!("{REQUEST}{}", hex_digest(text, 8))
+pub fn request_hash(text: &str) -> String {
+    format!("{REQUEST_HASH_PREFIX}{}", hex_digest(text, 8))
 }
 
 impl Attempt {
     /// Whether it was noted by a version that remembered a hash of the whole spec, which says nothing of this model.
     #[must_use]
     pub fn is_of_whole_spec(&self) -> bool {
-        !self.asked.starts_with(REQUEST)
+        !self.request_hash.starts_with(REQUEST_HASH_PREFIX)
     }
 
     /// The attempt that a tag's value remembers.
@@ -238,16 +238,16 @@ impl Attempt {
         let mut parts = value.split('/');
         let revision = parts.next().filter(|revision| !revision.is_empty())?.to_string();
         let modified_before = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
-        let asked = parts.next()?.to_string();
+        let request_hash = parts.next()?.to_string();
         let state = parts.next();
         let (rolled_back, unconfirmed) = (state == Some(ROLLED_BACK), state == Some(UNCONFIRMED));
-        Some(Self { revision, modified_before, asked, rolled_back, unconfirmed })
+        Some(Self { revision, modified_before, request_hash, rolled_back, unconfirmed })
     }
 }
 
 impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}/{}", self.revision, self.modified_before.as_millisecond(), self.asked)?;
+        write!(formatter, "{}/{}/{}", self.revision, self.modified_before.as_millisecond(), self.request_hash)?;
         match (self.rolled_back, self.unconfirmed) {
             (true, _) => write!(formatter, "/{ROLLED_BACK}"),
             (false, true) => write!(formatter, "/{UNCONFIRMED}"),
@@ -256,23 +256,23 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// What an endpoint is to remember, and how it is to be moved. Decided in the plan, carried out by the adapter.
+/// The memory that an endpoint gets with a call, and the way it is updated. Decided in the plan, carried out by the adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempting {
-    /// What is tried.
+pub struct EndpointUpdate {
+    /// The attempt to remember.
     pub attempt: Attempt,
     /// Revisions that it ran before, the newest first.
     pub history: Vec<String>,
-    /// Whether the number of instances is the new configuration's, because the user changed it there, and not what it
+    /// Whether the number of instances becomes that of the new configuration, because the user changed it there, and not what it
     /// is now.
-    pub resize: bool,
-    /// Whether what is registered for scaling has to be taken off before.
-    pub reshape: bool,
-    /// The bounds that are registered by then.
+    pub apply_instance_count: bool,
+    /// Whether the instance type changes, so that everything registered for scaling is deregistered before.
+    pub changes_instance_type: bool,
+    /// The scaling bounds that are registered by then.
     pub bounds: Option<Bounds>,
 }
 
-impl Attempting {
+impl EndpointUpdate {
     /// What the endpoint is to remember once the call has been made, where that is not what it remembers already.
     #[must_use]
     pub fn confirmation(&self) -> Option<Tags> {
@@ -319,7 +319,7 @@ impl Managed for Endpoint {
         arns: None,
         permissions: permissions::sagemaker::OF_ENDPOINTS,
     };
-    type Write = Attempting;
+    type Write = EndpointUpdate;
     type Facts = Facts;
 
     fn name(&self) -> String {
@@ -352,7 +352,7 @@ mod tests {
         let attempt = Attempt {
             revision: "9f8e7d6c".into(),
             modified_before: Timestamp::from_millisecond(1_800_000_000_123).unwrap(),
-            asked: "01234567".into(),
+            request_hash: "01234567".into(),
             rolled_back: false,
             unconfirmed: false,
         };

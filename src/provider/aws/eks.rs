@@ -41,7 +41,7 @@ impl Eks {
         let listed = match call.send().await.map_err(|error| failed(action::LIST, account, &error)) {
             Ok(listed) => listed,
             // A cluster that is gone took its associations with it.
-            Err(error) if error.class == Class::NotFound && request.leaving => return Ok(Observed::absent()),
+            Err(error) if error.class == Class::NotFound && request.pruning => return Ok(Observed::absent()),
             Err(error) => return Err(error),
         };
         let Some(id) = listed.associations().first().and_then(|summary| summary.association_id()) else {

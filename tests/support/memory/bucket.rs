@@ -128,7 +128,7 @@ impl Memory {
             observed.resource = None;
             return Ok(observed);
         }
-        if request.leaving {
+        if request.pruning {
             match self.call("s3:ListBucketVersions", name, |_| Ok(found.contents)).await {
                 Ok(contents) => observed.contents = Some(contents),
                 Err(error) => _ = observed.unknown.insert(CONTENTS.into(), error),

@@ -144,9 +144,14 @@ impl World {
         Ok(())
     }
 
-    /// `UpdateEndpoint` with `RetainAllVariantProperties`; `resize` excludes the number of instances from what is
+    /// `UpdateEndpoint` with `RetainAllVariantProperties`; `apply_instance_count` excludes the number of instances from what is
     /// retained.
-    pub(super) fn update_endpoint(&mut self, name: &str, config: &str, resize: bool) -> Result<(), Class> {
+    pub(super) fn update_endpoint(
+        &mut self,
+        name: &str,
+        config: &str,
+        apply_instance_count: bool,
+    ) -> Result<(), Class> {
         let endpoint = self.sagemaker.endpoints.get(name).ok_or(Class::NotFound)?;
         if endpoint.status.is_busy() {
             return Err(Class::Conflict);
@@ -161,7 +166,7 @@ impl World {
             return Err(Class::Conflict);
         }
         let (mut pending, doom) = self.deployment(config)?;
-        if pending.instance_type.is_some() && running.instance_type.is_some() && !resize {
+        if pending.instance_type.is_some() && running.instance_type.is_some() && !apply_instance_count {
             pending.desired = running.desired;
         }
         let endpoint = self.begin(name, Status::Updating);

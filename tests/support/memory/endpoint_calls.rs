@@ -8,7 +8,7 @@ use aiplatform::kind::Listed;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::endpoint::{
-    Attempt, Attempting, Capacity, Endpoint, Facts, REVISIONS, Status, field, parse_history,
+    Attempt, Capacity, Endpoint, EndpointUpdate, Facts, REVISIONS, Status, field, parse_history,
 };
 use aiplatform::resource::scaling::Bounds;
 use aiplatform::resource::{Key, Kind, Observed, ObservedState, Request, Resource};
@@ -70,7 +70,7 @@ impl Memory {
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::SageMakerEndpoint(desired)), _) => {
-                let memory = step.write_of::<Endpoint>().map(Attempting::tags).unwrap_or_default();
+                let memory = step.write_of::<Endpoint>().map(EndpointUpdate::tags).unwrap_or_default();
                 let tags = desired.tags.clone().into_iter().chain(memory).collect();
                 self.write(place, "sagemaker:CreateEndpoint", key, |world| {
                     world.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
@@ -84,9 +84,8 @@ impl Memory {
                 Some(Resource::SageMakerEndpoint(observed)),
             ) => {
                 let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
-                let attempting =
-                    step.write_of::<Endpoint>().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG));
-                let memory = attempting.map(Attempting::tags).unwrap_or_default();
+                let update = step.write_of::<Endpoint>().filter(|_| differs(field::ATTEMPT) || differs(field::CONFIG));
+                let memory = update.map(EndpointUpdate::tags).unwrap_or_default();
                 if differs(field::TAGS) {
                     let written = desired.tags.clone().into_iter().chain(memory).collect();
                     self.retag(place, key, &observed.tags, written).await?;
@@ -97,9 +96,9 @@ impl Memory {
                     let stays = desired.config == observed.config || step.held.is_some();
                     return Ok(if stays { Applied::Ready } else { Applied::Progressing("about to be moved".into()) });
                 }
-                let resize = attempting.is_some_and(|attempting| attempting.resize);
+                let apply_instance_count = update.is_some_and(|update| update.apply_instance_count);
                 let moved = self.write(place, "sagemaker:UpdateEndpoint", key, |world| {
-                    world.update_endpoint(&key.name, &desired.config, resize)
+                    world.update_endpoint(&key.name, &desired.config, apply_instance_count)
                 });
                 if let Err(error) = moved.await {
                     if error.needs_somebody() {
@@ -107,7 +106,7 @@ impl Memory {
                     }
                     return Err(error);
                 }
-                if let Some(tags) = attempting.and_then(Attempting::confirmation) {
+                if let Some(tags) = update.and_then(EndpointUpdate::confirmation) {
                     self.add_tags(place, key, tags).await?;
                 }
                 Ok(Applied::Progressing("Updating".into()))
@@ -132,7 +131,7 @@ impl Memory {
         let noted = |attempt: &Attempt| Tags::from([(tags::ATTEMPT.to_string(), attempt.to_string())]);
         let before =
             step.facts_of::<Endpoint>().and_then(|facts| facts.attempt.as_ref()).map(noted).unwrap_or_default();
-        let now = step.write_of::<Endpoint>().map(|attempting| noted(&attempting.attempt)).unwrap_or_default();
+        let now = step.write_of::<Endpoint>().map(|update| noted(&update.attempt)).unwrap_or_default();
         self.retag(place, &step.key, &now, before).await
     }
 }

@@ -75,7 +75,7 @@ impl Memory {
         let mut observed = Observed::present(Resource::Role(role.clone()), owner(&found.tags, &place.owner));
         if observed.owner != Owner::Ours {
             observed.resource = None;
-        } else if !request.leaving {
+        } else if !request.pruning {
             match self.call("iam:GetRolePolicy", name, |_| Ok(found.policies)).await {
                 Ok(policies) => role.policies = policies,
                 Err(error) => _ = observed.unknown.insert(field::POLICIES.into(), error),

@@ -25,7 +25,7 @@ fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelS
         _ => None,
     };
     let attempted = match (step.write_of::<Endpoint>(), facts) {
-        (Some(attempting), _) if is_done => Some(attempting.attempt.revision.clone()),
+        (Some(update), _) if is_done => Some(update.attempt.revision.clone()),
         (_, Some(facts)) => facts.attempt.as_ref().map(|last| last.revision.clone()),
         _ => None,
     };

@@ -15,7 +15,7 @@ use crate::names::is_revision_of;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::rules::{Refine, Refined};
 use crate::plan::{Action, Intent, Plan, Purpose, Refusal, Step};
-use crate::resource::endpoint::{Attempt, Attempting, Endpoint, Facts, Status, field};
+use crate::resource::endpoint::{Attempt, Endpoint, EndpointUpdate, Facts, Status, field};
 use crate::resource::endpoint_config::{Capacity, EndpointConfig};
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Recreation, Resource};
 use handover::{deregistrations, remembering};
@@ -40,7 +40,7 @@ pub(super) fn refine<'a>(desired: &'a [Desired], observations: &'a Observations,
 /// Moves that cannot succeed before somebody acts, and for which scaling was taken off.
 pub(super) fn denied_moves(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
     let denied = plan.steps.iter().filter_map(|step| match outcomes.get(&step.key) {
-        Some(Outcome::Failed(failures)) if step.write_of::<Endpoint>()?.reshape => {
+        Some(Outcome::Failed(failures)) if step.write_of::<Endpoint>()?.changes_instance_type => {
             let refused = failures.refused().iter().find(|refused| {
                 let is_move = refused.part.as_deref().is_none_or(|part| part == field::CONFIG);
                 is_move && refused.error.needs_somebody()
@@ -63,17 +63,17 @@ struct Rollouts {
 /// A decision about one endpoint.
 enum Decision {
     /// It does not exist and is created.
-    Create(Attempting),
+    Create(EndpointUpdate),
     /// It runs the desired configuration.
-    UpToDate(Option<Attempting>),
+    UpToDate(Option<EndpointUpdate>),
     /// It runs the desired configuration and is being scaled by somebody else, which is not ours to wait for.
     Scaling(String),
     /// It is updated to the desired configuration.
-    Update(Attempting),
+    Update(EndpointUpdate),
     /// It is about to be updated, and first has to remember what would be lost.
-    RecordAttempt(Attempting),
+    RecordAttempt(EndpointUpdate),
     /// It runs an older configuration and stays there. Where that is news, it is recorded.
-    HoldBack(Refusal, Option<Attempting>),
+    HoldBack(Refusal, Option<EndpointUpdate>),
     /// It can neither be updated nor left as it is.
     Refuse(Refusal),
     /// It never came up and serves nobody: it is deleted, and the next pass creates it again. The number is kept for
@@ -104,9 +104,11 @@ impl Rollouts {
             let is_scaled = initial_capacity::is_scaled(endpoint, wanted);
             let decision = match (decide(endpoint, config, is_scaled, observations), refused.get(&key)) {
                 // What was taken off for the move comes back, and the move is tried again later.
-                (Decision::Update(Attempting { reshape: true, .. }), Some(refusal)) => Decision::HoldBack(refusal.clone(), None),
-                (Decision::Update(attempting), _) if attempting.reshape => {
-                    remembering(attempting, &key, wanted, observations)
+                (Decision::Update(EndpointUpdate { changes_instance_type: true, .. }), Some(refusal)) => {
+                    Decision::HoldBack(refusal.clone(), None)
+                }
+                (Decision::Update(update), _) if update.changes_instance_type => {
+                    remembering(update, &key, wanted, observations)
                 }
                 (decision, _) => decision,
             };
@@ -128,27 +130,40 @@ impl Rollouts {
 }
 
 /// `is_scaled` says whether Application Auto Scaling owns the number of instances.
-fn decide(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, observations: &Observations) -> Decision {
+fn decide(
+    wanted: &Endpoint,
+    config: Option<&EndpointConfig>,
+    is_scaled: bool,
+    observations: &Observations,
+) -> Decision {
     let key = Key { kind: Kind::SageMakerEndpoint, name: wanted.name.clone() };
     let attempt = |modified_before: Timestamp, unconfirmed: bool| Attempt {
         revision: wanted.revision().to_string(),
         modified_before,
-        asked: wanted.asked.clone(),
+        request_hash: wanted.request_hash.clone(),
         rolled_back: false,
         unconfirmed,
     };
     let observed = observations.get(&key).filter(|observed| !matches!(observed.state, ObservedState::Absent));
     let Some(observed) = observed else {
         let attempt = attempt(Timestamp::UNIX_EPOCH, false);
-        return Decision::Create(Attempting { attempt, history: Vec::new(), resize: false, reshape: false, bounds: None });
+        return Decision::Create(EndpointUpdate {
+            attempt,
+            history: Vec::new(),
+            apply_instance_count: false,
+            changes_instance_type: false,
+            bounds: None,
+        });
     };
     let (Some(facts), Some(running), Owner::Ours) =
         (observed.facts_of::<Endpoint>(), observed.resource_of::<Endpoint>(), &observed.owner)
     else {
         return Decision::NotOurs;
     };
-    let is_asked_anew =
-        facts.attempt.as_ref().is_none_or(|last| last.asked != wanted.asked || last.revision != wanted.revision());
+    let is_new_request = facts
+        .attempt
+        .as_ref()
+        .is_none_or(|last| last.request_hash != wanted.request_hash || last.revision != wanted.revision());
     let runs = |config: &str| match observations.get(&config_key(config)).and_then(|seen| seen.resource.as_ref()) {
         Some(Resource::SageMakerEndpointConfig(config)) => Some(&config.content.capacity),
         _ => None,
@@ -160,19 +175,19 @@ fn decide(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
     }
     let before = runs(&running.config);
     let after = config.map(|config| &config.content.capacity);
-    let noted = |attempt: Attempt| Attempting {
+    let noted = |attempt: Attempt| EndpointUpdate {
         attempt,
         history: facts.history.clone(),
-        resize: false,
-        reshape: false,
+        apply_instance_count: false,
+        changes_instance_type: false,
         bounds: None,
     };
     let go = || {
-        Decision::Update(Attempting {
+        Decision::Update(EndpointUpdate {
             attempt: attempt(facts.modified, facts.failure.is_some()),
             history: history(running, facts),
-            resize: !is_scaled && is_resized(before, after),
-            reshape: before.map(Capacity::instance_type) != after.map(Capacity::instance_type),
+            apply_instance_count: !is_scaled && is_resized(before, after),
+            changes_instance_type: before.map(Capacity::instance_type) != after.map(Capacity::instance_type),
             bounds: None,
         })
     };
@@ -197,19 +212,19 @@ fn decide(wanted: &Endpoint, config: Option<&EndpointConfig>, is_scaled: bool, o
         Status::InService => match rolled_back(wanted, running, facts) {
             // The first look at a rollback answers whatever was asked for by then.
             Some((last, refusal)) if !last.rolled_back => {
-                let last = Attempt { asked: wanted.asked.clone(), rolled_back: true, ..last.clone() };
+                let last = Attempt { request_hash: wanted.request_hash.clone(), rolled_back: true, ..last.clone() };
                 Decision::HoldBack(refusal, Some(noted(last)))
             }
             // A version that compared the whole spec noted it: an upgrade of the operator is no request.
             Some((last, refusal)) if last.is_of_whole_spec() => {
-                let last = Attempt { asked: wanted.asked.clone(), ..last.clone() };
+                let last = Attempt { request_hash: wanted.request_hash.clone(), ..last.clone() };
                 Decision::HoldBack(refusal, Some(noted(last)))
             }
-            Some((_, refusal)) if !is_asked_anew => Decision::HoldBack(refusal, None),
+            Some((_, refusal)) if !is_new_request => Decision::HoldBack(refusal, None),
             _ => go(),
         },
-        Status::UpdateRollbackFailed | Status::OutOfService if is_asked_anew || was_never_made(facts) => go(),
-        Status::Failed if is_asked_anew => Decision::Recreate(None),
+        Status::UpdateRollbackFailed | Status::OutOfService if is_new_request || was_never_made(facts) => go(),
+        Status::Failed if is_new_request => Decision::Recreate(None),
         Status::Failed => failed(wanted, facts, observations),
         Status::UpdateRollbackFailed | Status::OutOfService => Decision::Refuse(stuck(wanted, facts)),
         Status::Updating | Status::SystemUpdating
@@ -257,13 +272,17 @@ fn failed(wanted: &Endpoint, facts: &Facts, observations: &Observations) -> Deci
         .get(&config_key(&wanted.config))
         .and_then(|observed| observed.facts_of::<EndpointConfig>())
         .and_then(|revision| revision.recreated.as_ref())
-        .filter(|last| last.asked == wanted.asked);
+        .filter(|last| last.request_hash == wanted.request_hash);
     if remembered.is_some_and(|last| last.failed == facts.modified) {
         return Decision::Recreate(None);
     }
     let times = remembered.map_or(0, |last| last.times) + 1;
     if PASSING.iter().any(|sign| why.contains(sign)) && times <= MOST_RECREATIONS {
-        Decision::Recreate(Some(Recreation { asked: wanted.asked.clone(), times, failed: facts.modified }))
+        Decision::Recreate(Some(Recreation {
+            request_hash: wanted.request_hash.clone(),
+            times,
+            failed: facts.modified,
+        }))
     } else {
         Decision::Refuse(stuck(wanted, facts))
     }

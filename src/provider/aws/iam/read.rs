@@ -35,7 +35,7 @@ impl Iam {
             return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
         }
         let mut unknown = BTreeMap::new();
-        let (policies, attached) = if request.leaving {
+        let (policies, attached) = if request.pruning {
             (BTreeMap::new(), Vec::new())
         } else {
             let (policies, attached) = futures::join!(self.policies(&target), self.attached(&target));

@@ -29,8 +29,8 @@ impl S3 {
         };
         let owner = Owner::of(&found, &place.owner);
         let bucket = Bucket::bare(target.bucket, &place.region, tags::managed(&found));
-        if request.leaving {
-            return Ok(Box::pin(self.leaving(&target, bucket, owner)).await);
+        if request.pruning {
+            return Ok(Box::pin(self.observe_for_deletion(&target, bucket, owner)).await);
         }
         // Whose it is, is known from here on, and that is what decides who may use it.
         if owner != Owner::Ours && !(owner == Owner::Nobody && request.adopt) {
@@ -40,7 +40,7 @@ impl S3 {
     }
 
     /// The contents, and the key too: superseded revisions of a model may still load what is in it.
-    async fn leaving(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Observed {
+    async fn observe_for_deletion(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Observed {
         if owner != Owner::Ours {
             return Observed::present(Resource::Bucket(bucket), owner);
         }

@@ -111,7 +111,7 @@ impl SageMaker {
             tags: tags::managed(&found),
             config: described.endpoint_config_name().unwrap_or_default().to_string(),
             deployment: None,
-            asked: String::new(),
+            request_hash: String::new(),
             keep_revisions: 0,
         };
         Ok(Observed {

@@ -12,7 +12,7 @@ use crate::failure::Error;
 use crate::failures::{Failures, Parts};
 use crate::outcome::Applied;
 use crate::plan::Step;
-use crate::resource::endpoint::{self, Attempting};
+use crate::resource::endpoint::{self, EndpointUpdate};
 use crate::resource::{Endpoint, EndpointConfig, Kind, Model, endpoint_config};
 use crate::scope::Place;
 use crate::tags::{self, Tags};
@@ -136,9 +136,10 @@ impl SageMaker {
             return parts.end(if is_there { Applied::Ready } else { about() });
         }
         if remembers {
-            let resize = step.write_of::<Endpoint>().is_some_and(|attempting| attempting.resize);
-            if parts.note(field::CONFIG, self.move_endpoint(desired, resize).await).is_some() {
-                let confirmation = step.write_of::<Endpoint>().and_then(Attempting::confirmation).unwrap_or_default();
+            let apply_instance_count = step.write_of::<Endpoint>().is_some_and(|update| update.apply_instance_count);
+            if parts.note(field::CONFIG, self.move_endpoint(desired, apply_instance_count).await).is_some() {
+                let confirmation =
+                    step.write_of::<Endpoint>().and_then(EndpointUpdate::confirmation).unwrap_or_default();
                 parts.note(field::ATTEMPT, self.tag(&desired.arn, &confirmation).await);
             }
         }
@@ -169,7 +170,7 @@ impl SageMaker {
     }
 
     /// Whatever scaled the endpoint meanwhile keeps its say, unless the user has changed the number.
-    async fn move_endpoint(&self, desired: &Endpoint, resize: bool) -> Result<(), Error> {
+    async fn move_endpoint(&self, desired: &Endpoint, apply_instance_count: bool) -> Result<(), Error> {
         let count =
             || VariantProperty::builder().variant_property_type(VariantPropertyType::DesiredInstanceCount).build();
         self.client
@@ -177,7 +178,7 @@ impl SageMaker {
             .endpoint_name(&desired.name)
             .endpoint_config_name(&desired.config)
             .retain_all_variant_properties(true)
-            .set_exclude_retained_variant_properties(resize.then(|| vec![count()]))
+            .set_exclude_retained_variant_properties(apply_instance_count.then(|| vec![count()]))
             .set_deployment_config(desired.deployment.as_ref().map(deployment_config))
             .send()
             .await
@@ -207,5 +208,5 @@ fn differs(changes: &[Change], field: &str) -> bool {
 }
 
 fn remembered(step: &Step) -> Tags {
-    step.write_of::<Endpoint>().map(Attempting::tags).unwrap_or_default()
+    step.write_of::<Endpoint>().map(EndpointUpdate::tags).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 //! comes back after it. The number of instances stays what it is meanwhile.
 
 use super::{Action, Decision, Purpose, Step};
-use crate::resource::endpoint::{Attempting, field};
+use crate::resource::endpoint::{EndpointUpdate, field};
 use crate::resource::scaling::Scaled;
 use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Resource};
 
@@ -10,10 +10,10 @@ use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, Obse
 /// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
 /// everything else is there that the move needs.
 pub(super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
-    let is_reshaped = step.write_of::<Endpoint>().is_some_and(|attempting| attempting.reshape);
+    let changes_instance_type = step.write_of::<Endpoint>().is_some_and(|update| update.changes_instance_type);
     let is_moved =
         matches!(&step.action, Action::Update(changes) if changes.iter().any(|it| it.field() == field::CONFIG));
-    if !is_reshaped || !is_moved {
+    if !changes_instance_type || !is_moved {
         return Vec::new();
     }
     let desired = |key: &Key| wanted.iter().map(|item| &item.resource).find(|it| it.key() == *key).cloned();
@@ -35,7 +35,7 @@ pub(super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Ob
 /// What is registered goes with its bounds, and those that a schedule has set hold until its next time: they are written
 /// down before, to come back with it.
 pub(super) fn remembering(
-    attempting: Attempting,
+    update: EndpointUpdate,
     key: &Key,
     wanted: &[Desired],
     observations: &Observations,
@@ -44,19 +44,19 @@ pub(super) fn remembering(
         Some(Resource::ScalableTarget(found)) => Some((target, found.bounds)),
         _ => None,
     });
-    let Some((target, bounds)) = registered else { return Decision::Update(attempting) };
+    let Some((target, bounds)) = registered else { return Decision::Update(update) };
     let is_scheduled = wanted.iter().any(|item| match &item.resource {
         Resource::ScalableTarget(wanted) => wanted.scaled.key() == *target && wanted.scheduled.contains(&bounds),
         _ => false,
     });
-    let attempting = Attempting { bounds: Some(bounds), ..attempting };
+    let update = EndpointUpdate { bounds: Some(bounds), ..update };
     let facts = observations.get(key).and_then(|observed| observed.facts_of::<Endpoint>());
     match facts.and_then(|facts| Some((facts, facts.attempt.clone()?))) {
         // The attempt itself is noted when it is made.
         Some((facts, attempt)) if is_scheduled && facts.bounds != Some(bounds) => {
-            Decision::RecordAttempt(Attempting { attempt, history: facts.history.clone(), ..attempting })
+            Decision::RecordAttempt(EndpointUpdate { attempt, history: facts.history.clone(), ..update })
         }
-        _ => Decision::Update(attempting),
+        _ => Decision::Update(update),
     }
 }
 

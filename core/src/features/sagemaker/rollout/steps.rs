@@ -6,7 +6,7 @@ use super::handover::registered;
 use super::{Action, Decision, Purpose, Step, config_key};
 use crate::diff::{Change, changes};
 use crate::kind::Listed;
-use crate::resource::endpoint::{Attempt, Attempting, field};
+use crate::resource::endpoint::{Attempt, EndpointUpdate, field};
 use crate::resource::{Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Resource, endpoint_config};
 
 /// The step for an endpoint under this decision.
@@ -27,7 +27,7 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
         _ => Vec::new(),
     };
     match decision {
-        Decision::Create(attempting) => step.write = Some(Endpoint::boxed_write(attempting.clone())),
+        Decision::Create(update) => step.write = Some(Endpoint::boxed_write(update.clone())),
         Decision::UpToDate(None) | Decision::NotOurs => {}
         Decision::Wait(why) => {
             if step.action.writes() {
@@ -38,13 +38,16 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
             step.action = Action::Keep;
             step.remarks.push(how.clone());
         }
-        Decision::UpToDate(Some(attempting)) | Decision::RecordAttempt(attempting) => {
-            step.action = Action::Update(std::iter::once(noted(&step, attempting)).chain(tags(&step)).collect());
-            step.write = Some(Endpoint::boxed_write(attempting.clone()));
+        Decision::UpToDate(Some(update)) | Decision::RecordAttempt(update) => {
+            step.action = Action::Update(std::iter::once(noted(&step, update)).chain(tags(&step)).collect());
+            step.write = Some(Endpoint::boxed_write(update.clone()));
         }
-        Decision::Update(attempting) => {
-            let registered: Vec<(&Key, &Observed)> =
-                if attempting.reshape { registered(&step.key.name, observations).collect() } else { Vec::new() };
+        Decision::Update(update) => {
+            let registered: Vec<(&Key, &Observed)> = if update.changes_instance_type {
+                registered(&step.key.name, observations).collect()
+            } else {
+                Vec::new()
+            };
             let in_the_way: Vec<Key> = registered
                 .iter()
                 .filter(|(_, observed)| {
@@ -52,7 +55,7 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
                 })
                 .map(|(key, _)| (*key).clone())
                 .collect();
-            step.write = Some(Endpoint::boxed_write(attempting.clone()));
+            step.write = Some(Endpoint::boxed_write(update.clone()));
             if !in_the_way.is_empty() {
                 step.action = Action::Blocked(in_the_way);
             } else if !matches!(step.action, Action::Blocked(_)) {
@@ -62,12 +65,12 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
                 step.action = Action::Update(changes);
             }
         }
-        Decision::HoldBack(refusal, attempting) => {
-            let note = attempting.as_ref().map(|attempting| noted(&step, attempting));
+        Decision::HoldBack(refusal, update) => {
+            let note = update.as_ref().map(|update| noted(&step, update));
             let changes: Vec<Change> = note.into_iter().chain(tags(&step)).collect();
             step.action = if changes.is_empty() { Action::Keep } else { Action::Update(changes) };
             step.held = Some(refusal.clone());
-            step.write = attempting.clone().map(Endpoint::boxed_write);
+            step.write = update.clone().map(Endpoint::boxed_write);
         }
         Decision::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),
         Decision::Recreate(counted) => {
@@ -81,13 +84,13 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
 }
 
 /// What changes in the memory of an endpoint.
-fn noted(step: &Step, attempting: &Attempting) -> Change {
+fn noted(step: &Step, update: &EndpointUpdate) -> Change {
     let told = |attempt: &Attempt| {
         let outcome = if attempt.rolled_back { " rolled back" } else { "" };
         Value::from(format!("{}{outcome}", attempt.revision))
     };
     let last = step.facts_of::<Endpoint>().and_then(|facts| facts.attempt.as_ref());
-    Change { path: field::ATTEMPT.into(), from: last.map(told).unwrap_or_default(), to: told(&attempting.attempt) }
+    Change { path: field::ATTEMPT.into(), from: last.map(told).unwrap_or_default(), to: told(&update.attempt) }
 }
 
 /// The step for a model or a configuration of an endpoint under this decision.

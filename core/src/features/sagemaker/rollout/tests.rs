@@ -73,9 +73,9 @@ impl World {
     fn of(desired: &[Desired]) -> Self {
         let mut world = Self(Observations::new());
         world.make(desired);
-        let asked = endpoint_of(desired).asked.clone();
+        let request_hash = endpoint_of(desired).request_hash.clone();
         world.facts(|facts| {
-            facts.attempt = Some(attempt(&revision(desired), 0, &asked));
+            facts.attempt = Some(attempt(&revision(desired), 0, &request_hash));
         });
         world
     }
@@ -151,11 +151,11 @@ fn in_service() -> Facts {
     }
 }
 
-fn attempt(revision: &str, modified_before: i64, asked: &str) -> Attempt {
+fn attempt(revision: &str, modified_before: i64, request_hash: &str) -> Attempt {
     Attempt {
         revision: revision.into(),
         modified_before: at(modified_before),
-        asked: asked.into(),
+        request_hash: request_hash.into(),
         rolled_back: false,
         unconfirmed: false,
     }
@@ -200,8 +200,8 @@ fn from_nothing_everything_is_made_in_order() {
         "ConfigMap",
     ];
     assert_eq!(tail, expected);
-    let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
-    assert_eq!(attempting.attempt.revision, revision(&desired));
+    let update = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
+    assert_eq!(update.attempt.revision, revision(&desired));
 }
 
 #[test]
@@ -218,10 +218,10 @@ fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances
     ];
     assert_eq!(world.told(&after), expected);
     let plan = world.plan(&after);
-    let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
-    assert_eq!((attempting.attempt.revision.as_str(), attempting.resize), (revision(&after).as_str(), false));
-    assert_eq!(attempting.attempt.modified_before, at(7));
-    assert_eq!(attempting.history, [revision(&before)]);
+    let update = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
+    assert_eq!((update.attempt.revision.as_str(), update.apply_instance_count), (revision(&after).as_str(), false));
+    assert_eq!(update.attempt.modified_before, at(7));
+    assert_eq!(update.history, [revision(&before)]);
 }
 
 #[test]
@@ -299,12 +299,15 @@ fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_sc
         (with_count(json!({"autoscaling": null, "image": image("2")["image"]}), 5), true),
     ] {
         let plan = World::of(&before).plan(&after);
-        let attempting = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("it moves");
-        assert_eq!((attempting.resize, &attempting.attempt.revision), (resized, &revision(&after)));
+        let update = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("it moves");
+        assert_eq!((update.apply_instance_count, &update.attempt.revision), (resized, &revision(&after)));
     }
     let unscaled = wanted(json!({"autoscaling": null}));
     let plan = World::of(&unscaled).plan(&with_count(json!({"autoscaling": null}), 5));
-    assert!(step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().is_some_and(|it| it.resize), "{plan}");
+    assert!(
+        step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().is_some_and(|it| it.apply_instance_count),
+        "{plan}"
+    );
 }
 
 #[test]
@@ -331,9 +334,9 @@ fn a_count_is_no_request_to_try_again_what_was_rolled_back() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     let mut world = World::of(&before);
     world.make_revision(&after);
-    let asked = endpoint_of(&after).asked.clone();
+    let request_hash = endpoint_of(&after).request_hash.clone();
     world.facts(|facts| {
-        facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, &asked) });
+        facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, &request_hash) });
         facts.modified = at(9);
     });
     assert_eq!(world.told(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
@@ -348,25 +351,25 @@ fn what_other_parts_of_the_spec_say_is_no_request_to_try_again_what_was_rolled_b
         "image": image("2")["image"],
         "instance": {"type": "ml.m5.large"},
     }});
-    let asked = |spec: Value, annotation: Option<&str>| {
+    let request_hash = |spec: Value, annotation: Option<&str>| {
         let mut object = object(spec);
         let annotation = annotation.map(|value| (crate::api::RECONCILE_AT.to_string(), value.to_string()));
         object.metadata.annotations = Some(annotation.into_iter().collect());
-        endpoint_of(&desire(&validate(&object).expect("the spec is valid"), CLUSTER)).asked.clone()
+        endpoint_of(&desire(&validate(&object).expect("the spec is valid"), CLUSTER)).request_hash.clone()
     };
-    let bare = asked(json!({"models": [rank]}), None);
+    let bare = request_hash(json!({"models": [rank]}), None);
     let other = json!({"name": "tag", "sagemaker": rank["sagemaker"]});
     for spec in [
         json!({"models": [rank], "tags": {"project": "assistant"}}),
         json!({"models": [rank, other]}),
         json!({"models": [rank], "storage": {"buckets": [{"name": "artifacts"}]}}),
     ] {
-        assert_eq!(asked(spec.clone(), None), bare, "{spec}");
+        assert_eq!(request_hash(spec.clone(), None), bare, "{spec}");
     }
-    assert_ne!(asked(json!({"models": [rank]}), Some("now")), bare);
+    assert_ne!(request_hash(json!({"models": [rank]}), Some("now")), bare);
     let mut edited = rank.clone();
     edited["sagemaker"]["keepRevisions"] = json!(2);
-    assert_ne!(asked(json!({"models": [edited]}), None), bare);
+    assert_ne!(request_hash(json!({"models": [edited]}), None), bare);
 }
 
 #[test]
@@ -382,12 +385,12 @@ fn an_upgrade_of_the_operator_is_no_request_to_try_again_what_was_rolled_back() 
     let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).clone();
     assert_eq!(tell(&noted), "Update SageMakerEndpoint attempt (RolledBack)");
     let noted = noted.write_of::<Endpoint>().expect("it is noted").attempt.clone();
-    assert_eq!((&noted.asked, noted.rolled_back), (&endpoint_of(&after).asked, true));
+    assert_eq!((&noted.request_hash, noted.rolled_back), (&endpoint_of(&after).request_hash, true));
     world.facts(|facts| facts.attempt = Some(noted));
     assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
     for item in &mut after {
         if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
-            endpoint.asked = crate::resource::endpoint::request("another");
+            endpoint.request_hash = crate::resource::endpoint::request_hash("another");
         }
     }
     assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
@@ -460,10 +463,10 @@ fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_
     let (before, after) = (wanted(json!({})), wanted(other_type("1")));
     let mut world = World::of(&before).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
     world.make_revision(&after);
-    let asked = endpoint_of(&after).asked.clone();
+    let request_hash = endpoint_of(&after).request_hash.clone();
     world.facts(|facts| {
         facts.status = Status::Updating;
-        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+        facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
     });
     let told = world.told(&after);
     assert!(
@@ -486,9 +489,9 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
     let (before, mut after) = (wanted(json!({})), wanted(image("2")));
     let mut world = World::of(&before);
     world.make_revision(&after);
-    let asked = endpoint_of(&after).asked.clone();
+    let request_hash = endpoint_of(&after).request_hash.clone();
     world.facts(|facts| {
-        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+        facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
     });
@@ -508,7 +511,7 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
 
     for item in &mut after {
         if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
-            endpoint.asked = crate::resource::endpoint::request("another");
+            endpoint.request_hash = crate::resource::endpoint::request_hash("another");
         }
     }
     assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
@@ -517,10 +520,10 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
 #[test]
 fn an_update_that_never_reached_sagemaker_is_made_again() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let asked = endpoint_of(&after).asked.clone();
+    let request_hash = endpoint_of(&after).request_hash.clone();
     let mut world = World::of(&before);
     world.facts(|facts| {
-        facts.attempt = Some(attempt(&revision(&after), 0, &asked));
+        facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
         facts.failure = Some("an older failure".into());
     });
     assert!(world.told(&after).contains(&"Update SageMakerEndpoint config".to_string()));
@@ -532,7 +535,7 @@ fn back_on_the_old_revision_the_failed_one_is_forgotten_and_goes() {
     let mut world = World::of(&before);
     world.make_revision(&failed);
     world.facts(|facts| {
-        facts.attempt = Some(attempt(&revision(&failed), 0, "asked"));
+        facts.attempt = Some(attempt(&revision(&failed), 0, "request"));
         facts.history = vec![revision(&before)];
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
@@ -598,7 +601,7 @@ fn as_many_superseded_revisions_stay_as_the_user_keeps() {
 #[test]
 fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_passes() {
     let desired = wanted(json!({}));
-    let asked = endpoint_of(&desired).asked.clone();
+    let request_hash = endpoint_of(&desired).request_hash.clone();
     let failed = |why: &str, times: Option<u32>, counted: bool| {
         let mut world = World::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
         world.facts(|facts| {
@@ -606,7 +609,7 @@ fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_pass
             facts.failure = Some(why.into());
         });
         let since = at(if counted { 0 } else { -60 });
-        let recreation = |times| Recreation { asked: asked.clone(), times, failed: since };
+        let recreation = |times| Recreation { request_hash: request_hash.clone(), times, failed: since };
         let config =
             world.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
         let revision = Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) };
@@ -649,12 +652,12 @@ fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
 #[test]
 fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let asked = endpoint_of(&after).asked.clone();
+    let request_hash = endpoint_of(&after).request_hash.clone();
     let mut world = World::of(&before);
     world.make_revision(&after);
     world.facts(|facts| {
         facts.status = Status::UpdateRollbackFailed;
-        facts.attempt = Some(attempt(&revision(&after), -60, &asked));
+        facts.attempt = Some(attempt(&revision(&after), -60, &request_hash));
         facts.failure = Some("no capacity".into());
     });
     let told = world.told(&after);
@@ -663,7 +666,7 @@ fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
     let told = world.told(&before);
     assert!(told.contains(&"Update SageMakerEndpoint config".to_string()), "either revision is a way out: {told:?}");
 
-    world.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &asked)));
+    world.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &request_hash)));
     let told = world.told(&after);
     assert!(told.iter().any(|it| it.starts_with("Update SageMakerEndpoint ")), "the call was never made: {told:?}");
 }
@@ -741,9 +744,9 @@ fn a_configuration_made_by_hand_takes_no_place_among_those_that_are_kept() {
     if let Some(Resource::SageMakerEndpoint(endpoint)) = &mut world.endpoint().resource {
         endpoint.config = "theirs".into();
     }
-    let attempting =
+    let update =
         step(&world.plan(&second), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("it is moved back");
-    assert_eq!(attempting.history, [revision(&first)]);
+    assert_eq!(update.history, [revision(&first)]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What becomes of what is there and no longer desired.
+//! Pruning: the steps for resources that exist and are no longer desired.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,9 @@ use super::{Action, Intent, Refusal, Step, rules};
 use crate::kind::Busy;
 use crate::resource::{CONTENTS, Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
 
-/// Steps for what is there and no longer desired, each after everything that needs it: what goes too, and what stays
+/// The steps for resources that exist and are no longer desired, each after everything that needs it: what is deleted too, and what stays
 /// and still has to be turned to something else. `placed` has steps already; `attainable` is what those steps reach.
-pub(super) fn leaving(
+pub(super) fn prune(
     wanted: &[Desired],
     placed: &BTreeSet<Key>,
     attainable: &BTreeSet<Key>,
@@ -43,7 +43,7 @@ fn ordered(
     let mut steps: Vec<Step> = Vec::new();
     let mut placed = placed.clone();
     let mut done = attainable.clone();
-    let mut staying: BTreeSet<Key> = BTreeSet::new();
+    let mut retained: BTreeSet<Key> = BTreeSet::new();
     while !rest.is_empty() {
         // What could not be read is not touched, so that it waits for nothing.
         let (mut ready, mut later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(key, observed)| {
@@ -59,11 +59,11 @@ fn ordered(
             let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
             let earlier = needs.into_iter().filter(|need| placed.contains(need)).collect();
             placed.insert(key.clone());
-            let Some(mut step) = away(key, observed, earlier, intent) else { continue };
+            let Some(mut step) = prune_step(key, observed, earlier, intent) else { continue };
             if matches!(step.action, Action::Delete { .. } | Action::Refuse(_)) {
                 if let Some(why) = rules::retain(key, wanted, observations) {
                     step.action = Action::Retain(why);
-                } else if let Some(dependant) = open.iter().find(|dependant| staying.contains(dependant)) {
+                } else if let Some(dependant) = open.iter().find(|dependant| retained.contains(dependant)) {
                     step.action = Action::Retain(format!("kept because {dependant} needs it"));
                 }
             }
@@ -75,7 +75,7 @@ fn ordered(
                 }
             }
             if matches!(step.action, Action::Retain(_)) {
-                staying.insert(key.clone());
+                retained.insert(key.clone());
             }
             steps.push(step);
         }
@@ -84,7 +84,7 @@ fn ordered(
     steps
 }
 
-fn away(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
+fn prune_step(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {
     let action = match (&observed.state, &observed.resource) {
         // It is gone and holds nothing up; what belongs to it may still be there, and nothing must say that all is gone.
         (ObservedState::Absent, _) => {

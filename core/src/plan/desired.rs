@@ -1,4 +1,4 @@
-//! What has to be done with one resource that is desired.
+//! The step for a desired resource.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::kind::{Busy, Info, OwnedBy};
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::tags;
 
-pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &BTreeSet<Key>) -> Step {
+pub(super) fn step_for(item: &Desired, observations: &Observations, attainable: &BTreeSet<Key>) -> Step {
     let key = item.resource.key();
     let absent = Observed::absent();
     let observed = observations.get(&key).unwrap_or(&absent);
@@ -32,7 +32,7 @@ pub(super) fn towards(item: &Desired, observations: &Observations, attainable: &
             reason: "NotOwned",
             message: format!(
                 "{key} exists, was not created by this platform and was not modified: choose another name, or {}",
-                given(&item.resource)
+                adoption_hint(&item.resource)
             ),
         }),
         (ObservedState::Progressing(why), _) if refuses_writes => Action::Wait(why.clone()),
@@ -69,8 +69,8 @@ fn failed(why: &str) -> Action {
     Action::Refuse(Refusal { reason: "Conflict", message: why.to_string() })
 }
 
-/// How something that exists becomes the platform's.
-fn given(resource: &Resource) -> String {
+/// Advice by which something that exists becomes the platform's.
+fn adoption_hint(resource: &Resource) -> String {
     let Info { adopted_by, owned_by, .. } = resource.kind().info();
     match (adopted_by, owned_by, resource.tags().and_then(|tags| tags.get(tags::OWNER))) {
         (Some(field), ..) => format!("set {field} to manage it"),

@@ -161,7 +161,7 @@ fn an_endpoint_that_is_gone_holds_up_nothing_while_its_revisions_cannot_be_liste
     let steps = |policy| -> BTreeMap<Key, &str> {
         let removals = BTreeMap::from([(role.clone(), Removal::WhenEmpty)]);
         let intent = Intent { removals, ..Intent::delete(Full, policy, &[]) };
-        let steps = leaving(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent);
+        let steps = prune(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent);
         steps.into_iter().map(|step| (step.key, step.action.name())).collect()
     };
     let expected = [(config.clone(), "Delete"), (role.clone(), "Delete"), (endpoint, "Unreadable")];
