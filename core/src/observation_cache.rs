@@ -75,7 +75,7 @@ impl ObservationCache {
             }
             let Some(observed) = observations.get(&step.key) else { continue };
             let is_settled = match step.action {
-                Action::Keep | Action::Retain(_) => step.held.is_none() && step.unknown.is_empty(),
+                Action::Keep | Action::Retain(_) => step.held_back.is_none() && step.unknown.is_empty(),
                 // What is not there comes only from us, when what it waits for is ready.
                 Action::Blocked(_) => matches!(observed.state, ObservedState::Absent),
                 _ => false,

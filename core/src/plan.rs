@@ -98,14 +98,14 @@ pub struct Step {
     pub desired: Option<Resource>,
     /// What it is.
     pub observed: Option<Resource>,
-    /// Fields that should change and are left alone, because a write would lose something of others.
-    pub held: Option<Refusal>,
+    /// The reason for which some of its fields are held back: a write would lose something of others, say.
+    pub held_back: Option<Refusal>,
     /// Parts that could not be read, by their path: they are neither compared nor written.
     pub unknown: BTreeMap<String, Error>,
     /// What others opened in it.
     pub exposures: Vec<Exposure>,
-    /// Why the step is shown and not taken.
-    pub withheld: Option<&'static str>,
+    /// The reason for which the step is shown and not applied.
+    pub not_applied: Option<&'static str>,
     /// What is worth telling although nothing is done about it.
     pub remarks: Vec<String>,
     /// What is to be known of the write beside the fields.
@@ -147,10 +147,10 @@ impl Step {
             id: None,
             desired: None,
             observed: None,
-            held: None,
+            held_back: None,
             unknown: BTreeMap::new(),
             exposures: Vec::new(),
-            withheld: None,
+            not_applied: None,
             remarks: Vec::new(),
             write: None,
             facts: None,
@@ -175,14 +175,14 @@ impl Step {
     /// Whether it is carried out.
     #[must_use]
     pub fn is_taken(&self) -> bool {
-        self.action.writes() && self.withheld.is_none()
+        self.action.writes() && self.not_applied.is_none()
     }
 
     /// Whether it may be carried out, depending on what it awaits.
     #[must_use]
     pub fn may_be_taken(&self) -> bool {
         let is_open = matches!(self.action, Action::Create | Action::Update(_) | Action::Keep);
-        self.is_taken() || (is_open && !self.awaits.is_empty() && self.withheld.is_none())
+        self.is_taken() || (is_open && !self.awaits.is_empty() && self.not_applied.is_none())
     }
 
     /// Whether it takes over something that carries no owner tag yet. Nothing in it may be changed before it does.
@@ -200,10 +200,10 @@ impl Step {
         !self.unknown.keys().any(is_relied_on)
     }
 
-    /// Adds a refusal of some of its fields to those that are there.
-    fn hold(&mut self, refusal: Refusal) {
-        self.held = Some(match self.held.take() {
-            Some(held) => Refusal { message: format!("{}; {}", held.message, refusal.message), ..held },
+    /// Holds some of its fields back, besides those that are held back already.
+    fn hold_back(&mut self, refusal: Refusal) {
+        self.held_back = Some(match self.held_back.take() {
+            Some(held_back) => Refusal { message: format!("{}; {}", held_back.message, refusal.message), ..held_back },
             None => refusal,
         });
     }
@@ -261,7 +261,7 @@ impl Plan {
     pub fn is_settled(&self) -> bool {
         let is_settled = |step: &Step| {
             matches!(step.action, Action::Keep | Action::Retain(_))
-                && step.held.is_none()
+                && step.held_back.is_none()
                 && step.unknown.is_empty()
                 && step.left_out.is_empty()
         };
@@ -354,7 +354,7 @@ impl Intent {
 /// Compares what is desired with what was observed. `desired` comes in an order in which each follows what it needs.
 #[must_use]
 pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Observations, intent: &Intent) -> Plan {
-    let Adjusted { desired: wanted, held } = adjusted(desired, observations, intent);
+    let Adjusted { desired: wanted, held_back } = adjusted(desired, observations, intent);
     let refine = rules::refine(&wanted, observations, intent);
     let mut steps: Vec<Step> = Vec::new();
     let mut attainable = BTreeSet::new();
@@ -368,8 +368,8 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
             (step.awaits, step.left_out) = (awaits, left_out);
         }
-        if let Some(refusal) = held.get(&step.key) {
-            step.hold(refusal.clone());
+        if let Some(refusal) = held_back.get(&step.key) {
+            step.hold_back(refusal.clone());
         }
         for earlier in before {
             placed.insert(earlier.key.clone());
@@ -400,7 +400,7 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
             step.awaits.clear();
         }
         match policy {
-            ManagementPolicy::Observe if step.action.writes() => step.withheld = Some("managementPolicy is Observe"),
+            ManagementPolicy::Observe if step.action.writes() => step.not_applied = Some("managementPolicy is Observe"),
             ManagementPolicy::NoDelete
                 if step.desired.is_none()
                     && matches!(step.action, Action::Delete { .. } | Action::Refuse(_) | Action::Blocked(_)) =>

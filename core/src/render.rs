@@ -69,9 +69,9 @@ pub fn message(step: &Step) -> Option<String> {
         Action::Unreadable(error) => Some(error.to_string()),
         Action::Create | Action::Update(_) | Action::Delete { .. } | Action::Keep => {
             let unknown = step.unknown.values().map(ToString::to_string);
-            let held = step.held.iter().map(|held| held.message.clone());
-            let said: Vec<String> = held.chain(unknown).chain(not_granted(step)).collect();
-            if said.is_empty() { step.withheld.map(Into::into) } else { Some(said.join("; ")) }
+            let held_back = step.held_back.iter().map(|held_back| held_back.message.clone());
+            let said: Vec<String> = held_back.chain(unknown).chain(not_granted(step)).collect();
+            if said.is_empty() { step.not_applied.map(Into::into) } else { Some(said.join("; ")) }
         }
     }
 }

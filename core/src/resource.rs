@@ -131,8 +131,8 @@ pub struct Observed {
     pub state: ObservedState,
     /// Whose it is.
     pub owner: Owner,
-    /// Fields that cannot be written without losing something of others, and why.
-    pub held: BTreeMap<&'static str, String>,
+    /// Fields that cannot be written without losing something of others, with the reason.
+    pub protected_fields: BTreeMap<&'static str, String>,
     /// Parts that could not be read, by their path, such as `lifecycle` or `policies.access`: they are neither compared
     /// nor written.
     pub unknown: BTreeMap<String, Error>,
@@ -208,7 +208,7 @@ impl Observed {
             resource: None,
             state: ObservedState::Absent,
             owner: Owner::Nobody,
-            held: BTreeMap::new(),
+            protected_fields: BTreeMap::new(),
             unknown: BTreeMap::new(),
             exposures: Vec::new(),
             contents: None,

@@ -350,18 +350,18 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         _ => Vec::new(),
     };
     let troubles: Vec<&Error> = failed.into_iter().chain(step.unknown.values()).collect();
-    if troubles.is_empty() || step.withheld.is_some() {
+    if troubles.is_empty() || step.not_applied.is_some() {
         return found;
     }
     let mut said: Vec<String> = Vec::new();
-    let held = step.held.as_ref().map(|held| held.message.clone());
-    for text in troubles.iter().map(ToString::to_string).chain(held) {
+    let held_back = step.held_back.as_ref().map(|held_back| held_back.message.clone());
+    for text in troubles.iter().map(ToString::to_string).chain(held_back) {
         if !said.contains(&text) {
             said.push(text);
         }
     }
     let stuck = troubles.iter().find(|error| error.needs_somebody());
-    let reason = stuck.map(|error| error.reason()).or(step.held.as_ref().map(|held| held.reason));
+    let reason = stuck.map(|error| error.reason()).or(step.held_back.as_ref().map(|held_back| held_back.reason));
     let is_stuck = reason.is_some();
     Finding {
         state: State::Failed,
@@ -391,8 +391,8 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
             Weight::Settled | Weight::Failing | Weight::Stuck => false,
         },
     };
-    if let Some(withheld) = step.withheld {
-        let message = format!("to {}: {withheld}", step.action.name().to_lowercase());
+    if let Some(not_applied) = step.not_applied {
+        let message = format!("to {}: {not_applied}", step.action.name().to_lowercase());
         return found(State::Blocked, Some("Observing"), Some(message), Weight::Moving);
     }
     match (&step.action, outcome) {
@@ -423,8 +423,10 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         (_, Some(Outcome::Done(Applied::Progressing(why)))) => {
             found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)
         }
-        (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match (&step.held, left_out(step)) {
-            (Some(held), _) => found(State::Refused, Some(held.reason), Some(held.message.clone()), Weight::Stuck),
+        (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match (&step.held_back, left_out(step)) {
+            (Some(held_back), _) => {
+                found(State::Refused, Some(held_back.reason), Some(held_back.message.clone()), Weight::Stuck)
+            }
             (None, Some((first, all))) if first.needs_somebody => {
                 found(State::Refused, Some(first.reason), Some(all), Weight::Stuck)
             }
@@ -556,12 +558,12 @@ fn settled(found: &[Finding]) -> String {
 fn is_open(step: &Step, outcome: Option<&Outcome>) -> bool {
     match &step.action {
         Action::Keep | Action::Retain(_) => {
-            step.held.is_some() || !step.left_out.is_empty() || !step.unknown.is_empty()
+            step.held_back.is_some() || !step.left_out.is_empty() || !step.unknown.is_empty()
         }
         Action::Wait(_) | Action::Blocked(_) | Action::Refuse(_) | Action::Unreadable(_) => true,
         Action::Create | Action::Update(_) | Action::Delete { .. } => {
-            step.withheld.is_some()
-                || step.held.is_some()
+            step.not_applied.is_some()
+                || step.held_back.is_some()
                 || !step.left_out.is_empty()
                 || !step.unknown.is_empty()
                 || matches!(outcome, Some(Outcome::Blocked(_) | Outcome::Interrupted))

@@ -225,17 +225,17 @@ async fn steps_that_are_not_taken_hold_up_what_needs_them() {
 #[tokio::test]
 async fn what_is_withheld_is_never_taken() {
     let script = Script::default();
-    let withheld = Step { withheld: Some("managementPolicy is Observe"), ..create("a", &[]) };
-    let found = run(&script, vec![withheld, create("b", &["a"])]).await;
+    let not_applied = Step { not_applied: Some("managementPolicy is Observe"), ..create("a", &[]) };
+    let found = run(&script, vec![not_applied, create("b", &["a"])]).await;
     assert_eq!(found, outcomes([("a", Outcome::NotTaken), ("b", blocked(&["a"]))]));
     assert_eq!(script.log(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn what_is_held_back_does_not_keep_the_rest_of_the_step_from_being_taken() {
-    let held: Option<Refusal> = Some(refusal("Conflict", "a rule of others would be lost"));
+    let held_back: Option<Refusal> = Some(refusal("Conflict", "a rule of others would be lost"));
     let script = Script::default();
-    let found = run(&script, vec![Step { held, ..step("a", Action::Update(vec![]), &[]) }]).await;
+    let found = run(&script, vec![Step { held_back, ..step("a", Action::Update(vec![]), &[]) }]).await;
     assert_eq!(found, outcomes([("a", ready())]));
 }
 

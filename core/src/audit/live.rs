@@ -36,12 +36,12 @@ pub(super) fn differences(plan: &Plan) -> Vec<Difference> {
 
 fn difference(step: &Step) -> Option<Difference> {
     let changes: Vec<Change> = match &step.action {
-        Action::Keep if step.left_out.is_empty() && step.held.is_none() => return None,
+        Action::Keep if step.left_out.is_empty() && step.held_back.is_none() => return None,
         Action::Update(changes) => changes.iter().filter(|change| matters(step.key.kind, change)).cloned().collect(),
         Action::Retain(_) if step.key.kind == Kind::Bucket => return None,
         _ => Vec::new(),
     };
-    let is_otherwise_as_declared = step.left_out.is_empty() && step.held.is_none();
+    let is_otherwise_as_declared = step.left_out.is_empty() && step.held_back.is_none();
     if matches!(step.action, Action::Update(_)) && changes.is_empty() && is_otherwise_as_declared {
         return None;
     }

@@ -16,7 +16,7 @@ pub(super) fn step_for(item: &Desired, observations: &Observations, attainable: 
     let needs = item.resource.needs();
     let missing: Vec<Key> = needs.iter().filter(|need| !attainable.contains(need)).cloned().collect();
     let refuses_writes = key.kind.info().busy == Busy::RefusesWrites;
-    let mut held = None;
+    let mut held_back = None;
     let action = match (&observed.state, &observed.owner) {
         (ObservedState::Unreadable(error), _) => Action::Unreadable(error.clone()),
         (ObservedState::Absent, _) if !missing.is_empty() => Action::Blocked(missing),
@@ -37,11 +37,11 @@ pub(super) fn step_for(item: &Desired, observations: &Observations, attainable: 
         }),
         (ObservedState::Progressing(why), _) if refuses_writes => Action::Wait(why.clone()),
         (state @ (ObservedState::Ready | ObservedState::Progressing(_) | ObservedState::Failed(_)), _) => {
-            let (action, kept_back) = match &observed.resource {
-                Some(resource) => difference(&item.resource, resource, &observed.held, &observed.unknown),
+            let (action, unwritable) = match &observed.resource {
+                Some(resource) => difference(&item.resource, resource, &observed.protected_fields, &observed.unknown),
                 None => (Action::Create, None),
             };
-            held = kept_back;
+            held_back = unwritable;
             match (action, state) {
                 (action, _) if action.writes() && !missing.is_empty() => Action::Blocked(missing),
                 (Action::Keep, ObservedState::Progressing(why)) => Action::Wait(why.clone()),
@@ -56,7 +56,7 @@ pub(super) fn step_for(item: &Desired, observations: &Observations, attainable: 
         id: observed.id.clone(),
         desired: Some(item.resource.clone()),
         observed: observed.resource.clone(),
-        held,
+        held_back,
         unknown: observed.unknown.clone(),
         exposures: observed.exposures.clone(),
         remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
@@ -83,15 +83,15 @@ fn adoption_hint(resource: &Resource) -> String {
 pub(super) fn difference(
     desired: &Resource,
     observed: &Resource,
-    held: &BTreeMap<&'static str, String>,
+    protected_fields: &BTreeMap<&'static str, String>,
     unknown: &BTreeMap<String, Error>,
 ) -> (Action, Option<Refusal>) {
-    let (kept_back, writable): (Vec<Change>, Vec<Change>) = changes(&observed.comparable(), &desired.comparable())
+    let (unwritable, writable): (Vec<Change>, Vec<Change>) = changes(&observed.comparable(), &desired.comparable())
         .into_iter()
         .filter(|change| !is_unknown(unknown, &change.path))
-        .partition(|change| held.contains_key(change.field()));
+        .partition(|change| protected_fields.contains_key(change.field()));
     let mut why: Vec<&str> =
-        kept_back.iter().filter_map(|change| held.get(change.field())).map(String::as_str).collect();
+        unwritable.iter().filter_map(|change| protected_fields.get(change.field())).map(String::as_str).collect();
     why.dedup();
     let refusal = (!why.is_empty()).then(|| Refusal { reason: "Conflict", message: why.join("; ") });
     match (writable.is_empty(), refusal) {

@@ -34,13 +34,13 @@ pub struct Rules {
 pub struct Adjusted {
     /// What is desired.
     pub desired: Vec<Desired>,
-    /// What of it is not as declared, and why.
-    pub held: BTreeMap<Key, Refusal>,
+    /// Resources that are held back from what is declared, with the reason.
+    pub held_back: BTreeMap<Key, Refusal>,
 }
 
 impl From<Vec<Desired>> for Adjusted {
     fn from(desired: Vec<Desired>) -> Self {
-        Self { desired, held: BTreeMap::new() }
+        Self { desired, held_back: BTreeMap::new() }
     }
 }
 
@@ -71,10 +71,10 @@ impl Rules {
 
 /// What is desired, adjusted by every feature.
 pub(super) fn adjusted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Adjusted {
-    RULES.iter().fold(Adjusted::from(desired.to_vec()), |Adjusted { desired, mut held }, rules| {
+    RULES.iter().fold(Adjusted::from(desired.to_vec()), |Adjusted { desired, mut held_back }, rules| {
         let adjusted = (rules.adjust)(desired, observations, intent);
-        held.extend(adjusted.held);
-        Adjusted { desired: adjusted.desired, held }
+        held_back.extend(adjusted.held_back);
+        Adjusted { desired: adjusted.desired, held_back }
     })
 }
 

@@ -204,10 +204,10 @@ fn a_field_that_cannot_be_written_is_left_out_and_the_others_are_written() {
         bucket.versioning = false;
         bucket.lifecycle.insert("stale".into(), crate::resource::bucket::LifecycleRule::default());
     });
-    let held = BTreeMap::from([("lifecycle", "a rule of others would be lost".to_string())]);
-    let plan = planned(&[desired], &seen([("one-bucket", Observed { held, ..ours(&found) })]));
+    let protected_fields = BTreeMap::from([("lifecycle", "a rule of others would be lost".to_string())]);
+    let plan = planned(&[desired], &seen([("one-bucket", Observed { protected_fields, ..ours(&found) })]));
     assert_eq!(paths(only_action(&plan)), ["versioning"]);
-    assert_eq!(only_step(&plan).held, Some(refusal("Conflict", "a rule of others would be lost")));
+    assert_eq!(only_step(&plan).held_back, Some(refusal("Conflict", "a rule of others would be lost")));
     assert!(only_step(&plan).is_taken());
     assert!(!plan.is_settled());
 }
@@ -216,17 +216,17 @@ fn a_field_that_cannot_be_written_is_left_out_and_the_others_are_written() {
 fn an_update_of_nothing_but_what_cannot_be_written_is_refused() {
     let desired = wanted_bucket("one-bucket");
     let found = changed(&desired.resource, |bucket| bucket.versioning = false);
-    let held = BTreeMap::from([("versioning", "MFA delete is on".to_string())]);
-    let plan = planned(&[desired], &seen([("one-bucket", Observed { held, ..ours(&found) })]));
+    let protected_fields = BTreeMap::from([("versioning", "MFA delete is on".to_string())]);
+    let plan = planned(&[desired], &seen([("one-bucket", Observed { protected_fields, ..ours(&found) })]));
     assert_eq!(*refused(only_action(&plan)), refusal("Conflict", "MFA delete is on"));
-    assert_eq!(only_step(&plan).held, None);
+    assert_eq!(only_step(&plan).held_back, None);
 }
 
 #[test]
 fn a_field_that_cannot_be_written_and_need_not_is_of_no_interest() {
     let desired = wanted_bucket("one-bucket");
-    let held = BTreeMap::from([("lifecycle", "a rule of others would be lost".to_string())]);
-    let observed = Observed { held, ..ours(&desired.resource) };
+    let protected_fields = BTreeMap::from([("lifecycle", "a rule of others would be lost".to_string())]);
+    let observed = Observed { protected_fields, ..ours(&desired.resource) };
     let plan = planned(&[desired], &seen([("one-bucket", observed)]));
     assert_eq!(*only_action(&plan), Action::Keep);
     assert!(plan.is_settled());
@@ -454,7 +454,7 @@ fn deletion_of_the_object_asks_every_policy_and_retain_wins() {
                 } else {
                     let with_contents = bucket == "DeleteWithContents";
                     assert_eq!(*action, Action::Delete { with_contents }, "{case}");
-                    assert_eq!(only_step(&plan).withheld, None, "{case}");
+                    assert_eq!(only_step(&plan).not_applied, None, "{case}");
                 }
             }
         }
@@ -584,8 +584,8 @@ fn observe_shows_every_write_and_takes_none() {
     let plan = plan("support", "assistant", &desired, &observations, &Intent::keep(Observe));
     let names: Vec<&str> = plan.steps.iter().map(|step| step.action.name()).collect();
     assert_eq!(names, ["Create", "Update", "Keep", "Delete"]);
-    let withheld: Vec<bool> = plan.steps.iter().map(|step| step.withheld.is_some()).collect();
-    assert_eq!(withheld, [true, true, false, true]);
+    let not_applied: Vec<bool> = plan.steps.iter().map(|step| step.not_applied.is_some()).collect();
+    assert_eq!(not_applied, [true, true, false, true]);
     assert!(plan.steps.iter().all(|step| !step.is_taken()));
     assert_eq!(plan.summary(), Summary { create: 1, update: 1, delete: 1, keep: 1 });
 }
@@ -690,7 +690,7 @@ fn every_action_is_written_with_a_message_where_it_is_not_taken() {
         "AWS denies s3:PutBucketVersioning on arn:aws:s3:::one (SomeCode: said AWS): allow that action for the operator"
     );
     assert_eq!(shown(&with(Action::Keep)).get("message"), None);
-    let withheld = Step { withheld: Some("managementPolicy is Observe"), ..with(Action::Create) };
-    assert_eq!(shown(&withheld)["message"], "managementPolicy is Observe");
-    assert_eq!(shown(&withheld)["kind"], Value::from(Kind::Bucket.name()));
+    let not_applied = Step { not_applied: Some("managementPolicy is Observe"), ..with(Action::Create) };
+    assert_eq!(shown(&not_applied)["message"], "managementPolicy is Observe");
+    assert_eq!(shown(&not_applied)["kind"], Value::from(Kind::Bucket.name()));
 }

@@ -323,9 +323,9 @@ fn what_may_not_be_touched_stalls_and_is_shown_as_a_step_not_taken() {
 
 #[test]
 fn a_field_held_back_stalls_although_the_rest_was_written() {
-    let held = Some(refusal("Conflict", "a rule of others would be lost"));
+    let held_back = Some(refusal("Conflict", "a rule of others would be lost"));
     for action in [Action::Update(vec![]), Action::Create] {
-        let run = Run::default().with(Step { held: held.clone(), ..step("one-bucket", action, &[]) }, done());
+        let run = Run::default().with(Step { held_back: held_back.clone(), ..step("one-bucket", action, &[]) }, done());
         let conditions = ["Ready=False Conflict", "Stalled=True Conflict", "StorageReady=False Conflict"];
         let status = gives(&run, SUBJECT, Phase::Stalled, Next::Slow, &conditions);
         assert_eq!(resources_of(&status), ["one-bucket Refused Conflict"]);
@@ -467,17 +467,17 @@ fn a_deletion_keeps_its_phase_whatever_happens() {
 }
 
 /// The step as `managementPolicy: Observe` leaves it.
-fn withheld(name: &str, action: Action) -> Step {
-    Step { withheld: Some("managementPolicy is Observe"), ..step(name, action, &[]) }
+fn not_applied(name: &str, action: Action) -> Step {
+    Step { not_applied: Some("managementPolicy is Observe"), ..step(name, action, &[]) }
 }
 
 #[test]
 fn observing_counts_what_would_be_done_and_shows_it() {
     let change = crate::diff::Change { path: "versioning".into(), from: json!(false), to: json!(true) };
     let run = Run::default()
-        .with(withheld("new-bucket", Action::Create), Outcome::NotTaken)
-        .with(withheld("drifted-bucket", Action::Update(vec![change])), Outcome::NotTaken)
-        .with(withheld("old-bucket", Action::Delete { with_contents: true }), Outcome::NotTaken)
+        .with(not_applied("new-bucket", Action::Create), Outcome::NotTaken)
+        .with(not_applied("drifted-bucket", Action::Update(vec![change])), Outcome::NotTaken)
+        .with(not_applied("old-bucket", Action::Delete { with_contents: true }), Outcome::NotTaken)
         .kept("kept-bucket");
     let subject = Subject { observing: true, ..SUBJECT };
     let conditions = ["Ready=False Observing", "StorageReady=Unknown Observing"];
@@ -535,7 +535,7 @@ fn a_second_pass_that_finds_the_same_gives_the_same_status() {
         Run::default().failed("a", Class::Transient).created("b", Outcome::Blocked(vec![bucket_key("a")])),
         Run::default().failed("a", Class::Denied),
         Run::default().action("a", Action::Refuse(refusal("NotOwned", "not ours"))),
-        Run::default().with(withheld("a", Action::Create), Outcome::NotTaken),
+        Run::default().with(not_applied("a", Action::Create), Outcome::NotTaken),
     ];
     for run in &runs {
         for (deleting, observing) in [(false, false), (true, false), (false, true)] {

@@ -147,7 +147,7 @@ impl Memory {
         }
         observed.resource = Some(Resource::Bucket(read));
         if !found.opaque_rules.is_empty() {
-            observed.held.insert(field::LIFECYCLE, "a lifecycle rule of others would be lost".into());
+            observed.protected_fields.insert(field::LIFECYCLE, "a lifecycle rule of others would be lost".into());
         }
         Ok(observed)
     }

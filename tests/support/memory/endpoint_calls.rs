@@ -93,7 +93,7 @@ impl Memory {
                     self.add_tags(place, key, memory).await?;
                 }
                 if !differs(field::CONFIG) {
-                    let stays = desired.config == observed.config || step.held.is_some();
+                    let stays = desired.config == observed.config || step.held_back.is_some();
                     return Ok(if stays { Applied::Ready } else { Applied::Progressing("about to be moved".into()) });
                 }
                 let apply_instance_count = update.is_some_and(|update| update.apply_instance_count);
@@ -143,7 +143,7 @@ fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> O
         tags: tags::managed(tags),
         config: found.config().into(),
         deployment: None,
-        asked: String::new(),
+        request_hash: String::new(),
         keep_revisions: 0,
     };
     let facts = Facts {

@@ -147,10 +147,10 @@ mod tests {
         let first = planned(&desired, &trusting(&[DELETED, WRITER]));
         let narrowed = after(&first);
         assert_eq!(principals(&narrowed.trust), BTreeSet::from([WRITER.to_string()]));
-        assert!(first.steps[0].held.as_ref().unwrap().message.contains(READER));
+        assert!(first.steps[0].held_back.as_ref().unwrap().message.contains(READER));
         let second = planned(&desired, &narrowed);
         assert!(matches!(second.steps[0].action, Action::Keep), "{second}");
-        assert!(second.steps[0].held.is_some() && !second.is_settled(), "it is told until somebody acts");
+        assert!(second.steps[0].held_back.is_some() && !second.is_settled(), "it is told until somebody acts");
     }
 
     #[test]
@@ -159,9 +159,9 @@ mod tests {
         let narrowed = after(&planned(&both, &trusting(&[DELETED, WRITER])));
         let without = planned(&trusting(&[WRITER]), &narrowed);
         assert!(matches!(without.steps[0].action, Action::Update(_)), "the policy forgets whom it left out: {without}");
-        assert_eq!(without.steps[0].held, None);
+        assert_eq!(without.steps[0].held_back, None);
         let again = planned(&both, &after(&without));
-        assert_eq!((principals(&after(&again).trust).len(), &again.steps[0].held), (2, &None));
+        assert_eq!((principals(&after(&again).trust).len(), &again.steps[0].held_back), (2, &None));
     }
 
     #[test]
@@ -176,20 +176,20 @@ mod tests {
     fn what_somebody_added_is_taken_away_all_the_same() {
         let plan = planned(&trusting(&[READER]), &trusting(&[DELETED, "arn:aws:iam::666666666666:root"]));
         assert!(!principals(&after(&plan).trust).contains("arn:aws:iam::666666666666:root"));
-        assert!(plan.steps[0].held.is_some());
+        assert!(plan.steps[0].held_back.is_some());
     }
 
     #[test]
     fn an_id_of_somebody_who_is_not_declared_is_simply_taken_away() {
         let plan = planned(&trusting(&[WRITER]), &trusting(&[DELETED, WRITER]));
         assert!(matches!(plan.steps[0].action, Action::Update(_)));
-        assert_eq!(plan.steps[0].held, None);
+        assert_eq!(plan.steps[0].held_back, None);
         assert_eq!(after(&plan).trust, trusting(&[WRITER]).trust);
     }
 
     #[test]
     fn a_principal_that_is_new_in_the_spec_is_trusted() {
         let plan = planned(&trusting(&[READER, WRITER]), &trusting(&[WRITER]));
-        assert_eq!((principals(&after(&plan).trust).len(), &plan.steps[0].held), (2, &None));
+        assert_eq!((principals(&after(&plan).trust).len(), &plan.steps[0].held_back), (2, &None));
     }
 }

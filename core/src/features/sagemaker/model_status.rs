@@ -35,10 +35,10 @@ fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelS
         Action::Create if is_done => Status::Creating.name(),
         Action::Delete { .. } if is_done => Status::Deleting.name(),
         Action::Update(_) if is_moved && is_done => Status::Updating.name(),
-        _ if step.held.as_ref().is_some_and(|held| held.reason == ROLLED_BACK) => ROLLED_BACK,
+        _ if step.held_back.as_ref().is_some_and(|held_back| held_back.reason == ROLLED_BACK) => ROLLED_BACK,
         _ => facts.map_or("Pending", |facts| facts.status.name()),
     };
-    let serves = matches!(step.action, Action::Keep | Action::Update(_)) && !is_moved && step.held.is_none();
+    let serves = matches!(step.action, Action::Keep | Action::Update(_)) && !is_moved && step.held_back.is_none();
     let instances = facts.and_then(|facts| facts.capacity);
     ModelStatus {
         ready: serves && running.is_some(),

@@ -60,7 +60,7 @@ impl Rules {
     }
 
     /// Why these rules cannot be written back, if they cannot.
-    pub(super) fn held(&self) -> Option<String> {
+    pub(super) fn protection(&self) -> Option<String> {
         if let Some(unknown) = &self.unknown {
             return Some(format!(
                 "{unknown}, which this version cannot write back without losing it: the lifecycle rules are left as they are"

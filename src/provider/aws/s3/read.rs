@@ -64,7 +64,7 @@ impl S3 {
         let mut unknown = BTreeMap::new();
         let document = known(field::POLICY, document, &mut unknown).unwrap_or_default();
         let rules = known(field::LIFECYCLE, rules, &mut unknown);
-        let held = rules.held().map(|why| (field::LIFECYCLE, why)).into_iter().collect();
+        let protected_fields = rules.protection().map(|why| (field::LIFECYCLE, why)).into_iter().collect();
         let bucket = Bucket {
             public_access_block: known(field::PUBLIC_ACCESS_BLOCK, public_access_block, &mut unknown),
             object_ownership: known(field::OBJECT_OWNERSHIP, object_ownership, &mut unknown),
@@ -78,7 +78,7 @@ impl S3 {
         let opened = foreign.filter_map(|it| exposure::of_statement(target.bucket, target.account(), &it));
         let taken = rules.of_others().filter_map(|(id, it)| exposure::of_lifecycle_rule(target.bucket, id, &it));
         let exposures = opened.chain(taken).collect();
-        Observed { held, unknown, exposures, ..Observed::present(Resource::Bucket(bucket), owner) }
+        Observed { protected_fields, unknown, exposures, ..Observed::present(Resource::Bucket(bucket), owner) }
     }
 
     /// What a bucket is that may not be read: S3 says the same of one that another account holds, and of our own where

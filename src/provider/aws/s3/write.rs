@@ -257,7 +257,7 @@ impl S3 {
     /// types cannot carry, nothing is written.
     async fn put_lifecycle(&self, target: &Target<'_>, desired: &Bucket) -> Result<(), Error> {
         let found = self.lifecycle(target).await?;
-        if let Some(why) = found.held() {
+        if let Some(why) = found.protection() {
             return Err(target.unexpected(action::PUT_LIFECYCLE, why));
         }
         let merged =

@@ -131,7 +131,7 @@ impl SageMaker {
         let memory = if moves || differs(changes, field::ATTEMPT) { remembered(step) } else { Tags::new() };
         let remembers = self.tag_and_remember(desired, written, memory, moves, &mut parts).await;
         if !moves {
-            let is_there = desired.config == observed.config || step.held.is_some();
+            let is_there = desired.config == observed.config || step.held_back.is_some();
             let about = || Applied::Progressing(format!("about to be moved to revision {}", desired.revision()));
             return parts.end(if is_there { Applied::Ready } else { about() });
         }

@@ -69,7 +69,7 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
             let note = update.as_ref().map(|update| noted(&step, update));
             let changes: Vec<Change> = note.into_iter().chain(tags(&step)).collect();
             step.action = if changes.is_empty() { Action::Keep } else { Action::Update(changes) };
-            step.held = Some(refusal.clone());
+            step.held_back = Some(refusal.clone());
             step.write = update.clone().map(Endpoint::boxed_write);
         }
         Decision::Refuse(refusal) => step.action = Action::Refuse(refusal.clone()),

@@ -134,7 +134,7 @@ impl World {
     fn told(&self, desired: &[Desired]) -> Vec<String> {
         let plan = self.plan(desired);
         let open = plan.steps.iter().filter(|step| step.key.kind != Kind::Role);
-        let open = open.filter(|step| !matches!(step.action, Action::Keep) || step.held.is_some());
+        let open = open.filter(|step| !matches!(step.action, Action::Keep) || step.held_back.is_some());
         open.map(tell).collect()
     }
 }
@@ -163,12 +163,12 @@ fn attempt(revision: &str, modified_before: i64, request_hash: &str) -> Attempt 
 
 fn tell(step: &Step) -> String {
     let fields = crate::render::fields(&step.action).join(" ");
-    let held = step.held.as_ref().map(|held| format!(" ({})", held.reason)).unwrap_or_default();
+    let held_back = step.held_back.as_ref().map(|held_back| format!(" ({})", held_back.reason)).unwrap_or_default();
     let refused = match &step.action {
         Action::Refuse(Refusal { reason, .. }) => format!(" ({reason})"),
         _ => String::new(),
     };
-    format!("{} {} {fields}", step.action.name(), step.key.kind).trim().to_string() + &held + &refused
+    format!("{} {} {fields}", step.action.name(), step.key.kind).trim().to_string() + &held_back + &refused
 }
 
 fn step(plan: &Plan, kind: Kind) -> &Step {
@@ -497,9 +497,9 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
     });
     let told = world.told(&after);
     assert_eq!(told[0], "Update SageMakerEndpoint attempt (RolledBack)");
-    let held = step(&world.plan(&after), Kind::SageMakerEndpoint).held.clone().expect("it is held back");
+    let held_back = step(&world.plan(&after), Kind::SageMakerEndpoint).held_back.clone().expect("it is held back");
     for part in ["the container did not answer", &revision(&before), &revision(&after), "reconcile-at"] {
-        assert!(held.message.contains(part), "{part} is missing in {}", held.message);
+        assert!(held_back.message.contains(part), "{part} is missing in {}", held_back.message);
     }
     // It is noted, and holds also when scaling has taken away SageMaker's reason.
     world.facts(|facts| {
