@@ -16,7 +16,7 @@ use crate::plan::{Action, Plan, Refusal, Step};
 use crate::provider::Provider;
 use crate::render;
 use crate::resource::Key;
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// Calls in flight for one platform at most, so that one large platform leaves room for the others.
 const CONCURRENT_STEPS: usize = 8;
@@ -24,7 +24,7 @@ const CONCURRENT_STEPS: usize = 8;
 /// Takes every step of the plan that can be taken, and returns the plan as it was carried out. Needs and what is awaited
 /// point to earlier steps only, so one walk in the plan's order finds everything that can start and everything that
 /// cannot any more. No step begins without the authority to.
-pub async fn execute<P: Provider>(provider: &P, place: &Place, plan: &Plan, authority: &Authority) -> (Plan, Outcomes) {
+pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, authority: &Authority) -> (Plan, Outcomes) {
     let mut outcomes = Outcomes::new();
     let mut waiting: Vec<&Step> = Vec::new();
     for step in &plan.steps {
@@ -60,7 +60,7 @@ pub async fn execute<P: Provider>(provider: &P, place: &Place, plan: &Plan, auth
                     carried_out.steps[index] = changed.clone();
                 }
                 if current.is_taken() {
-                    running.push(async move { (current.key.clone(), provider.apply(place, &current).await) });
+                    running.push(async move { (current.key.clone(), provider.apply(scope, &current).await) });
                 } else {
                     outcomes.insert(step.key.clone(), Outcome::NotTaken);
                 }

@@ -11,7 +11,7 @@ use crate::failures::Failures;
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Observations, Request};
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// Reads and writes the world. It decides nothing: what to do stands in the step.
 pub trait Provider: Send + Sync {
@@ -19,10 +19,10 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// When AWS does not say.
-    fn account(&self, place: &Place) -> impl Future<Output = Result<String, Error>> + Send;
+    fn account(&self, scope: &Scope) -> impl Future<Output = Result<String, Error>> + Send;
 
     /// Looks at everything asked about, concurrently. What cannot be read is in the answer as such.
-    fn observe(&self, place: &Place, requests: &[Request]) -> impl Future<Output = Observations> + Send;
+    fn observe(&self, scope: &Scope, requests: &[Request]) -> impl Future<Output = Observations> + Send;
 
     /// Takes one step: creates, updates or deletes one resource. Every part that is written by a call of its own is
     /// tried, whatever became of the others, and what closes something comes first.
@@ -30,5 +30,5 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// What AWS said about each refused part, classified. What was written stays written, and the next pass goes on
     /// from there.
-    fn apply(&self, place: &Place, step: &Step) -> impl Future<Output = Result<Applied, Failures>> + Send;
+    fn apply(&self, scope: &Scope, step: &Step) -> impl Future<Output = Result<Applied, Failures>> + Send;
 }

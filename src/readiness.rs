@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::api::AIPlatform;
 use crate::provider::Provider;
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// How often the cluster and AWS are asked. AWS's answer holds longer, so this seldom becomes a call.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ pub async fn watch<P: Provider>(
     readiness: Arc<Readiness>,
     client: Client,
     provider: Arc<P>,
-    place: Place,
+    scope: Scope,
     stop: CancellationToken,
 ) {
     loop {
@@ -95,7 +95,7 @@ pub async fn watch<P: Provider>(
             }
         };
         let aws = async {
-            match tokio::time::timeout(PATIENCE, provider.account(&place)).await {
+            match tokio::time::timeout(PATIENCE, provider.account(&scope)).await {
                 Ok(answer) => answer.err().map(|error| error.to_string()),
                 Err(_) => Some(format!(
                     "AWS does not say for {} seconds whose the credentials are: check the network and AWS_ENDPOINT_URL",

@@ -19,7 +19,7 @@ use crate::platform::{Platform, Problem, validate};
 use crate::provider::Provider;
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Request, Resource};
 use crate::schedule::Next;
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::session::{PassInput, PassResult};
 use crate::status::{
     Subject, Verdict, accepted_end, facts, inventory, never_attempted, of_unknown_kinds, removals, status,
@@ -200,7 +200,7 @@ pub async fn reconcile<P: Provider>(
         let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
         return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
     }
-    if let Err(obstacle) = check_account(provider, &aim.place).await {
+    if let Err(obstacle) = check_account(provider, &aim.scope).await {
         return stopped(&obstacle);
     }
     let (plan, observations) = match survey(provider, &aim, subject.previous, input).await {
@@ -213,7 +213,7 @@ pub async fn reconcile<P: Provider>(
     if nothing_was_made(subject.previous) || plan.steps.iter().any(is_first) {
         return Pass { observations, ..ended(Verdict::Admitted(&plan)) };
     }
-    let (plan, outcomes) = execute(provider, &aim.place, &plan, authority).await;
+    let (plan, outcomes) = execute(provider, &aim.scope, &plan, authority).await;
     let mut role_writes = input.role_writes.clone();
     role_writes.record(&plan, &outcomes, now);
     let outcomes = role_writes.explain(&plan, outcomes, now);
@@ -250,7 +250,7 @@ pub async fn look<P: Provider>(
     if aim.intent.deleting && nothing_was_made(object.status.as_ref()) {
         return Ok(Plan { namespace: aim.namespace, name: aim.name, steps: Vec::new() });
     }
-    check_account(provider, &aim.place).await?;
+    check_account(provider, &aim.scope).await?;
     Ok(survey(provider, &aim, object.status.as_ref(), &PassInput::default()).await?.0)
 }
 
@@ -261,19 +261,19 @@ fn nothing_was_made(status: Option<&AIPlatformStatus>) -> bool {
 }
 
 /// Whether the credentials belong to the account that the object is for.
-async fn check_account<P: Provider>(provider: &P, place: &Place) -> Result<(), Obstacle> {
-    let actual = provider.account(place).await?;
-    if actual == place.account_id {
+async fn check_account<P: Provider>(provider: &P, scope: &Scope) -> Result<(), Obstacle> {
+    let actual = provider.account(scope).await?;
+    if actual == scope.account_id {
         return Ok(());
     }
-    Err(Obstacle::AccountMismatch { declared: place.account_id.clone(), actual })
+    Err(Obstacle::AccountMismatch { declared: scope.account_id.clone(), actual })
 }
 
 /// What a pass aims at: everything that follows from the object alone.
 struct Aim {
     namespace: String,
     name: String,
-    place: Place,
+    scope: Scope,
     desired: Vec<Desired>,
     intent: Intent,
     /// What the spec says of AWS when the object is deleted, where the spec is accepted.
@@ -318,14 +318,14 @@ impl Aim {
             Err(obstacle) => return Err(obstacle),
         };
         let intent = Intent { remembered: removals(object.status.as_ref()), ..intent };
-        let place = Place {
+        let scope = Scope {
             region: spec.region.clone(),
             account_id: spec.account_id.clone(),
             owner: tags::owner(cluster, &namespace, &name),
             uid: object.uid().unwrap_or_default(),
             assume_role: spec.assume_role.clone(),
         };
-        Ok(Self { namespace, name, place, desired, intent, accepted_end })
+        Ok(Self { namespace, name, scope, desired, intent, accepted_end })
     }
 }
 
@@ -367,7 +367,7 @@ async fn survey<P: Provider>(
         key,
     };
     let requests: Vec<Request> = keys.into_iter().map(request).collect();
-    let mut observations = provider.observe(&aim.place, &requests).await;
+    let mut observations = provider.observe(&aim.scope, &requests).await;
     recalled.retain(|key, _| !observations.contains_key(key));
     observations.extend(recalled.clone());
     // Where nothing can have been made, no answer is needed to let it go.
@@ -386,7 +386,7 @@ async fn survey<P: Provider>(
         planned.steps.iter().flat_map(grounds).filter(|key| recalled.contains_key(*key)).collect();
     if !doubtful.is_empty() {
         let requests: Vec<Request> = doubtful.into_iter().cloned().map(request).collect();
-        observations.extend(provider.observe(&aim.place, &requests).await);
+        observations.extend(provider.observe(&aim.scope, &requests).await);
         planned = plan(&observations);
     }
     check(&planned, &aim.desired, &known, &observations, &intent).map_err(Obstacle::Incomplete)?;

@@ -28,7 +28,7 @@ use aiplatform::provider::aws::Aws;
 use aiplatform::reconcile::{Pass, Surroundings, look, reconcile};
 use aiplatform::resource::{Key, Observations, Observed, Owner, Request, Resource};
 use aiplatform::schedule::Next;
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::session::PassInput;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -50,11 +50,11 @@ struct AwsAndCluster {
 }
 
 impl Provider for AwsAndCluster {
-    async fn account(&self, place: &Place) -> Result<String, Error> {
-        self.aws.account(place).await
+    async fn account(&self, scope: &Scope) -> Result<String, Error> {
+        self.aws.account(scope).await
     }
 
-    async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
+    async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {
         let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
             requests.iter().partition(|request| request.key.kind.info().backend.service().is_none());
         let accounts = self.accounts.lock().expect("no test panics here").clone();
@@ -62,12 +62,12 @@ impl Provider for AwsAndCluster {
             let found = accounts.get(&request.key).cloned();
             (request.key.clone(), found.map_or_else(Observed::absent, |it| Observed::present(it, Owner::Ours)))
         });
-        seen.chain(self.aws.observe(place, &in_aws).await).collect()
+        seen.chain(self.aws.observe(scope, &in_aws).await).collect()
     }
 
-    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         if step.key.kind.info().backend.service().is_some() {
-            return self.aws.apply(place, step).await;
+            return self.aws.apply(scope, step).await;
         }
         let mut accounts = self.accounts.lock().expect("no test panics here");
         match &step.desired {

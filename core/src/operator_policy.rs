@@ -20,7 +20,7 @@ use crate::resource::Kind;
 use crate::tags;
 pub use cautions::cautions;
 pub use names::bucket_name_pattern;
-use scope::Scope;
+use scope::PolicyScope;
 
 /// What some calls of an adapter need.
 #[derive(Clone, Copy, Debug)]
@@ -153,9 +153,9 @@ pub struct Extent<'a> {
 
 impl Extent<'_> {
     /// What each holder of policies works on.
-    fn scopes(&self) -> BTreeMap<String, Scope> {
+    fn scopes(&self) -> BTreeMap<String, PolicyScope> {
         match self.platforms {
-            None => BTreeMap::from([(OPERATOR.to_string(), Scope::everything(self))]),
+            None => BTreeMap::from([(OPERATOR.to_string(), PolicyScope::everything(self))]),
             Some(platforms) => by_holder(platforms, self),
         }
     }
@@ -203,8 +203,8 @@ const THROUGH: &str = "aiplatform-through";
 const LIMIT: usize = POLICY_LIMIT - 1;
 
 /// What each holder of policies works on: the operator itself, and every role it works through.
-fn by_holder(platforms: &[Platform], extent: &Extent) -> BTreeMap<String, Scope> {
-    let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
+fn by_holder(platforms: &[Platform], extent: &Extent) -> BTreeMap<String, PolicyScope> {
+    let mut scopes: BTreeMap<String, PolicyScope> = BTreeMap::new();
     for platform in platforms {
         let holder = match &platform.assume_role {
             None => OPERATOR.to_string(),
@@ -236,7 +236,7 @@ fn through(role_arn: &str) -> String {
 }
 
 /// The statements for a need: none when there is nothing to need it on, several when they would not fit into one.
-fn statements(need: &Need, scope: &Scope) -> Vec<Statement> {
+fn statements(need: &Need, scope: &PolicyScope) -> Vec<Statement> {
     let resources: Vec<String> = need.on.iter().flat_map(|on| scope.resources(*on)).cloned().collect();
     let is_moot = need.when.contains(&When::Unbounded) && scope.boundaries().is_some();
     if resources.is_empty() || is_moot {

@@ -1,10 +1,10 @@
-//! The scope of a platform: where it lives, and under which name it owns things there.
+//! The scope of a platform.
 
 use crate::api::AssumeRole;
 
-/// Where a platform lives and under which name it owns things there.
+/// The scope of a platform: its account and region, and the name under which it owns resources there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Scope {
     /// AWS region.
     pub region: String,
     /// AWS account.

@@ -42,15 +42,15 @@ impl Script {
 }
 
 impl Provider for Script {
-    async fn account(&self, place: &Place) -> Result<String, crate::failure::Error> {
-        Ok(place.account_id.clone())
+    async fn account(&self, scope: &Scope) -> Result<String, crate::failure::Error> {
+        Ok(scope.account_id.clone())
     }
 
-    async fn observe(&self, _: &Place, _: &[Request]) -> Observations {
+    async fn observe(&self, _: &Scope, _: &[Request]) -> Observations {
         Observations::new()
     }
 
-    async fn apply(&self, _: &Place, step: &Step) -> Result<Applied, Failures> {
+    async fn apply(&self, _: &Scope, step: &Step) -> Result<Applied, Failures> {
         let name = step.key.name.as_str();
         self.log.lock().unwrap().push(format!("{name} begins"));
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
@@ -76,7 +76,7 @@ impl Provider for Script {
 }
 
 async fn carry_out(script: &Script, plan: &Plan, stop: &CancellationToken) -> (Plan, Outcomes) {
-    let place = Place {
+    let scope = Scope {
         region: REGION.into(),
         account_id: ACCOUNT.into(),
         owner: "c/n/p".into(),
@@ -84,7 +84,7 @@ async fn carry_out(script: &Script, plan: &Plan, stop: &CancellationToken) -> (P
         assume_role: None,
     };
     let authority = Authority::unelected(stop.clone());
-    tokio::time::timeout(PATIENCE, execute(script, &place, plan, &authority)).await.expect("the run ends")
+    tokio::time::timeout(PATIENCE, execute(script, &scope, plan, &authority)).await.expect("the run ends")
 }
 
 async fn run_until(script: &Script, steps: Vec<Step>, stop: &CancellationToken) -> Outcomes {

@@ -27,10 +27,10 @@ use crate::kind::Service;
 use crate::leadership::{Authority, LONGEST_CALL};
 use crate::outcome::Applied;
 use crate::plan::Step;
-use crate::resource::pod_identity_association::Place as Account;
+use crate::resource::pod_identity_association::ServiceAccountId;
 use crate::resource::scaling::scaled_endpoint;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
-use crate::scope::Place;
+use crate::scope::Scope;
 use clients::{ClientSets, Clients};
 
 /// How the operator names itself to AWS, as seen in CloudTrail.
@@ -70,8 +70,8 @@ impl Aws {
 
     /// Where the operator's own credentials are asked about: the region of the environment, with no account expected.
     #[must_use]
-    pub fn home(&self) -> Place {
-        Place {
+    pub fn home(&self) -> Scope {
+        Scope {
             region: self.clients.home().to_string(),
             account_id: "of the operator".into(),
             owner: String::new(),
@@ -80,17 +80,17 @@ impl Aws {
         }
     }
 
-    /// The account that the credentials for a place belong to.
+    /// The account that the credentials for a scope belong to.
     ///
     /// # Errors
     /// When AWS does not say.
-    pub async fn account(&self, place: &Place) -> Result<String, Error> {
-        let clients = self.clients(&place.region, place).await;
+    pub async fn account(&self, scope: &Scope) -> Result<String, Error> {
+        let clients = self.clients(&scope.region, scope).await;
         if let Some(account) = clients.account() {
             return Ok(account);
         }
         let answer = clients.sts.get_caller_identity().send().await.map_err(|error| {
-            let subject = format!("account {} in region {}", place.account_id, place.region);
+            let subject = format!("account {} in region {}", scope.account_id, scope.region);
             failure::classify("sts:GetCallerIdentity", &subject, &error, |_| None)
         })?;
         let account = answer.account().unwrap_or_default().to_string();
@@ -99,18 +99,18 @@ impl Aws {
     }
 
     /// Observes everything that is requested, and what was found around it. What cannot be read is observed as such.
-    pub async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
+    pub async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let requested: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
         let mut by_service: BTreeMap<Option<Service>, Vec<&Request>> = BTreeMap::new();
         for &request in requests {
             by_service.entry(service_of(request.key.kind)).or_default().push(request);
         }
-        let reads = by_service.into_iter().flat_map(|(service, batch)| self.reads(place, service, batch, &requested));
+        let reads = by_service.into_iter().flat_map(|(service, batch)| self.reads(scope, service, batch, &requested));
         let reads: Vec<_> = reads.collect();
         let found = futures::stream::iter(reads).buffer_unordered(CONCURRENT_LOOKS).collect::<Vec<_>>().await;
         let (scaling, mut seen): (Vec<_>, Vec<_>) =
             found.into_iter().flatten().partition(|(key, _)| service_of(key.kind) == Some(Service::AutoScaling));
-        let scaling = self.owned_by_endpoints(place, scaling, &seen).await;
+        let scaling = self.owned_by_endpoints(scope, scaling, &seen).await;
         seen.extend(scaling);
         seen
     }
@@ -119,25 +119,25 @@ impl Aws {
     /// one for each where it does not.
     fn reads<'a>(
         &'a self,
-        place: &'a Place,
+        scope: &'a Scope,
         service: Option<Service>,
         requests: Vec<&'a Request>,
         requested: &'a BTreeSet<&'a Key>,
     ) -> Vec<BoxFuture<'a, Vec<(Key, Observed)>>> {
         match service {
             Some(Service::AutoScaling) => vec![Box::pin(async move {
-                let clients = self.clients(&place.region, place).await;
-                clients.autoscaling().observe(place, &requests).await
+                let clients = self.clients(&scope.region, scope).await;
+                clients.autoscaling().observe(scope, &requests).await
             })],
             Some(Service::Logs) => vec![Box::pin(async move {
-                let clients = self.clients(&place.region, place).await;
-                clients.logs().observe(place, &requests).await
+                let clients = self.clients(&scope.region, scope).await;
+                clients.logs().observe(scope, &requests).await
             })],
             Some(Service::SageMaker) => {
                 let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
                     Box::pin(async move {
-                        let clients = self.clients(&place.region, place).await;
-                        let found = clients.sagemaker().observe(place, request, requested).await;
+                        let clients = self.clients(&scope.region, scope).await;
+                        let found = clients.sagemaker().observe(scope, request, requested).await;
                         found.unwrap_or_else(|error| vec![(request.key.clone(), Observed::unreadable(error))])
                     })
                 });
@@ -146,7 +146,7 @@ impl Aws {
             Some(service @ (Service::S3 | Service::Iam | Service::Eks)) => {
                 let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
                     Box::pin(async move {
-                        let seen = self.read(place, service, request).await;
+                        let seen = self.read(scope, service, request).await;
                         vec![(request.key.clone(), seen.unwrap_or_else(Observed::unreadable))]
                     })
                 });
@@ -165,7 +165,7 @@ impl Aws {
     /// What scales an endpoint and carries no owner tag of its own belongs to whoever the endpoint belongs to.
     async fn owned_by_endpoints(
         &self,
-        place: &Place,
+        scope: &Scope,
         mut scaling: Vec<(Key, Observed)>,
         seen: &[(Key, Observed)],
     ) -> Vec<(Key, Observed)> {
@@ -180,8 +180,8 @@ impl Aws {
             let owner = if let Some(owner) = known {
                 owner
             } else {
-                let clients = self.clients(&place.region, place).await;
-                Box::pin(clients.sagemaker().holder(place, &key.name)).await
+                let clients = self.clients(&scope.region, scope).await;
+                Box::pin(clients.sagemaker().holder(scope, &key.name)).await
             };
             (key.name, owner)
         });
@@ -199,17 +199,17 @@ impl Aws {
         scaling
     }
 
-    async fn read(&self, place: &Place, service: Service, request: &Request) -> Result<Observed, Error> {
+    async fn read(&self, scope: &Scope, service: Service, request: &Request) -> Result<Observed, Error> {
         match service {
-            Service::S3 => Box::pin(self.clients(&place.region, place).await.s3().observe(place, request)).await,
-            Service::Iam => Box::pin(self.clients(&place.region, place).await.iam().observe(place, request)).await,
+            Service::S3 => Box::pin(self.clients(&scope.region, scope).await.s3().observe(scope, request)).await,
+            Service::Iam => Box::pin(self.clients(&scope.region, scope).await.iam().observe(scope, request)).await,
             Service::Eks => {
                 // A name that is none was never made by us.
-                let Some(account) = Account::parse(&request.key.name, &place.region) else {
+                let Some(account) = ServiceAccountId::parse(&request.key.name, &scope.region) else {
                     return Ok(Observed::absent());
                 };
-                let clients = self.clients(&account.region, place).await;
-                Box::pin(clients.eks().observe(place, &account, request)).await
+                let clients = self.clients(&account.region, scope).await;
+                Box::pin(clients.eks().observe(scope, &account, request)).await
             }
             Service::SageMaker | Service::AutoScaling | Service::Logs => {
                 Err(Error::bug("observe", &request.key.to_string(), "its service reads many at once"))
@@ -221,26 +221,26 @@ impl Aws {
     ///
     /// # Errors
     /// What AWS says about each part that it refuses.
-    pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let service = service_of(step.key.kind)
             .ok_or_else(|| Failures::from(Error::bug("apply", &step.key.to_string(), "it is not in AWS")))?;
         let region = match service {
-            Service::Eks => Account::parse(&step.key.name, &place.region).map(|account| account.region),
+            Service::Eks => ServiceAccountId::parse(&step.key.name, &scope.region).map(|account| account.region),
             Service::S3 | Service::Iam | Service::SageMaker | Service::AutoScaling | Service::Logs => None,
         };
-        let clients = self.clients(region.as_deref().unwrap_or(&place.region), place).await;
+        let clients = self.clients(region.as_deref().unwrap_or(&scope.region), scope).await;
         match service {
-            Service::S3 => Box::pin(clients.s3().apply(place, step)).await,
-            Service::Iam => Box::pin(clients.iam().apply(place, step)).await,
-            Service::Eks => Box::pin(clients.eks().apply(place, step)).await,
-            Service::SageMaker => Box::pin(clients.sagemaker().apply(place, step)).await,
+            Service::S3 => Box::pin(clients.s3().apply(scope, step)).await,
+            Service::Iam => Box::pin(clients.iam().apply(scope, step)).await,
+            Service::Eks => Box::pin(clients.eks().apply(scope, step)).await,
+            Service::SageMaker => Box::pin(clients.sagemaker().apply(scope, step)).await,
             Service::AutoScaling => Box::pin(clients.autoscaling().apply(step)).await,
-            Service::Logs => Box::pin(clients.logs().apply(place, step)).await,
+            Service::Logs => Box::pin(clients.logs().apply(scope, step)).await,
         }
     }
 
-    async fn clients(&self, region: &str, place: &Place) -> Arc<Clients> {
-        self.clients.of(region, place).await
+    async fn clients(&self, region: &str, scope: &Scope) -> Arc<Clients> {
+        self.clients.of(region, scope).await
     }
 }
 

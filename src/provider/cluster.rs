@@ -23,7 +23,7 @@ use crate::kind::{Backend, ClusterApi, Extent};
 use crate::outcome::Applied;
 use crate::plan::{Action, Step};
 use crate::resource::{Kind, Observed, Owner, Request, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags;
 
 /// Says that an object was made by us, and may go with its platform.
@@ -45,10 +45,10 @@ impl Cluster {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+    pub async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let object = Object::of(self, &request.key.to_string(), request.key.kind, &request.key.name)?;
         let Some(found) = object.find().await? else { return Ok(Observed::absent()) };
-        let owner = owner(&object.description, &found, place);
+        let owner = owner(&object.description, &found, scope);
         let whole = serde_json::to_value(&found).unwrap_or_default();
         let managed = fields::managed(&whole, found.managed_fields(), FIELD_MANAGER);
         let Some(resource) = (object.description.read)(&request.key.name, &managed) else {
@@ -61,11 +61,11 @@ impl Cluster {
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let object = Object::of(self, &step.key.to_string(), step.key.kind, &step.key.name)?;
         match (&step.action, &step.desired) {
-            (Action::Create | Action::Update(_), Some(desired)) => Ok(object.put(place, step, desired).await?),
-            (Action::Delete { .. }, _) => Ok(object.release(place).await?),
+            (Action::Create | Action::Update(_), Some(desired)) => Ok(object.put(scope, step, desired).await?),
+            (Action::Delete { .. }, _) => Ok(object.release(scope).await?),
             _ => Err(Error::unknown_step(step).into()),
         }
     }
@@ -97,26 +97,26 @@ impl<'a> Object<'a> {
     }
 
     /// Read again: what somebody made or took over since the plan was made is not ours to write to.
-    async fn put(&self, place: &Place, step: &Step, desired: &Resource) -> Result<Applied, Error> {
+    async fn put(&self, scope: &Scope, step: &Step, desired: &Resource) -> Result<Applied, Error> {
         let Some(body) = (self.description.body)(desired) else {
             return Err(Error::bug(step.action.name(), &self.subject, "it is not of its kind"));
         };
         let found = match self.find().await? {
             Some(found) => found,
-            None => self.create(place).await?,
+            None => self.create(scope).await?,
         };
-        if let Owner::Theirs(holder) = owner(&self.description, &found, place) {
+        if let Owner::Theirs(holder) = owner(&self.description, &found, scope) {
             let action = format!("patch {}", self.description.plural);
             return Err(Error::owner_changed(&action, &self.subject, Some(&holder)));
         }
-        self.set(&found, self.marked(place, body, was_created(&found))).await?;
+        self.set(&found, self.marked(scope, body, was_created(&found))).await?;
         Ok(Applied::Ready)
     }
 
     /// Makes it with its owner in the same call. Server-side apply would write to one that somebody made a moment ago.
     /// Nothing else is in it: what a creation sets, applying without it does not take away again.
-    async fn create(&self, place: &Place) -> Result<DynamicObject, Error> {
-        let mut object = self.marked(place, json!({}), true);
+    async fn create(&self, scope: &Scope) -> Result<DynamicObject, Error> {
+        let mut object = self.marked(scope, json!({}), true);
         object["metadata"]["name"] = json!(self.name);
         let bug = |error: serde_json::Error| Error::bug("create", &self.subject, error);
         let object: DynamicObject = serde_json::from_value(object).map_err(bug)?;
@@ -126,19 +126,19 @@ impl<'a> Object<'a> {
 
     /// The body with what says whose it is. What is wholly ours goes with the platform's object even when nobody is
     /// there to delete it.
-    fn marked(&self, place: &Place, mut body: Value, is_created: bool) -> Value {
+    fn marked(&self, scope: &Scope, mut body: Value, is_created: bool) -> Value {
         body["apiVersion"] = json!(self.description.api_version());
         body["kind"] = json!(self.description.kind);
-        body["metadata"]["annotations"][tags::OWNER] = json!(place.owner);
+        body["metadata"]["annotations"][tags::OWNER] = json!(scope.owner);
         if is_created {
             body["metadata"]["annotations"][CREATED] = json!("true");
         }
         if self.description.extent == Extent::Object {
-            let platform = place.owner.rsplit('/').next().unwrap_or_default();
+            let platform = scope.owner.rsplit('/').next().unwrap_or_default();
             body["metadata"]["labels"][tags::PLATFORM_LABEL] = json!(platform);
-            if !place.uid.is_empty() {
+            if !scope.uid.is_empty() {
                 body["metadata"]["ownerReferences"] = json!([{
-                    "apiVersion": AIPlatform::api_version(&()), "kind": AIPlatform::kind(&()), "name": platform, "uid": place.uid,
+                    "apiVersion": AIPlatform::api_version(&()), "kind": AIPlatform::kind(&()), "name": platform, "uid": scope.uid,
                     "controller": true, "blockOwnerDeletion": false,
                 }]);
             }
@@ -147,9 +147,9 @@ impl<'a> Object<'a> {
     }
 
     /// What we made goes, unless it is not wholly ours and others manage it by now; whatever stays loses what we set.
-    async fn release(&self, place: &Place) -> Result<Applied, Error> {
+    async fn release(&self, scope: &Scope) -> Result<Applied, Error> {
         let Some(found) = self.find().await? else { return Ok(Applied::Gone) };
-        if owner(&self.description, &found, place) != Owner::Ours {
+        if owner(&self.description, &found, scope) != Owner::Ours {
             return Ok(Applied::Gone);
         }
         let is_ours_alone = self.description.extent == Extent::Object
@@ -202,11 +202,11 @@ impl<'a> Object<'a> {
 }
 
 /// Who holds an object.
-fn owner(description: &ClusterApi, found: &DynamicObject, place: &Place) -> Owner {
+fn owner(description: &ClusterApi, found: &DynamicObject, scope: &Scope) -> Owner {
     let metadata: &ObjectMeta = &found.metadata;
     let marked = metadata.annotations.as_ref().and_then(|annotations| annotations.get(tags::OWNER));
     match marked {
-        Some(owner) if *owner == place.owner => Owner::Ours,
+        Some(owner) if *owner == scope.owner => Owner::Ours,
         Some(owner) => Owner::Theirs(owner.clone()),
         None => {
             let annotations = metadata.annotations.clone().unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::kind::Backend;
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Observations, Observed, Request};
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// Everything the operator reads and writes.
 pub struct World {
@@ -22,25 +22,25 @@ pub struct World {
 }
 
 impl Provider for World {
-    async fn account(&self, place: &Place) -> Result<String, Error> {
-        self.aws.account(place).await
+    async fn account(&self, scope: &Scope) -> Result<String, Error> {
+        self.aws.account(scope).await
     }
 
-    async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
+    async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {
         let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
             requests.iter().partition(|request| matches!(request.key.kind.info().backend, Backend::Cluster(_)));
         let in_cluster = join_all(in_cluster.into_iter().map(|request| async move {
-            let seen = self.cluster.observe(place, request).await.unwrap_or_else(Observed::unreadable);
+            let seen = self.cluster.observe(scope, request).await.unwrap_or_else(Observed::unreadable);
             (request.key.clone(), seen)
         }));
-        let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.observe(place, &in_aws));
+        let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.observe(scope, &in_aws));
         in_cluster.into_iter().chain(in_aws).collect()
     }
 
-    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind.info().backend {
-            Backend::Cluster(_) => self.cluster.apply(place, step).await,
-            Backend::Aws(_) => self.aws.apply(place, step).await,
+            Backend::Cluster(_) => self.cluster.apply(scope, step).await,
+            Backend::Aws(_) => self.aws.apply(scope, step).await,
         }
     }
 }

@@ -4,7 +4,7 @@
 use aiplatform::failure::{Class, Error};
 use aiplatform::leadership::Authority;
 use aiplatform::provider::aws::Aws;
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -33,7 +33,7 @@ async fn asking(provider: impl ProvideCredentials + 'static) -> Error {
         .retry_config(RetryConfig::disabled())
         .load()
         .await;
-    let place = Place {
+    let scope = Scope {
         region: "eu-west-1".into(),
         account_id: "123456789012".into(),
         owner: String::new(),
@@ -41,7 +41,7 @@ async fn asking(provider: impl ProvideCredentials + 'static) -> Error {
         assume_role: None,
     };
     Aws::with_config(config, true, Authority::unelected(CancellationToken::new()))
-        .account(&place)
+        .account(&scope)
         .await
         .expect_err("nobody answers")
 }

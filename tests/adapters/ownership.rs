@@ -7,7 +7,7 @@ use aiplatform::leadership::Authority;
 use aiplatform::outcome::{Applied, Outcome, Outcomes};
 use aiplatform::plan::{Action, Plan};
 use aiplatform::resource::{Key, Kind};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, CreateBucketConfiguration, Tag, Tagging, VersioningConfiguration};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use super::{Run, buckets, condition, here, message, put_role, spec};
 const NAME: &str = "wanted-by-two";
 const RIVAL: &str = "tests/support/rival";
 
-fn place(run: &Run) -> Place {
-    Place {
+fn scope(run: &Run) -> Scope {
+    Scope {
         region: run.object.spec.region.clone(),
         account_id: "123456789012".into(),
         owner: "tests/support/assistant".into(),
@@ -31,7 +31,7 @@ fn place(run: &Run) -> Place {
 /// Carries out a plan that was made earlier.
 async fn carry_out(run: &Run, plan: &Plan) -> (Plan, Outcomes) {
     let authority = Authority::unelected(CancellationToken::new());
-    Box::pin(execute(&run.provider, &place(run), plan, &authority)).await
+    Box::pin(execute(&run.provider, &scope(run), plan, &authority)).await
 }
 
 fn bucket() -> Key {

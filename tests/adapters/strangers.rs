@@ -3,7 +3,7 @@
 use aiplatform::diff::Change;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::{Key, Kind};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use serde_json::{Value, json};
 
 use super::Run;
@@ -107,7 +107,7 @@ async fn a_target_of_ours_that_lost_its_tag_is_known_by_its_endpoint() {
 async fn what_an_adapter_does_not_know_is_a_bug_and_no_success() {
     let run = ready_run().await;
     let plan = run.plan().await;
-    let place = Place {
+    let scope = Scope {
         region: "eu-west-1".into(),
         account_id: "123456789012".into(),
         owner: "tests/support/assistant".into(),
@@ -122,12 +122,12 @@ async fn what_an_adapter_does_not_know_is_a_bug_and_no_success() {
         let unknown = (!is_whole).then(|| Action::Update(vec![novelty()]));
         for action in [Some(Action::Keep), unknown].into_iter().flatten() {
             let asked = Step { action: action.clone(), ..step.clone() };
-            let failures = run.provider.aws.apply(&place, &asked).await.expect_err("it is no success");
+            let failures = run.provider.aws.apply(&scope, &asked).await.expect_err("it is no success");
             assert_eq!(failures.reason(), "Bug", "{} {action:?}: {failures}", step.key);
         }
     }
     assert_eq!(kinds.len(), 9, "{kinds:?}");
     let elsewhere = Step { key: Key { kind: Kind::ServiceAccount, name: "n/a".into() }, ..plan.steps[0].clone() };
-    assert_eq!(run.provider.aws.apply(&place, &elsewhere).await.expect_err("not in AWS").reason(), "Bug");
+    assert_eq!(run.provider.aws.apply(&scope, &elsewhere).await.expect_err("not in AWS").reason(), "Bug");
     assert!(!plan.steps.is_empty());
 }

@@ -153,7 +153,7 @@ fn role_arn(name: &str) -> String {
 fn leftover(index: usize) -> Wanted {
     let name = format!("left-over-{index}");
     let owner = Tags::from([(tags::OWNER.to_string(), OURS.to_string())]);
-    let place = aiplatform::resource::pod_identity_association::Place {
+    let service_account_id = aiplatform::resource::pod_identity_association::ServiceAccountId {
         region: REGION.into(),
         cluster: "prod".into(),
         namespace: "support".into(),
@@ -161,8 +161,8 @@ fn leftover(index: usize) -> Wanted {
     };
     Wanted {
         association: Some(PodIdentityAssociation {
-            name: place.name(REGION),
-            place,
+            name: service_account_id.name(REGION),
+            service_account_id,
             role_arn: role_arn(&name),
             target_role_arn: None,
             policy: None,

@@ -8,7 +8,7 @@ use aiplatform::plan::{Action, Intent, Step, plan};
 use aiplatform::platform::validate;
 use aiplatform::provider::cluster::Cluster as Adapter;
 use aiplatform::resource::{Key, Kind, Observations, Request};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::{Api, Client};
@@ -38,7 +38,7 @@ struct Namespace {
 
 /// A platform of the namespace, as far as its service account goes.
 struct Claim {
-    place: Place,
+    scope: Scope,
     key: Key,
     object: AIPlatform,
 }
@@ -55,7 +55,7 @@ impl Namespace {
         let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
             "metadata": {"name": platform, "namespace": self.name}, "spec": wanted(account)});
         Claim {
-            place: Place {
+            scope: Scope {
                 region: "eu-west-1".into(),
                 account_id: "123456789012".into(),
                 owner: format!("{CLUSTER}/{}/{platform}", self.name),
@@ -73,7 +73,7 @@ impl Namespace {
         let (account, _): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|item| item.resource.kind() == Kind::ServiceAccount);
         let request = Request { key: claim.key.clone(), adopt: false, pruning: deleting, thorough: true };
-        let seen = self.adapter.observe(&claim.place, &request).await.expect("an answer");
+        let seen = self.adapter.observe(&claim.scope, &request).await.expect("an answer");
         let observations = Observations::from([(claim.key.clone(), seen)]);
         let intent = if deleting {
             Intent::delete(ManagementPolicy::Full, aiplatform::api::DeletionPolicy::Delete, &account)
@@ -95,7 +95,7 @@ impl Namespace {
     }
 
     async fn apply(&self, claim: &Claim, step: &Step) -> Result<Applied, Failures> {
-        self.adapter.apply(&claim.place, step).await
+        self.adapter.apply(&claim.scope, step).await
     }
 
     async fn account(&self, name: &str) -> Option<ServiceAccount> {
@@ -140,7 +140,7 @@ async fn of_two_platforms_that_claim_one_service_account_the_first_has_it() {
         let role = world.annotation(&name, ROLE).await;
         assert_refused(&world.apply(&second, &other).await);
         assert_eq!(world.annotation(&name, ROLE).await, role);
-        assert_eq!(world.annotation(&name, "aiplatform.dev/owner").await, Some(first.place.owner.clone()));
+        assert_eq!(world.annotation(&name, "aiplatform.dev/owner").await, Some(first.scope.owner.clone()));
         let step = world.plan(&second, false).await;
         assert!(matches!(&step.action, Action::Refuse(refusal) if refusal.reason == "NotOwned"), "{step:#?}");
     }
@@ -166,7 +166,7 @@ async fn of_claims_in_the_same_moment_one_at_most_succeeds() {
         assert!(winners.len() <= 1, "{results:?}");
         results.iter().filter(|result| result.is_err()).for_each(assert_refused);
         if let Some(winner) = winners.first() {
-            assert_eq!(world.annotation(&name, "aiplatform.dev/owner").await, Some(winner.place.owner.clone()));
+            assert_eq!(world.annotation(&name, "aiplatform.dev/owner").await, Some(winner.scope.owner.clone()));
         }
     }
 }

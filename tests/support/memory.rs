@@ -26,7 +26,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::Step;
 use aiplatform::provider::Provider;
 use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 pub use association::StoredAssociation;
@@ -287,7 +287,7 @@ impl Memory {
     /// A call that changes a resource, which stands in the journal if it had an effect.
     async fn write<T>(
         &self,
-        place: &Place,
+        scope: &Scope,
         action: &str,
         key: &Key,
         effect: impl FnOnce(&mut World) -> Result<T, Class>,
@@ -296,13 +296,13 @@ impl Memory {
         let allowed = self.lock().allowed.clone();
         let answer = self
             .any_call(action, &key.name, true, |world| {
-                let holder = world.holder(key, &place.owner);
-                let dangled = world.dangling(&place.owner);
-                let granted = world.granted_beyond(&place.owner, &allowed);
+                let holder = world.holder(key, &scope.owner);
+                let dangled = world.dangling(&scope.owner);
+                let granted = world.granted_beyond(&scope.owner, &allowed);
                 let answer = effect(world);
                 if answer.is_ok() {
-                    let left_dangling = world.dangling(&place.owner).difference(&dangled).cloned().collect();
-                    let grants = world.granted_beyond(&place.owner, &allowed);
+                    let left_dangling = world.dangling(&scope.owner).difference(&dangled).cloned().collect();
+                    let grants = world.granted_beyond(&scope.owner, &allowed);
                     let granted_beyond = grants.difference(&granted).cloned().collect();
                     let (action, key) = (action.into(), key.clone());
                     entry = Some(Write { action, key, holder, left_dangling, granted_beyond });
@@ -317,39 +317,39 @@ impl Memory {
     /// What is asked about and, around it, what is not `asked` about on its own.
     async fn observe_one(
         &self,
-        place: &Place,
+        scope: &Scope,
         request: &Request,
         asked: &BTreeSet<&Key>,
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let key = &request.key;
         let seen = match key.kind {
-            Kind::Bucket => self.observe_bucket(place, request).await?,
-            Kind::Role => self.observe_role(place, request).await?,
-            Kind::PodIdentityAssociation => self.observe_association(place, request).await?,
-            Kind::ServiceAccount => self.observe_service_account(place, request).await?,
-            Kind::SageMakerModel => self.observe_model(place, key).await?,
-            Kind::SageMakerEndpointConfig => self.observe_config(place, key).await?,
-            Kind::SageMakerEndpoint => return self.observe_endpoint(place, request, asked).await,
-            Kind::ScalableTarget => return self.observe_target(place, key).await,
-            Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(place, key).await?,
-            Kind::LogGroup | Kind::ConfigMap => self.observe_plain(place, key).await?,
+            Kind::Bucket => self.observe_bucket(scope, request).await?,
+            Kind::Role => self.observe_role(scope, request).await?,
+            Kind::PodIdentityAssociation => self.observe_association(scope, request).await?,
+            Kind::ServiceAccount => self.observe_service_account(scope, request).await?,
+            Kind::SageMakerModel => self.observe_model(scope, key).await?,
+            Kind::SageMakerEndpointConfig => self.observe_config(scope, key).await?,
+            Kind::SageMakerEndpoint => return self.observe_endpoint(scope, request, asked).await,
+            Kind::ScalableTarget => return self.observe_target(scope, key).await,
+            Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(scope, key).await?,
+            Kind::LogGroup | Kind::ConfigMap => self.observe_plain(scope, key).await?,
         };
         Ok(vec![(key.clone(), seen)])
     }
 
-    async fn apply_one(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    async fn apply_one(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match step.key.kind {
-            Kind::Bucket => self.apply_bucket(place, step).await,
-            Kind::Role => self.apply_role(place, step).await,
-            Kind::PodIdentityAssociation => self.apply_association(place, step).await,
-            Kind::ServiceAccount => Ok(self.apply_service_account(place, step).await?),
-            Kind::SageMakerModel => Ok(self.apply_model(place, step).await?),
-            Kind::SageMakerEndpointConfig => self.apply_config(place, step).await,
-            Kind::SageMakerEndpoint => Ok(self.apply_endpoint(place, step).await?),
-            Kind::ScalableTarget => self.apply_target(place, step).await,
-            Kind::ScalingPolicy => Ok(self.apply_policy(place, step).await?),
-            Kind::ScheduledAction => Ok(self.apply_scheduled_action(place, step).await?),
-            Kind::LogGroup | Kind::ConfigMap => self.apply_plain(place, step).await,
+            Kind::Bucket => self.apply_bucket(scope, step).await,
+            Kind::Role => self.apply_role(scope, step).await,
+            Kind::PodIdentityAssociation => self.apply_association(scope, step).await,
+            Kind::ServiceAccount => Ok(self.apply_service_account(scope, step).await?),
+            Kind::SageMakerModel => Ok(self.apply_model(scope, step).await?),
+            Kind::SageMakerEndpointConfig => self.apply_config(scope, step).await,
+            Kind::SageMakerEndpoint => Ok(self.apply_endpoint(scope, step).await?),
+            Kind::ScalableTarget => self.apply_target(scope, step).await,
+            Kind::ScalingPolicy => Ok(self.apply_policy(scope, step).await?),
+            Kind::ScheduledAction => Ok(self.apply_scheduled_action(scope, step).await?),
+            Kind::LogGroup | Kind::ConfigMap => self.apply_plain(scope, step).await,
         }
     }
 }
@@ -364,16 +364,16 @@ fn owner(tags: &Tags, ours: &str) -> Owner {
 }
 
 impl Provider for Memory {
-    async fn account(&self, place: &Place) -> Result<String, Error> {
+    async fn account(&self, scope: &Scope) -> Result<String, Error> {
         let account = self.lock().account.clone();
-        self.call("sts:GetCallerIdentity", &place.account_id, |_| Ok(account)).await
+        self.call("sts:GetCallerIdentity", &scope.account_id, |_| Ok(account)).await
     }
 
-    async fn observe(&self, place: &Place, requests: &[Request]) -> Observations {
+    async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {
         let mut observations = Observations::new();
         let asked: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
         for request in requests {
-            match self.observe_one(place, request, &asked).await {
+            match self.observe_one(scope, request, &asked).await {
                 Ok(observed) => observations.extend(observed),
                 Err(error) => {
                     observations.insert(request.key.clone(), Observed::unreadable(error));
@@ -383,7 +383,7 @@ impl Provider for Memory {
         observations
     }
 
-    async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        self.apply_one(place, step).await
+    async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+        self.apply_one(scope, step).await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::grants::{Grant, Purpose, Subject};
 use crate::platform::{Identity, Platform};
 use crate::policy::Policy;
-use crate::resource::pod_identity_association::{Place, PodIdentityAssociation};
+use crate::resource::pod_identity_association::{PodIdentityAssociation, ServiceAccountId};
 use crate::resource::role::Role;
 use crate::resource::service_account::ServiceAccount;
 use crate::resource::{Desired, Resource};
@@ -49,15 +49,15 @@ fn association(platform: &Platform, grant: &Grant, tags: &Tags) -> Option<Resour
     else {
         return None;
     };
-    let place = Place {
+    let service_account_id = ServiceAccountId {
         region: region.clone(),
         cluster: cluster.clone(),
         namespace: account.namespace.clone(),
         service_account: account.name.clone(),
     };
     Some(Resource::PodIdentityAssociation(PodIdentityAssociation {
-        name: place.name(&platform.region),
-        place,
+        name: service_account_id.name(&platform.region),
+        service_account_id,
         role_arn: grant.arn.clone(),
         target_role_arn: None,
         policy: None,

@@ -1,13 +1,13 @@
 //! What the policies leave open, for those who attach them.
 
-use super::{Extent, scope::Scope};
+use super::{Extent, scope::PolicyScope};
 use crate::grants::ROLE_PATH;
 
 /// What whoever holds these policies can do beyond the platforms, a sentence each. It stands in `docs/security.md` too.
 #[must_use]
 pub fn cautions(extent: &Extent) -> Vec<String> {
     let scopes = extent.scopes();
-    let unbounded: Vec<&str> = scopes.values().flat_map(Scope::unbounded).map(String::as_str).collect();
+    let unbounded: Vec<&str> = scopes.values().flat_map(PolicyScope::unbounded).map(String::as_str).collect();
     let mut cautions = Vec::new();
     if !unbounded.is_empty() {
         cautions.push(format!(
@@ -24,7 +24,7 @@ pub fn cautions(extent: &Extent) -> Vec<String> {
                 .into(),
         );
     }
-    let passed: Vec<&str> = scopes.values().flat_map(Scope::passes_every_role).map(String::as_str).collect();
+    let passed: Vec<&str> = scopes.values().flat_map(PolicyScope::passes_every_role).map(String::as_str).collect();
     if !passed.is_empty() {
         cautions.push(format!(
             "the policies let {} be handed to SageMaker, whatever those roles may do: name paths or names in executionRoles \
@@ -32,7 +32,7 @@ pub fn cautions(extent: &Extent) -> Vec<String> {
             named(&passed)
         ));
     }
-    if scopes.values().any(Scope::names_every_bucket) {
+    if scopes.values().any(PolicyScope::names_every_bucket) {
         cautions.push(
             "the policies name every bucket of the account: give --bucket-name-pattern, bucketNames in every rule of \
              --guardrails, or files"

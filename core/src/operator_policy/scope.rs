@@ -19,7 +19,7 @@ const OWNERS_LIMIT: usize = 1_000;
 
 /// ARNs, or patterns of ARNs, by what they are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scope {
+pub(super) struct PolicyScope {
     buckets: BTreeSet<String>,
     bucket_lists: BTreeSet<String>,
     contents: BTreeSet<String>,
@@ -67,7 +67,7 @@ impl Boundaries {
 /// The account of the credentials, where the policy cannot name it.
 const OWN_ACCOUNT: &str = "${aws:PrincipalAccount}";
 
-impl Scope {
+impl PolicyScope {
     /// Whatever a platform in the partition `aws` may declare within the guardrails.
     pub fn everything(extent: &Extent) -> Self {
         let cluster = extent.cluster;

@@ -30,12 +30,12 @@ pub mod field {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodIdentityAssociation {
-    /// What it is known by: see [`Place::name`].
+    /// Its name, see [`ServiceAccountId::name`].
     #[serde(skip)]
     pub name: String,
-    /// Which service account of which cluster.
+    /// The service account it is for.
     #[serde(flatten)]
-    pub place: Place,
+    pub service_account_id: ServiceAccountId,
     /// The role its pods get.
     pub role_arn: String,
     /// A role that EKS takes with the first and gives to the pods in its place. None is ever made here: it would lead
@@ -52,10 +52,10 @@ pub struct PodIdentityAssociation {
     pub tags: Tags,
 }
 
-/// A service account of a cluster.
+/// The identity of a service account: its cluster, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Place {
+pub struct ServiceAccountId {
     /// The cluster's region.
     pub region: String,
     /// The cluster's name.
@@ -66,8 +66,8 @@ pub struct Place {
     pub service_account: String,
 }
 
-impl Place {
-    /// How the association is known: `<cluster>/<namespace>/<service account>`, and `<region>:` before it when that is
+impl ServiceAccountId {
+    /// The name of the association: `<cluster>/<namespace>/<service account>`, and `<region>:` before it when that is
     /// not the platform's.
     #[must_use]
     pub fn name(&self, platform_region: &str) -> String {
@@ -76,7 +76,7 @@ impl Place {
         format!("{elsewhere}{cluster}/{namespace}/{service_account}")
     }
 
-    /// The place of that name.
+    /// The service account of an association of that name.
     #[must_use]
     pub fn parse(name: &str, platform_region: &str) -> Option<Self> {
         let (region, rest) = name.split_once(':').unwrap_or((platform_region, name));
@@ -129,16 +129,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_found_by_its_name() {
+    fn a_service_account_is_found_by_its_name() {
         for region in ["eu-west-1", "us-east-1"] {
-            let place = Place {
+            let service_account_id = ServiceAccountId {
                 region: region.into(),
                 cluster: "prod".into(),
                 namespace: "support".into(),
                 service_account: "api".into(),
             };
-            assert_eq!(Place::parse(&place.name("eu-west-1"), "eu-west-1"), Some(place));
+            assert_eq!(
+                ServiceAccountId::parse(&service_account_id.name("eu-west-1"), "eu-west-1"),
+                Some(service_account_id)
+            );
         }
-        assert_eq!(Place::parse("prod/support", "eu-west-1"), None);
+        assert_eq!(ServiceAccountId::parse("prod/support", "eu-west-1"), None);
     }
 }

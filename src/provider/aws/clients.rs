@@ -14,7 +14,7 @@ use super::connection::{self, Connection, Line};
 use super::{APP_NAME, autoscaling, eks, iam, logs, s3, sagemaker};
 use crate::api::AssumeRole;
 use crate::leadership::Authority;
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// How long a set of clients is kept that nobody uses: longer than the usual resync period.
 const KEPT: Duration = Duration::from_mins(15);
@@ -23,7 +23,7 @@ const KEPT: Duration = Duration::from_mins(15);
 const ACCOUNT_HOLDS: Duration = Duration::from_mins(10);
 
 /// What a set of clients is for: a region, and the role and external id it works through.
-type Scope = (String, Option<(String, Option<String>)>);
+type ClientKey = (String, Option<(String, Option<String>)>);
 
 /// All sets of clients.
 pub(super) struct ClientSets {
@@ -31,7 +31,7 @@ pub(super) struct ClientSets {
     sets: Mutex<Sets>,
 }
 
-type Sets = BTreeMap<Scope, (Instant, Arc<OnceCell<Arc<Clients>>>)>;
+type Sets = BTreeMap<ClientKey, (Instant, Arc<OnceCell<Arc<Clients>>>)>;
 
 /// What all sets are made from.
 struct Common {
@@ -53,15 +53,15 @@ impl ClientSets {
         self.common.config.region().map_or("us-east-1", AsRef::as_ref)
     }
 
-    /// The clients for a region, as the place works there.
-    pub(super) async fn of(&self, region: &str, place: &Place) -> Arc<Clients> {
-        let assumed = place.assume_role.as_ref();
-        let scope = (region.to_string(), assumed.map(|role| (role.role_arn.clone(), role.external_id.clone())));
-        let cell = self.cell(scope, Instant::now());
+    /// The clients for a region, for the role that the scope names.
+    pub(super) async fn of(&self, region: &str, scope: &Scope) -> Arc<Clients> {
+        let assumed = scope.assume_role.as_ref();
+        let key = (region.to_string(), assumed.map(|role| (role.role_arn.clone(), role.external_id.clone())));
+        let cell = self.cell(key, Instant::now());
         Arc::clone(cell.get_or_init(|| async { Arc::new(Common::connect(&self.common, region, assumed).await) }).await)
     }
 
-    fn cell(&self, scope: Scope, now: Instant) -> Arc<OnceCell<Arc<Clients>>> {
+    fn cell(&self, key: ClientKey, now: Instant) -> Arc<OnceCell<Arc<Clients>>> {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         let before = sets.len();
         sets.retain(|_, (used, _)| now.saturating_duration_since(*used) < KEPT);
@@ -69,7 +69,7 @@ impl ClientSets {
             let mut lines = self.common.lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.retain(|_, line| line.strong_count() > 0);
         }
-        let (used, cell) = sets.entry(scope).or_insert_with(|| (now, Arc::default()));
+        let (used, cell) = sets.entry(key).or_insert_with(|| (now, Arc::default()));
         *used = now;
         Arc::clone(cell)
     }
@@ -189,7 +189,7 @@ mod tests {
         ClientSets::new(config, false, Authority::unelected(CancellationToken::new()))
     }
 
-    fn scope(region: &str) -> Scope {
+    fn key(region: &str) -> ClientKey {
         (region.into(), None)
     }
 
@@ -197,11 +197,11 @@ mod tests {
     fn what_nobody_used_for_long_is_dropped() {
         let (sets, began) = (sets(), Instant::now());
         for number in 0..200 {
-            sets.cell(scope(&format!("eu-west-{number}")), began);
+            sets.cell(key(&format!("eu-west-{number}")), began);
         }
         assert_eq!(sets.sets.lock().unwrap().len(), 200);
-        sets.cell(scope("eu-west-1"), began + KEPT / 2);
-        sets.cell(scope("eu-west-2"), began + KEPT);
+        sets.cell(key("eu-west-1"), began + KEPT / 2);
+        sets.cell(key("eu-west-2"), began + KEPT);
         let kept: Vec<String> = sets.sets.lock().unwrap().keys().map(|(region, _)| region.clone()).collect();
         assert_eq!(kept, ["eu-west-1", "eu-west-2"]);
     }
@@ -218,14 +218,14 @@ mod tests {
     #[tokio::test]
     async fn a_region_has_no_clients_but_for_the_question_whose_the_credentials_are() {
         let sets = sets();
-        let place = Place {
+        let scope = Scope {
             region: "eu-west-9".into(),
             account_id: String::new(),
             owner: String::new(),
             uid: String::new(),
             assume_role: None,
         };
-        let clients = sets.of("eu-west-9", &place).await;
+        let clients = sets.of("eu-west-9", &scope).await;
         assert!(clients.s3.get().is_none() && clients.iam.get().is_none());
         clients.s3();
         assert!(clients.s3.get().is_some() && clients.iam.get().is_none());

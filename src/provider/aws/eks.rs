@@ -15,9 +15,9 @@ use crate::failures::{Failures, Parts};
 use crate::outcome::Applied;
 pub use crate::permissions::eks::action;
 use crate::plan::{Action, Step};
-use crate::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
+use crate::resource::pod_identity_association::{PodIdentityAssociation, ServiceAccountId, field};
 use crate::resource::{Observed, Owner, Request, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
 /// EKS in one region.
@@ -31,7 +31,12 @@ impl Eks {
     }
 
     /// Looks at the association of one service account.
-    pub(super) async fn observe(&self, place: &Place, account: &Account, request: &Request) -> Result<Observed, Error> {
+    pub(super) async fn observe(
+        &self,
+        scope: &Scope,
+        account: &ServiceAccountId,
+        request: &Request,
+    ) -> Result<Observed, Error> {
         let call = self
             .client
             .list_pod_identity_associations()
@@ -57,13 +62,13 @@ impl Eks {
         let all: Tags = found.tags.unwrap_or_default().into_iter().collect();
         let role_arn = found.role_arn.unwrap_or_default();
         let owner = match all.get(tags::OWNER) {
-            Some(owner) if *owner == place.owner => Owner::Ours,
+            Some(owner) if *owner == scope.owner => Owner::Ours,
             Some(owner) => Owner::Theirs(owner.clone()),
             None => Owner::Theirs(format!("whoever bound it to {role_arn}")),
         };
         let association = PodIdentityAssociation {
             name: request.key.name.clone(),
-            place: account.clone(),
+            service_account_id: account.clone(),
             role_arn,
             target_role_arn: found.target_role_arn.filter(|arn| !arn.is_empty()),
             policy: found.policy.filter(|policy| !policy.is_empty()),
@@ -74,10 +79,10 @@ impl Eks {
         Ok(Observed { id: found.association_id, arn: found.association_arn, ..seen })
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::PodIdentityAssociation(desired)), _) => {
-                Ok(self.create(place, desired).await?)
+                Ok(self.create(scope, desired).await?)
             }
             (
                 Action::Update(changes),
@@ -85,7 +90,7 @@ impl Eks {
                 Some(Resource::PodIdentityAssociation(observed)),
             ) => self.update(step, desired, observed, changes).await,
             (Action::Delete { .. }, _, Some(Resource::PodIdentityAssociation(observed))) => {
-                Ok(self.delete(step, &observed.place).await?)
+                Ok(self.delete(step, &observed.service_account_id).await?)
             }
             _ => Err(Error::unknown_step(step).into()),
         }
@@ -94,8 +99,8 @@ impl Eks {
     /// The token makes one call, however often the SDK sends it. Calls that follow each other need another one, or EKS
     /// could answer with an association that is gone; that there are no two is for the service account to say, which
     /// can have one only.
-    async fn create(&self, place: &Place, desired: &PodIdentityAssociation) -> Result<Applied, Error> {
-        let account = &desired.place;
+    async fn create(&self, scope: &Scope, desired: &PodIdentityAssociation) -> Result<Applied, Error> {
+        let account = &desired.service_account_id;
         self.client
             .create_pod_identity_association()
             .cluster_name(&account.cluster)
@@ -103,7 +108,7 @@ impl Eks {
             .service_account(&account.service_account)
             .role_arn(&desired.role_arn)
             .disable_session_tags(desired.disable_session_tags)
-            .client_request_token(format!("{}-{:016x}", place.uid, fastrand::u64(..)))
+            .client_request_token(format!("{}-{:016x}", scope.uid, fastrand::u64(..)))
             .set_tags(Some(desired.tags.clone().into_iter().collect()))
             .send()
             .await
@@ -118,7 +123,7 @@ impl Eks {
         observed: &PodIdentityAssociation,
         changes: &[Change],
     ) -> Result<Applied, Failures> {
-        let account = &desired.place;
+        let account = &desired.service_account_id;
         let fields: BTreeSet<&str> = changes.iter().map(Change::field).collect();
         let mut parts = Parts::default();
         if field::BINDING.iter().any(|name| fields.contains(name)) {
@@ -153,7 +158,7 @@ impl Eks {
         observed: &PodIdentityAssociation,
         parts: &mut Parts,
     ) {
-        let account = &desired.place;
+        let account = &desired.service_account_id;
         let stale = tags::stale(&desired.tags, &observed.tags);
         let mut written = tags::changed(&desired.tags, &observed.tags);
         if !stale.is_empty() {
@@ -171,7 +176,7 @@ impl Eks {
         parts.note(field::TAGS, call.send().await.map_err(|error| failed(action::TAG, account, &error)));
     }
 
-    async fn delete(&self, step: &Step, account: &Account) -> Result<Applied, Error> {
+    async fn delete(&self, step: &Step, account: &ServiceAccountId) -> Result<Applied, Error> {
         let call = self
             .client
             .delete_pod_identity_association()
@@ -184,7 +189,7 @@ impl Eks {
     }
 }
 
-fn failed<E>(action: &str, account: &Account, error: &SdkError<E, Response>) -> Error
+fn failed<E>(action: &str, account: &ServiceAccountId, error: &SdkError<E, Response>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {

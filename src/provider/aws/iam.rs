@@ -24,7 +24,7 @@ use crate::outcome::Applied;
 pub use crate::permissions::iam::action;
 use crate::plan::{Action, Step};
 use crate::resource::Resource;
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// IAM of one partition.
 pub(super) struct Iam {
@@ -36,8 +36,8 @@ impl Iam {
         Self { client: Client::new(config) }
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        let target = Target::new(place, &step.key.name);
+    pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+        let target = Target::new(scope, &step.key.name);
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::Role(desired)), _) => self.create(&target, desired).await,
             (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {
@@ -52,17 +52,17 @@ impl Iam {
 
 /// A role and where it is.
 struct Target<'a> {
-    place: &'a Place,
+    scope: &'a Scope,
     role: &'a str,
 }
 
 impl<'a> Target<'a> {
-    fn new(place: &'a Place, role: &'a str) -> Self {
-        Self { place, role }
+    fn new(scope: &'a Scope, role: &'a str) -> Self {
+        Self { scope, role }
     }
 
     fn arn(&self) -> String {
-        arn::role(&self.place.region, &self.place.account_id, ROLE_PATH, self.role)
+        arn::role(&self.scope.region, &self.scope.account_id, ROLE_PATH, self.role)
     }
 
     fn failure<E>(&self, action: &str, error: &SdkError<E, Response>) -> Error

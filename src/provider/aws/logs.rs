@@ -17,7 +17,7 @@ use crate::features::sagemaker::log_group::{LogGroup, action, field};
 use crate::outcome::Applied;
 use crate::plan::{Action, Step};
 use crate::resource::{Key, Observed, Owner, Request, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
 /// Groups that one call describes: `DescribeLogGroups`, CloudWatch Logs API reference.
@@ -34,14 +34,14 @@ impl Logs {
     }
 
     /// Observes log groups: their description in one call for all, and the tags of each.
-    pub(super) async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
-        let chunks = requests.chunks(GROUPS_PER_CALL).map(|chunk| self.observe_chunk(place, chunk));
+    pub(super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
+        let chunks = requests.chunks(GROUPS_PER_CALL).map(|chunk| self.observe_chunk(scope, chunk));
         join_all(chunks).await.into_iter().flatten().collect()
     }
 
-    async fn observe_chunk(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
+    async fn observe_chunk(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let names: Vec<&str> = requests.iter().map(|request| request.key.name.as_str()).collect();
-        let arns = names.iter().map(|name| arn_of(place, name));
+        let arns = names.iter().map(|name| arn_of(scope, name));
         let call = self.client.describe_log_groups().set_log_group_identifiers(Some(arns.collect()));
         let described = match call.send().await {
             Ok(described) => described.log_groups.unwrap_or_default(),
@@ -54,7 +54,7 @@ impl Logs {
         let seen = requests.iter().map(|request| async {
             let group = described.iter().find(|group| group.log_group_name.as_ref() == Some(&request.key.name));
             let seen = match group {
-                Some(group) => self.group(place, &request.key.name, group).await,
+                Some(group) => self.group(scope, &request.key.name, group).await,
                 None => Ok(Observed::absent()),
             };
             (request.key.clone(), seen.unwrap_or_else(Observed::unreadable))
@@ -62,8 +62,8 @@ impl Logs {
         join_all(seen).await
     }
 
-    async fn group(&self, place: &Place, name: &str, found: &types::LogGroup) -> Result<Observed, Error> {
-        let arn = arn_of(place, name);
+    async fn group(&self, scope: &Scope, name: &str, found: &types::LogGroup) -> Result<Observed, Error> {
+        let arn = arn_of(scope, name);
         let all = match self.tags(&arn, name).await {
             Ok(tags) => tags,
             Err(error) if error.class == Class::NotFound => return Ok(Observed::absent()),
@@ -76,7 +76,7 @@ impl Logs {
             kms_key_arn: found.kms_key_id.clone(),
             tags: tags::managed(&all),
         };
-        Ok(Observed::present(group.into(), Owner::of(&all, &place.owner)))
+        Ok(Observed::present(group.into(), Owner::of(&all, &scope.owner)))
     }
 
     async fn tags(&self, arn: &str, name: &str) -> Result<Tags, Error> {
@@ -85,11 +85,11 @@ impl Logs {
         Ok(listed.tags.unwrap_or_default().into_iter().collect())
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::LogGroup(desired)), _) => self.create(desired).await,
             (Action::Update(changes), Some(Resource::LogGroup(desired)), Some(Resource::LogGroup(observed))) => {
-                self.update(place, step, (desired, observed), changes).await
+                self.update(scope, step, (desired, observed), changes).await
             }
             _ => Err(Error::unknown_step(step).into()),
         }
@@ -110,7 +110,7 @@ impl Logs {
     /// Ownership comes first: nothing is set in a group that could not be marked as ours.
     async fn update(
         &self,
-        place: &Place,
+        scope: &Scope,
         step: &Step,
         (desired, observed): (&LogGroup, &LogGroup),
         changes: &[Change],
@@ -122,7 +122,7 @@ impl Logs {
             parts.note::<()>(change.field(), Err(Error::unknown_field(step, change.field())));
         }
         if step.adopts() {
-            if parts.note(field::TAGS, self.adopt(place, desired, &observed.tags).await).is_none() {
+            if parts.note(field::TAGS, self.adopt(scope, desired, &observed.tags).await).is_none() {
                 return parts.end(Applied::Ready);
             }
         } else if differs(field::TAGS) {
@@ -145,8 +145,8 @@ impl Logs {
     }
 
     /// Takes over a group without an owner: its tags are read just before they are written, and just after.
-    async fn adopt(&self, place: &Place, desired: &LogGroup, observed: &Tags) -> Result<(), Error> {
-        let holder = async || Ok(Owner::of(&self.tags(&desired.arn, &desired.name).await?, &place.owner));
+    async fn adopt(&self, scope: &Scope, desired: &LogGroup, observed: &Tags) -> Result<(), Error> {
+        let holder = async || Ok(Owner::of(&self.tags(&desired.arn, &desired.name).await?, &scope.owner));
         let subject = format!("log group {}", desired.name);
         if let Owner::Theirs(holder) = holder().await? {
             return Err(Error::owner_changed(action::TAG, &subject, Some(&holder)));
@@ -190,8 +190,8 @@ impl Logs {
     }
 }
 
-fn arn_of(place: &Place, name: &str) -> String {
-    arn::log_group(&place.region, &place.account_id, name)
+fn arn_of(scope: &Scope, name: &str) -> String {
+    arn::log_group(&scope.region, &scope.account_id, name)
 }
 
 fn refused<E>(action: &str, name: &str, error: &SdkError<E, Response>) -> Error

@@ -25,7 +25,7 @@ use crate::outcome::Applied;
 pub use crate::permissions::s3::action;
 use crate::plan::{Action, Step};
 use crate::resource::{Owner, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// S3 in one region.
 pub(super) struct S3 {
@@ -38,8 +38,8 @@ impl S3 {
         Self { client: Client::from_conf(config) }
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
-        let target = Target::new(place, &step.key.name);
+    pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+        let target = Target::new(scope, &step.key.name);
         match (&step.action, &step.desired) {
             (Action::Create, Some(Resource::Bucket(desired))) => self.create(&target, step, desired).await,
             (Action::Update(changes), Some(Resource::Bucket(desired))) => {
@@ -54,21 +54,21 @@ impl S3 {
 
 /// A bucket and the account that must own it.
 struct Target<'a> {
-    place: &'a Place,
+    scope: &'a Scope,
     bucket: &'a str,
 }
 
 impl<'a> Target<'a> {
-    fn new(place: &'a Place, bucket: &'a str) -> Self {
-        Self { place, bucket }
+    fn new(scope: &'a Scope, bucket: &'a str) -> Self {
+        Self { scope, bucket }
     }
 
     fn account(&self) -> &'a str {
-        &self.place.account_id
+        &self.scope.account_id
     }
 
     fn arn(&self) -> String {
-        arn::bucket(&self.place.region, self.bucket)
+        arn::bucket(&self.scope.region, self.bucket)
     }
 
     /// Turns what the SDK says into what it means.

@@ -23,7 +23,7 @@ use crate::outcome::Applied;
 pub use crate::permissions::sagemaker::action;
 use crate::plan::{Action, Step};
 use crate::resource::{Kind, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 
 /// SageMaker in one region.
 pub(super) struct SageMaker {
@@ -35,7 +35,7 @@ impl SageMaker {
         Self { client: Client::new(config) }
     }
 
-    pub(super) async fn apply(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::SageMakerModel(desired)), _) => Ok(self.create_model(desired).await?),
             (Action::Create, Some(Resource::SageMakerEndpointConfig(desired)), _) => {
@@ -60,9 +60,9 @@ impl SageMaker {
                 Some(Resource::SageMakerEndpoint(observed)),
             ) => self.update_endpoint(step, desired, observed, changes).await,
             (Action::Delete { .. }, ..) => match step.key.kind {
-                Kind::SageMakerModel => Ok(self.delete_model(place, &step.key.name).await?),
-                Kind::SageMakerEndpointConfig => Ok(self.delete_config(place, &step.key.name).await?),
-                Kind::SageMakerEndpoint => Ok(self.delete_endpoint(place, &step.key.name).await?),
+                Kind::SageMakerModel => Ok(self.delete_model(scope, &step.key.name).await?),
+                Kind::SageMakerEndpointConfig => Ok(self.delete_config(scope, &step.key.name).await?),
+                Kind::SageMakerEndpoint => Ok(self.delete_endpoint(scope, &step.key.name).await?),
                 _ => Err(Error::unknown_step(step).into()),
             },
             _ => Err(Error::unknown_step(step).into()),

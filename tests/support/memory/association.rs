@@ -5,9 +5,9 @@ use aiplatform::failure::{Class, Error};
 use aiplatform::failures::{Failures, Parts};
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::resource::pod_identity_association::{Place as Account, PodIdentityAssociation, field};
+use aiplatform::resource::pod_identity_association::{PodIdentityAssociation, ServiceAccountId, field};
 use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::{Memory, owner};
@@ -46,7 +46,7 @@ impl StoredAssociation {
 }
 
 impl Memory {
-    pub(super) async fn observe_association(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+    pub(super) async fn observe_association(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let name = &request.key.name;
         let listed = self.call("eks:ListPodIdentityAssociations", name, |world| {
             Ok(world.associations.get(name).map(|found| found.id.clone()))
@@ -58,36 +58,37 @@ impl Memory {
         let Some(found) = described.await? else { return Ok(Observed::absent()) };
         let association = PodIdentityAssociation {
             name: name.clone(),
-            place: Account::parse(name, &place.region).unwrap_or_else(|| panic!("{name} is no place")),
+            service_account_id: ServiceAccountId::parse(name, &scope.region)
+                .unwrap_or_else(|| panic!("{name} is no service account")),
             role_arn: found.role_arn.clone(),
             target_role_arn: found.target_role_arn.clone(),
             policy: found.policy.clone(),
             disable_session_tags: found.disable_session_tags,
             tags: tags::managed(&found.tags),
         };
-        let seen = Observed::present(Resource::PodIdentityAssociation(association), found.owner(&place.owner));
+        let seen = Observed::present(Resource::PodIdentityAssociation(association), found.owner(&scope.owner));
         Ok(Observed { id: Some(found.id), ..seen })
     }
 
-    pub(super) async fn apply_association(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply_association(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         use Resource::PodIdentityAssociation as Association;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Association(desired)), _) => {
-                self.create_association(place, &step.key, desired).await?;
+                self.create_association(scope, &step.key, desired).await?;
             }
             (Action::Update(changes), Some(Association(desired)), Some(Association(observed))) => {
                 let differs = |name: &str| changes.iter().map(Change::field).any(|field| field == name);
                 let mut parts = Parts::default();
                 if field::BINDING.into_iter().any(differs) {
-                    parts.note(field::ROLE, self.bind_association(place, step, desired).await);
+                    parts.note(field::ROLE, self.bind_association(scope, step, desired).await);
                 }
                 if differs(field::TAGS) {
-                    self.tag_association(place, step, desired, observed, &mut parts).await;
+                    self.tag_association(scope, step, desired, observed, &mut parts).await;
                 }
                 return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
-                self.write(place, "eks:DeletePodIdentityAssociation", &step.key, |world| {
+                self.write(scope, "eks:DeletePodIdentityAssociation", &step.key, |world| {
                     known(world.associations.get_mut(&step.key.name), step)?;
                     world.associations.remove(&step.key.name);
                     Ok(())
@@ -102,11 +103,11 @@ impl Memory {
 
     async fn create_association(
         &self,
-        place: &Place,
+        scope: &Scope,
         key: &Key,
         desired: &PodIdentityAssociation,
     ) -> Result<(), Error> {
-        self.write(place, "eks:CreatePodIdentityAssociation", key, |world| {
+        self.write(scope, "eks:CreatePodIdentityAssociation", key, |world| {
             if world.associations.contains_key(&key.name) {
                 return Err(Class::Conflict);
             }
@@ -123,11 +124,11 @@ impl Memory {
 
     async fn bind_association(
         &self,
-        place: &Place,
+        scope: &Scope,
         step: &Step,
         desired: &PodIdentityAssociation,
     ) -> Result<(), Error> {
-        self.write(place, "eks:UpdatePodIdentityAssociation", &step.key, |world| {
+        self.write(scope, "eks:UpdatePodIdentityAssociation", &step.key, |world| {
             if !world.has_role(&desired.role_arn) {
                 return Err(Class::Invalid);
             }
@@ -142,7 +143,7 @@ impl Memory {
     /// What is stale goes first, as with roles.
     async fn tag_association(
         &self,
-        place: &Place,
+        scope: &Scope,
         step: &Step,
         desired: &PodIdentityAssociation,
         observed: &PodIdentityAssociation,
@@ -150,14 +151,14 @@ impl Memory {
     ) {
         let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
         let mut written = desired.tags.clone();
-        let untagged = self.write(place, "eks:UntagResource", &step.key, |world| {
+        let untagged = self.write(scope, "eks:UntagResource", &step.key, |world| {
             known(world.associations.get_mut(&step.key.name), step)?.tags.retain(|key, _| !stale(key));
             Ok(())
         });
         if parts.note(field::TAGS, untagged.await).is_none() {
             written.remove(tags::TAG_KEYS);
         }
-        let tagged = self.write(place, "eks:TagResource", &step.key, |world| {
+        let tagged = self.write(scope, "eks:TagResource", &step.key, |world| {
             known(world.associations.get_mut(&step.key.name), step)?.tags.extend(written);
             Ok(())
         });

@@ -8,7 +8,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::bucket::{Bucket, Encryption, LifecycleRule, PublicAccessBlock, RULE_PREFIX, field, our_sid};
 use aiplatform::resource::{CONTENTS, Contents, Key, Observed, Owner, Request, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 use serde_json::Value;
 
@@ -117,11 +117,11 @@ fn read_part(bucket: &mut Bucket, part: &str, found: &Bucket) {
 }
 
 impl Memory {
-    pub(super) async fn observe_bucket(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+    pub(super) async fn observe_bucket(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let name = &request.key.name;
         let found = self.call("s3:GetBucketTagging", name, |world| Ok(world.buckets.get(name).cloned())).await?;
         let Some(found) = found else { return Ok(Observed::absent()) };
-        let owner = owner(&found.tags, &place.owner);
+        let owner = owner(&found.tags, &scope.owner);
         let mut observed = Observed::present(Resource::Bucket(found.managed(name)), owner.clone());
         let worth_reading = owner == Owner::Ours || (owner == Owner::Nobody && request.adopt);
         if !worth_reading {
@@ -152,7 +152,7 @@ impl Memory {
         Ok(observed)
     }
 
-    pub(super) async fn apply_bucket(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply_bucket(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let name = &step.key.name;
         let (fields, mut parts): (BTreeSet<&str>, Parts) = match &step.action {
             Action::Create => (field::ALL.into(), Parts::of_a_creation()),
@@ -160,14 +160,14 @@ impl Memory {
                 (changes.iter().map(aiplatform::diff::Change::field).collect(), Parts::default())
             }
             Action::Delete { with_contents } => {
-                self.delete_bucket(place, &step.key, *with_contents).await?;
+                self.delete_bucket(scope, &step.key, *with_contents).await?;
                 return Ok(Applied::Gone);
             }
             other => panic!("{other:?} is not to be taken"),
         };
         let Some(Resource::Bucket(desired)) = &step.desired else { panic!("nothing is desired of {name}") };
         if step.action == Action::Create {
-            self.write(place, "s3:CreateBucket", &step.key, |world| {
+            self.write(scope, "s3:CreateBucket", &step.key, |world| {
                 if world.buckets.contains_key(name) {
                     return Err(Class::Conflict);
                 }
@@ -187,7 +187,7 @@ impl Memory {
         let order = tags_first.then_some(field::TAGS).into_iter().chain(rest);
         for field in order.filter(|field| fields.contains(field)) {
             let action = format!("s3:Put {field}");
-            let written = self.write(place, &action, &step.key, |world| {
+            let written = self.write(scope, &action, &step.key, |world| {
                 world.buckets.get_mut(name).ok_or(Class::NotFound)?.write(field, desired);
                 Ok(())
             });
@@ -202,16 +202,16 @@ impl Memory {
         parts.end(Applied::Ready)
     }
 
-    async fn delete_bucket(&self, place: &Place, key: &Key, with_contents: bool) -> Result<(), Error> {
+    async fn delete_bucket(&self, scope: &Scope, key: &Key, with_contents: bool) -> Result<(), Error> {
         let name = &key.name;
         if with_contents {
-            self.write(place, "s3:DeleteObjects", key, |world| {
+            self.write(scope, "s3:DeleteObjects", key, |world| {
                 world.buckets.get_mut(name).ok_or(Class::NotFound)?.contents = Contents::default();
                 Ok(())
             })
             .await?;
         }
-        self.write(place, "s3:DeleteBucket", key, |world| {
+        self.write(scope, "s3:DeleteBucket", key, |world| {
             if !world.buckets.get(name).ok_or(Class::NotFound)?.contents.is_empty() {
                 return Err(Class::Conflict);
             }

@@ -12,7 +12,7 @@ use aiplatform::resource::endpoint::{
 };
 use aiplatform::resource::scaling::Bounds;
 use aiplatform::resource::{Key, Kind, Observed, ObservedState, Request, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::{is_revision, timestamp};
@@ -22,7 +22,7 @@ impl Memory {
     /// The endpoint and, where that was asked for, every revision of what it runs.
     pub(super) async fn observe_endpoint(
         &self,
-        place: &Place,
+        scope: &Scope,
         request: &Request,
         asked: &BTreeSet<&Key>,
     ) -> Result<Vec<(Key, Observed)>, Error> {
@@ -33,7 +33,7 @@ impl Memory {
             None => None,
         };
         let mut seen =
-            found.zip(tags).map_or_else(Observed::absent, |(found, tags)| observed(place, name, &found, &tags));
+            found.zip(tags).map_or_else(Observed::absent, |(found, tags)| observed(scope, name, &found, &tags));
         let mut all = Vec::new();
         if request.thorough {
             let (found, unknown) = self.revisions(name).await;
@@ -41,8 +41,8 @@ impl Memory {
             let others = found.into_iter().filter(|key| !asked.contains(key));
             for key in others.collect::<Vec<_>>() {
                 let observed = match key.kind {
-                    Kind::SageMakerModel => self.observe_model(place, &key).await,
-                    _ => self.observe_config(place, &key).await,
+                    Kind::SageMakerModel => self.observe_model(scope, &key).await,
+                    _ => self.observe_config(scope, &key).await,
                 };
                 all.push((key, observed.unwrap_or_else(Observed::unreadable)));
             }
@@ -66,13 +66,13 @@ impl Memory {
         (models.into_iter().chain(configs).flatten().collect(), unknown)
     }
 
-    pub(super) async fn apply_endpoint(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_endpoint(&self, scope: &Scope, step: &Step) -> Result<Applied, Error> {
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::SageMakerEndpoint(desired)), _) => {
                 let memory = step.write_of::<Endpoint>().map(EndpointUpdate::tags).unwrap_or_default();
                 let tags = desired.tags.clone().into_iter().chain(memory).collect();
-                self.write(place, "sagemaker:CreateEndpoint", key, |world| {
+                self.write(scope, "sagemaker:CreateEndpoint", key, |world| {
                     world.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
                 })
                 .await?;
@@ -88,32 +88,32 @@ impl Memory {
                 let memory = update.map(EndpointUpdate::tags).unwrap_or_default();
                 if differs(field::TAGS) {
                     let written = desired.tags.clone().into_iter().chain(memory).collect();
-                    self.retag(place, key, &observed.tags, written).await?;
+                    self.retag(scope, key, &observed.tags, written).await?;
                 } else {
-                    self.add_tags(place, key, memory).await?;
+                    self.add_tags(scope, key, memory).await?;
                 }
                 if !differs(field::CONFIG) {
                     let stays = desired.config == observed.config || step.held_back.is_some();
                     return Ok(if stays { Applied::Ready } else { Applied::Progressing("about to be moved".into()) });
                 }
                 let apply_instance_count = update.is_some_and(|update| update.apply_instance_count);
-                let moved = self.write(place, "sagemaker:UpdateEndpoint", key, |world| {
+                let moved = self.write(scope, "sagemaker:UpdateEndpoint", key, |world| {
                     world.update_endpoint(&key.name, &desired.config, apply_instance_count)
                 });
                 if let Err(error) = moved.await {
                     if error.needs_somebody() {
-                        let _ = self.forget_attempt(place, step).await;
+                        let _ = self.forget_attempt(scope, step).await;
                     }
                     return Err(error);
                 }
                 if let Some(tags) = update.and_then(EndpointUpdate::confirmation) {
-                    self.add_tags(place, key, tags).await?;
+                    self.add_tags(scope, key, tags).await?;
                 }
                 Ok(Applied::Progressing("Updating".into()))
             }
             (Action::Delete { .. }, ..) => {
                 let delete =
-                    self.write(place, "sagemaker:DeleteEndpoint", key, |world| world.delete_endpoint(&key.name));
+                    self.write(scope, "sagemaker:DeleteEndpoint", key, |world| world.delete_endpoint(&key.name));
                 match delete.await {
                     Ok(()) => Ok(Applied::Progressing("Deleting".into())),
                     Err(error) if error.class == aiplatform::failure::Class::NotFound => Ok(Applied::Gone),
@@ -127,16 +127,16 @@ impl Memory {
 
 impl Memory {
     /// What was refused was never tried: the endpoint remembers again what it remembered before.
-    async fn forget_attempt(&self, place: &Place, step: &Step) -> Result<(), Error> {
+    async fn forget_attempt(&self, scope: &Scope, step: &Step) -> Result<(), Error> {
         let noted = |attempt: &Attempt| Tags::from([(tags::ATTEMPT.to_string(), attempt.to_string())]);
         let before =
             step.facts_of::<Endpoint>().and_then(|facts| facts.attempt.as_ref()).map(noted).unwrap_or_default();
         let now = step.write_of::<Endpoint>().map(|update| noted(&update.attempt)).unwrap_or_default();
-        self.retag(place, &step.key, &now, before).await
+        self.retag(scope, &step.key, &now, before).await
     }
 }
 
-fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> Observed {
+fn observed(scope: &Scope, name: &str, found: &StoredEndpoint, tags: &Tags) -> Observed {
     let endpoint = Endpoint {
         name: name.into(),
         arn: found.arn.clone(),
@@ -158,7 +158,7 @@ fn observed(place: &Place, name: &str, found: &StoredEndpoint, tags: &Tags) -> O
     Observed {
         state: state(found),
         facts: Some(Endpoint::boxed_facts(facts)),
-        ..Observed::present(Resource::SageMakerEndpoint(endpoint), owner(tags, &place.owner))
+        ..Observed::present(Resource::SageMakerEndpoint(endpoint), owner(tags, &scope.owner))
     }
 }
 

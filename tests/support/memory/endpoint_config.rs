@@ -8,7 +8,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::endpoint_config::{Content, EndpointConfig, field};
 use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::timestamp;
@@ -24,7 +24,7 @@ pub struct StoredConfig {
 }
 
 impl Memory {
-    pub(super) async fn observe_config(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+    pub(super) async fn observe_config(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let name = &key.name;
         let described =
             self.call("sagemaker:DescribeEndpointConfig", name, |world| Ok(world.sagemaker.configs.get(name).cloned()));
@@ -37,43 +37,43 @@ impl Memory {
             needs: vec![Key { kind: Kind::SageMakerModel, name: found.content.model.clone() }],
             content: found.content,
         };
-        let seen = Observed::present(Resource::SageMakerEndpointConfig(config), owner(&tags, &place.owner));
+        let seen = Observed::present(Resource::SageMakerEndpointConfig(config), owner(&tags, &scope.owner));
         let recreated = tags.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value));
         let revision = Revision { created: timestamp(found.created), recreated };
         Ok(Observed { facts: Some(EndpointConfig::boxed_facts(revision)), ..seen })
     }
 
-    pub(super) async fn apply_config(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply_config(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         use Resource::SageMakerEndpointConfig as Config;
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Config(desired)), _) => {
-                self.create_config(place, key, desired).await?;
+                self.create_config(scope, key, desired).await?;
             }
             (Action::Update(changes), Some(Config(desired)), Some(Config(observed))) => {
                 let mut parts = Parts::default();
                 if changes.iter().any(|change| change.field() == field::TAGS) {
-                    let tagged = self.retag(place, key, &observed.tags, desired.tags.clone()).await;
+                    let tagged = self.retag(scope, key, &observed.tags, desired.tags.clone()).await;
                     parts.note(field::TAGS, tagged);
                 }
                 if let Some(Change { to, .. }) = changes.iter().find(|change| change.field() == field::RECREATED) {
                     let value = to.as_str().expect("what is remembered is text").to_string();
                     let memory = [(tags::RECREATED.to_string(), value)].into();
-                    parts.note(field::RECREATED, self.add_tags(place, key, memory).await);
+                    parts.note(field::RECREATED, self.add_tags(scope, key, memory).await);
                 }
                 return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
                 let forget = |it: &mut super::World| it.sagemaker.configs.remove(&key.name);
-                return Ok(self.remove(place, "sagemaker:DeleteEndpointConfig", key, forget).await?);
+                return Ok(self.remove(scope, "sagemaker:DeleteEndpointConfig", key, forget).await?);
             }
             other => panic!("{other:?} is not to be taken"),
         }
         Ok(Applied::Ready)
     }
 
-    async fn create_config(&self, place: &Place, key: &Key, desired: &EndpointConfig) -> Result<(), Error> {
-        self.write(place, "sagemaker:CreateEndpointConfig", key, |world| {
+    async fn create_config(&self, scope: &Scope, key: &Key, desired: &EndpointConfig) -> Result<(), Error> {
+        self.write(scope, "sagemaker:CreateEndpointConfig", key, |world| {
             let sagemaker = &mut world.sagemaker;
             if sagemaker.configs.contains_key(&key.name) {
                 return Err(Class::Conflict);

@@ -6,7 +6,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::model::{Content, Model};
 use aiplatform::resource::{Key, Kind, Observed, Resource, Revision};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::timestamp;
@@ -22,7 +22,7 @@ pub struct StoredModel {
 }
 
 impl Memory {
-    pub(super) async fn observe_model(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+    pub(super) async fn observe_model(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let name = &key.name;
         let described =
             self.call("sagemaker:DescribeModel", name, |world| Ok(world.sagemaker.models.get(name).cloned()));
@@ -36,23 +36,23 @@ impl Memory {
             needs: vec![Key { kind: Kind::Role, name: role.into() }],
             content: found.content,
         };
-        let seen = Observed::present(Resource::SageMakerModel(model), owner(&tags, &place.owner));
+        let seen = Observed::present(Resource::SageMakerModel(model), owner(&tags, &scope.owner));
         let revision = Revision { created: timestamp(found.created), recreated: None };
         Ok(Observed { facts: Some(Model::boxed_facts(revision)), ..seen })
     }
 
-    pub(super) async fn apply_model(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_model(&self, scope: &Scope, step: &Step) -> Result<Applied, Error> {
         let key = &step.key;
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::SageMakerModel(desired)), _) => {
-                self.create_model(place, key, desired).await?;
+                self.create_model(scope, key, desired).await?;
             }
             (Action::Update(_), Some(Resource::SageMakerModel(desired)), Some(Resource::SageMakerModel(observed))) => {
-                self.retag(place, key, &observed.tags, desired.tags.clone()).await?;
+                self.retag(scope, key, &observed.tags, desired.tags.clone()).await?;
             }
             (Action::Delete { .. }, ..) => {
                 let delete =
-                    self.remove(place, "sagemaker:DeleteModel", key, |it| it.sagemaker.models.remove(&key.name));
+                    self.remove(scope, "sagemaker:DeleteModel", key, |it| it.sagemaker.models.remove(&key.name));
                 return delete.await;
             }
             other => panic!("{other:?} is not to be taken"),
@@ -60,8 +60,8 @@ impl Memory {
         Ok(Applied::Ready)
     }
 
-    async fn create_model(&self, place: &Place, key: &Key, desired: &Model) -> Result<(), Error> {
-        self.write(place, "sagemaker:CreateModel", key, |world| {
+    async fn create_model(&self, scope: &Scope, key: &Key, desired: &Model) -> Result<(), Error> {
+        self.write(scope, "sagemaker:CreateModel", key, |world| {
             if world.sagemaker.models.contains_key(&key.name) {
                 return Err(Class::Conflict);
             }

@@ -5,7 +5,7 @@ use aiplatform::failures::Failures;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 
 use super::{Memory, World, owner};
 
@@ -22,20 +22,20 @@ impl World {
 }
 
 impl Memory {
-    pub(super) async fn observe_plain(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+    pub(super) async fn observe_plain(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let found =
             self.call(&action("Describe", key.kind), &key.name, |world| Ok(world.plain.get(key).cloned())).await?;
         Ok(found.map_or_else(Observed::absent, |resource| {
-            let owner = holder(&resource, &place.owner);
+            let owner = holder(&resource, &scope.owner);
             Observed::present(resource, owner)
         }))
     }
 
-    pub(super) async fn apply_plain(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply_plain(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let key = &step.key;
         match (&step.action, &step.desired) {
             (verb @ (Action::Create | Action::Update(_)), Some(desired)) => {
-                self.write(place, &action(verb.name(), key.kind), key, |world| {
+                self.write(scope, &action(verb.name(), key.kind), key, |world| {
                     world.plain.insert(key.clone(), desired.clone());
                     Ok(())
                 })
@@ -43,7 +43,7 @@ impl Memory {
                 Ok(Applied::Ready)
             }
             (Action::Delete { .. }, _) => {
-                self.write(place, &action("Delete", key.kind), key, |world| {
+                self.write(scope, &action("Delete", key.kind), key, |world| {
                     world.plain.remove(key);
                     Ok(())
                 })

@@ -11,7 +11,7 @@ use aiplatform::plan::{Action, Step};
 use aiplatform::policy::Policy;
 use aiplatform::resource::role::{ATTACHED, Role, field};
 use aiplatform::resource::{Key, Observed, Owner, Request, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::{Memory, owner};
@@ -66,13 +66,13 @@ fn as_read(policy: &Policy) -> Policy {
 }
 
 impl Memory {
-    pub(super) async fn observe_role(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+    pub(super) async fn observe_role(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let name = &request.key.name;
         let found = self.call("iam:GetRole", name, |world| Ok(world.roles.get(name).cloned())).await?;
         let Some(found) = found else { return Ok(Observed::absent()) };
         let mut role = found.managed(name);
         role.policies.clear();
-        let mut observed = Observed::present(Resource::Role(role.clone()), owner(&found.tags, &place.owner));
+        let mut observed = Observed::present(Resource::Role(role.clone()), owner(&found.tags, &scope.owner));
         if observed.owner != Owner::Ours {
             observed.resource = None;
         } else if !request.pruning {
@@ -91,29 +91,29 @@ impl Memory {
         Ok(observed)
     }
 
-    pub(super) async fn apply_role(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply_role(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
-            (Action::Create, Some(Resource::Role(desired)), _) => self.create_role(place, &step.key, desired).await,
+            (Action::Create, Some(Resource::Role(desired)), _) => self.create_role(scope, &step.key, desired).await,
             (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {
                 let fields: BTreeSet<&str> = changes.iter().map(Change::field).collect();
                 let mut parts = Parts::default();
                 let known = field::ALL.into_iter().filter(|field| fields.contains(field));
                 assert_eq!(known.clone().count(), fields.len(), "no call of IAM writes one of {fields:?}");
                 for field in known {
-                    self.write_role(place, step, field, (desired, observed), &mut parts).await;
+                    self.write_role(scope, step, field, (desired, observed), &mut parts).await;
                 }
                 parts.end(Applied::Ready)
             }
             (Action::Delete { .. }, ..) => {
-                self.delete_role(place, &step.key).await?;
+                self.delete_role(scope, &step.key).await?;
                 Ok(Applied::Gone)
             }
             other => panic!("{other:?} is not to be taken"),
         }
     }
 
-    async fn create_role(&self, place: &Place, key: &Key, desired: &Role) -> Result<Applied, Failures> {
-        self.write(place, "iam:CreateRole", key, |world| {
+    async fn create_role(&self, scope: &Scope, key: &Key, desired: &Role) -> Result<Applied, Failures> {
+        self.write(scope, "iam:CreateRole", key, |world| {
             if world.roles.contains_key(&key.name) {
                 return Err(Class::NotOwned);
             }
@@ -123,7 +123,7 @@ impl Memory {
         .await?;
         let mut parts = Parts::of_a_creation();
         for (name, policy) in &desired.policies {
-            parts.note(&format!("policies.{name}"), self.put_policy(place, key, name, policy).await);
+            parts.note(&format!("policies.{name}"), self.put_policy(scope, key, name, policy).await);
         }
         parts.end(Applied::Ready)
     }
@@ -132,7 +132,7 @@ impl Memory {
     /// so only until it is written anew.
     async fn write_role(
         &self,
-        place: &Place,
+        scope: &Scope,
         step: &Step,
         field: &str,
         (desired, observed): (&Role, &Role),
@@ -142,66 +142,66 @@ impl Memory {
         match field {
             field::TRUST => {
                 let trust = |role: &mut StoredRole| role.trust = desired.trust.clone();
-                parts.note(field, self.change_role(place, "iam:UpdateAssumeRolePolicy", key, trust).await);
+                parts.note(field, self.change_role(scope, "iam:UpdateAssumeRolePolicy", key, trust).await);
             }
             field::BOUNDARY => {
                 let boundary = desired.permissions_boundary.clone();
                 let bound = |role: &mut StoredRole| role.permissions_boundary = boundary;
-                parts.note(field, self.change_role(place, "iam:PutRolePermissionsBoundary", key, bound).await);
+                parts.note(field, self.change_role(scope, "iam:PutRolePermissionsBoundary", key, bound).await);
             }
             field::TAGS => {
                 let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
                 let untag = |role: &mut StoredRole| role.tags.retain(|key, _| !stale(key));
                 let mut written = desired.tags.clone();
-                if parts.note(field, self.change_role(place, "iam:UntagRole", key, untag).await).is_none() {
+                if parts.note(field, self.change_role(scope, "iam:UntagRole", key, untag).await).is_none() {
                     written.remove(tags::TAG_KEYS);
                 }
                 let tag = |role: &mut StoredRole| role.tags.extend(written);
-                parts.note(field, self.change_role(place, "iam:TagRole", key, tag).await);
+                parts.note(field, self.change_role(scope, "iam:TagRole", key, tag).await);
             }
             field::POLICIES => {
                 let part = |name: &str| format!("policies.{name}");
                 for (name, policy) in desired.policies.iter().filter(|(name, _)| !step.is_unknown(&part(name))) {
                     if observed.policies.get(name) != Some(policy) {
-                        parts.note(&part(name), self.put_policy(place, key, name, policy).await);
+                        parts.note(&part(name), self.put_policy(scope, key, name, policy).await);
                     }
                 }
                 for name in observed.policies.keys().filter(|name| !desired.policies.contains_key(*name)) {
-                    parts.note(&part(name), self.delete_policy(place, key, name).await);
+                    parts.note(&part(name), self.delete_policy(scope, key, name).await);
                 }
             }
             other => panic!("no call of IAM writes {other}"),
         }
     }
 
-    async fn put_policy(&self, place: &Place, key: &Key, name: &str, policy: &Policy) -> Result<(), Error> {
-        self.change_role(place, "iam:PutRolePolicy", key, |role| {
+    async fn put_policy(&self, scope: &Scope, key: &Key, name: &str, policy: &Policy) -> Result<(), Error> {
+        self.change_role(scope, "iam:PutRolePolicy", key, |role| {
             role.policies.insert(name.into(), as_read(policy));
         })
         .await
     }
 
-    async fn delete_policy(&self, place: &Place, key: &Key, name: &str) -> Result<(), Error> {
-        self.change_role(place, "iam:DeleteRolePolicy", key, |role| {
+    async fn delete_policy(&self, scope: &Scope, key: &Key, name: &str) -> Result<(), Error> {
+        self.change_role(scope, "iam:DeleteRolePolicy", key, |role| {
             role.policies.remove(name);
         })
         .await
     }
 
-    async fn delete_role(&self, place: &Place, key: &Key) -> Result<(), Error> {
+    async fn delete_role(&self, scope: &Scope, key: &Key) -> Result<(), Error> {
         let name = &key.name;
         let found = self.call("iam:ListRolePolicies", name, |world| Ok(world.roles.get(name).cloned())).await?;
         let Some(found) = found else { return Ok(()) };
         for policy in &found.attached {
-            self.change_role(place, "iam:DetachRolePolicy", key, |role| {
+            self.change_role(scope, "iam:DetachRolePolicy", key, |role| {
                 role.attached.remove(policy);
             })
             .await?;
         }
         for policy in found.policies.keys() {
-            self.delete_policy(place, key, policy).await?;
+            self.delete_policy(scope, key, policy).await?;
         }
-        self.write(place, "iam:DeleteRole", key, |world| {
+        self.write(scope, "iam:DeleteRole", key, |world| {
             let role = world.roles.get(name).ok_or(Class::NotFound)?;
             if !role.policies.is_empty() || !role.attached.is_empty() {
                 return Err(Class::Conflict);
@@ -214,12 +214,12 @@ impl Memory {
 
     async fn change_role(
         &self,
-        place: &Place,
+        scope: &Scope,
         action: &str,
         key: &Key,
         change: impl FnOnce(&mut StoredRole),
     ) -> Result<(), Error> {
-        self.write(place, action, key, |world| {
+        self.write(scope, action, key, |world| {
             change(world.roles.get_mut(&key.name).ok_or(Class::NotFound)?);
             Ok(())
         })

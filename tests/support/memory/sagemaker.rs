@@ -10,7 +10,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::resource::endpoint_config::revision_of;
 use aiplatform::resource::scaling::Scaled;
 use aiplatform::resource::{Key, Kind, Owner};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{OWNER, Tags};
 use jiff::Timestamp;
 
@@ -140,11 +140,11 @@ impl Memory {
         self.call("sagemaker:ListTags", &key.name, |world| Ok(world.sagemaker.tags(key).cloned())).await
     }
 
-    pub(super) async fn add_tags(&self, place: &Place, key: &Key, tags: Tags) -> Result<(), Error> {
+    pub(super) async fn add_tags(&self, scope: &Scope, key: &Key, tags: Tags) -> Result<(), Error> {
         if tags.is_empty() {
             return Ok(());
         }
-        self.write(place, "sagemaker:AddTags", key, |world| {
+        self.write(scope, "sagemaker:AddTags", key, |world| {
             world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.extend(tags);
             Ok(())
         })
@@ -152,27 +152,27 @@ impl Memory {
     }
 
     /// What is stale goes first, as with roles.
-    pub(super) async fn retag(&self, place: &Place, key: &Key, observed: &Tags, desired: Tags) -> Result<(), Error> {
+    pub(super) async fn retag(&self, scope: &Scope, key: &Key, observed: &Tags, desired: Tags) -> Result<(), Error> {
         let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
         if !stale.is_empty() {
-            self.write(place, "sagemaker:DeleteTags", key, |world| {
+            self.write(scope, "sagemaker:DeleteTags", key, |world| {
                 world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.retain(|key, _| !stale.contains(&key));
                 Ok(())
             })
             .await?;
         }
-        self.add_tags(place, key, desired).await
+        self.add_tags(scope, key, desired).await
     }
 
     /// A deletion of what may be gone already.
     pub(super) async fn remove<T>(
         &self,
-        place: &Place,
+        scope: &Scope,
         action: &str,
         key: &Key,
         effect: impl FnOnce(&mut World) -> Option<T>,
     ) -> Result<Applied, Error> {
-        match self.write(place, action, key, |world| effect(world).ok_or(Class::NotFound)).await {
+        match self.write(scope, action, key, |world| effect(world).ok_or(Class::NotFound)).await {
             Ok(_) => Ok(Applied::Gone),
             Err(error) if error.class == Class::NotFound => Ok(Applied::Gone),
             Err(error) => Err(error),

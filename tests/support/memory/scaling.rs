@@ -12,7 +12,7 @@ use aiplatform::resource::scaling::{
     Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking, field,
 };
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::{Memory, World};
@@ -84,13 +84,13 @@ impl World {
 
 impl Memory {
     /// The target, and every policy and scheduled action of it.
-    pub(super) async fn observe_target(&self, place: &Place, key: &Key) -> Result<Vec<(Key, Observed)>, Error> {
+    pub(super) async fn observe_target(&self, scope: &Scope, key: &Key) -> Result<Vec<(Key, Observed)>, Error> {
         let scaled = Scaled::parse(&key.name);
         let describe = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).cloned());
         let found = self.call("application-autoscaling:DescribeScalableTargets", &key.name, describe).await?;
         let Some(found) = found else { return Ok(vec![(key.clone(), Observed::absent())]) };
         let list = |world: &mut World| {
-            let holder = world.sagemaker.holder(key, &place.owner).unwrap_or(Owner::Nobody);
+            let holder = world.sagemaker.holder(key, &scope.owner).unwrap_or(Owner::Nobody);
             Ok((world.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()), holder))
         };
         let (tags, holder) = self.call("application-autoscaling:ListTagsForResource", &key.name, list).await?;
@@ -98,15 +98,15 @@ impl Memory {
         let target = Resource::ScalableTarget(StoredTarget { tags, ..found }.managed(&scaled));
         let mut all = vec![(key.clone(), Observed::present(target, holder))];
         for kind in [Kind::ScalingPolicy, Kind::ScheduledAction] {
-            all.extend(self.parts(place, kind, scaled.endpoint(), &[scaled.dimension]).await?);
+            all.extend(self.parts(scope, kind, scaled.endpoint(), &[scaled.dimension]).await?);
         }
         Ok(all)
     }
 
     /// One policy or scheduled action, whose key does not say in which dimension it is.
-    pub(super) async fn observe_part(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+    pub(super) async fn observe_part(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let endpoint = key.name.split('/').next().unwrap_or_default();
-        let parts = self.parts(place, key.kind, endpoint, &Dimension::ALL).await?;
+        let parts = self.parts(scope, key.kind, endpoint, &Dimension::ALL).await?;
         let found = parts.into_iter().find(|(part, _)| part == key);
         Ok(found.map_or_else(Observed::absent, |(_, observed)| observed))
     }
@@ -114,7 +114,7 @@ impl Memory {
     /// Policies or scheduled actions, which are whose the target is.
     async fn parts(
         &self,
-        place: &Place,
+        scope: &Scope,
         kind: Kind,
         endpoint: &str,
         dimensions: &[Dimension],
@@ -129,7 +129,7 @@ impl Memory {
                     Kind::ScalingPolicy => target.policies(scaled).into_iter().map(Resource::ScalingPolicy).collect(),
                     _ => target.actions.values().cloned().map(Resource::ScheduledAction).collect(),
                 };
-                let holder = world.sagemaker.holder(&scaled.key(), &place.owner).unwrap_or(Owner::Nobody);
+                let holder = world.sagemaker.holder(&scaled.key(), &scope.owner).unwrap_or(Owner::Nobody);
                 parts.into_iter().map(|part| (part.key(), Observed::present(part, holder.clone()))).collect()
             };
             Ok(targets.flat_map(parts).collect())
@@ -137,12 +137,12 @@ impl Memory {
         self.call(&format!("application-autoscaling:{action}"), endpoint, describe).await
     }
 
-    pub(super) async fn apply_target(&self, place: &Place, step: &Step) -> Result<Applied, Failures> {
+    pub(super) async fn apply_target(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let key = &step.key;
         let scaled = Scaled::parse(&key.name);
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::ScalableTarget(desired)), _) => {
-                self.register_target(place, key, desired).await?;
+                self.register_target(scope, key, desired).await?;
             }
             (
                 Action::Update(changes),
@@ -151,57 +151,57 @@ impl Memory {
             ) => {
                 let mut parts = Parts::default();
                 if changes.iter().map(Change::field).any(|field| field != field::TAGS) {
-                    parts.note("bounds", self.register_target(place, key, desired).await);
+                    parts.note("bounds", self.register_target(scope, key, desired).await);
                 }
                 if changes.iter().any(|change| change.field() == field::TAGS) {
-                    let tagged = self.retag_target(place, key, &observed.tags, &desired.tags).await;
+                    let tagged = self.retag_target(scope, key, &observed.tags, &desired.tags).await;
                     parts.note(field::TAGS, tagged);
                 }
                 return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
                 let forget = |world: &mut World| world.sagemaker.targets.remove(&scaled);
-                return Ok(self.remove(place, "application-autoscaling:DeregisterScalableTarget", key, forget).await?);
+                return Ok(self.remove(scope, "application-autoscaling:DeregisterScalableTarget", key, forget).await?);
             }
             other => panic!("{other:?} is not to be taken"),
         }
         Ok(Applied::Ready)
     }
 
-    async fn register_target(&self, place: &Place, key: &Key, desired: &ScalableTarget) -> Result<(), Error> {
-        self.write(place, "application-autoscaling:RegisterScalableTarget", key, |world| {
+    async fn register_target(&self, scope: &Scope, key: &Key, desired: &ScalableTarget) -> Result<(), Error> {
+        self.write(scope, "application-autoscaling:RegisterScalableTarget", key, |world| {
             world.register(&desired.scaled, desired.bounds, &desired.tags)
         })
         .await
     }
 
-    async fn retag_target(&self, place: &Place, key: &Key, observed: &Tags, desired: &Tags) -> Result<(), Error> {
+    async fn retag_target(&self, scope: &Scope, key: &Key, observed: &Tags, desired: &Tags) -> Result<(), Error> {
         let scaled = Scaled::parse(&key.name);
         let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
         if !stale.is_empty() {
-            self.write(place, "application-autoscaling:UntagResource", key, |world| {
+            self.write(scope, "application-autoscaling:UntagResource", key, |world| {
                 world.target_mut(&scaled)?.tags.retain(|key, _| !stale.contains(&key));
                 Ok(())
             })
             .await?;
         }
-        self.write(place, "application-autoscaling:TagResource", key, |world| {
+        self.write(scope, "application-autoscaling:TagResource", key, |world| {
             world.target_mut(&scaled)?.tags.extend(desired.clone());
             Ok(())
         })
         .await
     }
 
-    pub(super) async fn apply_policy(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_policy(&self, scope: &Scope, step: &Step) -> Result<Applied, Error> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create | Action::Update(_), Some(Resource::ScalingPolicy(desired)), observed) => {
                 // A policy of another type cannot become one that tracks a target.
                 if let Some(Resource::ScalingPolicy(ScalingPolicy { tracking: None, .. })) = observed {
                     let forget =
                         |world: &mut World| world.target_mut(&desired.scaled).ok()?.policies.remove(&desired.name);
-                    self.remove(place, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await?;
+                    self.remove(scope, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await?;
                 }
-                self.write(place, "application-autoscaling:PutScalingPolicy", &step.key, |world| {
+                self.write(scope, "application-autoscaling:PutScalingPolicy", &step.key, |world| {
                     let target = world.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
                     target.policies.insert(desired.name.clone(), desired.tracking.clone());
                     Ok(())
@@ -212,16 +212,16 @@ impl Memory {
             (Action::Delete { .. }, _, Some(Resource::ScalingPolicy(observed))) => {
                 let forget =
                     |world: &mut World| world.target_mut(&observed.scaled).ok()?.policies.remove(&observed.name);
-                self.remove(place, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await
+                self.remove(scope, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await
             }
             other => panic!("{other:?} is not to be taken"),
         }
     }
 
-    pub(super) async fn apply_scheduled_action(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_scheduled_action(&self, scope: &Scope, step: &Step) -> Result<Applied, Error> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create | Action::Update(_), Some(Resource::ScheduledAction(desired)), _) => {
-                self.write(place, "application-autoscaling:PutScheduledAction", &step.key, |world| {
+                self.write(scope, "application-autoscaling:PutScheduledAction", &step.key, |world| {
                     let target = world.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
                     target.actions.insert(desired.name.clone(), desired.clone());
                     Ok(())
@@ -232,7 +232,7 @@ impl Memory {
             (Action::Delete { .. }, _, Some(Resource::ScheduledAction(observed))) => {
                 let forget =
                     |world: &mut World| world.target_mut(&observed.scaled).ok()?.actions.remove(&observed.name);
-                self.remove(place, "application-autoscaling:DeleteScheduledAction", &step.key, forget).await
+                self.remove(scope, "application-autoscaling:DeleteScheduledAction", &step.key, forget).await
             }
             other => panic!("{other:?} is not to be taken"),
         }

@@ -8,7 +8,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
 use aiplatform::resource::{Observed, Owner, Request, Resource};
-use aiplatform::scope::Place;
+use aiplatform::scope::Scope;
 use aiplatform::tags;
 
 use super::{Memory, owner};
@@ -57,7 +57,7 @@ impl StoredAccount {
 }
 
 impl Memory {
-    pub(super) async fn observe_service_account(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
+    pub(super) async fn observe_service_account(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let key = &request.key.name;
         let found = self.find_service_account(key).await?;
         let Some(found) = found else { return Ok(Observed::absent()) };
@@ -70,16 +70,16 @@ impl Memory {
             role: role_arn.as_deref().and_then(|arn| arn.rsplit('/').next()).map(Into::into),
             role_arn,
         };
-        Ok(Observed::present(Resource::ServiceAccount(account), found.owner(&place.owner)))
+        Ok(Observed::present(Resource::ServiceAccount(account), found.owner(&scope.owner)))
     }
 
-    pub(super) async fn apply_service_account(&self, place: &Place, step: &Step) -> Result<Applied, Error> {
+    pub(super) async fn apply_service_account(&self, scope: &Scope, step: &Step) -> Result<Applied, Error> {
         let name = &step.key.name;
         let found = self.find_service_account(name).await?;
         let created = found.is_none_or(|found| found.annotations.contains_key(CREATED));
         match (&step.action, &step.desired) {
             (Action::Create | Action::Update(_), Some(Resource::ServiceAccount(desired))) => {
-                self.write(place, "patch serviceaccounts", &step.key, |world| {
+                self.write(scope, "patch serviceaccounts", &step.key, |world| {
                     world.service_accounts.entry(name.clone()).or_default().bind(desired, created);
                     Ok(())
                 })
@@ -87,14 +87,14 @@ impl Memory {
                 Ok(Applied::Ready)
             }
             (Action::Delete { .. }, _) if created => {
-                self.write(place, "delete serviceaccounts", &step.key, |world| {
+                self.write(scope, "delete serviceaccounts", &step.key, |world| {
                     world.service_accounts.remove(name).map(|_| ()).ok_or(Class::NotFound)
                 })
                 .await?;
                 Ok(Applied::Gone)
             }
             (Action::Delete { .. }, _) => {
-                self.write(place, "patch serviceaccounts", &step.key, |world| {
+                self.write(scope, "patch serviceaccounts", &step.key, |world| {
                     world.service_accounts.get_mut(name).ok_or(Class::NotFound)?.apply(BTreeMap::new());
                     Ok(())
                 })

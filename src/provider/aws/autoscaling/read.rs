@@ -10,7 +10,7 @@ use super::{Autoscaling, action};
 use crate::failure::{Class, Error};
 use crate::resource::scaling::{Bounds, Dimension, Scaled, Tracking};
 use crate::resource::{Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
 /// The most resources that one call describes the targets of.
@@ -55,10 +55,10 @@ const ACTIONS: &str = "scheduledActions";
 
 impl Autoscaling {
     /// Looks at everything asked about, and tells also what else scales the same variants.
-    pub(in super::super) async fn observe(&self, place: &Place, requests: &[&Request]) -> Vec<(Key, Observed)> {
+    pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let variants = by_variant(requests);
         let resource_ids: Vec<&String> = variants.keys().collect();
-        let chunks = resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(place, chunk));
+        let chunks = resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(scope, chunk));
         let targets: Vec<_> = join_all(chunks).await.into_iter().flatten().collect();
         // What has no target has nothing below it.
         let registered: BTreeSet<&String> = targets.iter().map(|(scaled, _)| &scaled.resource_id).collect();
@@ -85,7 +85,7 @@ impl Autoscaling {
     }
 
     /// The targets of some variants, in whatever dimension. An error stands for both dimensions of each.
-    async fn targets(&self, place: &Place, resource_ids: &[&String]) -> Vec<(Scaled, Result<Observed, Error>)> {
+    async fn targets(&self, scope: &Scope, resource_ids: &[&String]) -> Vec<(Scaled, Result<Observed, Error>)> {
         let pages = self
             .client
             .describe_scalable_targets()
@@ -100,7 +100,7 @@ impl Autoscaling {
             Ok(found) => {
                 join_all(found.iter().filter_map(|target| {
                     let scaled = scaled(&target.resource_id, target.scalable_dimension.as_str())?;
-                    Some(async move { (scaled.clone(), self.target(place, scaled, target).await) })
+                    Some(async move { (scaled.clone(), self.target(scope, scaled, target).await) })
                 }))
                 .await
             }
@@ -114,7 +114,7 @@ impl Autoscaling {
         }
     }
 
-    async fn target(&self, place: &Place, scaled: Scaled, found: &types::ScalableTarget) -> Result<Observed, Error> {
+    async fn target(&self, scope: &Scope, scaled: Scaled, found: &types::ScalableTarget) -> Result<Observed, Error> {
         let found_tags = match self.tags(&scaled, found.scalable_target_arn()).await {
             Ok(found_tags) => found_tags,
             // Deregistered since the description.
@@ -122,7 +122,7 @@ impl Autoscaling {
             Err(error) => return Err(error),
         };
         // Of one without a tag, the endpoint says whose it is.
-        let owner = Owner::of(&found_tags, &place.owner);
+        let owner = Owner::of(&found_tags, &scope.owner);
         let target = ScalableTarget {
             scaled,
             bounds: Bounds { min_capacity: found.min_capacity, max_capacity: found.max_capacity },

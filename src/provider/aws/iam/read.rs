@@ -13,12 +13,12 @@ use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
 use crate::resource::role::{ATTACHED, Role, field};
 use crate::resource::{Observed, ObservedState, Owner, Request, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
 impl Iam {
-    pub(in super::super) async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
-        let target = Target::new(place, &request.key.name);
+    pub(in super::super) async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
+        let target = Target::new(scope, &request.key.name);
         let role = match self.role(&target).await {
             Ok(Some(role)) => role,
             Ok(None) => return Ok(Observed::absent()),
@@ -27,8 +27,8 @@ impl Iam {
         };
         let found: Tags = role.tags().iter().map(|tag| (tag.key().to_string(), tag.value().to_string())).collect();
         // Role names are unique in an account whatever their path, and only roles of our path are ours.
-        let owner = match Owner::of(&found, &place.owner) {
-            Owner::Ours if role.path() != ROLE_PATH => Owner::Theirs(place.owner.clone()),
+        let owner = match Owner::of(&found, &scope.owner) {
+            Owner::Ours if role.path() != ROLE_PATH => Owner::Theirs(scope.owner.clone()),
             owner => owner,
         };
         if owner != Owner::Ours {

@@ -51,7 +51,7 @@ impl S3 {
             Tagged::Elsewhere(_) => {
                 return Err(target.unexpected(action::DELETE, "the bucket is in another region").into());
             }
-            Tagged::Here(found) => target.owned(action::DELETE, &Owner::of(&found, &target.place.owner))?,
+            Tagged::Here(found) => target.owned(action::DELETE, &Owner::of(&found, &target.scope.owner))?,
         }
         if with_contents {
             let (versions, uploads) = (self.delete_versions(target).await, self.abort_uploads(target).await);

@@ -13,13 +13,13 @@ use super::{S3, Target, action, lifecycle};
 use crate::failure::{Class, Error};
 use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
 use crate::resource::{CONTENTS, Observed, ObservedState, Owner, Request, Resource};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags::{self, Tags};
 use crate::{exposure, policy};
 
 impl S3 {
-    pub(in super::super) async fn observe(&self, place: &Place, request: &Request) -> Result<Observed, Error> {
-        let target = Target::new(place, &request.key.name);
+    pub(in super::super) async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
+        let target = Target::new(scope, &request.key.name);
         let found = match self.tags(&target).await {
             Ok(Tagged::Missing) => return Ok(Observed::absent()),
             Ok(Tagged::Elsewhere(region)) => return Ok(elsewhere(&target, region.as_deref())),
@@ -27,8 +27,8 @@ impl S3 {
             Err(error) if error.class == Class::Denied => return Ok(self.whose(&target, error).await),
             Err(error) => return Err(error),
         };
-        let owner = Owner::of(&found, &place.owner);
-        let bucket = Bucket::bare(target.bucket, &place.region, tags::managed(&found));
+        let owner = Owner::of(&found, &scope.owner);
+        let bucket = Bucket::bare(target.bucket, &scope.region, tags::managed(&found));
         if request.pruning {
             return Ok(Box::pin(self.observe_for_deletion(&target, bucket, owner)).await);
         }
@@ -234,7 +234,7 @@ fn elsewhere(target: &Target, region: Option<&str>) -> Observed {
     let actual = region.unwrap_or("another region");
     let why = format!(
         "bucket {} is in {actual}, and the platform is in {}: take another name, or declare it in a platform of its region",
-        target.bucket, target.place.region
+        target.bucket, target.scope.region
     );
     Observed { state: ObservedState::Failed(why), ..Observed::absent() }
 }

@@ -61,7 +61,7 @@ impl S3 {
         let mut parts = Parts::default();
         let action = action::PUT_TAGGING;
         let found = self.present_tags(target, action).await?;
-        match Owner::of(&found, &target.place.owner) {
+        match Owner::of(&found, &target.scope.owner) {
             Owner::Nobody if step.adopts() => {
                 fields.remove(field::TAGS);
                 if parts.note(field::TAGS, self.adopt(target, &found, &desired.tags).await).is_none() {
@@ -114,14 +114,14 @@ impl S3 {
 
     async fn put_tags(&self, target: &Target<'_>, desired: &Tags) -> Result<(), Error> {
         let found = self.present_tags(target, action::PUT_TAGGING).await?;
-        target.owned(action::PUT_TAGGING, &Owner::of(&found, &target.place.owner))?;
+        target.owned(action::PUT_TAGGING, &Owner::of(&found, &target.scope.owner))?;
         self.replace_tags(target, &found, desired).await
     }
 
     /// Fails unless the bucket is ours at this moment, as its owner tag says.
     async fn confirm(&self, target: &Target<'_>, action: &str) -> Result<(), Error> {
         let found = self.present_tags(target, action).await?;
-        target.owned(action, &Owner::of(&found, &target.place.owner))
+        target.owned(action, &Owner::of(&found, &target.scope.owner))
     }
 
     async fn present_tags(&self, target: &Target<'_>, action: &str) -> Result<Tags, Error> {

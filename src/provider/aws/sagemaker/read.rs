@@ -14,7 +14,7 @@ use crate::failure::Error;
 use crate::kind::Listed;
 use crate::resource::endpoint::REVISIONS;
 use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, Owner, Request, Revision};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags;
 
 impl SageMaker {
@@ -22,7 +22,7 @@ impl SageMaker {
     /// `asked` is everything that is asked about, so that nothing is looked at twice.
     pub(in super::super) async fn observe(
         &self,
-        place: &Place,
+        scope: &Scope,
         request: &Request,
         asked: &BTreeSet<&Key>,
     ) -> Result<Vec<(Key, Observed)>, Error> {
@@ -30,14 +30,14 @@ impl SageMaker {
             if !request.thorough || request.key.kind != Kind::SageMakerEndpoint {
                 return (Vec::new(), None);
             }
-            let (keys, unknown) = self.revisions(place, &request.key.name, asked).await;
+            let (keys, unknown) = self.revisions(scope, &request.key.name, asked).await;
             let looks = keys.into_iter().map(|key| async move {
-                let seen = self.look(place, &key).await.unwrap_or_else(Observed::unreadable);
+                let seen = self.look(scope, &key).await.unwrap_or_else(Observed::unreadable);
                 (key, seen)
             });
             (join_all(looks).await, unknown)
         };
-        let (seen, (mut all, unknown)) = join(self.look(place, &request.key), around).await;
+        let (seen, (mut all, unknown)) = join(self.look(scope, &request.key), around).await;
         let mut seen = seen.unwrap_or_else(Observed::unreadable);
         if let Some(error) = unknown {
             seen.unknown.insert(REVISIONS.into(), error);
@@ -47,29 +47,29 @@ impl SageMaker {
     }
 
     /// Who holds an endpoint. One that is not there is nobody's.
-    pub(in super::super) async fn holder(&self, place: &Place, name: &str) -> Result<Owner, Error> {
-        let arn = arn_of(place, Kind::SageMakerEndpoint, name);
+    pub(in super::super) async fn holder(&self, scope: &Scope, name: &str) -> Result<Owner, Error> {
+        let arn = arn_of(scope, Kind::SageMakerEndpoint, name);
         let described = self.client.describe_endpoint().endpoint_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, &arn, &error));
         if if_there(described)?.is_none() {
             return Ok(Owner::Nobody);
         }
-        Ok(Owner::of(&self.tags(&arn).await?, &place.owner))
+        Ok(Owner::of(&self.tags(&arn).await?, &scope.owner))
     }
 
-    async fn look(&self, place: &Place, key: &Key) -> Result<Observed, Error> {
+    async fn look(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         match key.kind {
-            Kind::SageMakerModel => self.model(place, &key.name).await,
-            Kind::SageMakerEndpointConfig => self.config(place, &key.name).await,
-            Kind::SageMakerEndpoint => self.endpoint(place, &key.name).await,
+            Kind::SageMakerModel => self.model(scope, &key.name).await,
+            Kind::SageMakerEndpointConfig => self.config(scope, &key.name).await,
+            Kind::SageMakerEndpoint => self.endpoint(scope, &key.name).await,
             _ => Err(Error::bug("observe", &key.to_string(), "it is not in SageMaker")),
         }
     }
 
     // Whether something is there is for the description to say: asking for the tags of nothing may fail in any words.
 
-    async fn model(&self, place: &Place, name: &str) -> Result<Observed, Error> {
-        let arn = arn_of(place, Kind::SageMakerModel, name);
+    async fn model(&self, scope: &Scope, name: &str) -> Result<Observed, Error> {
+        let arn = arn_of(scope, Kind::SageMakerModel, name);
         let described = self.client.describe_model().model_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_MODEL, &arn, &error));
         let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
@@ -78,12 +78,12 @@ impl SageMaker {
         let needs = model::needs(&content);
         let model = Model { name: name.into(), arn, tags: tags::managed(&found), content, needs };
         let revision = Revision { created: created(described.creation_time()), recreated: None };
-        let seen = Observed::present(model.into(), Owner::of(&found, &place.owner));
+        let seen = Observed::present(model.into(), Owner::of(&found, &scope.owner));
         Ok(Observed { facts: Some(Model::boxed_facts(revision)), ..seen })
     }
 
-    async fn config(&self, place: &Place, name: &str) -> Result<Observed, Error> {
-        let arn = arn_of(place, Kind::SageMakerEndpointConfig, name);
+    async fn config(&self, scope: &Scope, name: &str) -> Result<Observed, Error> {
+        let arn = arn_of(scope, Kind::SageMakerEndpointConfig, name);
         let described = self.client.describe_endpoint_config().endpoint_config_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_CONFIG, &arn, &error));
         let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
@@ -95,12 +95,12 @@ impl SageMaker {
             created: created(described.creation_time()),
             recreated: found.get(tags::RECREATED).and_then(|value| Revision::parse_recreated(value)),
         };
-        let seen = Observed::present(config.into(), Owner::of(&found, &place.owner));
+        let seen = Observed::present(config.into(), Owner::of(&found, &scope.owner));
         Ok(Observed { facts: Some(EndpointConfig::boxed_facts(revision)), ..seen })
     }
 
-    async fn endpoint(&self, place: &Place, name: &str) -> Result<Observed, Error> {
-        let arn = arn_of(place, Kind::SageMakerEndpoint, name);
+    async fn endpoint(&self, scope: &Scope, name: &str) -> Result<Observed, Error> {
+        let arn = arn_of(scope, Kind::SageMakerEndpoint, name);
         let described = self.client.describe_endpoint().endpoint_name(name).send().await;
         let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, &arn, &error));
         let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
@@ -117,19 +117,19 @@ impl SageMaker {
         Ok(Observed {
             state: endpoint::state(&described),
             facts: Some(Endpoint::boxed_facts(endpoint::facts(&described, &found))),
-            ..Observed::present(endpoint.into(), Owner::of(&found, &place.owner))
+            ..Observed::present(endpoint.into(), Owner::of(&found, &scope.owner))
         })
     }
 }
 
 /// The ARN of something of this kind and name.
-pub(super) fn arn_of(place: &Place, kind: Kind, name: &str) -> String {
+pub(super) fn arn_of(scope: &Scope, kind: Kind, name: &str) -> String {
     let written = match kind {
         Kind::SageMakerModel => "model",
         Kind::SageMakerEndpointConfig => "endpoint-config",
         _ => "endpoint",
     };
-    arn::sagemaker(&place.region, &place.account_id, written, name)
+    arn::sagemaker(&scope.region, &scope.account_id, written, name)
 }
 
 fn created(told: Option<&DateTime>) -> Timestamp {

@@ -7,18 +7,18 @@ use super::{SageMaker, action};
 use crate::failure::Error;
 use crate::names::is_revision_of;
 use crate::resource::{Key, Kind};
-use crate::scope::Place;
+use crate::scope::Scope;
 
 impl SageMaker {
     /// The keys of all revisions that belong to an endpoint and were not asked about, and why some may be missing.
     pub(super) async fn revisions(
         &self,
-        place: &Place,
+        scope: &Scope,
         endpoint: &str,
         asked: &BTreeSet<&Key>,
     ) -> (Vec<Key>, Option<Error>) {
         let part = format!("-{}-", hash_of(endpoint));
-        let subject = format!("account {} in region {}", place.account_id, place.region);
+        let subject = format!("account {} in region {}", scope.account_id, scope.region);
         let models = self.client.list_models().name_contains(&part).into_paginator().items().send();
         let configs = self.client.list_endpoint_configs().name_contains(&part).into_paginator().items().send();
         let (models, configs) =
@@ -35,7 +35,7 @@ impl SageMaker {
     }
 }
 
-/// The hash at the end of a generated name, which stands for the place, the platform and the model. It is the same in
+/// The hash at the end of a generated name, which stands for the scope, the platform and the model. It is the same in
 /// the names of the endpoint and of all revisions, while the readable part before it may be cut earlier there.
 fn hash_of(endpoint: &str) -> &str {
     endpoint.rsplit('-').next().unwrap_or_default()

@@ -14,7 +14,7 @@ use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::endpoint::{self, EndpointUpdate};
 use crate::resource::{Endpoint, EndpointConfig, Kind, Model, endpoint_config};
-use crate::scope::Place;
+use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
 impl SageMaker {
@@ -46,8 +46,8 @@ impl SageMaker {
         parts.end(Applied::Ready)
     }
 
-    pub(super) async fn delete_model(&self, place: &Place, name: &str) -> Result<Applied, Error> {
-        let arn = arn_of(place, Kind::SageMakerModel, name);
+    pub(super) async fn delete_model(&self, scope: &Scope, name: &str) -> Result<Applied, Error> {
+        let arn = arn_of(scope, Kind::SageMakerModel, name);
         let call = self.client.delete_model().model_name(name);
         if_there(call.send().await.map_err(|error| refused(action::DELETE_MODEL, &arn, &error)))?;
         Ok(Applied::Gone)
@@ -88,8 +88,8 @@ impl SageMaker {
         parts.end(Applied::Ready)
     }
 
-    pub(super) async fn delete_config(&self, place: &Place, name: &str) -> Result<Applied, Error> {
-        let arn = arn_of(place, Kind::SageMakerEndpointConfig, name);
+    pub(super) async fn delete_config(&self, scope: &Scope, name: &str) -> Result<Applied, Error> {
+        let arn = arn_of(scope, Kind::SageMakerEndpointConfig, name);
         let call = self.client.delete_endpoint_config().endpoint_config_name(name);
         if_there(call.send().await.map_err(|error| refused(action::DELETE_CONFIG, &arn, &error)))?;
         Ok(Applied::Gone)
@@ -186,8 +186,8 @@ impl SageMaker {
         Ok(())
     }
 
-    pub(super) async fn delete_endpoint(&self, place: &Place, name: &str) -> Result<Applied, Error> {
-        let arn = arn_of(place, Kind::SageMakerEndpoint, name);
+    pub(super) async fn delete_endpoint(&self, scope: &Scope, name: &str) -> Result<Applied, Error> {
+        let arn = arn_of(scope, Kind::SageMakerEndpoint, name);
         let call = self.client.delete_endpoint().endpoint_name(name);
         let answer = call.send().await.map_err(|error| refused(action::DELETE_ENDPOINT, &arn, &error));
         Ok(if_there(answer)?.map_or(Applied::Gone, |_| Applied::Progressing("Deleting".into())))
