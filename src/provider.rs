@@ -1,8 +1,8 @@
-//! The seam between what is decided and what is done: reading and writing the world.
+//! The seam between what is decided and what is done: reading and writing AWS and the cluster.
 
 pub mod aws;
 pub mod cluster;
-pub mod world;
+pub mod providers;
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ use crate::plan::Step;
 use crate::resource::{Observations, Request};
 use crate::scope::Scope;
 
-/// Reads and writes the world. It decides nothing: what to do stands in the step.
+/// Reads and writes AWS and the cluster. It decides nothing: what to do stands in the step.
 pub trait Provider: Send + Sync {
     /// The account the operator's credentials belong to.
     ///

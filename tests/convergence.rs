@@ -1,4 +1,4 @@
-//! From any world, with any failure, repeated passes reach what is declared, and nothing that is not ours is touched.
+//! From any state of the cloud, with any failure, repeated passes reach what is declared, and nothing that is not ours is touched.
 
 mod access;
 mod attained;
@@ -24,7 +24,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{Fault, Memory, StoredAccount, World, Write};
+use crate::support::memory::{FakeCloud, Fault, Memory, StoredAccount, Write};
 use scenario::{ACCOUNT, CLUSTER, End, OURS, Scenario, assert_ended, crash, fault, scenario, wanted};
 
 /// At most: announced, admitted, done, seen to be done, broken off while looking once more, mended, and found as before.
@@ -61,7 +61,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime starts").block_on(future)
 }
 
-/// An object and the world it lives in, pass after pass, as the controller runs them.
+/// An object and the cloud it lives in, pass after pass, as the controller runs them.
 struct Run {
     memory: Memory,
     object: AIPlatform,
@@ -81,7 +81,7 @@ impl Run {
     }
 
     fn of(scenario: &Scenario) -> Self {
-        Self::new(Memory::new(ACCOUNT, scenario.world()), scenario.object())
+        Self::new(Memory::new(ACCOUNT, scenario.cloud()), scenario.object())
     }
 
     /// The same, with the object on its way out.
@@ -181,7 +181,7 @@ impl Run {
     /// Whatever is ours is known to the object.
     fn assert_nothing_is_forgotten(&self) {
         let known = aiplatform::status::inventory(self.object.status.as_ref());
-        let ours = self.memory.world().holders(OURS).into_iter().filter(|(_, holder)| *holder == Owner::Ours);
+        let ours = self.memory.cloud().holders(OURS).into_iter().filter(|(_, holder)| *holder == Owner::Ours);
         for (key, _) in ours {
             assert!(known.contains(&key), "{key} is forgotten");
         }
@@ -192,8 +192,8 @@ impl Run {
 fn reaches_its_end(run: &mut Run, scenario: &Scenario) {
     let last = run.settle();
     run.memory.recover();
-    assert_ended(&scenario.ends(), &scenario.world(), &run.memory.world());
-    access::assert_is(&run.memory.world(), &scenario.access_ends());
+    assert_ended(&scenario.ends(), &scenario.cloud(), &run.memory.cloud());
+    access::assert_is(&run.memory.cloud(), &scenario.access_ends());
     if scenario.management_policy != "Observe" {
         assert_eq!(run.memory.granted_beyond(OURS), BTreeSet::new());
     }
@@ -212,15 +212,15 @@ fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
     let (ends, full) = scenario.ends_of_deletion();
     let mut last = run.settle();
     run.memory.recover();
-    let mut before = scenario.world();
+    let mut before = scenario.cloud();
     if !full.is_empty() {
         assert!(!last.finished, "finished although {full:?} held something");
         assert_eq!(last.status.phase, Some(Phase::Deleting));
         assert!(last.status.conditions.iter().any(|found| found.type_ == "Stalled"), "{:#?}", last.status);
         run.assert_at_rest();
-        let empty = |world: &mut World| {
+        let empty = |cloud: &mut FakeCloud| {
             for name in &full {
-                let bucket = world.buckets.get_mut(name);
+                let bucket = cloud.buckets.get_mut(name);
                 bucket.unwrap_or_else(|| panic!("{name} went with what was in it")).contents = Contents::default();
             }
         };
@@ -229,8 +229,8 @@ fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
         last = run.settle();
     }
     assert!(last.finished, "{:#?}", last.status);
-    assert_ended(&ends, &before, &run.memory.world());
-    access::assert_is(&run.memory.world(), &scenario.access_ends_of_deletion());
+    assert_ended(&ends, &before, &run.memory.cloud());
+    access::assert_is(&run.memory.cloud(), &scenario.access_ends_of_deletion());
     run.assert_only_ours_was_written(&BTreeSet::new());
     let calls = run.memory.writes();
     assert!(run.pass().finished);
@@ -313,13 +313,13 @@ fn spec_of(edition: &Edition, generation: i64) -> AIPlatform {
 fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
     check(&(edition(), edition(), fault(), any::<bool>()), |(old, new, failure, crashes)| {
         let (old_object, mut new_object) = (spec_of(&old, 1), spec_of(&new, 2));
-        let mut first = World::default();
+        let mut first = FakeCloud::default();
         first.service_accounts.insert("support/account-0".into(), StoredAccount::default());
         let mut run = Run::new(Memory::new(ACCOUNT, first.clone()), old_object.clone());
         run.settle();
         new_object.status = run.object.status.take();
         run.object = new_object;
-        let before = run.memory.world();
+        let before = run.memory.cloud();
         if crashes {
             run.crash(Fault { for_good: true, ..failure });
         } else {
@@ -341,11 +341,11 @@ fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
                 .into_iter()
                 .map(|bucket| (bucket.name.clone(), End::As(Box::new(bucket), BTreeSet::new()))),
         );
-        assert_ended(&ends, &before, &run.memory.world());
+        assert_ended(&ends, &before, &run.memory.cloud());
         for wanted in access::wanted(&run.object) {
             access::converge(&mut first, &wanted);
         }
-        access::assert_is(&run.memory.world(), &first);
+        access::assert_is(&run.memory.cloud(), &first);
         run.assert_at_rest();
         run.assert_only_ours_was_written(&[&old_object, &run.object].into_iter().flat_map(access::adoptable).collect());
         run.assert_nothing_is_forgotten();

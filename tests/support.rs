@@ -8,7 +8,7 @@ pub mod memory;
 pub mod operator;
 pub mod proxy;
 pub mod simulator;
-pub mod world;
+pub mod test_env;
 
 /// How long a test waits for anything before it gives up.
 pub const DEADLINE: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! The plan: what has to be done to make the world as desired. Pure, so that it can be read before it happens.
+//! The plan: the steps by which AWS and the cluster become as desired. Pure, so that it can be read before it happens.
 
 pub mod attainment;
 mod check;
@@ -22,7 +22,7 @@ use desired::step_for;
 use prune::prune;
 use rules::{Adjusted, Refined};
 
-/// What is to be done with one resource.
+/// The action that a step takes on its resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Make it.

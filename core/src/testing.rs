@@ -1,4 +1,4 @@
-//! What the tests of several modules are built from: objects as users write them, and worlds as a provider sees them.
+//! Building blocks for the tests of several modules: objects as users write them, and observations as a provider makes them.
 
 #![expect(
     clippy::expect_used,

@@ -9,7 +9,7 @@ use crate::leadership::Authority;
 use crate::manifest::Manifest;
 use crate::plan::{Action, Plan};
 use crate::provider::cluster::namespace_labels;
-use crate::provider::world::World;
+use crate::provider::providers::Providers;
 use crate::readiness::cluster_obstacle;
 use crate::reconcile::{Obstacle, Surroundings, look};
 
@@ -17,7 +17,7 @@ use crate::reconcile::{Obstacle, Surroundings, look};
 pub(super) struct Live {
     client: Client,
     cluster: String,
-    provider: World,
+    provider: Providers,
     guardrails: Guardrails,
 }
 
@@ -29,7 +29,7 @@ impl Live {
     ) -> Result<Self, Error> {
         let client = run::client().await?;
         let cluster = run::cluster_name(&client, cluster).await?;
-        let provider = run::world(&client, aws.s3_path_style, Authority::default()).await;
+        let provider = run::providers(&client, aws.s3_path_style, Authority::default()).await;
         Ok(Self { client, cluster, provider, guardrails })
     }
 

@@ -23,7 +23,7 @@ use crate::http::{self, Pages};
 use crate::leadership::{self, Authority, LONGEST_CALL};
 use crate::provider::aws::Aws;
 use crate::provider::cluster::Cluster;
-use crate::provider::world::World;
+use crate::provider::providers::Providers;
 use crate::readiness::{self, Readiness, cluster_obstacle};
 use crate::schedule::Periods;
 
@@ -67,8 +67,8 @@ fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client,
 }
 
 /// AWS and the cluster, as the environment names them.
-pub(super) async fn world(client: &Client, s3_path_style: bool, authority: Authority) -> World {
-    World { aws: Aws::new(s3_path_style, authority).await, cluster: Cluster::new(client.clone()) }
+pub(super) async fn providers(client: &Client, s3_path_style: bool, authority: Authority) -> Providers {
+    Providers { aws: Aws::new(s3_path_style, authority).await, cluster: Cluster::new(client.clone()) }
 }
 
 /// The cluster's name in owner tags.
@@ -97,7 +97,7 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
 
-    let provider = Arc::new(world(&client, arguments.aws.s3_path_style, authority.clone()).await);
+    let provider = Arc::new(providers(&client, arguments.aws.s3_path_style, authority.clone()).await);
     let probing = tokio::spawn(readiness::watch(
         Arc::clone(&pages.readiness),
         plain.clone(),

@@ -65,7 +65,7 @@ async fn grants_of_an_adopted_bucket_hold_up_only_its_ownership() {
 }
 
 fn any_bucket() -> Guardrails {
-    Guardrails::parse("guardrails", crate::support::world::ANY_BUCKET).expect("guardrails")
+    Guardrails::parse("guardrails", crate::support::test_env::ANY_BUCKET).expect("guardrails")
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, Start};
-use crate::support::memory::{CREATED, StoredAssociation, StoredRole, World};
+use crate::support::memory::{CREATED, FakeCloud, StoredAssociation, StoredRole};
 use found::{AccountStart, Found, OLD_TAG, found};
 
 const MODELS: [&str; 3] = ["fast", "wide", "guarded"];
@@ -135,7 +135,7 @@ pub struct Slot {
     pub found: Found,
 }
 
-/// Everything about access in one world.
+/// Everything about access in one cloud.
 #[derive(Clone, Debug)]
 pub struct Access {
     pub identity: Identity,
@@ -220,13 +220,13 @@ impl Access {
         keys.flatten().map(|resource| resource.key()).collect()
     }
 
-    /// Puts everything into the world as it is found, with bystanders.
-    pub fn put(&self, world: &mut World, object: &AIPlatform) {
+    /// Puts everything into the cloud as it is found, with bystanders.
+    pub fn put(&self, cloud: &mut FakeCloud, object: &AIPlatform) {
         for (index, (slot, wanted)) in self.slots.iter().zip(wanted(object)).enumerate() {
-            slot.found.put(world, &wanted, &format!("a-slot-{index}"));
+            slot.found.put(cloud, &wanted, &format!("a-slot-{index}"));
         }
         for (index, found) in self.leftovers.iter().enumerate() {
-            found.put(world, &leftover(index), &format!("a-left-{index}"));
+            found.put(cloud, &leftover(index), &format!("a-left-{index}"));
         }
         let bystander = Found {
             role: Start::Theirs,
@@ -236,18 +236,18 @@ impl Access {
         };
         let mut stranger = leftover(99);
         stranger.role.name = "bystander".into();
-        bystander.put(world, &stranger, "a-bystander");
+        bystander.put(cloud, &stranger, "a-bystander");
     }
 
-    /// What must become of the world when the object lives on, and these buckets of its spec stay somebody else's.
+    /// What must become of the cloud when the object lives on, and these buckets of its spec stay somebody else's.
     pub fn lives_on(
         &self,
-        world: &World,
+        cloud: &FakeCloud,
         object: &AIPlatform,
         management_policy: &str,
         refused: &BTreeSet<String>,
-    ) -> World {
-        let mut after = world.clone();
+    ) -> FakeCloud {
+        let mut after = cloud.clone();
         if management_policy == "Observe" {
             return after;
         }
@@ -272,9 +272,9 @@ impl Access {
         after
     }
 
-    /// What must become of the world when everything goes.
-    pub fn goes(&self, world: &World, object: &AIPlatform) -> World {
-        let mut after = world.clone();
+    /// What must become of the cloud when everything goes.
+    pub fn goes(&self, cloud: &FakeCloud, object: &AIPlatform) -> FakeCloud {
+        let mut after = cloud.clone();
         for wanted in wanted(object).into_iter().chain((0..self.leftovers.len()).map(leftover)) {
             unbind(&mut after, &wanted);
             remove_role(&mut after, &wanted.role.name);
@@ -318,50 +318,50 @@ impl<D> Start<D> {
 }
 
 /// Everything of one consumer as wanted, but for what is somebody else's.
-pub fn converge(world: &mut World, wanted: &Wanted) {
+pub fn converge(cloud: &mut FakeCloud, wanted: &Wanted) {
     let role = &wanted.role;
-    let before = world.roles.get(&role.name);
+    let before = cloud.roles.get(&role.name);
     let made = StoredRole {
         tags: before.map_or_else(|| role.tags.clone(), |before| tags::merged(&before.tags, &role.tags)),
         attached: before.map(|before| before.attached.clone()).unwrap_or_default(),
         ..StoredRole::of(role)
     };
     assert!(!made.tags.contains_key(OLD_TAG), "a tag of an older spec would stay");
-    world.roles.insert(role.name.clone(), made);
+    cloud.roles.insert(role.name.clone(), made);
     if let Some(desired) = &wanted.association {
-        let before = world.associations.get(&desired.name);
+        let before = cloud.associations.get(&desired.name);
         if before.is_none_or(|before| before.owner(OURS) == Owner::Ours) {
             let made = StoredAssociation {
                 id: before.map(|before| before.id.clone()).unwrap_or_default(),
                 tags: before.map_or_else(|| desired.tags.clone(), |it| tags::merged(&it.tags, &desired.tags)),
                 ..StoredAssociation::of(desired)
             };
-            world.associations.insert(desired.name.clone(), made);
+            cloud.associations.insert(desired.name.clone(), made);
         }
     }
     if let Some(desired) = &wanted.account {
         let key = account_key(desired);
-        let before = world.service_accounts.get(&key);
+        let before = cloud.service_accounts.get(&key);
         if before.is_none_or(|before| !matches!(before.owner(OURS), Owner::Theirs(_))) {
             let created = before.is_none_or(|before| before.annotations.contains_key(CREATED));
-            world.service_accounts.entry(key).or_default().bind(desired, created);
+            cloud.service_accounts.entry(key).or_default().bind(desired, created);
         }
     }
 }
 
 /// Nothing of one consumer gives pods its role any more, but for what is somebody else's.
-fn unbind(world: &mut World, wanted: &Wanted) {
+fn unbind(cloud: &mut FakeCloud, wanted: &Wanted) {
     if let Some(desired) = &wanted.association
-        && world.associations.get(&desired.name).is_some_and(|found| found.owner(OURS) == Owner::Ours)
+        && cloud.associations.get(&desired.name).is_some_and(|found| found.owner(OURS) == Owner::Ours)
     {
-        world.associations.remove(&desired.name);
+        cloud.associations.remove(&desired.name);
     }
     let Some(desired) = &wanted.account else { return };
     let key = account_key(desired);
-    match world.service_accounts.get_mut(&key) {
+    match cloud.service_accounts.get_mut(&key) {
         Some(found) if found.owner(OURS) != Owner::Ours => {}
         Some(found) if found.annotations.contains_key(CREATED) => {
-            world.service_accounts.remove(&key);
+            cloud.service_accounts.remove(&key);
         }
         Some(found) => found.apply(BTreeMap::new()),
         None => {}
@@ -369,20 +369,20 @@ fn unbind(world: &mut World, wanted: &Wanted) {
 }
 
 /// The role goes if it is ours.
-fn remove_role(world: &mut World, name: &str) {
-    if world.roles.get(name).is_some_and(|role| role.tags.get(tags::OWNER).is_some_and(|owner| owner == OURS)) {
-        world.roles.remove(name);
+fn remove_role(cloud: &mut FakeCloud, name: &str) {
+    if cloud.roles.get(name).is_some_and(|role| role.tags.get(tags::OWNER).is_some_and(|owner| owner == OURS)) {
+        cloud.roles.remove(name);
     }
 }
 
-fn gives(world: &World, arn: &str) -> bool {
+fn gives(cloud: &FakeCloud, arn: &str) -> bool {
     let ours = |owner: Owner| owner == Owner::Ours;
-    world.associations.values().any(|it| ours(it.owner(OURS)) && it.role_arn == arn)
-        || world.service_accounts.values().any(|it| ours(it.owner(OURS)) && it.role_arn() == Some(arn))
+    cloud.associations.values().any(|it| ours(it.owner(OURS)) && it.role_arn == arn)
+        || cloud.service_accounts.values().any(|it| ours(it.owner(OURS)) && it.role_arn() == Some(arn))
 }
 
 /// Roles, associations and service accounts are exactly these. An id that is not known here may be any.
-pub fn assert_is(after: &World, expected: &World) {
+pub fn assert_is(after: &FakeCloud, expected: &FakeCloud) {
     assert_eq!(after.roles, expected.roles);
     assert_eq!(after.service_accounts, expected.service_accounts);
     let mut associations = after.associations.clone();

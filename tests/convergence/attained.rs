@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, object, wanted};
 use super::{Run, Session, check, fault};
-use crate::support::memory::{Beyond, Fault, Memory, Stored, World};
+use crate::support::memory::{Beyond, FakeCloud, Fault, Memory, Stored};
 use spec::{ALLOWED, Wanted, any_wanted};
 use strangers::{Holder, forge, holder, plant};
 
@@ -113,24 +113,24 @@ fn happen(run: &mut Run, event: &Event) {
             happen(run, &Event::Passes(*passes));
             run.memory.deny(None);
         }
-        Event::Tagged(bucket, holder) => run.memory.change(|world| {
-            if let Some(stored) = world.buckets.get_mut(&name(bucket)) {
+        Event::Tagged(bucket, holder) => run.memory.change(|cloud| {
+            if let Some(stored) = cloud.buckets.get_mut(&name(bucket)) {
                 holder.tag(&mut stored.tags);
             }
         }),
-        Event::Made(bucket, holder) => run.memory.change(|world| {
-            world.buckets.insert(name(bucket), Stored::fresh(REGION, holder.tags()));
+        Event::Made(bucket, holder) => run.memory.change(|cloud| {
+            cloud.buckets.insert(name(bucket), Stored::fresh(REGION, holder.tags()));
         }),
-        Event::Gone(bucket) => run.memory.change(|world| {
-            world.buckets.remove(&name(bucket));
+        Event::Gone(bucket) => run.memory.change(|cloud| {
+            cloud.buckets.remove(&name(bucket));
         }),
-        Event::EndpointTagged(holder) => run.memory.change(|world| {
-            for endpoint in world.sagemaker.endpoints.values_mut() {
+        Event::EndpointTagged(holder) => run.memory.change(|cloud| {
+            for endpoint in cloud.sagemaker.endpoints.values_mut() {
                 holder.tag(&mut endpoint.tags);
             }
         }),
-        Event::Forged(holder, part, uri) => run.memory.change(|world| forge(world, *holder, part, uri)),
-        Event::Planted(role, policy) => run.memory.change(|world| plant(world, *role, *policy)),
+        Event::Forged(holder, part, uri) => run.memory.change(|cloud| forge(cloud, *holder, part, uri)),
+        Event::Planted(role, policy) => run.memory.change(|cloud| plant(cloud, *role, *policy)),
     }
 }
 
@@ -138,7 +138,7 @@ fn happen(run: &mut Run, event: &Event) {
 fn look_at_everything(run: &mut Run) {
     let annotations = run.object.metadata.annotations.get_or_insert_default();
     annotations.insert(RECONCILE_AT.into(), format!("{}", run.passes));
-    let before = run.memory.world().holders(OURS);
+    let before = run.memory.cloud().holders(OURS);
     let mut pass = run.pass();
     // What is new is listed first, the account is looked at, and what follows from what was seen is listed too.
     for _ in 0..3 {
@@ -149,19 +149,19 @@ fn look_at_everything(run: &mut Run) {
     assert!(!pass.plan.steps.is_empty(), "nothing was looked at: {:#?}", pass.status.conditions);
     let left = run.memory.granted_beyond(OURS);
     // What the platform itself takes away follows in the next pass.
-    let world = run.memory.world().holders(OURS);
-    let went = |key: &Key| before.get(key) == Some(&Owner::Ours) && !world.contains_key(key);
+    let cloud = run.memory.cloud().holders(OURS);
+    let went = |key: &Key| before.get(key) == Some(&Owner::Ours) && !cloud.contains_key(key);
     let left: Vec<&Beyond> = left.iter().filter(|it| !it.key.as_ref().is_some_and(went)).collect();
     assert!(left.is_empty(), "{left:#?}");
 }
 
-/// The world, in which others have something too, and the guardrails.
+/// The cloud, in which others have something too, and the guardrails.
 fn run_of(wanted: &Wanted) -> Run {
-    let mut world = World::default();
+    let mut cloud = FakeCloud::default();
     for (name, holder) in [(BYSTANDER, Holder::Theirs), (ALLOWED, Holder::Nobody)] {
-        world.buckets.insert(name.into(), Stored::fresh(REGION, holder.tags()));
+        cloud.buckets.insert(name.into(), Stored::fresh(REGION, holder.tags()));
     }
-    let memory = Memory::new(ACCOUNT, world);
+    let memory = Memory::new(ACCOUNT, cloud);
     memory.allow([ALLOWED.to_string()]);
     let rule = Rule {
         adoptable_buckets: vec!["*".into()],
@@ -174,11 +174,11 @@ fn run_of(wanted: &Wanted) -> Run {
 /// Everything that somebody took comes back.
 fn give_back(run: &Run) {
     let names = bucket_names(&run.object);
-    run.memory.change(|world| {
-        for (_, bucket) in world.buckets.iter_mut().filter(|(name, _)| names.contains(name)) {
+    run.memory.change(|cloud| {
+        for (_, bucket) in cloud.buckets.iter_mut().filter(|(name, _)| names.contains(name)) {
             Holder::Ours.tag(&mut bucket.tags);
         }
-        for endpoint in world.sagemaker.endpoints.values_mut() {
+        for endpoint in cloud.sagemaker.endpoints.values_mut() {
             Holder::Ours.tag(&mut endpoint.tags);
         }
     });
@@ -187,10 +187,10 @@ fn give_back(run: &Run) {
 /// Every role may do all that is declared, and what revisions need that are there.
 fn assert_all_is_granted(run: &Run) {
     let platform = validate(&run.object).expect("the spec is valid");
-    let world = run.memory.world();
+    let cloud = run.memory.cloud();
     for desired in desire(&platform, CLUSTER) {
         let Resource::Role(role) = desired.resource else { continue };
-        let found = &world.roles.get(&role.name).unwrap_or_else(|| panic!("role {} is missing", role.name)).policies;
+        let found = &cloud.roles.get(&role.name).unwrap_or_else(|| panic!("role {} is missing", role.name)).policies;
         for (name, policy) in &role.policies {
             assert_eq!(found.get(name), Some(policy), "{name} of {}", role.name);
         }
@@ -243,15 +243,15 @@ fn what_was_seen_earlier_is_no_ground_for_a_grant() {
     });
     for after_the_effect in [false, true] {
         for call in 0..60 {
-            let mut run = Run::new(Memory::new(ACCOUNT, World::default()), object(spec.clone()));
+            let mut run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object(spec.clone()));
             run.session = Some(Session::default());
-            run.memory.change(|world| world.sagemaker.looks = 9);
+            run.memory.change(|cloud| cloud.sagemaker.looks = 9);
             run.pass();
             run.memory.fail(Fault { call, after_the_effect, class: Class::Transient, for_good: false });
             run.pass();
             run.memory.recover();
-            run.memory.change(|world| {
-                if let Some(stored) = world.buckets.get_mut("prompts-of-ours") {
+            run.memory.change(|cloud| {
+                if let Some(stored) = cloud.buckets.get_mut("prompts-of-ours") {
                     Holder::Theirs.tag(&mut stored.tags);
                 }
             });

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Run;
 use super::access::{Identity, models_json, wanted};
 use super::scenario::{ACCOUNT, object};
-use crate::support::memory::{Fault, Memory, StoredAccount, World};
+use crate::support::memory::{FakeCloud, Fault, Memory, StoredAccount};
 
 const ACCOUNT_KEY: &str = "support/api";
 
@@ -21,8 +21,8 @@ fn with_consumer(identity: Identity, name: &str) -> AIPlatform {
     }))
 }
 
-fn settled(object: AIPlatform, world: World) -> Run {
-    let mut run = Run::new(Memory::new(ACCOUNT, world), object);
+fn settled(object: AIPlatform, cloud: FakeCloud) -> Run {
+    let mut run = Run::new(Memory::new(ACCOUNT, cloud), object);
     run.settle();
     run
 }
@@ -35,11 +35,11 @@ fn edited(mut run: Run, mut object: AIPlatform) -> Run {
     run
 }
 
-fn with_account(annotations: &[(&str, &str)]) -> World {
+fn with_account(annotations: &[(&str, &str)]) -> FakeCloud {
     let annotations = annotations.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect();
-    let mut world = World::default();
-    world.service_accounts.insert(ACCOUNT_KEY.into(), StoredAccount { annotations, ..StoredAccount::default() });
-    world
+    let mut cloud = FakeCloud::default();
+    cloud.service_accounts.insert(ACCOUNT_KEY.into(), StoredAccount { annotations, ..StoredAccount::default() });
+    cloud
 }
 
 /// The calls since `before`, without those that only change a role's policies or the platform's config map.
@@ -64,7 +64,7 @@ fn a_role_comes_before_what_gives_it_to_pods_and_goes_after_it() {
         ),
     ];
     for (identity, made, unbound) in cases {
-        let run = settled(with_consumer(identity, "api"), World::default());
+        let run = settled(with_consumer(identity, "api"), FakeCloud::default());
         assert_eq!(calls_since(&run, 0), made);
         let before = run.memory.writes().len();
         let mut run = run.ending();
@@ -75,8 +75,8 @@ fn a_role_comes_before_what_gives_it_to_pods_and_goes_after_it() {
         let giving = taken.iter().position(|action| action == unbound[0]).expect("the binding goes");
         assert!(giving < role, "{taken:?}");
         assert!(unbound.iter().all(|action| taken.iter().any(|taken| taken == action)), "{taken:?}");
-        let world = run.memory.world();
-        assert!(world.roles.is_empty() && world.associations.is_empty() && world.service_accounts.is_empty());
+        let cloud = run.memory.cloud();
+        assert!(cloud.roles.is_empty() && cloud.associations.is_empty() && cloud.service_accounts.is_empty());
     }
 }
 
@@ -85,39 +85,39 @@ fn a_renamed_consumer_moves_its_service_account_before_the_old_role_goes() {
     for (identity, moved) in
         [(Identity::Irsa, "patch serviceaccounts"), (Identity::PodIdentity, "eks:UpdatePodIdentityAssociation")]
     {
-        let run = settled(with_consumer(identity, "api"), World::default());
+        let run = settled(with_consumer(identity, "api"), FakeCloud::default());
         let before = run.memory.writes().len();
         let mut run = edited(run, with_consumer(identity, "backend"));
         run.settle();
         assert_eq!(calls_since(&run, before), ["iam:CreateRole", moved, "iam:DeleteRole"]);
-        assert_eq!(run.memory.world().roles.keys().collect::<Vec<_>>(), [&wanted(&run.object)[0].role.name]);
+        assert_eq!(run.memory.cloud().roles.keys().collect::<Vec<_>>(), [&wanted(&run.object)[0].role.name]);
     }
 }
 
 #[test]
 fn an_old_role_stays_while_a_service_account_that_has_it_cannot_be_moved() {
     for identity in [Identity::Irsa, Identity::PodIdentity] {
-        let run = settled(with_consumer(identity, "api"), World::default());
+        let run = settled(with_consumer(identity, "api"), FakeCloud::default());
         let old = wanted(&run.object).remove(0).role.name;
         let mut run = edited(run, with_consumer(identity, "backend"));
         let new = wanted(&run.object).remove(0).role;
         // A role of that name is there and nobody's, so that nothing may be bound to it.
-        run.memory.change(|world| {
-            let mut strange = world.roles[&old].clone();
+        run.memory.change(|cloud| {
+            let mut strange = cloud.roles[&old].clone();
             strange.tags.clear();
-            world.roles.insert(new.name.clone(), strange);
+            cloud.roles.insert(new.name.clone(), strange);
         });
         let last = run.settle();
         assert_eq!(ready_reason(&run), "NotOwned");
-        assert!(run.memory.world().roles.contains_key(&old));
+        assert!(run.memory.cloud().roles.contains_key(&old));
         let step = last.plan.steps.iter().find(|step| step.key.name == old).expect("the old role is in the plan");
         assert_eq!(step.action.name(), "Blocked");
-        run.memory.change(|world| {
-            world.roles.remove(&new.name);
+        run.memory.change(|cloud| {
+            cloud.roles.remove(&new.name);
         });
         run.settle();
         assert_eq!(ready_reason(&run), "Ready");
-        assert!(!run.memory.world().roles.contains_key(&old));
+        assert!(!run.memory.cloud().roles.contains_key(&old));
     }
 }
 
@@ -126,7 +126,7 @@ fn a_role_stays_while_nobody_can_tell_what_has_it() {
     for (identity, kind) in
         [(Identity::Irsa, Kind::ServiceAccount), (Identity::PodIdentity, Kind::PodIdentityAssociation)]
     {
-        let run = settled(with_consumer(identity, "api"), World::default());
+        let run = settled(with_consumer(identity, "api"), FakeCloud::default());
         let mut run = run.ending();
         run.object.metadata.generation = Some(3);
         run.pass();
@@ -136,9 +136,9 @@ fn a_role_stays_while_nobody_can_tell_what_has_it() {
         let pass = run.pass();
         let unreadable = pass.plan.steps.iter().find(|step| step.action.name() == "Unreadable").expect("one step");
         assert_eq!(unreadable.key.kind, kind);
-        assert_eq!(run.memory.world().roles.len(), 1);
+        assert_eq!(run.memory.cloud().roles.len(), 1);
         assert!(run.settle().finished);
-        assert!(run.memory.world().roles.is_empty());
+        assert!(run.memory.cloud().roles.is_empty());
     }
 }
 
@@ -148,12 +148,12 @@ fn a_service_account_that_was_there_stays_with_what_others_set() {
         let before = with_account(&[("example.com/team", "web")]);
         let run = settled(with_consumer(identity, "api"), before.clone());
         assert_eq!(ready_reason(&run), "Ready");
-        let bound = run.memory.world().service_accounts[ACCOUNT_KEY].clone();
+        let bound = run.memory.cloud().service_accounts[ACCOUNT_KEY].clone();
         assert_eq!(bound.annotations["example.com/team"], "web");
         assert_eq!(bound.role_arn().is_some(), identity == Identity::Irsa);
         let mut run = run.ending();
         assert!(run.settle().finished);
-        assert_eq!(run.memory.world().service_accounts, before.service_accounts);
+        assert_eq!(run.memory.cloud().service_accounts, before.service_accounts);
     }
 }
 
@@ -162,21 +162,21 @@ fn a_service_account_that_somebody_bound_is_left_to_them_and_everything_else_is_
     let before = with_account(&[(ROLE_ANNOTATION, "arn:aws:iam::123456789012:role/other")]);
     let run = settled(with_consumer(Identity::Irsa, "api"), before.clone());
     assert_eq!(ready_reason(&run), "NotOwned");
-    assert_eq!(run.memory.world().service_accounts, before.service_accounts);
-    assert_eq!(run.memory.world().roles.len(), 1);
+    assert_eq!(run.memory.cloud().service_accounts, before.service_accounts);
+    assert_eq!(run.memory.cloud().roles.len(), 1);
     let mut run = run.ending();
     assert!(run.settle().finished);
-    assert_eq!(run.memory.world().service_accounts, before.service_accounts);
-    assert!(run.memory.world().roles.is_empty());
+    assert_eq!(run.memory.cloud().service_accounts, before.service_accounts);
+    assert!(run.memory.cloud().roles.is_empty());
 }
 
 #[test]
 fn a_policy_that_others_attach_is_told_and_stays_until_the_role_goes() {
-    let mut run = settled(with_consumer(Identity::Irsa, "api"), World::default());
+    let mut run = settled(with_consumer(Identity::Irsa, "api"), FakeCloud::default());
     let name = wanted(&run.object).remove(0).role.name;
     let policy = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-    run.memory.change(|world| {
-        world.roles.get_mut(&name).unwrap().attached.insert(policy.into());
+    run.memory.change(|cloud| {
+        cloud.roles.get_mut(&name).unwrap().attached.insert(policy.into());
     });
     let writes = run.memory.writes().len();
     let status = run.settle().status;
@@ -185,12 +185,12 @@ fn a_policy_that_others_attach_is_told_and_stays_until_the_role_goes() {
     assert!(told.is_some_and(|told| told.contains(policy)));
     let mut run = run.ending();
     assert!(run.settle().finished);
-    assert!(run.memory.world().roles.is_empty());
+    assert!(run.memory.cloud().roles.is_empty());
 }
 
 #[test]
 fn a_change_of_identity_moves_the_binding_and_keeps_the_role() {
-    let mut run = settled(with_consumer(Identity::Irsa, "api"), World::default());
+    let mut run = settled(with_consumer(Identity::Irsa, "api"), FakeCloud::default());
     let role = wanted(&run.object).remove(0).role;
     for identity in [Identity::PodIdentity, Identity::Irsa] {
         let before = run.memory.writes().len();
@@ -200,21 +200,21 @@ fn a_change_of_identity_moves_the_binding_and_keeps_the_role() {
         assert_eq!(ready_reason(&run), "Ready");
         let calls = calls_since(&run, before);
         assert!(!calls.iter().any(|call| ["iam:CreateRole", "iam:DeleteRole"].contains(&call.as_str())), "{calls:?}");
-        let world = run.memory.world();
+        let cloud = run.memory.cloud();
         let by_annotation = identity == Identity::Irsa;
-        assert_eq!(world.associations.is_empty(), by_annotation);
-        let account = &world.service_accounts[ACCOUNT_KEY];
+        assert_eq!(cloud.associations.is_empty(), by_annotation);
+        let account = &cloud.service_accounts[ACCOUNT_KEY];
         assert_eq!(account.role_arn(), by_annotation.then_some(role.arn.as_str()));
     }
 }
 
 #[test]
 fn a_role_that_drifts_is_put_right_by_the_calls_for_what_drifted() {
-    let mut run = settled(with_consumer(Identity::PodIdentity, "api"), World::default());
+    let mut run = settled(with_consumer(Identity::PodIdentity, "api"), FakeCloud::default());
     let name = wanted(&run.object).remove(0).role.name;
     let before = run.memory.writes().len();
-    run.memory.change(|world| {
-        let role = world.roles.get_mut(&name).unwrap();
+    run.memory.change(|cloud| {
+        let role = cloud.roles.get_mut(&name).unwrap();
         let widened = role.policies["access"].clone();
         role.policies.insert("by-hand".into(), widened);
         role.permissions_boundary = Some("arn:aws:iam::aws:policy/PowerUserAccess".into());

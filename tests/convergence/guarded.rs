@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::Run;
 use super::scenario::{ACCOUNT, object};
-use crate::support::memory::{Memory, World};
+use crate::support::memory::{FakeCloud, Memory};
 
 fn guarded(object: AIPlatform, guardrails: Guardrails) -> Run {
-    Run { guardrails, ..Run::new(Memory::new(ACCOUNT, World::default()), object) }
+    Run { guardrails, ..Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object) }
 }
 
 fn only_in(account: &str) -> Guardrails {
@@ -58,7 +58,7 @@ fn a_deletion_goes_on_although_the_guardrails_changed() {
     run.settle();
     let mut run = Run { guardrails: only_in("999999999999"), ..run.ending() };
     assert!(run.settle().finished);
-    assert_eq!(run.memory.world(), World::default());
+    assert_eq!(run.memory.cloud(), FakeCloud::default());
 }
 
 /// A platform with one bucket, and something in its spec that the guardrails or validation refuse.
@@ -81,8 +81,8 @@ fn faults() -> [Value; 2] {
 }
 
 fn fill(run: &Run) {
-    run.memory.change(|world| {
-        for bucket in world.buckets.values_mut() {
+    run.memory.change(|cloud| {
+        for bucket in cloud.buckets.values_mut() {
             bucket.contents = Contents { versions: 3, ..Contents::default() };
         }
     });
@@ -103,7 +103,7 @@ fn a_spec_that_was_never_accepted_takes_nothing_away() {
         fill(&earlier);
         let mut earlier = earlier.ending();
         assert!(earlier.settle().finished);
-        let kept = earlier.memory.world();
+        let kept = earlier.memory.cloud();
         assert_eq!(kept.buckets.len(), 1);
 
         let object = with_bucket("DeleteWithContents", &fault);
@@ -111,7 +111,7 @@ fn a_spec_that_was_never_accepted_takes_nothing_away() {
         assert_eq!(run.settle().status.phase, Some(Phase::Stalled));
         let mut run = run.ending();
         assert!(run.settle().finished, "{fault}: nothing was made for it");
-        assert_eq!(run.memory.world(), kept, "{fault}");
+        assert_eq!(run.memory.cloud(), kept, "{fault}");
     }
 }
 
@@ -135,7 +135,7 @@ fn an_edit_that_is_not_accepted_loosens_no_end_and_may_tighten_one() {
                 }
                 let mut run = run.ending();
                 assert!(run.settle().finished, "{accepted} {edited_to} {fault}");
-                assert_eq!(run.memory.world().buckets.len() == 1, is_kept, "{accepted} {edited_to} {fault}");
+                assert_eq!(run.memory.cloud().buckets.len() == 1, is_kept, "{accepted} {edited_to} {fault}");
             }
         }
     }
@@ -148,7 +148,7 @@ fn an_edit_that_is_accepted_at_the_time_of_the_deletion_counts_although_no_pass_
     fill(&run);
     let mut run = edited(run, with_bucket("DeleteWithContents", &json!({}))).ending();
     assert!(run.settle().finished);
-    assert_eq!(run.memory.world().buckets.len(), 0);
+    assert_eq!(run.memory.cloud().buckets.len(), 0);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_edit_that_is_not_accepted_does_not_lift_what_keeps_everything() {
         fault["deletionPolicy"] = json!("Delete");
         let mut run = edited(run, with_bucket("DeleteWithContents", &fault)).ending();
         assert!(run.settle().finished);
-        assert_eq!(run.memory.world().buckets.len(), 1, "{fields} {fault}");
+        assert_eq!(run.memory.cloud().buckets.len(), 1, "{fields} {fault}");
     }
 }
 
@@ -181,7 +181,7 @@ fn where_nobody_knows_what_was_accepted_a_deletion_waits() {
         fault["deletionPolicy"] = json!("Retain");
         let mut run = edited(run, with_bucket("Delete", &fault)).ending();
         assert!(run.settle().finished);
-        assert_eq!(run.memory.world().buckets.len(), 1);
+        assert_eq!(run.memory.cloud().buckets.len(), 1);
     }
 }
 

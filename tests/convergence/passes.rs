@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::scenario::{ACCOUNT, object, wanted};
 use super::{Run, wait_for};
-use crate::support::memory::{Fault, Memory, Stored, World};
+use crate::support::memory::{FakeCloud, Fault, Memory, Stored};
 
 fn one_bucket() -> aiplatform::api::AIPlatform {
     object(json!({"storage": {"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]}}))
 }
 
 fn in_empty_world(object: aiplatform::api::AIPlatform) -> Run {
-    Run::new(Memory::new(ACCOUNT, World::default()), object)
+    Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object)
 }
 
 fn ready_reason(run: &Run) -> &str {
@@ -70,7 +70,7 @@ fn nothing_is_made_that_the_status_does_not_know_of() {
     run.settle();
     // Somebody took the inventory away; the generation is the same.
     run.object.status.as_mut().unwrap().resources.clear();
-    run.memory.change(|world| world.buckets.clear());
+    run.memory.change(|cloud| cloud.buckets.clear());
     let writes = run.memory.writes().len();
     assert_eq!(run.pass().next, Next::Now);
     assert_eq!(run.memory.writes().len(), writes, "it is listed first");
@@ -105,7 +105,7 @@ fn an_invalid_spec_makes_no_call() {
 
 #[test]
 fn another_account_stops_everything_before_a_write_and_names_both() {
-    let mut run = Run::new(Memory::new("210987654321", World::default()), one_bucket());
+    let mut run = Run::new(Memory::new("210987654321", FakeCloud::default()), one_bucket());
     run.pass();
     let pass = run.pass();
     assert_eq!((ready_reason(&run), pass.next), ("AccountMismatch", Next::Slow));
@@ -158,7 +158,7 @@ fn a_deletion_is_finished_only_when_a_read_confirms_it() {
     assert!(!run.pass().finished, "announced");
     let deleting = run.pass();
     assert!(!deleting.finished && deleting.next == Next::Now, "deleted");
-    assert_eq!(run.memory.world(), World::default());
+    assert_eq!(run.memory.cloud(), FakeCloud::default());
     let writes = run.memory.writes();
     assert!(run.pass().finished);
     assert_eq!(run.memory.writes(), writes);
@@ -184,7 +184,7 @@ fn a_deletion_goes_on_although_the_spec_is_no_longer_valid() {
     run.object.spec.ownership.team.clear();
     run.object.metadata.generation = Some(3);
     assert!(run.settle().finished);
-    assert_eq!(run.memory.world(), World::default());
+    assert_eq!(run.memory.cloud(), FakeCloud::default());
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn an_object_deleted_before_its_first_pass_leaves_nothing() {
 
 #[test]
 fn an_object_whose_account_was_never_right_can_be_deleted() {
-    let stranger = || Run::new(Memory::new("210987654321", World::default()), one_bucket());
+    let stranger = || Run::new(Memory::new("210987654321", FakeCloud::default()), one_bucket());
     let unasked = |class| {
         let run = in_empty_world(one_bucket());
         run.memory.fail(Fault { class, for_good: true, ..transient(0) });
@@ -247,7 +247,7 @@ fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out(
         assert!(message.contains("set spec.deletionPolicy to Retain"), "{message}");
         run.memory.recover();
         assert!(run.settle().finished);
-        assert_eq!(run.memory.world(), World::default(), "no orphan");
+        assert_eq!(run.memory.cloud(), FakeCloud::default(), "no orphan");
     }
 }
 
@@ -298,10 +298,10 @@ fn looking_plans_and_writes_nothing() {
 #[test]
 fn looking_says_why_it_cannot_plan() {
     let why = |memory: &Memory, object: &aiplatform::api::AIPlatform| -> Obstacle {
-        let run = Run::new(Memory::new(ACCOUNT, World::default()), object.clone());
+        let run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object.clone());
         wait_for(look(memory, object, run.surroundings())).unwrap_err()
     };
-    let stranger = Memory::new("210987654321", World::default());
+    let stranger = Memory::new("210987654321", FakeCloud::default());
     assert_eq!(why(&stranger, &one_bucket()).reason(), "AccountMismatch");
     let invalid = object(json!({"accountId": "1"}));
     assert_eq!(why(&stranger, &invalid).reason(), "InvalidSpec");
@@ -312,7 +312,7 @@ fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
     let mut run = in_empty_world(one_bucket());
     run.settle();
     let name = wanted(&run.object)[0].name.clone();
-    run.memory.change(|world| world.buckets.get_mut(&name).unwrap().versioning = false);
+    run.memory.change(|cloud| cloud.buckets.get_mut(&name).unwrap().versioning = false);
     let writes = run.memory.writes().len();
     run.settle();
     let made: Vec<String> = run.memory.writes().split_off(writes).into_iter().map(|write| write.action).collect();
@@ -325,12 +325,12 @@ fn a_bucket_somebody_else_takes_over_is_left_to_them() {
     run.settle();
     let name = wanted(&run.object)[0].name.clone();
     let theirs = Stored::fresh("eu-west-1", [("aiplatform.dev/owner".into(), "cluster-2/sales/crm".into())].into());
-    run.memory.change(|world| {
-        world.buckets.insert(name.clone(), theirs.clone());
+    run.memory.change(|cloud| {
+        cloud.buckets.insert(name.clone(), theirs.clone());
     });
     run.settle();
     assert_eq!(ready_reason(&run), "NotOwned");
     let mut run = run.ending();
     assert!(run.settle().finished);
-    assert_eq!(run.memory.world().buckets[&name], theirs);
+    assert_eq!(run.memory.cloud().buckets[&name], theirs);
 }

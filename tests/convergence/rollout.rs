@@ -16,36 +16,36 @@ use aiplatform::tags;
 
 use super::scenario::{ACCOUNT, OURS, THEIRS};
 use super::{Run, Session};
-use crate::support::memory::{Fault, Memory, StoredConfig, StoredModel, World};
+use crate::support::memory::{FakeCloud, Fault, Memory, StoredConfig, StoredModel};
 use spec::{Served, assert_serves, endpoint_name, platform, served};
 
 /// More than any rollout here takes.
 const PASSES: usize = 60;
 
 /// What others have, some of it under names that could be ours.
-fn bystanders() -> World {
-    static BYSTANDERS: OnceLock<World> = OnceLock::new();
+fn bystanders() -> FakeCloud {
+    static BYSTANDERS: OnceLock<FakeCloud> = OnceLock::new();
     BYSTANDERS.get_or_init(made_by_others).clone()
 }
 
-fn made_by_others() -> World {
-    let mut run = Run::new(Memory::new(ACCOUNT, World::default()), platform(Some(&served())));
+fn made_by_others() -> FakeCloud {
+    let mut run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), platform(Some(&served())));
     settle(&mut run);
-    let ours = run.memory.world().sagemaker;
-    let mut world = World::default();
+    let ours = run.memory.cloud().sagemaker;
+    let mut cloud = FakeCloud::default();
     let with = |owner: Option<&str>| owner.map(|owner| (tags::OWNER.to_string(), owner.to_string()));
     for (suffix, owner) in [("0badc0de", Some(THEIRS)), ("0ddba115", None)] {
         for (name, model) in &ours.models {
             let tags = with(owner).into_iter().collect();
-            world.sagemaker.models.insert(renamed(name, suffix), StoredModel { tags, ..model.clone() });
+            cloud.sagemaker.models.insert(renamed(name, suffix), StoredModel { tags, ..model.clone() });
         }
         for (name, config) in &ours.configs {
             let mut config = StoredConfig { tags: with(owner).into_iter().collect(), ..config.clone() };
             config.content.model = renamed(&config.content.model, suffix);
-            world.sagemaker.configs.insert(renamed(name, suffix), config);
+            cloud.sagemaker.configs.insert(renamed(name, suffix), config);
         }
     }
-    world
+    cloud
 }
 
 /// The same name with another hash of the content.
@@ -70,15 +70,15 @@ fn at_rest(served: &Served, instances: i32) -> Run {
 
 /// Whatever scales the endpoint gives it so many instances, unless SageMaker is at work on it.
 fn scale(run: &Run, instances: i32) {
-    run.memory.change(|world| {
-        let _ = world.scale(&endpoint_name(), instances);
+    run.memory.change(|cloud| {
+        let _ = cloud.scale(&endpoint_name(), instances);
     });
 }
 
 /// From here on counts what is the fewest instances that ever ran.
 fn forget_the_past(run: &Run) {
-    run.memory.change(|world| {
-        for endpoint in world.sagemaker.endpoints.values_mut() {
+    run.memory.change(|cloud| {
+        for endpoint in cloud.sagemaker.endpoints.values_mut() {
             endpoint.fewest = None;
         }
     });
@@ -112,7 +112,7 @@ fn is_for_later(next: Next) -> bool {
 }
 
 fn is_busy(run: &Run) -> bool {
-    run.memory.world().sagemaker.endpoints.values().any(|endpoint| endpoint.status.is_busy())
+    run.memory.cloud().sagemaker.endpoints.values().any(|endpoint| endpoint.status.is_busy())
 }
 
 /// Passes with a failure on the way: of a failure for good, the status of the pass in which it comes is lost. Whether
@@ -142,27 +142,27 @@ fn strike(run: &mut Run, fault: Fault) -> bool {
 
 /// What the spec wants is there, nothing is left over, nothing of others was touched, and all of that stays so.
 fn assert_arrived(run: &mut Run) {
-    let world = run.memory.world();
-    assert_serves(&world, &run.object);
+    let cloud = run.memory.cloud();
+    assert_serves(&cloud, &run.object);
     assert_at_peace(run);
 }
 
 /// Nothing of others was touched, nothing is forgotten, and another pass has nothing to do.
 fn assert_at_peace(run: &mut Run) {
-    let world = run.memory.world();
-    let theirs = |world: &World| {
-        let models = world.sagemaker.models.clone().into_iter().filter(|(name, _)| is_theirs(world, name));
-        let configs = world.sagemaker.configs.clone().into_iter().filter(|(name, _)| is_theirs(world, name));
+    let cloud = run.memory.cloud();
+    let theirs = |cloud: &FakeCloud| {
+        let models = cloud.sagemaker.models.clone().into_iter().filter(|(name, _)| is_theirs(cloud, name));
+        let configs = cloud.sagemaker.configs.clone().into_iter().filter(|(name, _)| is_theirs(cloud, name));
         (models.collect::<Vec<_>>(), configs.collect::<Vec<_>>())
     };
-    assert_eq!(theirs(&world), theirs(&bystanders()));
+    assert_eq!(theirs(&cloud), theirs(&bystanders()));
     run.assert_at_rest();
     run.assert_only_ours_was_written(&BTreeSet::new());
     run.assert_nothing_is_forgotten();
 }
 
-fn is_theirs(world: &World, name: &str) -> bool {
-    let held = |kind: Kind| world.sagemaker.holder(&Key { kind, name: name.into() }, OURS);
+fn is_theirs(cloud: &FakeCloud, name: &str) -> bool {
+    let held = |kind: Kind| cloud.sagemaker.holder(&Key { kind, name: name.into() }, OURS);
     [Kind::SageMakerModel, Kind::SageMakerEndpointConfig]
         .into_iter()
         .filter_map(held)
@@ -171,8 +171,8 @@ fn is_theirs(world: &World, name: &str) -> bool {
 
 /// So many instances ran at all times.
 fn assert_never_below(run: &Run, instances: i32) {
-    let world = run.memory.world();
-    let fewest = world.sagemaker.endpoints.get(&endpoint_name()).and_then(|endpoint| endpoint.fewest);
+    let cloud = run.memory.cloud();
+    let fewest = cloud.sagemaker.endpoints.get(&endpoint_name()).and_then(|endpoint| endpoint.fewest);
     assert!(fewest.is_none_or(|fewest| fewest >= instances), "{fewest:?} ran, and it should have been {instances}");
 }
 
@@ -182,7 +182,7 @@ fn count(run: &Run, action: &str) -> usize {
 }
 
 fn instances(run: &Run) -> i32 {
-    let world = run.memory.world();
-    let endpoint = world.sagemaker.endpoints.get(&endpoint_name()).expect("the endpoint is there");
+    let cloud = run.memory.cloud();
+    let endpoint = cloud.sagemaker.endpoints.get(&endpoint_name()).expect("the endpoint is there");
     endpoint.running.as_ref().expect("it runs").current
 }

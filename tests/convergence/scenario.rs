@@ -1,4 +1,4 @@
-//! Worlds and specs as proptest draws them, and what must become of each.
+//! Clouds and specs as proptest draws them, and what must become of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::access::{self, Access};
-use crate::support::memory::{Fault, Stored, World};
+use crate::support::memory::{FakeCloud, Fault, Stored};
 
 pub const CLUSTER: &str = "cluster-1";
 pub const ACCOUNT: &str = "123456789012";
@@ -344,8 +344,8 @@ impl Scenario {
         object
     }
 
-    /// The world before the first pass.
-    pub fn world(&self) -> World {
+    /// The cloud before the first pass.
+    pub fn cloud(&self) -> FakeCloud {
         let mut buckets: BTreeMap<String, Stored> = BTreeMap::new();
         for (slot, desired) in self.slots.iter().zip(wanted(&self.object())) {
             let stored = found(&slot.start, &desired, &slot.foreign);
@@ -360,15 +360,15 @@ impl Scenario {
         }
         buckets.insert("bystander".into(), without_us(Some(THEIRS)));
         buckets.insert("passer-by".into(), without_us(None));
-        let mut world = World::default();
-        world.buckets = buckets;
-        self.access.put(&mut world, &self.object());
-        world
+        let mut cloud = FakeCloud::default();
+        cloud.buckets = buckets;
+        self.access.put(&mut cloud, &self.object());
+        cloud
     }
 
     /// What must become of roles, associations and service accounts of a live object.
-    pub fn access_ends(&self) -> World {
-        self.access.lives_on(&self.world(), &self.object(), self.management_policy, &self.refused())
+    pub fn access_ends(&self) -> FakeCloud {
+        self.access.lives_on(&self.cloud(), &self.object(), self.management_policy, &self.refused())
     }
 
     /// The buckets of the spec that stay somebody else's.
@@ -379,11 +379,11 @@ impl Scenario {
     }
 
     /// What must become of them when the object is deleted.
-    pub fn access_ends_of_deletion(&self) -> World {
+    pub fn access_ends_of_deletion(&self) -> FakeCloud {
         if self.management_policy != "Full" || self.deletion_policy == "Retain" {
-            return self.world();
+            return self.cloud();
         }
-        self.access.goes(&self.world(), &self.object())
+        self.access.goes(&self.cloud(), &self.object())
     }
 
     /// What may be written although it is nobody's.
@@ -397,8 +397,8 @@ impl Scenario {
 
     /// What must become of every bucket of a live object.
     pub fn ends(&self) -> BTreeMap<String, End> {
-        let world = self.world();
-        let mut ends: BTreeMap<String, End> = world.buckets.keys().map(|name| (name.clone(), End::Untouched)).collect();
+        let cloud = self.cloud();
+        let mut ends: BTreeMap<String, End> = cloud.buckets.keys().map(|name| (name.clone(), End::Untouched)).collect();
         if self.management_policy == "Observe" {
             return ends;
         }
@@ -408,7 +408,7 @@ impl Scenario {
             if ours || (matches!(slot.start, Start::Nobodys) && slot.shape.adopt) {
                 let mut end = desired;
                 let mut foreign = slot.foreign.clone();
-                match world.buckets.get(&name) {
+                match cloud.buckets.get(&name) {
                     // A lifecycle that would lose a rule of others is not written at all.
                     Some(stored) if slot.foreign.contains(&Extra::OpaqueRule) => {
                         end.lifecycle = stored.managed(&name).lifecycle;
@@ -432,7 +432,7 @@ impl Scenario {
     /// What must become of every bucket when the object is deleted, and which buckets somebody has to empty first.
     pub fn ends_of_deletion(&self) -> (BTreeMap<String, End>, Vec<String>) {
         let mut ends: BTreeMap<String, End> =
-            self.world().buckets.into_keys().map(|name| (name, End::Untouched)).collect();
+            self.cloud().buckets.into_keys().map(|name| (name, End::Untouched)).collect();
         let mut full = Vec::new();
         if self.management_policy != "Full" || self.deletion_policy == "Retain" {
             return (ends, full);
@@ -510,7 +510,7 @@ fn leftover_name(index: usize) -> String {
 }
 
 /// Every bucket ended as it must, and there is no other.
-pub fn assert_ended(ends: &BTreeMap<String, End>, before: &World, after: &World) {
+pub fn assert_ended(ends: &BTreeMap<String, End>, before: &FakeCloud, after: &FakeCloud) {
     for name in after.buckets.keys() {
         assert!(ends.contains_key(name), "nobody wanted {name}");
     }

@@ -3,7 +3,7 @@
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 
-use crate::support::world::{World, condition, resource_names, spec};
+use crate::support::test_env::{TestEnv, condition, resource_names, spec};
 
 const CLUSTER_ARN: &str = "arn:aws:eks:eu-west-1:123456789012:cluster/prod";
 const PROVIDER_ARN: &str = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC";
@@ -40,16 +40,16 @@ fn decoded(text: &str) -> Value {
     serde_json::from_str(&text).expect("a policy")
 }
 
-async fn policy(world: &World, role: &str, name: &str) -> Value {
-    let answer = world.aws.iam().get_role_policy().role_name(role).policy_name(name).send().await.expect("a policy");
+async fn policy(env: &TestEnv, role: &str, name: &str) -> Value {
+    let answer = env.aws.iam().get_role_policy().role_name(role).policy_name(name).send().await.expect("a policy");
     decoded(answer.policy_document())
 }
 
 #[tokio::test]
 async fn a_service_account_of_the_platforms_namespace_gets_its_role() {
-    let world = World::new("irsa").await;
-    world.apply("assistant", &platform(irsa(), api())).await;
-    let object = world.wait_ready("assistant").await;
+    let env = TestEnv::new("irsa").await;
+    env.apply("assistant", &platform(irsa(), api())).await;
+    let object = env.wait_ready("assistant").await;
     let status = object.status.clone().expect("a status");
     assert_eq!(status.ready.as_deref(), Some("4/4"));
     assert_eq!(condition(&status, "AccessReady").map(|ready| ready.status.as_str()), Some("True"));
@@ -61,65 +61,65 @@ async fn a_service_account_of_the_platforms_namespace_gets_its_role() {
     assert_eq!(status.models_ready, None);
 
     let role = role_of(&object);
-    let found = world.aws.iam().get_role().role_name(&role).send().await.expect("it").role.expect("a role");
+    let found = env.aws.iam().get_role().role_name(&role).send().await.expect("it").role.expect("a role");
     assert_eq!((found.path(), found.arn()), ("/aiplatform/", status.access[0].role_arn.as_str()));
     let trust = decoded(found.assume_role_policy_document().expect("trust"));
     let conditions = &trust["Statement"][0]["Condition"]["StringEquals"];
     let issuer = "oidc.eks.eu-west-1.amazonaws.com/id/ABC";
-    assert_eq!(conditions[format!("{issuer}:sub")], format!("system:serviceaccount:{}:support-api", world.namespace));
+    assert_eq!(conditions[format!("{issuer}:sub")], format!("system:serviceaccount:{}:support-api", env.namespace));
     assert_eq!(conditions[format!("{issuer}:aud")], "sts.amazonaws.com");
     assert!(found.tags().iter().any(|tag| tag.key() == "aiplatform.dev/owner"));
 
-    let access = policy(&world, &role, "access").await.to_string();
+    let access = policy(&env, &role, "access").await.to_string();
     assert!(access.contains("foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0"), "{access}");
     assert!(access.contains("/live/*") && !access.contains("s3:PutObject"), "{access}");
 
-    let account = world.service_account("support-api").await.expect("it was made");
+    let account = env.service_account("support-api").await.expect("it was made");
     assert_eq!(account["eks.amazonaws.com/role-arn"], status.access[0].role_arn);
 
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    assert!(world.aws.iam().get_role().role_name(&role).send().await.is_err(), "the role is gone");
-    assert!(world.service_account("support-api").await.is_none(), "what was made goes");
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    assert!(env.aws.iam().get_role().role_name(&role).send().await.is_err(), "the role is gone");
+    assert!(env.service_account("support-api").await.is_none(), "what was made goes");
 }
 
 #[tokio::test]
 async fn a_service_account_that_was_there_is_annotated_and_stays() {
-    let world = World::new("annotate").await;
+    let env = TestEnv::new("annotate").await;
     let manifest =
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: support-api\n  annotations: {note: theirs}\n";
-    world.cluster.kubectl(&["apply", "-n", &world.namespace, "-f", "-"], manifest).expect("applied");
-    world.apply("assistant", &platform(irsa(), api())).await;
-    world.wait_ready("assistant").await;
-    let account = world.service_account("support-api").await.expect("it is there");
+    env.cluster.kubectl(&["apply", "-n", &env.namespace, "-f", "-"], manifest).expect("applied");
+    env.apply("assistant", &platform(irsa(), api())).await;
+    env.wait_ready("assistant").await;
+    let account = env.service_account("support-api").await.expect("it is there");
     assert!(account.contains_key("eks.amazonaws.com/role-arn") && account["note"] == "theirs", "{account:?}");
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    let account = world.service_account("support-api").await.expect("it is still there");
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    let account = env.service_account("support-api").await.expect("it is still there");
     assert!(!account.contains_key("eks.amazonaws.com/role-arn") && account["note"] == "theirs", "{account:?}");
 }
 
 #[tokio::test]
 async fn a_service_account_bound_by_somebody_else_is_left_alone() {
-    let world = World::new("bound").await;
+    let env = TestEnv::new("bound").await;
     let theirs = "arn:aws:iam::123456789012:role/theirs";
     let manifest = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: support-api\n  annotations: {{eks.amazonaws.com/role-arn: {theirs}}}\n"
     );
-    world.cluster.kubectl(&["apply", "-n", &world.namespace, "-f", "-"], &manifest).expect("applied");
-    world.apply("assistant", &platform(irsa(), api())).await;
-    let told = world.wait_stalled("assistant", "NotOwned").await;
+    env.cluster.kubectl(&["apply", "-n", &env.namespace, "-f", "-"], &manifest).expect("applied");
+    env.apply("assistant", &platform(irsa(), api())).await;
+    let told = env.wait_stalled("assistant", "NotOwned").await;
     assert!(told.contains(theirs), "{told}");
-    assert_eq!(world.service_account("support-api").await.expect("it")["eks.amazonaws.com/role-arn"], theirs);
+    assert_eq!(env.service_account("support-api").await.expect("it")["eks.amazonaws.com/role-arn"], theirs);
 }
 
 #[tokio::test]
 async fn a_service_account_elsewhere_is_told_and_not_touched() {
-    let world = World::new("elsewhere").await;
+    let env = TestEnv::new("elsewhere").await;
     let mut consumer = api();
     consumer["serviceAccount"]["namespace"] = json!("search");
-    world.apply("assistant", &platform(irsa(), consumer)).await;
-    let status = world.wait_ready("assistant").await.status.expect("a status");
+    env.apply("assistant", &platform(irsa(), consumer)).await;
+    let status = env.wait_ready("assistant").await.status.expect("a status");
     let annotation = status.access[0].annotation.clone().expect("what to set");
     assert_eq!(annotation, format!("eks.amazonaws.com/role-arn={}", status.access[0].role_arn));
     assert!(!status.resources.iter().any(|resource| resource.kind == "ServiceAccount"));
@@ -127,43 +127,42 @@ async fn a_service_account_elsewhere_is_told_and_not_touched() {
 
 #[tokio::test]
 async fn pod_identity_binds_the_service_account_in_eks() {
-    let world = World::new("pods").await;
-    world.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
-    world.apply("assistant", &platform(pod_identity(), api())).await;
-    let object = world.wait_ready("assistant").await;
+    let env = TestEnv::new("pods").await;
+    env.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
+    env.apply("assistant", &platform(pod_identity(), api())).await;
+    let object = env.wait_ready("assistant").await;
     let status = object.status.clone().expect("a status");
     let bound = status.resources.iter().find(|resource| resource.kind == "PodIdentityAssociation").expect("a binding");
-    let list = || world.aws.eks().list_pod_identity_associations().cluster_name("prod").send();
+    let list = || env.aws.eks().list_pod_identity_associations().cluster_name("prod").send();
     let found = list().await.expect("a list");
     assert_eq!(found.associations().len(), 1);
-    let role = world.aws.iam().get_role().role_name(role_of(&object)).send().await.expect("it").role.expect("a role");
+    let role = env.aws.iam().get_role().role_name(role_of(&object)).send().await.expect("it").role.expect("a role");
     let trust = decoded(role.assume_role_policy_document().expect("trust"));
     assert_eq!(trust["Statement"][0]["Principal"]["Service"], "pods.eks.amazonaws.com");
     let conditions = &trust["Statement"][0]["Condition"];
     assert_eq!(conditions["ArnEquals"]["aws:SourceArn"], CLUSTER_ARN);
     let tags = &conditions["StringEquals"];
-    assert_eq!(tags["aws:RequestTag/kubernetes-namespace"], world.namespace);
+    assert_eq!(tags["aws:RequestTag/kubernetes-namespace"], env.namespace);
     assert_eq!(tags["aws:RequestTag/kubernetes-service-account"], "support-api");
 
-    world.poke("assistant").await;
-    world
-        .wait_for("assistant", "identified", |status| {
-            status.resources.iter().any(|resource| resource.id.as_deref().is_some_and(|id| id.starts_with("a-")))
-        })
-        .await;
+    env.poke("assistant").await;
+    env.wait_for("assistant", "identified", |status| {
+        status.resources.iter().any(|resource| resource.id.as_deref().is_some_and(|id| id.starts_with("a-")))
+    })
+    .await;
     assert!(bound.name.starts_with("prod/"), "{bound:?}");
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
     assert!(list().await.expect("a list").associations().is_empty());
 }
 
 #[tokio::test]
 async fn an_association_that_leads_elsewhere_is_put_back() {
-    let world = World::new("chained").await;
-    world.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
-    world.apply("assistant", &platform(pod_identity(), api())).await;
-    world.wait_ready("assistant").await;
-    let eks = world.aws.eks();
+    let env = TestEnv::new("chained").await;
+    env.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
+    env.apply("assistant", &platform(pod_identity(), api())).await;
+    env.wait_ready("assistant").await;
+    let eks = env.aws.eks();
     let listed = eks.list_pod_identity_associations().cluster_name("prod").send().await.expect("a list");
     let id = listed.associations()[0].association_id().expect("an id").to_string();
     let found = async || {
@@ -180,26 +179,26 @@ async fn an_association_that_leads_elsewhere_is_put_back() {
         ("a session policy", update().disable_session_tags(true).policy(policy)),
     ] {
         changed.send().await.expect("changed");
-        world.poke("assistant").await;
+        env.poke("assistant").await;
         let restored = async || {
             let now = found().await;
             (now.role_arn(), now.target_role_arn(), now.policy(), now.disable_session_tags)
                 == (original.role_arn(), None, None, Some(false))
         };
-        world.wait(what, restored).await;
-        world.wait_ready("assistant").await;
+        env.wait(what, restored).await;
+        env.wait_ready("assistant").await;
     }
 }
 
 #[tokio::test]
 async fn whatever_is_widened_is_narrowed_again_by_meaning() {
-    let world = World::new("widened").await;
+    let env = TestEnv::new("widened").await;
     let mut wanted = platform(irsa(), api());
-    wanted["permissionsBoundaryArn"] = json!(boundary(&world, "bounds").await);
-    world.apply("assistant", &wanted).await;
-    let role = role_of(&world.wait_ready("assistant").await);
-    let iam = world.aws.iam();
-    let original = policy(&world, &role, "access").await;
+    wanted["permissionsBoundaryArn"] = json!(boundary(&env, "bounds").await);
+    env.apply("assistant", &wanted).await;
+    let role = role_of(&env.wait_ready("assistant").await);
+    let iam = env.aws.iam();
+    let original = policy(&env, &role, "access").await;
 
     let mut reordered = original.clone();
     reordered["Statement"].as_array_mut().expect("statements").reverse();
@@ -210,11 +209,11 @@ async fn whatever_is_widened_is_narrowed_again_by_meaning() {
         .send()
         .await
         .expect("put");
-    let calls = world.aws.calls().len();
-    world.poke("assistant").await;
-    world.wait("a look", async || world.aws.calls_since(calls).contains(&"GetRolePolicy".to_string())).await;
-    world.wait_ready("assistant").await;
-    assert!(!world.aws.calls_since(calls).contains(&"PutRolePolicy".to_string()), "the same meaning is left alone");
+    let calls = env.aws.calls().len();
+    env.poke("assistant").await;
+    env.wait("a look", async || env.aws.calls_since(calls).contains(&"GetRolePolicy".to_string())).await;
+    env.wait_ready("assistant").await;
+    assert!(!env.aws.calls_since(calls).contains(&"PutRolePolicy".to_string()), "the same meaning is left alone");
 
     for (what, repair) in [
         ("policy", "PutRolePolicy"),
@@ -223,26 +222,26 @@ async fn whatever_is_widened_is_narrowed_again_by_meaning() {
         ("boundary", "PutRolePermissionsBoundary"),
         ("tags", "TagRole"),
     ] {
-        let calls = world.aws.calls().len();
-        widen(&world, &role, what, &original).await;
-        world.poke("assistant").await;
-        let by_us = || world.aws.calls_since(calls).iter().filter(|name| *name == repair).count();
+        let calls = env.aws.calls().len();
+        widen(&env, &role, what, &original).await;
+        env.poke("assistant").await;
+        let by_us = || env.aws.calls_since(calls).iter().filter(|name| *name == repair).count();
         let by_test = usize::from(matches!(what, "policy" | "trust"));
-        world.wait(what, async || by_us() > by_test).await;
-        world.wait_ready("assistant").await;
+        env.wait(what, async || by_us() > by_test).await;
+        env.wait_ready("assistant").await;
     }
-    assert_eq!(policy(&world, &role, "access").await, original);
+    assert_eq!(policy(&env, &role, "access").await, original);
 }
 
 /// A managed policy that can be a boundary.
-async fn boundary(world: &World, name: &str) -> String {
+async fn boundary(env: &TestEnv, name: &str) -> String {
     let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
-    let made = world.aws.iam().create_policy().policy_name(name).policy_document(document.to_string()).send().await;
+    let made = env.aws.iam().create_policy().policy_name(name).policy_document(document.to_string()).send().await;
     made.expect("made").policy.and_then(|policy| policy.arn).expect("an ARN")
 }
 
-async fn widen(world: &World, role: &str, what: &str, original: &Value) {
-    let iam = world.aws.iam();
+async fn widen(env: &TestEnv, role: &str, what: &str, original: &Value) {
+    let iam = env.aws.iam();
     match what {
         "policy" => {
             let mut wide = original.clone();
@@ -272,43 +271,42 @@ async fn widen(world: &World, role: &str, what: &str, original: &Value) {
 
 #[tokio::test]
 async fn policies_that_others_attach_are_told_and_stay() {
-    let world = World::new("attached").await;
-    world.apply("assistant", &platform(irsa(), api())).await;
-    let role = role_of(&world.wait_ready("assistant").await);
-    let iam = world.aws.iam();
-    let arn = boundary(&world, "budget-deny").await;
+    let env = TestEnv::new("attached").await;
+    env.apply("assistant", &platform(irsa(), api())).await;
+    let role = role_of(&env.wait_ready("assistant").await);
+    let iam = env.aws.iam();
+    let arn = boundary(&env, "budget-deny").await;
     iam.attach_role_policy().role_name(&role).policy_arn(&arn).send().await.expect("attached");
-    world.poke("assistant").await;
-    world
-        .wait_for("assistant", "told", |status| {
-            status.resources.iter().any(|resource| resource.message.as_deref().is_some_and(|told| told.contains(&arn)))
-        })
-        .await;
-    world.wait_ready("assistant").await;
+    env.poke("assistant").await;
+    env.wait_for("assistant", "told", |status| {
+        status.resources.iter().any(|resource| resource.message.as_deref().is_some_and(|told| told.contains(&arn)))
+    })
+    .await;
+    env.wait_ready("assistant").await;
     let attached = iam.list_attached_role_policies().role_name(&role).send().await.expect("a list");
     assert_eq!(attached.attached_policies().len(), 1, "it may be what a budget action denies");
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
     assert!(iam.get_role().role_name(&role).send().await.is_err(), "a deletion detaches it");
 }
 
 #[tokio::test]
 async fn a_role_of_that_name_that_is_not_ours_is_left_alone() {
-    let world = World::new("foreign-role").await;
+    let env = TestEnv::new("foreign-role").await;
     let wanted = platform(irsa(), api());
-    world.apply("first", &wanted).await;
-    let name = role_of(&world.wait_ready("first").await);
-    world.delete("first").await;
-    world.wait_until_gone("first").await;
+    env.apply("first", &wanted).await;
+    let name = role_of(&env.wait_ready("first").await);
+    env.delete("first").await;
+    env.wait_until_gone("first").await;
 
-    let iam = world.aws.iam();
+    let iam = env.aws.iam();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ec2.amazonaws.com"}}]});
     let tag = Tag::builder().key("team").value("theirs").build().expect("a tag");
     let call = iam.create_role().role_name(&name).assume_role_policy_document(trust.to_string()).tags(tag);
     call.send().await.expect("made");
-    world.apply("first", &wanted).await;
-    let told = world.wait_stalled("first", "NotOwned").await;
+    env.apply("first", &wanted).await;
+    let told = env.wait_stalled("first", "NotOwned").await;
     assert!(told.contains(&name), "{told}");
     let policies = iam.list_role_policies().role_name(&name).send().await.expect("a list");
     assert!(policies.policy_names().is_empty());
@@ -316,57 +314,57 @@ async fn a_role_of_that_name_that_is_not_ours_is_left_alone() {
 
 #[tokio::test]
 async fn a_consumer_taken_out_loses_its_role_and_the_others_keep_theirs() {
-    let world = World::new("narrowed").await;
+    let env = TestEnv::new("narrowed").await;
     let mut wanted = platform(irsa(), api());
     let other =
         json!({"name": "analyst", "principalArns": ["arn:aws:iam::123456789012:role/analysts"], "models": ["fast"]});
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ec2.amazonaws.com"}}]});
-    let call = world.aws.iam().create_role().role_name("analysts").assume_role_policy_document(trust.to_string());
+    let call = env.aws.iam().create_role().role_name("analysts").assume_role_policy_document(trust.to_string());
     call.send().await.expect("made");
     wanted["access"].as_array_mut().expect("consumers").push(other);
-    world.apply("assistant", &wanted).await;
-    let names = resource_names(&world.wait_ready("assistant").await);
+    env.apply("assistant", &wanted).await;
+    let names = resource_names(&env.wait_ready("assistant").await);
     wanted["access"].as_array_mut().expect("consumers").remove(0);
-    world.apply("assistant", &wanted).await;
-    world.wait_ready("assistant").await;
+    env.apply("assistant", &wanted).await;
+    env.wait_ready("assistant").await;
     let role = |part: &str| names.iter().find(|name| name.contains(part)).expect("a role").clone();
-    let iam = world.aws.iam();
+    let iam = env.aws.iam();
     assert!(iam.get_role().role_name(role("-api-")).send().await.is_err());
     assert!(iam.get_role().role_name(role("-analyst-")).send().await.is_ok());
-    assert!(world.service_account("support-api").await.is_none());
+    assert!(env.service_account("support-api").await.is_none());
 }
 
 #[tokio::test]
 async fn a_write_without_effect_is_not_repeated_for_ever() {
-    let world = World::with("no-effect", &["--transition-poll", "1s", "--resync", "1s"]).await;
-    world.apply("assistant", &platform(irsa(), api())).await;
-    let role = role_of(&world.wait_ready("assistant").await);
+    let env = TestEnv::with("no-effect", &["--transition-poll", "1s", "--resync", "1s"]).await;
+    env.apply("assistant", &platform(irsa(), api())).await;
+    let role = role_of(&env.wait_ready("assistant").await);
     let ignored = json!({"code": "Ignored", "status": 200});
     let fault = json!({"service": "iam", "operation": "UntagRole", "when": "before", "times": 99, "error": ignored});
-    world.aws.control("faults", fault);
+    env.aws.control("faults", fault);
     let tag = Tag::builder().key("aiplatform.dev/stray").value("x").build().expect("a tag");
-    world.aws.iam().tag_role().role_name(&role).tags(tag).send().await.expect("tagged");
-    let told = world.wait_stalled("assistant", "Conflict").await;
+    env.aws.iam().tag_role().role_name(&role).tags(tag).send().await.expect("tagged");
+    let told = env.wait_stalled("assistant", "Conflict").await;
     assert!(told.contains("tags.aiplatform.dev/stray") && told.contains("twice"), "{told}");
-    let writes = || world.aws.calls_since(0).iter().filter(|name| *name == "UntagRole").count();
+    let writes = || env.aws.calls_since(0).iter().filter(|name| *name == "UntagRole").count();
     assert_eq!(writes(), 2);
 }
 
 #[tokio::test]
 async fn letters_that_iam_takes_only_as_escapes_reach_it_as_such() {
-    let world = World::new("letters").await;
+    let env = TestEnv::new("letters").await;
     let mut consumer = api();
     consumer["buckets"][0]["prefix"] = json!("日本/é/😀/");
-    world.apply("assistant", &platform(irsa(), consumer)).await;
-    let object = world.wait_ready("assistant").await;
+    env.apply("assistant", &platform(irsa(), consumer)).await;
+    let object = env.wait_ready("assistant").await;
     let role = role_of(&object);
-    let written = policy(&world, &role, "access").await.to_string();
+    let written = policy(&env, &role, "access").await.to_string();
     assert!(written.contains("/日本/é/😀/*"), "{written}");
 
     // They mean the same however they are written, so there is nothing to write again.
-    let calls = world.aws.operations().len();
-    world.poke("assistant").await;
-    world.wait_ready("assistant").await;
-    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
+    let calls = env.aws.operations().len();
+    env.poke("assistant").await;
+    env.wait_ready("assistant").await;
+    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
 }

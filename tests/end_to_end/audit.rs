@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::{World, environment, resource_names};
+use crate::support::test_env::{TestEnv, environment, resource_names};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/assistant.yaml");
 
@@ -71,8 +71,8 @@ fn anything() -> String {
 }
 
 /// The policy and the role that the example names and does not make.
-async fn what_the_example_relies_on(world: &World) {
-    let iam = world.aws.iam();
+async fn what_the_example_relies_on(env: &TestEnv) {
+    let iam = env.aws.iam();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ec2.amazonaws.com"}}]});
     let policy = iam.create_policy().policy_name("ml-boundary").policy_document(anything());
@@ -83,12 +83,12 @@ async fn what_the_example_relies_on(world: &World) {
 
 #[tokio::test]
 async fn live_tells_what_is_not_as_declared_and_changes_nothing() {
-    let world = World::new("audit").await;
-    let file = changed("namespace: support", &format!("namespace: {}", world.namespace));
+    let env = TestEnv::new("audit").await;
+    let file = changed("namespace: support", &format!("namespace: {}", env.namespace));
     let path = file.path().to_str().expect("a path");
     let audit = || {
         let arguments = ["--live", "--s3-path-style", "--cluster-name", "tests", "-o", "json", "-f", path];
-        let environment = environment(world.cluster, &world.aws);
+        let environment = environment(env.cluster, &env.aws);
         command().arg("audit").args(arguments).envs(environment).output().expect("it runs")
     };
     let platform = |output: &Output| -> Value {
@@ -99,21 +99,21 @@ async fn live_tells_what_is_not_as_declared_and_changes_nothing() {
     assert_eq!(before.status.code(), Some(0), "{}", text(&before.stderr));
     let live = platform(&before)["live"].clone();
     assert!(live.as_array().expect("differences").iter().all(|difference| difference["action"] == "Create"), "{live}");
-    assert_eq!(world.aws.writes_since(0), Vec::<String>::new());
+    assert_eq!(env.aws.writes_since(0), Vec::<String>::new());
 
-    what_the_example_relies_on(&world).await;
-    world.cluster.kubectl(&["apply", "-f", path], "").expect("applied");
-    upload_artifact(&world).await;
-    world.wait_ready("assistant").await;
+    what_the_example_relies_on(&env).await;
+    env.cluster.kubectl(&["apply", "-f", path], "").expect("applied");
+    upload_artifact(&env).await;
+    env.wait_ready("assistant").await;
     let after = platform(&audit());
     assert_eq!(after["live"], json!([]));
 
     let role = after["roles"][0]["name"].as_str().expect("a role");
-    let iam = world.aws.iam();
+    let iam = env.aws.iam();
     iam.attach_role_policy().role_name(role).policy_arn(BOUNDARY).send().await.expect("attached");
     let widened = iam.put_role_policy().role_name(role).policy_name("access").policy_document(anything());
     widened.send().await.expect("put");
-    let calls = world.aws.calls().len();
+    let calls = env.aws.calls().len();
     let output = audit();
     assert_eq!(output.status.code(), Some(0), "differences are no findings: {}", text(&output.stderr));
     let drifted = platform(&output);
@@ -124,22 +124,22 @@ async fn live_tells_what_is_not_as_declared_and_changes_nothing() {
     let attached = &drifted["findings"][0];
     assert_eq!((&attached["rule"], &attached["severity"]), (&json!("policy-attached-by-others"), &json!("warning")));
     assert!(attached["message"].as_str().is_some_and(|message| message.contains(BOUNDARY)), "{attached}");
-    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
+    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
 
-    world.aws.control("deny", json!({"action": "iam:GetRole"}));
+    env.aws.control("deny", json!({"action": "iam:GetRole"}));
     let denied = audit();
     assert_eq!(denied.status.code(), Some(2));
     assert!(text(&denied.stderr).contains("iam:GetRole"), "{}", text(&denied.stderr));
 }
 
 /// Puts the model's artifact where a pipeline would, as soon as its bucket is there.
-async fn upload_artifact(world: &World) {
+async fn upload_artifact(env: &TestEnv) {
     let listed = |status: &aiplatform::api::AIPlatformStatus| !status.resources.is_empty();
-    let object = world.wait_for("assistant", "listed", listed).await;
+    let object = env.wait_for("assistant", "listed", listed).await;
     let names = resource_names(&object);
     let bucket = names.iter().find(|name| name.contains("-artifacts-")).expect("a bucket");
-    let s3 = world.aws.s3();
-    world.wait("the bucket", async || s3.head_bucket().bucket(bucket).send().await.is_ok()).await;
+    let s3 = env.aws.s3();
+    env.wait("the bucket", async || s3.head_bucket().bucket(bucket).send().await.is_ok()).await;
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"weights");
     let put = s3.put_object().bucket(bucket).key("models/rank/1.4.0/model.tar.gz").body(body);
     put.send().await.expect("uploaded");

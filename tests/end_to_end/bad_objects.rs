@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster;
 use crate::support::operator::command;
-use crate::support::world::spec;
+use crate::support::test_env::spec;
 
 /// A spec, and a telling part of the message that refuses it.
 type Case = (Value, &'static str);

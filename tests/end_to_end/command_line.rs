@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::support::operator::command;
-use crate::support::world::{World, environment};
+use crate::support::test_env::{TestEnv, environment};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/storage.yaml");
 
@@ -85,27 +85,27 @@ fn a_clusters_name_that_would_be_a_pattern_is_refused_by_every_command() {
 
 #[tokio::test]
 async fn diff_tells_what_would_change_and_changes_nothing() {
-    let world = World::new("diff").await;
+    let env = TestEnv::new("diff").await;
     let file = tempfile::NamedTempFile::new().expect("a file");
     let example = std::fs::read_to_string(EXAMPLE).expect("the example");
-    std::fs::write(file.path(), example.replace("namespace: support", &format!("namespace: {}", world.namespace)))
+    std::fs::write(file.path(), example.replace("namespace: support", &format!("namespace: {}", env.namespace)))
         .expect("written");
     let path = file.path().to_str().expect("a path");
     let diff = || {
         let arguments = ["diff", "--s3-path-style", "--cluster-name", "tests", "-o", "json", "-f", path];
-        command().args(arguments).envs(environment(world.cluster, &world.aws)).output().expect("it runs")
+        command().args(arguments).envs(environment(env.cluster, &env.aws)).output().expect("it runs")
     };
     let before = diff();
     assert_eq!(before.status.code(), Some(1), "{}", text(&before.stderr));
-    assert_eq!(world.aws.writes_since(0), Vec::<String>::new());
+    assert_eq!(env.aws.writes_since(0), Vec::<String>::new());
 
-    world.cluster.kubectl(&["apply", "-f", path], "").expect("applied");
-    let object = world.wait_ready("assistant").await;
+    env.cluster.kubectl(&["apply", "-f", path], "").expect("applied");
+    let object = env.wait_ready("assistant").await;
     let after = diff();
     assert_eq!(after.status.code(), Some(0), "{}", text(&after.stderr));
 
     let bucket = &object.status.expect("a status").resources[0].name;
-    world.aws.s3().delete_bucket_lifecycle().bucket(bucket).send().await.expect("it goes");
+    env.aws.s3().delete_bucket_lifecycle().bucket(bucket).send().await.expect("it goes");
     let drifted = diff();
     assert_eq!(drifted.status.code(), Some(1));
     let plans: Value = serde_json::from_slice(&drifted.stdout).expect("JSON");
@@ -113,7 +113,7 @@ async fn diff_tells_what_would_change_and_changes_nothing() {
     let fields = plans["platforms"][0]["steps"][0]["fields"].to_string();
     assert!(fields.contains("lifecycle.drop-old-versions"), "{fields}");
 
-    world.aws.control("deny", serde_json::json!({"action": "s3:GetBucketTagging"}));
+    env.aws.control("deny", serde_json::json!({"action": "s3:GetBucketTagging"}));
     let denied = diff();
     assert_eq!(denied.status.code(), Some(2));
     assert!(text(&denied.stderr).contains("s3:GetBucketTagging"), "{}", text(&denied.stderr));
@@ -121,10 +121,10 @@ async fn diff_tells_what_would_change_and_changes_nothing() {
 
 #[tokio::test]
 async fn diff_without_credentials_says_what_to_set() {
-    let world = World::new("no-credentials").await;
+    let env = TestEnv::new("no-credentials").await;
     let output = command()
         .args(["diff", "--cluster-name", "tests", "-f", EXAMPLE])
-        .envs([("KUBECONFIG", world.cluster.kubeconfig()), ("AWS_ENDPOINT_URL", world.aws.url())])
+        .envs([("KUBECONFIG", env.cluster.kubeconfig()), ("AWS_ENDPOINT_URL", env.aws.url())])
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(2));
@@ -166,10 +166,10 @@ fn output_that_cannot_be_written_is_an_error_whatever_the_command() {
 
 #[tokio::test]
 async fn a_difference_that_cannot_be_written_is_an_error() {
-    let world = World::new("full").await;
+    let env = TestEnv::new("full").await;
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
     let arguments = ["diff", "--s3-path-style", "--cluster-name", "tests", "-f", EXAMPLE];
-    let run = command().args(arguments).envs(environment(world.cluster, &world.aws)).stdout(full).output();
+    let run = command().args(arguments).envs(environment(env.cluster, &env.aws)).stdout(full).output();
     let output = run.expect("it runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("the output cannot be written"), "{}", text(&output.stderr));
@@ -183,7 +183,7 @@ fn kubeconfig(user: &Value) -> tempfile::TempPath {
         "contexts": [{"name": "away", "context": {"cluster": "away", "user": "somebody"}}],
         "users": [{"name": "somebody", "user": user}],
     });
-    crate::support::world::file(&text.to_string())
+    crate::support::test_env::file(&text.to_string())
 }
 
 #[test]

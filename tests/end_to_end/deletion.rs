@@ -3,14 +3,14 @@
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
-use crate::support::world::{World, condition, resource_names, spec};
+use crate::support::test_env::{TestEnv, condition, resource_names, spec};
 
-async fn exists(world: &World, bucket: &str) -> bool {
-    world.aws.s3().head_bucket().bucket(bucket).send().await.is_ok()
+async fn exists(env: &TestEnv, bucket: &str) -> bool {
+    env.aws.s3().head_bucket().bucket(bucket).send().await.is_ok()
 }
 
-async fn put(world: &World, bucket: &str, key: &str) {
-    world.aws.s3().put_object().bucket(bucket).key(key).body(ByteStream::from_static(b"x")).send().await.expect("put");
+async fn put(env: &TestEnv, bucket: &str, key: &str) {
+    env.aws.s3().put_object().bucket(bucket).key(key).body(ByteStream::from_static(b"x")).send().await.expect("put");
 }
 
 fn bucket(name: &str, policy: &str) -> Value {
@@ -19,47 +19,47 @@ fn bucket(name: &str, policy: &str) -> Value {
 
 #[tokio::test]
 async fn each_bucket_follows_its_own_policy() {
-    let world = World::new("policies").await;
+    let env = TestEnv::new("policies").await;
     let buckets = json!([bucket("keep", "Retain"), bucket("empty", "Delete"), bucket("full", "DeleteWithContents")]);
-    world.apply("assistant", &spec(buckets)).await;
-    let names = resource_names(&world.wait_ready("assistant").await);
-    put(&world, &names[0], "kept").await;
+    env.apply("assistant", &spec(buckets)).await;
+    let names = resource_names(&env.wait_ready("assistant").await);
+    put(&env, &names[0], "kept").await;
     for number in 0..3 {
-        put(&world, &names[2], "same-key").await;
-        put(&world, &names[2], &format!("key-{number}")).await;
+        put(&env, &names[2], "same-key").await;
+        put(&env, &names[2], &format!("key-{number}")).await;
     }
-    let s3 = world.aws.s3();
+    let s3 = env.aws.s3();
     s3.delete_object().bucket(&names[2]).key("same-key").send().await.expect("a delete marker");
     s3.create_multipart_upload().bucket(&names[2]).key("unfinished").send().await.expect("an upload");
 
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    assert!(exists(&world, &names[0]).await, "retained");
-    assert!(!exists(&world, &names[1]).await, "deleted");
-    assert!(!exists(&world, &names[2]).await, "deleted with its contents");
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    assert!(exists(&env, &names[0]).await, "retained");
+    assert!(!exists(&env, &names[1]).await, "deleted");
+    assert!(!exists(&env, &names[2]).await, "deleted with its contents");
     let tags = s3.get_bucket_tagging().bucket(&names[0]).send().await.expect("tags").tag_set;
     assert!(tags.iter().any(|tag| tag.key == "aiplatform.dev/owner"), "what is retained keeps its tags");
     assert!(s3.head_object().bucket(&names[0]).key("kept").send().await.is_ok());
 
-    world.apply("assistant", &spec(json!([bucket("keep", "Retain")]))).await;
-    world.wait_ready("assistant").await;
+    env.apply("assistant", &spec(json!([bucket("keep", "Retain")]))).await;
+    env.wait_ready("assistant").await;
     assert!(s3.head_object().bucket(&names[0]).key("kept").send().await.is_ok(), "taken back with its objects");
 }
 
 #[tokio::test]
 async fn a_bucket_with_objects_blocks_the_deletion_and_says_how_many() {
-    let world = World::with("blocked", &["--resync", "1s"]).await;
-    world.apply("assistant", &spec(json!([bucket("a", "Delete")]))).await;
-    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
-    let s3 = world.aws.s3();
-    put(&world, &name, "one").await;
-    put(&world, &name, "one").await;
+    let env = TestEnv::with("blocked", &["--resync", "1s"]).await;
+    env.apply("assistant", &spec(json!([bucket("a", "Delete")]))).await;
+    let name = resource_names(&env.wait_ready("assistant").await).remove(0);
+    let s3 = env.aws.s3();
+    put(&env, &name, "one").await;
+    put(&env, &name, "one").await;
     s3.delete_object().bucket(&name).key("one").send().await.expect("a delete marker");
     let upload = s3.create_multipart_upload().bucket(&name).key("big").send().await.expect("an upload");
-    world.delete("assistant").await;
-    let told = world.wait_stalled("assistant", "DeletionBlocked").await;
+    env.delete("assistant").await;
+    let told = env.wait_stalled("assistant", "DeletionBlocked").await;
     assert!(told.contains("2 object versions, 1 delete marker and 1 unfinished upload"), "{told}");
-    assert!(exists(&world, &name).await);
+    assert!(exists(&env, &name).await);
 
     let versions = s3.list_object_versions().bucket(&name).send().await.expect("versions");
     let versions = versions.versions().iter().map(|version| version.version_id().map(ToString::to_string));
@@ -70,29 +70,29 @@ async fn a_bucket_with_objects_blocks_the_deletion_and_says_how_many() {
     }
     let id = upload.upload_id().expect("an id");
     s3.abort_multipart_upload().bucket(&name).key("big").upload_id(id).send().await.expect("aborted");
-    world.wait_until_gone("assistant").await;
-    assert!(!exists(&world, &name).await);
+    env.wait_until_gone("assistant").await;
+    assert!(!exists(&env, &name).await);
 }
 
 #[tokio::test]
 async fn changing_the_policy_unblocks_a_deletion() {
-    let world = World::new("unblock").await;
-    world.apply("assistant", &spec(json!([bucket("a", "Delete")]))).await;
-    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
-    put(&world, &name, "one").await;
-    world.delete("assistant").await;
-    world.wait_stalled("assistant", "DeletionBlocked").await;
-    world.apply("assistant", &spec(json!([bucket("a", "DeleteWithContents")]))).await;
-    world.wait_until_gone("assistant").await;
-    assert!(!exists(&world, &name).await);
+    let env = TestEnv::new("unblock").await;
+    env.apply("assistant", &spec(json!([bucket("a", "Delete")]))).await;
+    let name = resource_names(&env.wait_ready("assistant").await).remove(0);
+    put(&env, &name, "one").await;
+    env.delete("assistant").await;
+    env.wait_stalled("assistant", "DeletionBlocked").await;
+    env.apply("assistant", &spec(json!([bucket("a", "DeleteWithContents")]))).await;
+    env.wait_until_gone("assistant").await;
+    assert!(!exists(&env, &name).await);
 }
 
 #[tokio::test]
 async fn thousands_of_versions_go_in_batches() {
-    let world = World::new("batches").await;
-    world.apply("assistant", &spec(json!([bucket("a", "DeleteWithContents")]))).await;
-    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
-    let s3 = world.aws.s3();
+    let env = TestEnv::new("batches").await;
+    env.apply("assistant", &spec(json!([bucket("a", "DeleteWithContents")]))).await;
+    let name = resource_names(&env.wait_ready("assistant").await).remove(0);
+    let s3 = env.aws.s3();
     let puts = (0..1200).map(|number| {
         let call = s3.put_object().bucket(&name).key(format!("key-{number}")).body(ByteStream::from_static(b"x"));
         async move { call.send().await.expect("put") }
@@ -101,23 +101,23 @@ async fn thousands_of_versions_go_in_batches() {
     while !puts.is_empty() {
         futures::future::join_all(puts.drain(..puts.len().min(40))).await;
     }
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    assert!(!exists(&world, &name).await);
-    let batches = world.aws.operations().iter().filter(|operation| *operation == "DeleteObjects").count();
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    assert!(!exists(&env, &name).await);
+    let batches = env.aws.operations().iter().filter(|operation| *operation == "DeleteObjects").count();
     assert_eq!(batches, 2);
 }
 
 #[tokio::test]
 async fn a_bucket_taken_out_of_the_spec_follows_the_policy_it_had() {
-    let world = World::new("removed").await;
+    let env = TestEnv::new("removed").await;
     let buckets = json!([bucket("keep", "Retain"), bucket("go", "DeleteWithContents"), {"name": "stay"}]);
-    world.apply("assistant", &spec(buckets)).await;
-    let names = resource_names(&world.wait_ready("assistant").await);
-    put(&world, &names[1], "one").await;
-    world.apply("assistant", &spec(json!([{"name": "stay"}]))).await;
-    let object = world.wait_ready("assistant").await;
-    assert!(exists(&world, &names[0]).await && !exists(&world, &names[1]).await && exists(&world, &names[2]).await);
+    env.apply("assistant", &spec(buckets)).await;
+    let names = resource_names(&env.wait_ready("assistant").await);
+    put(&env, &names[1], "one").await;
+    env.apply("assistant", &spec(json!([{"name": "stay"}]))).await;
+    let object = env.wait_ready("assistant").await;
+    assert!(exists(&env, &names[0]).await && !exists(&env, &names[1]).await && exists(&env, &names[2]).await);
     let status = object.status.expect("a status");
     assert_eq!(status.ready.as_deref(), Some("1/1"), "what is retained is listed and not counted");
     let listed: Vec<String> = status.resources.iter().map(|resource| format!("{:?}", resource.state)).collect();
@@ -126,31 +126,31 @@ async fn a_bucket_taken_out_of_the_spec_follows_the_policy_it_had() {
 
 #[tokio::test]
 async fn the_platforms_policy_retains_everything() {
-    let world = World::new("retain-all").await;
+    let env = TestEnv::new("retain-all").await;
     let mut wanted = spec(json!([bucket("a", "DeleteWithContents")]));
     wanted["deletionPolicy"] = json!("Retain");
-    world.apply("assistant", &wanted).await;
-    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    assert!(exists(&world, &name).await);
+    env.apply("assistant", &wanted).await;
+    let name = resource_names(&env.wait_ready("assistant").await).remove(0);
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    assert!(exists(&env, &name).await);
 }
 
 #[tokio::test]
 async fn a_finalizer_stays_while_aws_refuses_the_deletion() {
-    let world = World::with("undeletable", &["--resync", "1s"]).await;
-    world.apply("assistant", &spec(json!([bucket("a", "Delete")]))).await;
-    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
-    world.aws.control("deny", json!({"action": "s3:DeleteBucket"}));
-    world.delete("assistant").await;
-    let told = world.wait_stalled("assistant", "AccessDenied").await;
+    let env = TestEnv::with("undeletable", &["--resync", "1s"]).await;
+    env.apply("assistant", &spec(json!([bucket("a", "Delete")]))).await;
+    let name = resource_names(&env.wait_ready("assistant").await).remove(0);
+    env.aws.control("deny", json!({"action": "s3:DeleteBucket"}));
+    env.delete("assistant").await;
+    let told = env.wait_stalled("assistant", "AccessDenied").await;
     assert!(told.contains("s3:DeleteBucket"), "{told}");
-    let object = world.api().get("assistant").await.expect("it is still there");
+    let object = env.api().get("assistant").await.expect("it is still there");
     let status = object.status.expect("a status");
     assert_eq!(format!("{:?}", status.phase), "Some(Deleting)");
     assert!(condition(&status, "Ready").is_some());
-    assert!(exists(&world, &name).await);
-    world.aws.control("deny", json!({"action": "s3:DeleteBucket", "remove": true}));
-    world.wait_until_gone("assistant").await;
-    assert!(!exists(&world, &name).await);
+    assert!(exists(&env, &name).await);
+    env.aws.control("deny", json!({"action": "s3:DeleteBucket", "remove": true}));
+    env.wait_until_gone("assistant").await;
+    assert!(!exists(&env, &name).await);
 }

@@ -5,16 +5,16 @@ use aiplatform::api::status::ResourceStatus;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::support::world::{World, condition, spec};
+use crate::support::test_env::{TestEnv, condition, spec};
 
 /// Puts a resource of a kind that this version does not know into the status, as a later version would have.
-async fn written_by_a_later_version(world: &World, resource: &Value) {
+async fn written_by_a_later_version(env: &TestEnv, resource: &Value) {
     for _ in 0..20 {
-        let mut object = world.api().get("assistant").await.expect("the object");
+        let mut object = env.api().get("assistant").await.expect("the object");
         let status = object.status.get_or_insert_default();
         status.resources.push(serde_json::from_value(resource.clone()).expect("a resource"));
         status.written_by = Some("9.9.9".into());
-        if world.api().replace_status("assistant", &PostParams::default(), &object).await.is_ok() {
+        if env.api().replace_status("assistant", &PostParams::default(), &object).await.is_ok() {
             return;
         }
     }
@@ -27,17 +27,17 @@ fn of_the_future(status: &AIPlatformStatus) -> Option<&ResourceStatus> {
 
 #[tokio::test]
 async fn what_a_later_version_made_is_carried_along_and_holds_the_object() {
-    let mut world = World::with("downgraded", &["--resync", "1s"]).await;
+    let mut env = TestEnv::with("downgraded", &["--resync", "1s"]).await;
     let mut wanted = spec(json!([{"name": "a", "deletionPolicy": "Delete"}]));
-    world.apply("assistant", &wanted).await;
-    world.wait_ready("assistant").await;
-    world.operator.kill();
+    env.apply("assistant", &wanted).await;
+    env.wait_ready("assistant").await;
+    env.operator.kill();
     let arn = "arn:aws:s3vectors:eu-west-1:123456789012:bucket/memory";
     let resource = json!({"kind": "VectorStore", "name": "memory", "arn": arn, "state": "Dreaming", "since": "2027-01-15T08:00:00Z"});
-    written_by_a_later_version(&world, &resource).await;
-    world.restart_operator();
+    written_by_a_later_version(&env, &resource).await;
+    env.restart_operator();
 
-    let message = world.wait_stalled("assistant", "UnknownKind").await;
+    let message = env.wait_stalled("assistant", "UnknownKind").await;
     for part in ["VectorStore memory", "9.9.9"] {
         assert!(message.contains(part), "{part}: {message}");
     }
@@ -46,29 +46,29 @@ async fn what_a_later_version_made_is_carried_along_and_holds_the_object() {
         .as_array_mut()
         .expect("buckets")
         .push(json!({"name": "b", "deletionPolicy": "Delete"}));
-    world.apply("assistant", &wanted).await;
+    env.apply("assistant", &wanted).await;
     let made = |status: &AIPlatformStatus| {
         condition(status, "StorageReady").is_some_and(|it| it.status == "True" && it.message.starts_with("2 of 2"))
     };
-    let object = world.wait_for("assistant", "made", made).await;
+    let object = env.wait_for("assistant", "made", made).await;
     let status = object.status.expect("a status");
     let carried = of_the_future(&status).expect("it is carried along");
     assert_eq!(serde_json::to_value(carried).expect("JSON"), resource);
     assert_eq!(status.written_by.as_deref(), Some("9.9.9"));
 
-    world.delete("assistant").await;
+    env.delete("assistant").await;
     let emptied = async || {
-        let object = world.api().get("assistant").await.expect("it is held");
+        let object = env.api().get("assistant").await.expect("it is held");
         let status = object.status.expect("a status");
         status.resources.len() == 1 && of_the_future(&status).is_some()
     };
-    world.wait("all else is gone", emptied).await;
-    let object = world.api().get("assistant").await.expect("it is held");
+    env.wait("all else is gone", emptied).await;
+    let object = env.api().get("assistant").await.expect("it is held");
     assert!(object.metadata.finalizers.is_some_and(|finalizers| !finalizers.is_empty()));
-    let message = world.wait_stalled("assistant", "UnknownKind").await;
+    let message = env.wait_stalled("assistant", "UnknownKind").await;
     assert!(message.contains("Retain"), "{message}");
 
     let retain = json!({"spec": {"deletionPolicy": "Retain"}});
-    world.api().patch("assistant", &PatchParams::default(), &Patch::Merge(retain)).await.expect("changed");
-    world.wait_until_gone("assistant").await;
+    env.api().patch("assistant", &PatchParams::default(), &Patch::Merge(retain)).await.expect("changed");
+    env.wait_until_gone("assistant").await;
 }

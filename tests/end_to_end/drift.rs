@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 };
 use serde_json::json;
 
-use crate::support::world::{World, resource_names, spec};
+use crate::support::test_env::{TestEnv, resource_names, spec};
 
 /// The parts of a bucket, each with the one call that repairs it.
 const PARTS: [(&str, &str); 7] = [
@@ -23,23 +23,23 @@ const PARTS: [(&str, &str); 7] = [
 
 #[tokio::test]
 async fn every_part_of_a_bucket_is_repaired_by_one_write() {
-    let world = World::new("drift").await;
+    let env = TestEnv::new("drift").await;
     let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
-    world.apply("assistant", &spec(json!([{"name": "a", "lifecycle": rules}]))).await;
-    let bucket = resource_names(&world.wait_ready("assistant").await).remove(0);
+    env.apply("assistant", &spec(json!([{"name": "a", "lifecycle": rules}]))).await;
+    let bucket = resource_names(&env.wait_ready("assistant").await).remove(0);
     for (part, repair) in PARTS {
-        spoil(&world.aws.s3(), &bucket, part).await;
-        let calls = world.aws.operations().len();
-        world.poke("assistant").await;
-        world.wait(part, async || world.aws.writes_since(calls).contains(&repair.to_string())).await;
-        world.wait_ready("assistant").await;
-        assert_eq!(world.aws.writes_since(calls), [repair], "{part}");
-        let repaired = world.aws.operations().len();
-        world.poke("assistant").await;
-        world.wait("another look", async || world.aws.operations().len() >= repaired + 7).await;
-        assert_eq!(world.aws.writes_since(repaired), Vec::<String>::new(), "{part} does not flap");
+        spoil(&env.aws.s3(), &bucket, part).await;
+        let calls = env.aws.operations().len();
+        env.poke("assistant").await;
+        env.wait(part, async || env.aws.writes_since(calls).contains(&repair.to_string())).await;
+        env.wait_ready("assistant").await;
+        assert_eq!(env.aws.writes_since(calls), [repair], "{part}");
+        let repaired = env.aws.operations().len();
+        env.poke("assistant").await;
+        env.wait("another look", async || env.aws.operations().len() >= repaired + 7).await;
+        assert_eq!(env.aws.writes_since(repaired), Vec::<String>::new(), "{part} does not flap");
     }
-    let updates = world.events("assistant").await.into_iter().filter(|(reason, _)| reason == "Updated").count();
+    let updates = env.events("assistant").await.into_iter().filter(|(reason, _)| reason == "Updated").count();
     assert_eq!(updates, PARTS.len(), "each repair is told");
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::file;
+use crate::support::test_env::file;
 
 const HEAD: &str = "apiVersion: aiplatform.dev/v1alpha1\nkind: AIPlatform\nmetadata: {name: pile, namespace: field}\nspec:\n  \
                     region: eu-central-1\n  accountId: \"210987654321\"\n  \

@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::{World, condition, environment, file, resource_names, spec};
+use crate::support::test_env::{TestEnv, condition, environment, file, resource_names, spec};
 
 /// A spec that asks for what has to be allowed by name.
 fn asking() -> Value {
@@ -15,23 +15,23 @@ fn asking() -> Value {
     wanted
 }
 
-/// Calls about objects: the operator's readiness asks whose its credentials are, in every world.
-fn calls(world: &World) -> Vec<String> {
-    world.aws.calls().iter().filter(|call| call["service"] != "sts").map(|call| call["operation"].to_string()).collect()
+/// Calls about objects: the operator's readiness asks whose its credentials are, in every test.
+fn calls(env: &TestEnv) -> Vec<String> {
+    env.aws.calls().iter().filter(|call| call["service"] != "sts").map(|call| call["operation"].to_string()).collect()
 }
 
-async fn label(world: &World, labels: Value) {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
+async fn label(env: &TestEnv, labels: Value) {
+    let namespaces: Api<Namespace> = Api::all(env.client.clone());
     let patch = json!({"metadata": {"labels": labels}});
-    namespaces.patch(&world.namespace, &PatchParams::default(), &Patch::Merge(patch)).await.expect("labelled");
+    namespaces.patch(&env.namespace, &PatchParams::default(), &Patch::Merge(patch)).await.expect("labelled");
 }
 
 #[tokio::test]
 async fn a_platform_outside_its_bounds_stalls_before_any_call_and_heals() {
     let guardrails = "rules: [{regions: [us-east-1, eu-west-1], accounts: [\"210987654321\"]}]";
-    let world = World::guarded("bounds", guardrails).await;
-    world.apply("assistant", &asking()).await;
-    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    let env = TestEnv::guarded("bounds", guardrails).await;
+    env.apply("assistant", &asking()).await;
+    let told = env.wait_stalled("assistant", "NotPermitted").await;
     for part in [
         "spec.accountId: \"123456789012\" is not allowed here (allowed: 210987654321)",
         "spec.assumeRole.roleArn: \"arn:aws:iam::123456789012:role/deployer\"",
@@ -41,52 +41,52 @@ async fn a_platform_outside_its_bounds_stalls_before_any_call_and_heals() {
         assert!(told.contains(part), "{part} is not in {told}");
     }
     assert!(!told.contains("spec.region"), "{told}");
-    assert_eq!(calls(&world), Vec::<String>::new());
-    assert!(world.events("assistant").await.iter().any(|(reason, _)| reason == "NotPermitted"));
+    assert_eq!(calls(&env), Vec::<String>::new());
+    assert!(env.events("assistant").await.iter().any(|(reason, _)| reason == "NotPermitted"));
 
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    assert_eq!(calls(&world), Vec::<String>::new(), "nothing was ever made");
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    assert_eq!(calls(&env), Vec::<String>::new(), "nothing was ever made");
 }
 
 #[tokio::test]
 async fn an_edit_that_is_refused_deletes_no_more_than_what_was_accepted() {
-    let world = World::new("refused-edit").await;
+    let env = TestEnv::new("refused-edit").await;
     let bucket = |policy: &str| json!([{"name": "a", "deletionPolicy": policy}]);
-    world.apply("assistant", &spec(bucket("Retain"))).await;
-    let name = resource_names(&world.wait_ready("assistant").await).remove(0);
-    let s3 = world.aws.s3();
+    env.apply("assistant", &spec(bucket("Retain"))).await;
+    let name = resource_names(&env.wait_ready("assistant").await).remove(0);
+    let s3 = env.aws.s3();
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"x");
     s3.put_object().bucket(&name).key("kept").body(body).send().await.expect("put");
 
     let mut refused = reaching();
     refused["storage"]["buckets"] = bucket("DeleteWithContents");
-    world.apply("assistant", &refused).await;
-    world.wait_stalled("assistant", "NotPermitted").await;
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
+    env.apply("assistant", &refused).await;
+    env.wait_stalled("assistant", "NotPermitted").await;
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
     assert!(s3.head_object().bucket(&name).key("kept").send().await.is_ok(), "kept with what is in it");
 
     // The names are used again, by a platform that was never permitted.
-    world.apply("assistant", &refused).await;
-    world.wait_stalled("assistant", "NotPermitted").await;
-    let calls = world.aws.calls().len();
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    assert_eq!(world.aws.writes_since(calls), Vec::<String>::new());
+    env.apply("assistant", &refused).await;
+    env.wait_stalled("assistant", "NotPermitted").await;
+    let calls = env.aws.calls().len();
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
     assert!(s3.head_object().bucket(&name).key("kept").send().await.is_ok(), "not its own to delete");
 }
 
 #[tokio::test]
 async fn without_the_file_what_has_to_be_allowed_by_name_is_refused() {
-    let world = World::new("unguarded").await;
-    world.apply("assistant", &asking()).await;
-    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    let env = TestEnv::new("unguarded").await;
+    env.apply("assistant", &asking()).await;
+    let told = env.wait_stalled("assistant", "NotPermitted").await;
     assert!(told.contains("spec.assumeRole.roleArn") && told.contains("spec.storage.buckets[0].adopt"), "{told}");
     assert!(told.contains("--guardrails"), "{told}");
-    assert_eq!(calls(&world), Vec::<String>::new());
-    world.apply("assistant", &reaching()).await;
-    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    assert_eq!(calls(&env), Vec::<String>::new());
+    env.apply("assistant", &reaching()).await;
+    let told = env.wait_stalled("assistant", "NotPermitted").await;
     for part in [
         "spec.models[0].sagemaker.modelData.uri: \"s3://models-of-others/rank/model.tar.gz\" is not allowed here",
         "spec.access[0].principalArns[0]: \"arn:aws:iam::210987654321:role/partner\" is not allowed here \
@@ -96,9 +96,9 @@ async fn without_the_file_what_has_to_be_allowed_by_name_is_refused() {
         assert!(told.contains(part), "{part} is not in {told}");
     }
     assert!(!told.contains("bucketName") && !told.contains("image") && !told.contains("clusterArn"), "{told}");
-    assert_eq!(calls(&world), Vec::<String>::new());
-    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
-    world.wait_ready("assistant").await;
+    assert_eq!(calls(&env), Vec::<String>::new());
+    env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    env.wait_ready("assistant").await;
 }
 
 /// A spec that reaches for things beside the platform.
@@ -127,7 +127,7 @@ async fn whatever_the_operator_refuses_every_command_refuses_in_the_same_words()
         "images": ["123456789012.dkr.ecr.*"], "modelDataUris": ["s3://ml-models/*"],
         "principals": ["arn:aws:iam::123456789012:role/*"], "consumerNamespaces": ["apps"],
     });
-    let world = World::guarded("agree", &json!({"rules": [rule]}).to_string()).await;
+    let env = TestEnv::guarded("agree", &json!({"rules": [rule]}).to_string()).await;
     let wanted = reaching();
     let expected = [
         "spec.storage.buckets[0].bucketName: \"payroll\" is not allowed here (allowed: ml-*)",
@@ -139,15 +139,15 @@ async fn whatever_the_operator_refuses_every_command_refuses_in_the_same_words()
         "spec.identity.podIdentity.clusterArn: \"arn:aws:eks:eu-central-1:123456789012:cluster/finance\" is not allowed \
          here (allowed: clusters in eu-west-1)",
     ];
-    world.apply("assistant", &wanted).await;
-    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    env.apply("assistant", &wanted).await;
+    let told = env.wait_stalled("assistant", "NotPermitted").await;
     for part in expected {
         assert!(told.contains(part), "{part} is not in {told}");
     }
-    assert_eq!(calls(&world), Vec::<String>::new());
+    assert_eq!(calls(&env), Vec::<String>::new());
 
     let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
-        "metadata": {"name": "assistant", "namespace": world.namespace}, "spec": wanted});
+        "metadata": {"name": "assistant", "namespace": env.namespace}, "spec": wanted});
     let manifest = file(&object.to_string());
     let path = manifest.to_str().expect("a path");
     let live = ["--s3-path-style", "--cluster-name", "tests"];
@@ -158,8 +158,8 @@ async fn whatever_the_operator_refuses_every_command_refuses_in_the_same_words()
         (vec!["audit", "-o", "json"], 1),
         ([vec!["audit", "--live", "-o", "json"], live.to_vec()].concat(), 1),
     ] {
-        let arguments = [subcommand.clone(), vec!["--guardrails", world.guardrails(), "-f", path]].concat();
-        let environment = environment(world.cluster, &world.aws);
+        let arguments = [subcommand.clone(), vec!["--guardrails", env.guardrails(), "-f", path]].concat();
+        let environment = environment(env.cluster, &env.aws);
         let output = command().args(&arguments).envs(environment).output().expect("it runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{subcommand:?}: {complaint}");
@@ -199,15 +199,15 @@ fn rules_that_ask_for_labels_are_unknown_offline_in_the_same_words() {
 #[tokio::test]
 async fn a_model_outside_its_bounds_stalls_before_any_call() {
     let guardrails = "rules: [{instanceTypes: [\"ml.m5.*\"], maxInstances: 1}]";
-    let world = World::guarded("models", guardrails).await;
+    let env = TestEnv::guarded("models", guardrails).await;
     let mut wanted = spec(json!([{"name": "a"}]));
     wanted["models"] = json!([{"name": "rank", "sagemaker": {
         "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0",
         "executionRoleArn": "arn:aws:iam::123456789012:role/own",
         "instance": {"type": "ml.g5.xlarge", "count": 2},
     }}]);
-    world.apply("assistant", &wanted).await;
-    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    env.apply("assistant", &wanted).await;
+    let told = env.wait_stalled("assistant", "NotPermitted").await;
     for part in [
         "spec.models[0].sagemaker.executionRoleArn: \"arn:aws:iam::123456789012:role/own\" is not allowed here",
         "spec.models[0].sagemaker.instance.type: \"ml.g5.xlarge\" is not allowed here (allowed: ml.m5.*)",
@@ -215,25 +215,25 @@ async fn a_model_outside_its_bounds_stalls_before_any_call() {
     ] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
-    assert_eq!(calls(&world), Vec::<String>::new());
+    assert_eq!(calls(&env), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_rule_with_labels_follows_the_namespaces_labels() {
     let rules = "rules:\n- namespaces: {names: [\"labels-*\"], labels: {tier: prod}}\n- regions: [us-east-1]\n";
-    let world = World::guarded("labels", rules).await;
-    world.apply("assistant", &spec(json!([{"name": "a"}]))).await;
-    let told = world.wait_stalled("assistant", "NotPermitted").await;
+    let env = TestEnv::guarded("labels", rules).await;
+    env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    let told = env.wait_stalled("assistant", "NotPermitted").await;
     assert!(told.contains("spec.region: \"eu-west-1\"") && told.contains("us-east-1"), "{told}");
 
     let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
-        "metadata": {"name": "assistant", "namespace": world.namespace}, "spec": spec(json!([{"name": "a"}]))});
+        "metadata": {"name": "assistant", "namespace": env.namespace}, "spec": spec(json!([{"name": "a"}]))});
     let manifest = file(&object.to_string());
     let diff = || {
         command()
-            .args(["diff", "--s3-path-style", "--cluster-name", "tests", "--guardrails", world.guardrails()])
+            .args(["diff", "--s3-path-style", "--cluster-name", "tests", "--guardrails", env.guardrails()])
             .args(["-f", manifest.to_str().expect("a path")])
-            .envs(environment(world.cluster, &world.aws))
+            .envs(environment(env.cluster, &env.aws))
             .output()
             .expect("it runs")
     };
@@ -242,18 +242,18 @@ async fn a_rule_with_labels_follows_the_namespaces_labels() {
     let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(complaint.contains(":1: spec.region: \"eu-west-1\" is not allowed here"), "{complaint}");
 
-    label(&world, json!({"tier": "prod"})).await;
-    world.poke("assistant").await;
-    world.wait_ready("assistant").await;
+    label(&env, json!({"tier": "prod"})).await;
+    env.poke("assistant").await;
+    env.wait_ready("assistant").await;
     assert_eq!(diff().status.code(), Some(0), "{}", String::from_utf8_lossy(&diff().stderr));
 
-    label(&world, json!({"tier": null})).await;
-    world.poke("assistant").await;
-    world.wait_stalled("assistant", "NotPermitted").await;
-    let status = world.api().get("assistant").await.expect("it").status.expect("a status");
+    label(&env, json!({"tier": null})).await;
+    env.poke("assistant").await;
+    env.wait_stalled("assistant", "NotPermitted").await;
+    let status = env.api().get("assistant").await.expect("it").status.expect("a status");
     assert!(condition(&status, "Stalled").is_some());
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
 }
 
 #[test]

@@ -7,46 +7,46 @@ use serde_json::{Value, json};
 
 use crate::support::operator::Operator;
 use crate::support::proxy::Proxy;
-use crate::support::world::{World, environment, spec};
+use crate::support::test_env::{TestEnv, environment, spec};
 
-/// A world without an operator, in whose namespace a Lease may be held.
-async fn world(name: &str) -> World {
-    let mut world = World::new(name).await;
-    world.operator.kill();
-    world.cluster.grant_leases(&world.client, &world.namespace).await;
-    world
+/// An environment without an operator, in whose namespace a Lease may be held.
+async fn env(name: &str) -> TestEnv {
+    let mut env = TestEnv::new(name).await;
+    env.operator.kill();
+    env.cluster.grant_leases(&env.client, &env.namespace).await;
+    env
 }
 
-/// A candidate that works in the world once it leads.
-fn candidate(world: &World, kubeconfig: &str, arguments: &[&str]) -> Operator {
-    let mut environment = environment(world.cluster, &world.aws).to_vec();
+/// A candidate that works there once it leads.
+fn candidate(env: &TestEnv, kubeconfig: &str, arguments: &[&str]) -> Operator {
+    let mut environment = environment(env.cluster, &env.aws).to_vec();
     environment.retain(|(name, _)| *name != "KUBECONFIG");
     environment.push(("KUBECONFIG", kubeconfig.into()));
-    environment.push(("POD_NAMESPACE", world.namespace.clone()));
-    let mut all = vec!["--namespace", &world.namespace, "--cluster-name", "tests", "--leader-elect"];
+    environment.push(("POD_NAMESPACE", env.namespace.clone()));
+    let mut all = vec!["--namespace", &env.namespace, "--cluster-name", "tests", "--leader-elect"];
     all.extend(arguments);
     Operator::start(&all, &environment)
 }
 
-fn leases(world: &World) -> Api<Lease> {
-    Api::namespaced(world.client.clone(), &world.namespace)
+fn leases(env: &TestEnv) -> Api<Lease> {
+    Api::namespaced(env.client.clone(), &env.namespace)
 }
 
-async fn holder(world: &World) -> Option<String> {
-    let lease = leases(world).get_opt("aiplatform").await.expect("an answer")?;
+async fn holder(env: &TestEnv) -> Option<String> {
+    let lease = leases(env).get_opt("aiplatform").await.expect("an answer")?;
     lease.spec.and_then(|spec| spec.holder_identity)
 }
 
 /// A Lease that was given back, so that the first candidate need not wait for a leader that nobody knows of.
-async fn free(world: &World) {
-    hold(world, json!({"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 1})).await;
+async fn free(env: &TestEnv) {
+    hold(env, json!({"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 1})).await;
 }
 
 /// Writes a record into the Lease.
-async fn hold(world: &World, spec: Value) {
+async fn hold(env: &TestEnv, spec: Value) {
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "aiplatform"}, "spec": spec});
     let parameters = PatchParams::apply("somebody").force();
-    leases(world).patch("aiplatform", &parameters, &Patch::Apply(lease)).await.expect("the Lease is written");
+    leases(env).patch("aiplatform", &parameters, &Patch::Apply(lease)).await.expect("the Lease is written");
 }
 
 fn two_buckets() -> Value {
@@ -54,73 +54,73 @@ fn two_buckets() -> Value {
 }
 
 /// The calls that could change something, or that look whether they should.
-fn work(world: &World) -> usize {
-    world.aws.operations().len()
+fn work(env: &TestEnv) -> usize {
+    env.aws.operations().len()
 }
 
 #[tokio::test]
 async fn a_leader_that_loses_the_api_server_stops_before_another_leads() {
-    let world = world("partitioned").await;
-    free(&world).await;
-    let network = Proxy::to(&world.cluster.address());
-    let restricted = world.cluster.operator_kubeconfig();
+    let env = env("partitioned").await;
+    free(&env).await;
+    let network = Proxy::to(&env.cluster.address());
+    let restricted = env.cluster.operator_kubeconfig();
     let kubeconfig =
-        world.cluster.kubeconfig_with(&restricted, "partitioned", &world.cluster.address(), &network.address());
-    let mut first = candidate(&world, &kubeconfig, &["--resync", "1s"]);
+        env.cluster.kubeconfig_with(&restricted, "partitioned", &env.cluster.address(), &network.address());
+    let mut first = candidate(&env, &kubeconfig, &["--resync", "1s"]);
     first.wait_for_log("leading");
-    world.apply("assistant", &two_buckets()).await;
-    world.wait_ready("assistant").await;
-    let second = candidate(&world, &restricted, &[]);
+    env.apply("assistant", &two_buckets()).await;
+    env.wait_ready("assistant").await;
+    let second = candidate(&env, &restricted, &[]);
     second.wait_for_log("the lease is held");
 
     network.cut();
     first.wait_for_log("the lease is lost");
-    let at_the_end = work(&world);
+    let at_the_end = work(&env);
     assert_eq!(first.wait_until_gone().code(), Some(1), "{}", first.log());
     assert!(!second.log().contains("leading"), "{}", second.log());
-    assert_eq!(work(&world), at_the_end, "nothing is asked of AWS any more");
+    assert_eq!(work(&env), at_the_end, "nothing is asked of AWS any more");
 
     second.wait_for_log("leading");
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    let writes = world.aws.writes_since(0);
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    let writes = env.aws.writes_since(0);
     // What was held back arrives.
     network.mend();
-    world.wait("the lease is the second's", async || holder(&world).await.is_some()).await;
-    assert_eq!(world.aws.writes_since(0), writes, "what the new leader deleted is not made again");
+    env.wait("the lease is the second's", async || holder(&env).await.is_some()).await;
+    assert_eq!(env.aws.writes_since(0), writes, "what the new leader deleted is not made again");
 }
 
 #[tokio::test]
 async fn a_leader_that_was_stopped_for_longer_than_the_lease_does_nothing_when_it_wakes() {
-    let world = world("stopped").await;
-    free(&world).await;
-    let kubeconfig = world.cluster.operator_kubeconfig();
-    let mut first = candidate(&world, &kubeconfig, &[]);
+    let env = env("stopped").await;
+    free(&env).await;
+    let kubeconfig = env.cluster.operator_kubeconfig();
+    let mut first = candidate(&env, &kubeconfig, &[]);
     first.wait_for_log("leading");
-    world.aws.control("latency", json!({"ms": 1000}));
-    world.apply("assistant", &two_buckets()).await;
-    let creates = async || world.aws.operations().iter().any(|operation| operation == "CreateBucket");
-    world.wait("a step in hand", creates).await;
+    env.aws.control("latency", json!({"ms": 1000}));
+    env.apply("assistant", &two_buckets()).await;
+    let creates = async || env.aws.operations().iter().any(|operation| operation == "CreateBucket");
+    env.wait("a step in hand", creates).await;
     first.signal("STOP");
 
-    let second = candidate(&world, &kubeconfig, &[]);
+    let second = candidate(&env, &kubeconfig, &[]);
     second.wait_for_log("the lease is held");
     second.wait_for_log("leading");
-    world.aws.control("latency", json!({"ms": 0}));
-    world.wait_ready("assistant").await;
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    let (calls, reads) = (world.aws.calls_since(0), second.log());
+    env.aws.control("latency", json!({"ms": 0}));
+    env.wait_ready("assistant").await;
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    let (calls, reads) = (env.aws.calls_since(0), second.log());
 
     first.signal("CONT");
     assert_eq!(first.wait_until_gone().code(), Some(1), "{}", first.log());
-    let after = world.aws.calls_since(calls.len());
+    let after = env.aws.calls_since(calls.len());
     assert!(after.iter().all(|operation| operation == "GetCallerIdentity"), "{after:?}\n{}\n{reads}", first.log());
 }
 
 #[tokio::test]
 async fn clocks_of_others_mean_nothing() {
-    let (silent, alive) = tokio::join!(world("century"), world("jumping"));
+    let (silent, alive) = tokio::join!(env("century"), env("jumping"));
     let record = |renewed: &str| json!({"holderIdentity": "another", "leaseDurationSeconds": 30, "renewTime": renewed, "leaseTransitions": 3});
     // A holder that has been silent since a time that has not come yet.
     hold(&silent, record("2099-01-01T00:00:00.000000Z")).await;
@@ -143,38 +143,38 @@ async fn clocks_of_others_mean_nothing() {
 
 #[tokio::test]
 async fn a_lease_that_is_deleted_stays_with_its_leader() {
-    let world = world("deleted-lease").await;
-    free(&world).await;
-    let kubeconfig = world.cluster.operator_kubeconfig();
-    let first = candidate(&world, &kubeconfig, &[]);
+    let env = env("deleted-lease").await;
+    free(&env).await;
+    let kubeconfig = env.cluster.operator_kubeconfig();
+    let first = candidate(&env, &kubeconfig, &[]);
     first.wait_for_log("leading");
-    let second = candidate(&world, &kubeconfig, &[]);
+    let second = candidate(&env, &kubeconfig, &[]);
     second.wait_for_log("the lease is held");
-    let before = holder(&world).await;
+    let before = holder(&env).await;
     for _ in 0..3 {
-        leases(&world).delete("aiplatform", &DeleteParams::default()).await.expect("deleted");
-        world.wait("the leader makes it again", async || holder(&world).await == before).await;
+        leases(&env).delete("aiplatform", &DeleteParams::default()).await.expect("deleted");
+        env.wait("the leader makes it again", async || holder(&env).await == before).await;
     }
     assert!(!second.log().contains("leading") && !first.log().contains("lost"), "{}", second.log());
 }
 
 #[tokio::test]
 async fn the_lease_is_given_back_after_the_step_in_hand() {
-    let world = world("given-back").await;
-    free(&world).await;
-    let kubeconfig = world.cluster.operator_kubeconfig();
-    let mut first = candidate(&world, &kubeconfig, &[]);
+    let env = env("given-back").await;
+    free(&env).await;
+    let kubeconfig = env.cluster.operator_kubeconfig();
+    let mut first = candidate(&env, &kubeconfig, &[]);
     first.wait_for_log("leading");
-    let second = candidate(&world, &kubeconfig, &[]);
+    let second = candidate(&env, &kubeconfig, &[]);
     second.wait_for_log("the lease is held");
-    world.aws.control("latency", json!({"ms": 300}));
-    world.apply("assistant", &two_buckets()).await;
-    let creates = async || world.aws.operations().iter().any(|operation| operation == "CreateBucket");
-    world.wait("a step in hand", creates).await;
+    env.aws.control("latency", json!({"ms": 300}));
+    env.apply("assistant", &two_buckets()).await;
+    let creates = async || env.aws.operations().iter().any(|operation| operation == "CreateBucket");
+    env.wait("a step in hand", creates).await;
     first.signal("TERM");
     second.wait_for_log("leading");
-    let writes = |operation: &str| world.aws.writes_since(0).iter().filter(|name| *name == operation).count();
+    let writes = |operation: &str| env.aws.writes_since(0).iter().filter(|name| *name == operation).count();
     assert_eq!(writes("CreateBucket"), writes("PutBucketPolicy"), "what the first began, it ended");
     assert_eq!(first.wait_until_gone().code(), Some(0), "{}", first.log());
-    world.wait_ready("assistant").await;
+    env.wait_ready("assistant").await;
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::cluster::Cluster;
 use crate::support::operator::Operator;
 use crate::support::simulator::Simulator;
-use crate::support::world::{World, environment, resource_names, spec};
+use crate::support::test_env::{TestEnv, environment, resource_names, spec};
 
 fn two_buckets() -> serde_json::Value {
     let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
@@ -18,21 +18,21 @@ fn two_buckets() -> serde_json::Value {
 
 #[tokio::test]
 async fn killed_between_any_two_calls_it_converges() {
-    let mut world = World::new("killed").await;
+    let mut env = TestEnv::new("killed").await;
     let mut platform = 0;
     for killed_after in ["CreateBucket", "PutPublicAccessBlock", "PutBucketVersioning", "PutBucketPolicy"] {
         platform += 1;
         let name = format!("platform-{platform}");
-        world.aws.control("latency", json!({"ms": 100}));
-        let calls = world.aws.operations().len();
-        world.apply(&name, &two_buckets()).await;
-        let reached = async || world.aws.operations().iter().skip(calls).any(|operation| operation == killed_after);
-        world.wait(killed_after, reached).await;
-        world.operator.kill();
-        world.aws.control("latency", json!({"ms": 0}));
-        world.restart_operator();
-        let object = world.wait_ready(&name).await;
-        let buckets = world.aws.s3().list_buckets().prefix(format!("{}-{name}-", world.namespace)).send().await;
+        env.aws.control("latency", json!({"ms": 100}));
+        let calls = env.aws.operations().len();
+        env.apply(&name, &two_buckets()).await;
+        let reached = async || env.aws.operations().iter().skip(calls).any(|operation| operation == killed_after);
+        env.wait(killed_after, reached).await;
+        env.operator.kill();
+        env.aws.control("latency", json!({"ms": 0}));
+        env.restart_operator();
+        let object = env.wait_ready(&name).await;
+        let buckets = env.aws.s3().list_buckets().prefix(format!("{}-{name}-", env.namespace)).send().await;
         let buckets = buckets.expect("a list");
         let mut found: Vec<&str> = buckets.buckets().iter().filter_map(|bucket| bucket.name()).collect();
         found.sort_unstable();
@@ -44,18 +44,18 @@ async fn killed_between_any_two_calls_it_converges() {
 
 #[tokio::test]
 async fn sigterm_ends_it_after_the_step_in_hand() {
-    let mut world = World::new("sigterm").await;
-    world.aws.control("latency", json!({"ms": 150}));
-    world.apply("assistant", &two_buckets()).await;
-    world.wait("a creation", async || world.aws.operations().iter().any(|operation| operation == "CreateBucket")).await;
-    let status = world.operator.terminate();
-    assert_eq!(status.code(), Some(0), "{}", world.operator.log());
-    let created = world.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
-    let finished = world.aws.operations().iter().filter(|name| *name == "PutBucketLifecycleConfiguration").count();
+    let mut env = TestEnv::new("sigterm").await;
+    env.aws.control("latency", json!({"ms": 150}));
+    env.apply("assistant", &two_buckets()).await;
+    env.wait("a creation", async || env.aws.operations().iter().any(|operation| operation == "CreateBucket")).await;
+    let status = env.operator.terminate();
+    assert_eq!(status.code(), Some(0), "{}", env.operator.log());
+    let created = env.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
+    let finished = env.aws.operations().iter().filter(|name| *name == "PutBucketLifecycleConfiguration").count();
     assert_eq!(created, finished, "a step that was begun was ended");
-    world.aws.control("latency", json!({"ms": 0}));
-    world.restart_operator();
-    world.wait_ready("assistant").await;
+    env.aws.control("latency", json!({"ms": 0}));
+    env.restart_operator();
+    env.wait_ready("assistant").await;
 }
 
 #[test]
@@ -79,24 +79,23 @@ fn sigterm_ends_it_while_the_cluster_is_away() {
 
 #[tokio::test]
 async fn readyz_says_what_is_away() {
-    let world = World::new("readyz").await;
-    world.wait("ready", async || world.operator.page("/readyz").0 == 200).await;
-    assert_eq!(world.operator.page("/healthz").0, 200);
+    let env = TestEnv::new("readyz").await;
+    env.wait("ready", async || env.operator.page("/readyz").0 == 200).await;
+    assert_eq!(env.operator.page("/healthz").0, 200);
     let lost = Operator::start(
-        &["--namespace", &world.namespace],
+        &["--namespace", &env.namespace],
         &[
-            ("KUBECONFIG", world.cluster.operator_kubeconfig()),
+            ("KUBECONFIG", env.cluster.operator_kubeconfig()),
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:9".into()),
             ("AWS_ACCESS_KEY_ID", "operator".into()),
             ("AWS_SECRET_ACCESS_KEY", "secret".into()),
         ],
     );
-    world
-        .wait("AWS is reported away", async || {
-            let (status, text) = lost.page("/readyz");
-            status == 503 && text.contains("AWS_ENDPOINT_URL") && !text.contains("cluster:")
-        })
-        .await;
+    env.wait("AWS is reported away", async || {
+        let (status, text) = lost.page("/readyz");
+        status == 503 && text.contains("AWS_ENDPOINT_URL") && !text.contains("cluster:")
+    })
+    .await;
 }
 
 /// A control plane whose definition lets anything in, with an operator.
@@ -158,57 +157,57 @@ impl Loose {
 
 #[tokio::test]
 async fn an_object_that_does_not_fit_stops_nobody_else() {
-    let world = Loose::new("unfit").await;
-    world.apply("bad", &json!({"region": 5})).await;
-    world.apply("good", &two_buckets()).await;
-    world.wait_ready("good").await;
-    let status = world.wait_unreadable("bad").await;
+    let env = Loose::new("unfit").await;
+    env.apply("bad", &json!({"region": 5})).await;
+    env.apply("good", &two_buckets()).await;
+    env.wait_ready("good").await;
+    let status = env.wait_unreadable("bad").await;
     let told = status["conditions"][0]["message"].as_str().expect("a message");
     assert!(told.contains("does not fit") && told.contains("correct the object"), "{told}");
 }
 
 #[tokio::test]
 async fn what_was_made_is_known_after_a_spec_that_could_not_be_decoded() {
-    let world = Loose::new("undecodable").await;
+    let env = Loose::new("undecodable").await;
     let bucket = |name: &str| json!({"name": name, "deletionPolicy": "DeleteWithContents"});
     let mut wanted = spec(json!([bucket("b1"), bucket("b2")]));
     wanted["managementPolicy"] = json!("Full");
-    world.apply("assistant", &wanted).await;
-    let before = world.wait_ready("assistant").await;
-    assert_eq!(world.buckets().await.len(), 2);
+    env.apply("assistant", &wanted).await;
+    let before = env.wait_ready("assistant").await;
+    assert_eq!(env.buckets().await.len(), 2);
 
     wanted["storage"]["buckets"] = json!([bucket("b1")]);
     wanted["managementPolicy"] = json!("Future");
-    world.apply("assistant", &wanted).await;
-    let unreadable = world.wait_unreadable("assistant").await;
+    env.apply("assistant", &wanted).await;
+    let unreadable = env.wait_unreadable("assistant").await;
     for field in ["resources", "accountCheck", "ready", "writtenBy"] {
         assert!(!before[field].is_null(), "{field}: {before:#}");
         assert_eq!(unreadable[field], before[field], "{field}");
     }
 
     wanted["managementPolicy"] = json!("Full");
-    world.apply("assistant", &wanted).await;
-    world.wait_ready("assistant").await;
-    let left = world.buckets().await;
+    env.apply("assistant", &wanted).await;
+    env.wait_ready("assistant").await;
+    let left = env.buckets().await;
     assert!(left.len() == 1 && left[0].contains("-b1-"), "{left:?}");
 
     // On its way out it is held while it cannot be decoded, and goes as soon as it can.
     wanted["managementPolicy"] = json!("Future");
-    world.apply("assistant", &wanted).await;
-    world.wait_unreadable("assistant").await;
-    world.api.delete("assistant", &DeleteParams::default()).await.expect("deleted");
+    env.apply("assistant", &wanted).await;
+    env.wait_unreadable("assistant").await;
+    env.api.delete("assistant", &DeleteParams::default()).await.expect("deleted");
     let is_deleting =
         |status: &Value| status["phase"] == "Deleting" && status["conditions"][0]["reason"] == "InvalidSpec";
-    world.wait_for("assistant", is_deleting).await;
-    assert_eq!(world.buckets().await, left);
+    env.wait_for("assistant", is_deleting).await;
+    assert_eq!(env.buckets().await, left);
     wanted["managementPolicy"] = json!("Full");
-    world.apply("assistant", &wanted).await;
+    env.apply("assistant", &wanted).await;
     let began = std::time::Instant::now();
-    while world.api.get_opt("assistant").await.expect("an answer").is_some() {
-        assert!(began.elapsed() < crate::support::DEADLINE, "{}", world.operator.log());
+    while env.api.get_opt("assistant").await.expect("an answer").is_some() {
+        assert!(began.elapsed() < crate::support::DEADLINE, "{}", env.operator.log());
         tokio::time::sleep(crate::support::PERIOD).await;
     }
-    assert_eq!(world.buckets().await, Vec::<String>::new());
+    assert_eq!(env.buckets().await, Vec::<String>::new());
 }
 
 /// A definition from another time, which lets anything in.

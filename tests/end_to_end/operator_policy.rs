@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::{World, file, spec};
+use crate::support::test_env::{TestEnv, file, spec};
 
 const ROLE_TO_ASSUME: &str = "arn:aws:iam::210987654321:role/deployer";
 const GUARDRAILS: &str =
@@ -38,7 +38,7 @@ struct Need {
 }
 
 /// The operator's own calls, as it names itself in them.
-fn calls(world: &World) -> Vec<Call> {
+fn calls(env: &TestEnv) -> Vec<Call> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let ours = |call: &Value| text(&call["userAgent"]).contains("app/aiplatform");
     let read = |call: Value| {
@@ -53,7 +53,7 @@ fn calls(world: &World) -> Vec<Call> {
         });
         Call { needs: needs.collect(), operation, account }
     };
-    world.aws.calls().into_iter().filter(ours).map(read).collect()
+    env.aws.calls().into_iter().filter(ours).map(read).collect()
 }
 
 /// What services tell IAM of their own calls, by condition key.
@@ -202,19 +202,19 @@ fn elsewhere() -> Value {
 
 #[tokio::test]
 async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
-    let world = World::guarded("allowed", GUARDRAILS).await;
-    let boundary = prepare(&world).await;
+    let env = TestEnv::guarded("allowed", GUARDRAILS).await;
+    let boundary = prepare(&env).await;
     let (first, second) = (everything(&boundary), elsewhere());
-    world.apply("assistant", &first).await;
-    world.apply("elsewhere", &second).await;
-    let object = world.wait_ready("assistant").await;
-    world.wait_ready("elsewhere").await;
+    env.apply("assistant", &first).await;
+    env.apply("elsewhere", &second).await;
+    let object = env.wait_ready("assistant").await;
+    env.wait_ready("elsewhere").await;
     let resources = object.status.expect("a status").resources;
     let name = |kind: &str| {
         let found = resources.iter().find(|resource| resource.kind == kind);
         found.unwrap_or_else(|| panic!("a {kind}")).name.clone()
     };
-    spoil(&world, &name("Role")).await;
+    spoil(&env, &name("Role")).await;
     for repair in [
         "DeleteRolePolicy",
         "UpdateAssumeRolePolicy",
@@ -225,34 +225,34 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
         "TagResource",
         "UntagResource",
     ] {
-        world.poke("assistant").await;
-        world.wait(repair, async || calls(&world).iter().any(|call| call.operation == repair)).await;
+        env.poke("assistant").await;
+        env.wait(repair, async || calls(&env).iter().any(|call| call.operation == repair)).await;
     }
-    world.wait_ready("assistant").await;
+    env.wait_ready("assistant").await;
 
     // A bucket that may not be read: whose it is, the list of buckets tells.
     let unreadable = json!({"action": "s3:GetBucketTagging", "resource": format!("arn:aws:s3:::{}", name("Bucket"))});
-    world.aws.control("deny", unreadable.clone());
-    world.poke("assistant").await;
-    world.wait("a look at the list", async || calls(&world).iter().any(|call| call.operation == "ListBuckets")).await;
+    env.aws.control("deny", unreadable.clone());
+    env.poke("assistant").await;
+    env.wait("a look at the list", async || calls(&env).iter().any(|call| call.operation == "ListBuckets")).await;
     let mut readable = unreadable;
     readable["remove"] = json!(true);
-    world.aws.control("deny", readable);
+    env.aws.control("deny", readable);
 
     let mut last = moved_on(&first);
-    world.apply("assistant", &last).await;
-    world.wait_ready("assistant").await;
+    env.apply("assistant", &last).await;
+    env.wait_ready("assistant").await;
     last.as_object_mut().expect("a spec").remove("permissionsBoundaryArn");
     last["models"][0]["sagemaker"].as_object_mut().expect("a model").remove("logs");
-    world.apply("assistant", &last).await;
-    world.wait_ready("assistant").await;
-    fill(&world, &name("Bucket"), &name("Role"), &boundary).await;
+    env.apply("assistant", &last).await;
+    env.wait_ready("assistant").await;
+    fill(&env, &name("Bucket"), &name("Role"), &boundary).await;
     for platform in ["assistant", "elsewhere"] {
-        world.delete(platform).await;
-        world.wait_until_gone(platform).await;
+        env.delete(platform).await;
+        env.wait_until_gone(platform).await;
     }
 
-    let calls = calls(&world);
+    let calls = calls(&env);
     // Which roles the operator may work through, and which it may hand on beside its own, is only known from files.
     let (known_from_files, general): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| {
         let on_theirs = |need: &Need| need.action == "iam:PassRole" && need.resource == EXECUTION_ROLE;
@@ -272,7 +272,7 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     let rules = format!(
         "rules: [{{namespaces: {{names: [\"{}\"]}}, bucketNames: [], adoptableBuckets: [legacy-bucket], permissionsBoundaryArn: \"{boundary}\",
         executionRoles: [\"{EXECUTION_ROLE}\"], assumeRoles: [\"{ROLE_TO_ASSUME}\"], accounts: [\"123456789012\"]}}]",
-        world.namespace
+        env.namespace
     );
     let guardrails = file(&rules);
     let guarded = printed(&["--guardrails", guardrails.to_str().expect("a path"), "--cluster-name", "tests"]);
@@ -281,7 +281,7 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
 
     let object = |name: &str, spec: &Value| {
         json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
-            "metadata": {"name": name, "namespace": world.namespace}, "spec": spec})
+            "metadata": {"name": name, "namespace": env.namespace}, "spec": spec})
     };
     let platforms = file(&format!("{}\n---\n{}", object("assistant", &first), object("elsewhere", &second)));
     let narrowed = printed(&["-f", platforms.to_str().expect("a path"), "--cluster-name", "tests"]);
@@ -300,25 +300,25 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
 }
 
 /// What is there before: a cluster, a role to assume, a bucket to adopt, a role for a model, a boundary.
-async fn prepare(world: &World) -> String {
-    world.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
-    world.aws.control("sts/assumable", json!({"roleArn": ROLE_TO_ASSUME}));
+async fn prepare(env: &TestEnv) -> String {
+    env.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
+    env.aws.control("sts/assumable", json!({"roleArn": ROLE_TO_ASSUME}));
     let here = BucketLocationConstraint::from("eu-west-1");
     let configuration = CreateBucketConfiguration::builder().location_constraint(here).build();
-    let call = world.aws.s3().create_bucket().bucket("legacy-bucket").create_bucket_configuration(configuration);
+    let call = env.aws.s3().create_bucket().bucket("legacy-bucket").create_bucket_configuration(configuration);
     call.send().await.expect("made");
     let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "sagemaker.amazonaws.com"}}]});
-    let call = world.aws.iam().create_role().role_name("theirs").path("/models/");
+    let call = env.aws.iam().create_role().role_name("theirs").path("/models/");
     call.assume_role_policy_document(trust.to_string()).send().await.expect("made");
-    let call = world.aws.iam().create_policy().policy_name("boundary").policy_document(document.to_string());
+    let call = env.aws.iam().create_policy().policy_name("boundary").policy_document(document.to_string());
     call.send().await.expect("made").policy.and_then(|policy| policy.arn).expect("an ARN")
 }
 
 /// Changes everything about a role and its association by hand.
-async fn spoil(world: &World, role: &str) {
-    let (iam, eks) = (world.aws.iam(), world.aws.eks());
+async fn spoil(env: &TestEnv, role: &str) {
+    let (iam, eks) = (env.aws.iam(), env.aws.eks());
     let wide = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]});
     let call = iam.put_role_policy().role_name(role).policy_name("more").policy_document(wide.to_string());
     call.send().await.expect("put");
@@ -341,13 +341,13 @@ async fn spoil(world: &World, role: &str) {
 }
 
 /// Puts into a bucket, and on a role, what has to go before they can.
-async fn fill(world: &World, bucket: &str, role: &str, policy: &str) {
-    let s3 = world.aws.s3();
+async fn fill(env: &TestEnv, bucket: &str, role: &str, policy: &str) {
+    let s3 = env.aws.s3();
     let call = s3.put_object().bucket(bucket).key("one").body(ByteStream::from_static(b"x"));
     call.send().await.expect("put");
     s3.delete_object().bucket(bucket).key("one").send().await.expect("a delete marker");
     s3.create_multipart_upload().bucket(bucket).key("unfinished").send().await.expect("an upload");
-    world.aws.iam().attach_role_policy().role_name(role).policy_arn(policy).send().await.expect("attached");
+    env.aws.iam().attach_role_policy().role_name(role).policy_arn(policy).send().await.expect("attached");
 }
 
 /// What the command says beside its output.

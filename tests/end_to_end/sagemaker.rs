@@ -21,11 +21,11 @@ use aws_sdk_applicationautoscaling::types::ServiceNamespace;
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use serde_json::{Value, json};
 
-use crate::support::world::{World, condition, spec};
+use crate::support::test_env::{TestEnv, condition, spec};
 
-/// A world that looks often at what is on its way, and again when asked to.
-async fn world(name: &str) -> World {
-    World::with(name, &["--transition-poll", "200ms"]).await
+/// An environment that polls transitions often, and reconciles again on request.
+async fn env(name: &str) -> TestEnv {
+    TestEnv::with(name, &["--transition-poll", "200ms"]).await
 }
 
 /// A spec with one bucket and one model on SageMaker, `rank`, with these fields in place of the usual ones.
@@ -57,12 +57,12 @@ fn image(tag: &str) -> String {
 }
 
 /// Lets an endpoint's transitions take so many milliseconds.
-fn transitions_take(world: &World, milliseconds: u32) {
+fn transitions_take(env: &TestEnv, milliseconds: u32) {
     let mut timings = json!({});
     for transition in ["create", "update", "rollback", "scale", "delete"] {
         timings[format!("sagemaker.endpoint.{transition}")] = milliseconds.into();
     }
-    world.aws.control("timings", timings);
+    env.aws.control("timings", timings);
 }
 
 fn model(object: &AIPlatform) -> ModelStatus {
@@ -73,30 +73,30 @@ fn endpoint_name(object: &AIPlatform) -> String {
     model(object).endpoint.expect("the status names the endpoint")
 }
 
-async fn endpoint(world: &World, name: &str) -> DescribeEndpointOutput {
-    world.aws.sagemaker().describe_endpoint().endpoint_name(name).send().await.expect("the endpoint")
+async fn endpoint(env: &TestEnv, name: &str) -> DescribeEndpointOutput {
+    env.aws.sagemaker().describe_endpoint().endpoint_name(name).send().await.expect("the endpoint")
 }
 
 /// How many instances there are.
-async fn instances(world: &World, name: &str) -> i32 {
-    let endpoint = endpoint(world, name).await;
+async fn instances(env: &TestEnv, name: &str) -> i32 {
+    let endpoint = endpoint(env, name).await;
     endpoint.production_variants().first().and_then(|it| it.current_instance_count).expect("a count")
 }
 
 /// Waits until SageMaker says that the endpoint is in this status.
-async fn wait_for_status(world: &World, name: &str, status: &str) {
-    let client = world.aws.sagemaker();
+async fn wait_for_status(env: &TestEnv, name: &str, status: &str) {
+    let client = env.aws.sagemaker();
     let reached = async || {
         let described = client.describe_endpoint().endpoint_name(name).send().await;
         described.is_ok_and(|endpoint| endpoint.endpoint_status.is_some_and(|it| it.as_str() == status))
     };
-    world.wait(status, reached).await;
+    env.wait(status, reached).await;
 }
 
 /// The model's revision as the tag of its image, which the tests count up.
-async fn image_in_service(world: &World, name: &str) -> String {
-    let client = world.aws.sagemaker();
-    let config = endpoint(world, name).await.endpoint_config_name.expect("a configuration");
+async fn image_in_service(env: &TestEnv, name: &str) -> String {
+    let client = env.aws.sagemaker();
+    let config = endpoint(env, name).await.endpoint_config_name.expect("a configuration");
     let config = client.describe_endpoint_config().endpoint_config_name(config).send().await.expect("it");
     let model = config.production_variants().first().and_then(|it| it.model_name.clone()).expect("a model");
     let model = client.describe_model().model_name(model).send().await.expect("the model");
@@ -105,8 +105,8 @@ async fn image_in_service(world: &World, name: &str) -> String {
 }
 
 /// The names of all models and of all endpoint configurations there are.
-async fn pairs(world: &World) -> (Vec<String>, Vec<String>) {
-    let client = world.aws.sagemaker();
+async fn pairs(env: &TestEnv) -> (Vec<String>, Vec<String>) {
+    let client = env.aws.sagemaker();
     let models = client.list_models().send().await.expect("models").models.unwrap_or_default();
     let configs = client.list_endpoint_configs().send().await.expect("configs").endpoint_configs.unwrap_or_default();
     let configs = configs.into_iter().filter_map(|config| config.endpoint_config_name).collect();
@@ -114,49 +114,49 @@ async fn pairs(world: &World) -> (Vec<String>, Vec<String>) {
 }
 
 /// The bounds that are registered for scaling, if any are.
-async fn bounds(world: &World) -> Option<(i32, i32)> {
-    let call = world.aws.autoscaling().describe_scalable_targets().service_namespace(ServiceNamespace::Sagemaker);
+async fn bounds(env: &TestEnv) -> Option<(i32, i32)> {
+    let call = env.aws.autoscaling().describe_scalable_targets().service_namespace(ServiceNamespace::Sagemaker);
     let targets = call.send().await.expect("targets").scalable_targets.unwrap_or_default();
     assert!(targets.len() <= 1, "{targets:?}");
     targets.first().map(|target| (target.min_capacity, target.max_capacity))
 }
 
 /// How often an operation was called.
-fn count(world: &World, operation: &str) -> usize {
-    world.aws.calls_since(0).iter().filter(|it| *it == operation).count()
+fn count(env: &TestEnv, operation: &str) -> usize {
+    env.aws.calls_since(0).iter().filter(|it| *it == operation).count()
 }
 
 /// The parameters of the last call of an operation.
-fn last(world: &World, operation: &str) -> Value {
-    let calls = world.aws.calls();
+fn last(env: &TestEnv, operation: &str) -> Value {
+    let calls = env.aws.calls();
     let call = calls.iter().rev().find(|call| call["operation"] == operation);
     call.unwrap_or_else(|| panic!("{operation} was never called"))["parameters"].clone()
 }
 
 /// An endpoint with the first image; its name.
-async fn in_service(world: &World) -> String {
-    world.apply("assistant", &ranking(json!({}))).await;
-    endpoint_name(&world.wait_ready("assistant").await)
+async fn in_service(env: &TestEnv) -> String {
+    env.apply("assistant", &ranking(json!({}))).await;
+    endpoint_name(&env.wait_ready("assistant").await)
 }
 
 /// An endpoint with the first image that went back to it from the second; its name.
-async fn rolled_back(world: &World) -> String {
-    let name = in_service(world).await;
-    world.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
-    world.apply("assistant", &ranking(json!({"image": image("2")}))).await;
-    world.wait_stalled("assistant", "RolledBack").await;
+async fn rolled_back(env: &TestEnv) -> String {
+    let name = in_service(env).await;
+    env.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
+    env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
+    env.wait_stalled("assistant", "RolledBack").await;
     name
 }
 
 /// Waits until the operator has looked at endpoints so many times more.
-async fn look_again(world: &World, times: usize) {
-    let before = count(world, "DescribeEndpoint");
-    world.wait("further looks", async || count(world, "DescribeEndpoint") >= before + times).await;
+async fn look_again(env: &TestEnv, times: usize) {
+    let before = count(env, "DescribeEndpoint");
+    env.wait("further looks", async || count(env, "DescribeEndpoint") >= before + times).await;
 }
 
 /// The names of the inline policies of the model's execution role.
-async fn execution_policies(world: &World) -> Vec<String> {
-    let iam = world.aws.iam();
+async fn execution_policies(env: &TestEnv) -> Vec<String> {
+    let iam = env.aws.iam();
     let roles = iam.list_roles().path_prefix("/aiplatform/").send().await.expect("roles").roles;
     let role = roles.into_iter().find(|role| role.role_name.contains("-rank-execution-")).expect("a role").role_name;
     iam.list_role_policies().role_name(&role).send().await.expect("policies").policy_names

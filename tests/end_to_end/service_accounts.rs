@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::support::cluster::{self, Cluster};
-use crate::support::world::{CLUSTER, World, spec};
+use crate::support::test_env::{CLUSTER, TestEnv, spec};
 
 const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC";
 const ROLE: &str = "eks.amazonaws.com/role-arn";
@@ -127,130 +127,130 @@ fn assert_refused(result: &Result<Applied, Failures>) {
 
 #[tokio::test]
 async fn of_two_platforms_that_claim_one_service_account_the_first_has_it() {
-    let world = Namespace::new("claims").await;
+    let env = Namespace::new("claims").await;
     for is_there in [false, true] {
         let name = format!("claimed-{is_there}");
         if is_there {
-            world.make(&name).await;
+            env.make(&name).await;
         }
-        let (first, second) = (world.claim("first", &name), world.claim("second", &name));
-        let (one, other) = (world.plan(&first, false).await, world.plan(&second, false).await);
+        let (first, second) = (env.claim("first", &name), env.claim("second", &name));
+        let (one, other) = (env.plan(&first, false).await, env.plan(&second, false).await);
         assert!(one.is_taken() && other.is_taken(), "both believe that they can have it: {one:#?} {other:#?}");
-        assert_eq!(world.apply(&first, &one).await, Ok(Applied::Ready));
-        let role = world.annotation(&name, ROLE).await;
-        assert_refused(&world.apply(&second, &other).await);
-        assert_eq!(world.annotation(&name, ROLE).await, role);
-        assert_eq!(world.annotation(&name, "aiplatform.dev/owner").await, Some(first.scope.owner.clone()));
-        let step = world.plan(&second, false).await;
+        assert_eq!(env.apply(&first, &one).await, Ok(Applied::Ready));
+        let role = env.annotation(&name, ROLE).await;
+        assert_refused(&env.apply(&second, &other).await);
+        assert_eq!(env.annotation(&name, ROLE).await, role);
+        assert_eq!(env.annotation(&name, "aiplatform.dev/owner").await, Some(first.scope.owner.clone()));
+        let step = env.plan(&second, false).await;
         assert!(matches!(&step.action, Action::Refuse(refusal) if refusal.reason == "NotOwned"), "{step:#?}");
     }
 }
 
 #[tokio::test]
 async fn of_claims_in_the_same_moment_one_at_most_succeeds() {
-    let world = Namespace::new("moment").await;
+    let env = Namespace::new("moment").await;
     for round in 0..6 {
         let name = format!("claimed-{round}");
         if round % 2 == 0 {
-            world.make(&name).await;
+            env.make(&name).await;
         }
-        let claims: Vec<Claim> = ["a", "b", "c"].iter().map(|platform| world.claim(platform, &name)).collect();
+        let claims: Vec<Claim> = ["a", "b", "c"].iter().map(|platform| env.claim(platform, &name)).collect();
         let mut steps = Vec::new();
         for claim in &claims {
-            steps.push(world.plan(claim, false).await);
+            steps.push(env.plan(claim, false).await);
         }
-        let applied = claims.iter().zip(&steps).map(|(claim, step)| world.apply(claim, step));
+        let applied = claims.iter().zip(&steps).map(|(claim, step)| env.apply(claim, step));
         let results = futures::future::join_all(applied).await;
         let winners: Vec<&Claim> =
             claims.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(claim, _)| claim).collect();
         assert!(winners.len() <= 1, "{results:?}");
         results.iter().filter(|result| result.is_err()).for_each(assert_refused);
         if let Some(winner) = winners.first() {
-            assert_eq!(world.annotation(&name, "aiplatform.dev/owner").await, Some(winner.scope.owner.clone()));
+            assert_eq!(env.annotation(&name, "aiplatform.dev/owner").await, Some(winner.scope.owner.clone()));
         }
     }
 }
 
 #[tokio::test]
 async fn a_role_that_somebody_bound_a_moment_ago_stays() {
-    let world = Namespace::new("binding").await;
-    let claim = world.claim("assistant", "api");
+    let env = Namespace::new("binding").await;
+    let claim = env.claim("assistant", "api");
     for is_there in [false, true] {
-        let step = world.plan(&claim, false).await;
+        let step = env.plan(&claim, false).await;
         assert!(step.is_taken());
         if !is_there {
-            world.make("api").await;
+            env.make("api").await;
         }
-        world.kubectl(&["annotate", "serviceaccount", "api", &format!("{ROLE}={THEIRS}")]);
-        assert_refused(&world.apply(&claim, &step).await);
-        assert_eq!(world.annotation("api", ROLE).await.as_deref(), Some(THEIRS));
-        assert_eq!(world.annotation("api", "aiplatform.dev/owner").await, None);
-        world.kubectl(&["annotate", "serviceaccount", "api", &format!("{ROLE}-")]);
+        env.kubectl(&["annotate", "serviceaccount", "api", &format!("{ROLE}={THEIRS}")]);
+        assert_refused(&env.apply(&claim, &step).await);
+        assert_eq!(env.annotation("api", ROLE).await.as_deref(), Some(THEIRS));
+        assert_eq!(env.annotation("api", "aiplatform.dev/owner").await, None);
+        env.kubectl(&["annotate", "serviceaccount", "api", &format!("{ROLE}-")]);
     }
 }
 
 #[tokio::test]
 async fn a_service_account_that_another_holds_by_now_is_not_taken_away() {
-    let world = Namespace::new("taken").await;
-    let claim = world.claim("assistant", "api");
-    let step = world.plan(&claim, false).await;
-    assert_eq!(world.apply(&claim, &step).await, Ok(Applied::Ready));
-    let step = world.plan(&claim, true).await;
+    let env = Namespace::new("taken").await;
+    let claim = env.claim("assistant", "api");
+    let step = env.plan(&claim, false).await;
+    assert_eq!(env.apply(&claim, &step).await, Ok(Applied::Ready));
+    let step = env.plan(&claim, true).await;
     assert!(matches!(step.action, Action::Delete { .. }), "{step:#?}");
-    world.kubectl(&["annotate", "--overwrite", "serviceaccount", "api", "aiplatform.dev/owner=tests/other/platform"]);
-    assert_eq!(world.apply(&claim, &step).await, Ok(Applied::Gone));
-    assert_eq!(world.annotation("api", "aiplatform.dev/owner").await.as_deref(), Some("tests/other/platform"));
-    assert!(world.annotation("api", ROLE).await.is_some());
+    env.kubectl(&["annotate", "--overwrite", "serviceaccount", "api", "aiplatform.dev/owner=tests/other/platform"]);
+    assert_eq!(env.apply(&claim, &step).await, Ok(Applied::Gone));
+    assert_eq!(env.annotation("api", "aiplatform.dev/owner").await.as_deref(), Some("tests/other/platform"));
+    assert!(env.annotation("api", ROLE).await.is_some());
 }
 
 #[tokio::test]
 async fn what_others_manage_by_now_stays_without_what_was_ours() {
-    let world = Namespace::new("managed").await;
+    let env = Namespace::new("managed").await;
     let made = async |name: &str| {
-        let claim = world.claim("assistant", name);
-        let step = world.plan(&claim, false).await;
-        assert_eq!(world.apply(&claim, &step).await, Ok(Applied::Ready));
+        let claim = env.claim("assistant", name);
+        let step = env.plan(&claim, false).await;
+        assert_eq!(env.apply(&claim, &step).await, Ok(Applied::Ready));
         claim
     };
     let released = async |claim: &Claim| {
-        let step = world.plan(claim, true).await;
-        assert_eq!(world.apply(claim, &step).await, Ok(Applied::Gone));
+        let step = env.plan(claim, true).await;
+        assert_eq!(env.apply(claim, &step).await, Ok(Applied::Gone));
     };
     let claim = made("labelled").await;
-    world.kubectl(&["label", "serviceaccount", "labelled", "team=search"]);
+    env.kubectl(&["label", "serviceaccount", "labelled", "team=search"]);
     released(&claim).await;
-    let left = world.account("labelled").await.expect("it stays").metadata;
+    let left = env.account("labelled").await.expect("it stays").metadata;
     assert_eq!((left.annotations.unwrap_or_default().len(), left.labels.unwrap_or_default().len()), (0, 1));
 
     // Server-side apply by others, who declare the role that they use themselves.
     let claim = made("shared").await;
-    let role = world.annotation("shared", ROLE).await.expect("bound");
+    let role = env.annotation("shared", ROLE).await.expect("bound");
     let manifest = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: shared\n  annotations: {{{ROLE}: \"{role}\"}}\n"
     );
-    let arguments = ["-n", &world.name, "apply", "--server-side", "--field-manager=argocd", "-f", "-"];
-    world.cluster.kubectl(&arguments, &manifest).expect("applied");
+    let arguments = ["-n", &env.name, "apply", "--server-side", "--field-manager=argocd", "-f", "-"];
+    env.cluster.kubectl(&arguments, &manifest).expect("applied");
     released(&claim).await;
-    let left = world.account("shared").await.expect("it stays").metadata.annotations.unwrap_or_default();
+    let left = env.account("shared").await.expect("it stays").metadata.annotations.unwrap_or_default();
     assert_eq!(left.into_iter().collect::<Vec<_>>(), [(ROLE.to_string(), role)], "what they set is theirs");
 
     // What the control plane gives to every service account is no sign of others.
     let claim = made("plain").await;
     let patch = r#"{"imagePullSecrets": [{"name": "plain-dockercfg"}]}"#;
-    world.kubectl(&["patch", "serviceaccount", "plain", "--field-manager=openshift-controller-manager", "-p", patch]);
+    env.kubectl(&["patch", "serviceaccount", "plain", "--field-manager=openshift-controller-manager", "-p", patch]);
     released(&claim).await;
-    assert!(world.account("plain").await.is_none(), "what was made goes");
+    assert!(env.account("plain").await.is_none(), "what was made goes");
 }
 
 #[tokio::test]
 async fn a_service_account_that_others_manage_outlives_the_platform() {
-    let world = World::new("outlives").await;
-    world.apply("assistant", &wanted("support-api")).await;
-    world.wait_ready("assistant").await;
-    let arguments = ["-n", &world.namespace, "label", "serviceaccount", "support-api", "team=search"];
-    world.cluster.kubectl(&arguments, "").expect("labelled");
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    let left = world.service_account("support-api").await.expect("it is still there");
+    let env = TestEnv::new("outlives").await;
+    env.apply("assistant", &wanted("support-api")).await;
+    env.wait_ready("assistant").await;
+    let arguments = ["-n", &env.namespace, "label", "serviceaccount", "support-api", "team=search"];
+    env.cluster.kubectl(&arguments, "").expect("labelled");
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    let left = env.service_account("support-api").await.expect("it is still there");
     assert!(left.is_empty(), "{left:?}");
 }

@@ -8,7 +8,7 @@ use aiplatform::printable::{is_hidden, printable_json};
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
-use crate::support::world::{World, condition, file, spec};
+use crate::support::test_env::{TestEnv, condition, file, spec};
 use crate::support::{DEADLINE, PERIOD};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/assistant.yaml");
@@ -237,25 +237,25 @@ fn hostile_field(field: &str) -> Value {
 
 #[tokio::test]
 async fn everything_that_the_operator_writes_is_seen() {
-    let world = World::new("nasty").await;
+    let env = TestEnv::new("nasty").await;
     let mut wanted = hostile();
     wanted["models"][0]["sagemaker"]["environment"] = json!({NASTY: "value"});
-    world.cluster.kubectl(&["create", "-n", &world.namespace, "-f", "-"], &object(&wanted)).expect("it is taken");
-    let message = world.wait_stalled("nasty", "InvalidSpec").await;
+    env.cluster.kubectl(&["create", "-n", &env.namespace, "-f", "-"], &object(&wanted)).expect("it is taken");
+    let message = env.wait_stalled("nasty", "InvalidSpec").await;
     assert!(message.contains("is not the name of a variable"), "{message}");
-    let status = world.api().get("nasty").await.expect("it").status.expect("a status");
+    let status = env.api().get("nasty").await.expect("it").status.expect("a status");
     check_seen("the status", &json!(status).to_string().replace("\\n", "\n"));
     assert!(!condition(&status, "Stalled").expect("it").message.contains('\n'));
-    for (reason, note) in world.events("nasty").await {
+    for (reason, note) in env.events("nasty").await {
         check_seen(&reason, &note);
     }
 
     // What AWS answers is as little to be trusted.
     let error = json!({"code": "InvalidArgument", "status": 400, "message": NASTY});
-    world.aws.control("faults", json!({"service": "s3", "operation": "CreateBucket", "times": 50, "error": error}));
-    world.apply("other", &spec(json!([{"name": "weights"}]))).await;
+    env.aws.control("faults", json!({"service": "s3", "operation": "CreateBucket", "times": 50, "error": error}));
+    env.apply("other", &spec(json!([{"name": "weights"}]))).await;
     let object =
-        world.wait_for("other", "told of", |status| status.resources.iter().any(|it| it.message.is_some())).await;
+        env.wait_for("other", "told of", |status| status.resources.iter().any(|it| it.message.is_some())).await;
     check_seen("the status", &json!(object.status).to_string().replace("\\n", "\n"));
-    check_seen("the log", &world.operator.log());
+    check_seen("the log", &env.operator.log());
 }

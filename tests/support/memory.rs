@@ -1,7 +1,7 @@
-//! A provider whose world is in memory: AWS's semantics field by field, call by call, with a failure where a test
+//! A provider with a cloud in memory: AWS's semantics field by field, call by call, with a failure where a test
 //! wants one.
 //!
-//! A further kind of resource is a field of [`World`] and an arm in `observe_one` and `apply_one`; counting calls,
+//! A further kind of resource is a field of [`FakeCloud`] and an arm in `observe_one` and `apply_one`; counting calls,
 //! failing and keeping the journal are the same for all.
 
 mod association;
@@ -42,7 +42,7 @@ pub use service_account::{CREATED, StoredAccount};
 
 /// Everything there is.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct World {
+pub struct FakeCloud {
     pub buckets: BTreeMap<String, Stored>,
     pub roles: BTreeMap<String, StoredRole>,
     /// By cluster, namespace and service account, of which each has one at most.
@@ -56,7 +56,7 @@ pub struct World {
     associations_made: usize,
 }
 
-impl World {
+impl FakeCloud {
     /// Everything that somebody could hold, with who does, as a platform sees it that owns things as `ours`.
     pub fn holders(&self, ours: &str) -> BTreeMap<Key, Owner> {
         let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
@@ -153,7 +153,7 @@ pub struct Call {
 #[derive(Default)]
 struct State {
     account: String,
-    world: World,
+    cloud: FakeCloud,
     fault: Option<Fault>,
     /// An action, and what it is denied on: everything, where nothing is named.
     denied: Option<(String, Option<String>)>,
@@ -170,17 +170,17 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn new(account: &str, world: World) -> Self {
-        Self { state: Mutex::new(State { account: account.into(), world, ..State::default() }) }
+    pub fn new(account: &str, cloud: FakeCloud) -> Self {
+        Self { state: Mutex::new(State { account: account.into(), cloud, ..State::default() }) }
     }
 
-    pub fn world(&self) -> World {
-        self.lock().world.clone()
+    pub fn cloud(&self) -> FakeCloud {
+        self.lock().cloud.clone()
     }
 
-    /// Changes the world behind the operator's back.
-    pub fn change(&self, change: impl FnOnce(&mut World)) {
-        change(&mut self.lock().world);
+    /// Changes the cloud behind the operator's back.
+    pub fn change(&self, change: impl FnOnce(&mut FakeCloud)) {
+        change(&mut self.lock().cloud);
     }
 
     /// Every write so far.
@@ -219,7 +219,7 @@ impl Memory {
     /// What roles of ours may do with what is not ours.
     pub fn granted_beyond(&self, ours: &str) -> BTreeSet<Beyond> {
         let state = self.lock();
-        state.world.granted_beyond(ours, &state.allowed)
+        state.cloud.granted_beyond(ours, &state.allowed)
     }
 
     /// Whether the fault came.
@@ -233,7 +233,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test panics while it holds the world")
+        self.state.lock().expect("no test panics while it holds the cloud")
     }
 
     /// A call that only reads.
@@ -241,7 +241,7 @@ impl Memory {
         &self,
         action: &str,
         subject: &str,
-        effect: impl FnOnce(&mut World) -> Result<T, Class>,
+        effect: impl FnOnce(&mut FakeCloud) -> Result<T, Class>,
     ) -> Result<T, Error> {
         self.any_call(action, subject, false, effect).await
     }
@@ -252,12 +252,12 @@ impl Memory {
         action: &str,
         subject: &str,
         writes: bool,
-        effect: impl FnOnce(&mut World) -> Result<T, Class>,
+        effect: impl FnOnce(&mut FakeCloud) -> Result<T, Class>,
     ) -> Result<T, Error> {
         tokio::task::yield_now().await;
         let mut state = self.lock();
         let number = state.calls.len();
-        let endpoints = state.world.sagemaker.endpoints.values().map(|endpoint| endpoint.status.name()).collect();
+        let endpoints = state.cloud.sagemaker.endpoints.values().map(|endpoint| endpoint.status.name()).collect();
         let after = state.writes.len();
         state.calls.push(Call { action: action.into(), subject: subject.into(), writes, after, endpoints });
         let fault = state.fault.filter(|fault| number == fault.call || (fault.for_good && number > fault.call));
@@ -272,7 +272,7 @@ impl Memory {
             state.struck = true;
             if fault.after_the_effect && number == fault.call {
                 // Whatever AWS answered, nobody hears it.
-                let _ = effect(&mut state.world);
+                let _ = effect(&mut state.cloud);
             }
             return Err(failed(fault.class, "Injected"));
         }
@@ -281,7 +281,7 @@ impl Memory {
         if state.denied.as_ref().is_some_and(is_denied) {
             return Err(failed(Class::Denied, "AccessDeniedException"));
         }
-        effect(&mut state.world).map_err(|class| failed(class, "Refused"))
+        effect(&mut state.cloud).map_err(|class| failed(class, "Refused"))
     }
 
     /// A call that changes a resource, which stands in the journal if it had an effect.
@@ -290,19 +290,19 @@ impl Memory {
         scope: &Scope,
         action: &str,
         key: &Key,
-        effect: impl FnOnce(&mut World) -> Result<T, Class>,
+        effect: impl FnOnce(&mut FakeCloud) -> Result<T, Class>,
     ) -> Result<T, Error> {
         let mut entry = None;
         let allowed = self.lock().allowed.clone();
         let answer = self
-            .any_call(action, &key.name, true, |world| {
-                let holder = world.holder(key, &scope.owner);
-                let dangled = world.dangling(&scope.owner);
-                let granted = world.granted_beyond(&scope.owner, &allowed);
-                let answer = effect(world);
+            .any_call(action, &key.name, true, |cloud| {
+                let holder = cloud.holder(key, &scope.owner);
+                let dangled = cloud.dangling(&scope.owner);
+                let granted = cloud.granted_beyond(&scope.owner, &allowed);
+                let answer = effect(cloud);
                 if answer.is_ok() {
-                    let left_dangling = world.dangling(&scope.owner).difference(&dangled).cloned().collect();
-                    let grants = world.granted_beyond(&scope.owner, &allowed);
+                    let left_dangling = cloud.dangling(&scope.owner).difference(&dangled).cloned().collect();
+                    let grants = cloud.granted_beyond(&scope.owner, &allowed);
                     let granted_beyond = grants.difference(&granted).cloned().collect();
                     let (action, key) = (action.into(), key.clone());
                     entry = Some(Write { action, key, holder, left_dangling, granted_beyond });

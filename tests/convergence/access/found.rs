@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::super::scenario::{OURS, Start, THEIRS};
 use super::{Wanted, account_key, leftover, role_arn};
-use crate::support::memory::{StoredAccount, StoredAssociation, StoredRole, World};
+use crate::support::memory::{FakeCloud, StoredAccount, StoredAssociation, StoredRole};
 
 /// What somebody did to a role of ours, or an older spec left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -211,13 +211,13 @@ impl Found {
         Some(stored)
     }
 
-    pub fn put(&self, world: &mut World, wanted: &Wanted, id: &str) {
-        world.roles.extend(self.role(&wanted.role).map(|role| (wanted.role.name.clone(), role)));
+    pub fn put(&self, cloud: &mut FakeCloud, wanted: &Wanted, id: &str) {
+        cloud.roles.extend(self.role(&wanted.role).map(|role| (wanted.role.name.clone(), role)));
         if let Some(desired) = &wanted.association {
-            world.associations.extend(self.association(desired, id).map(|found| (desired.name.clone(), found)));
+            cloud.associations.extend(self.association(desired, id).map(|found| (desired.name.clone(), found)));
         }
         if let Some(desired) = &wanted.account {
-            world.service_accounts.extend(self.account(desired).map(|found| (account_key(desired), found)));
+            cloud.service_accounts.extend(self.account(desired).map(|found| (account_key(desired), found)));
         }
     }
 }

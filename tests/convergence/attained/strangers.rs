@@ -10,7 +10,7 @@ use proptest::sample::{Index, select};
 use serde_json::json;
 
 use super::super::scenario::{OURS, THEIRS};
-use crate::support::memory::{StoredConfig, StoredModel, World};
+use crate::support::memory::{FakeCloud, StoredConfig, StoredModel};
 
 /// The hash of what is forged.
 const FORGED: &str = "f04ed000";
@@ -46,8 +46,8 @@ pub fn holder() -> impl Strategy<Value = Holder> {
 }
 
 /// A pair that looks like a revision of the endpoint and works with a bucket.
-pub fn forge(world: &mut World, holder: Holder, part: &str, uri: &str) {
-    let sagemaker = &mut world.sagemaker;
+pub fn forge(cloud: &mut FakeCloud, holder: Holder, part: &str, uri: &str) {
+    let sagemaker = &mut cloud.sagemaker;
     let (Some((name, model)), Some((config_name, config))) =
         (sagemaker.models.first_key_value(), sagemaker.configs.first_key_value())
     else {
@@ -71,15 +71,15 @@ pub fn forge(world: &mut World, holder: Holder, part: &str, uri: &str) {
 }
 
 /// A policy on one of the roles, under a name that it has, that a revision would have, or that nothing has.
-pub fn plant(world: &mut World, role: Index, name: Index) {
-    let revisions = world.sagemaker.configs.keys().map(|config| revision_policy_name(revision_of(config)));
+pub fn plant(cloud: &mut FakeCloud, role: Index, name: Index) {
+    let revisions = cloud.sagemaker.configs.keys().map(|config| revision_policy_name(revision_of(config)));
     let others = ["access".to_string(), "mine".to_string(), revision_policy_name(FORGED)];
     let names: Vec<String> = revisions.chain(others).collect();
     let statement = json!({"Sid": "All", "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::payroll/*"});
     let policy = Policy::new(json!({"Version": "2012-10-17", "Statement": [statement]}));
-    let roles = world.roles.len();
+    let roles = cloud.roles.len();
     if roles > 0 {
-        let role = world.roles.values_mut().nth(role.index(roles)).expect("it is there");
+        let role = cloud.roles.values_mut().nth(role.index(roles)).expect("it is there");
         role.policies.insert(names[name.index(names.len())].clone(), policy);
     }
 }

@@ -26,7 +26,7 @@ impl Story {
 
     /// The same from the same place, with a process that knows nothing yet.
     fn begin(&self) -> Run {
-        let mut run = Run::new(Memory::new(ACCOUNT, self.start.memory.world()), self.start.object.clone());
+        let mut run = Run::new(Memory::new(ACCOUNT, self.start.memory.cloud()), self.start.object.clone());
         (run.passes, run.session) = (self.start.passes, Some(Session::default()));
         run
     }
@@ -102,7 +102,7 @@ fn faults(calls: Vec<Call>) -> Vec<Fault> {
 }
 
 fn slowly(run: Run) -> Run {
-    run.memory.change(|world| world.sagemaker.looks = 1);
+    run.memory.change(|cloud| cloud.sagemaker.looks = 1);
     run
 }
 
@@ -184,10 +184,10 @@ fn a_deletion_in_any_state_survives_a_failure_of_any_call() {
 #[test]
 fn a_rollback_and_what_mends_it_survive_a_failure_of_any_call() {
     let start = slowly(at_rest(&served(), 5));
-    start.memory.change(|world| {
-        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    start.memory.change(|cloud| {
+        cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
-    let mut failing = Run::new(Memory::new(ACCOUNT, start.memory.world()), start.object.clone());
+    let mut failing = Run::new(Memory::new(ACCOUNT, start.memory.cloud()), start.object.clone());
     edit(&mut failing, Some(&Served { image: 'b', ..served() }));
     let rolled_back = |run: &mut Run| {
         let reason = &run.object.status.as_ref().expect("a status").conditions[0].reason;
@@ -207,14 +207,14 @@ fn a_rollback_and_what_mends_it_survive_a_failure_of_any_call() {
 #[test]
 fn a_way_out_of_a_failed_rollback_survives_a_failure_of_any_call() {
     let mut start = at_rest(&served(), 5);
-    start.memory.change(|world| {
-        world.sagemaker.broken.insert(image('b'), Rollback::Fails);
-        world.fire(&scaled(), MORNING).expect("the time comes");
+    start.memory.change(|cloud| {
+        cloud.sagemaker.broken.insert(image('b'), Rollback::Fails);
+        cloud.fire(&scaled(), MORNING).expect("the time comes");
     });
     edit(&mut start, Some(&Served { image: 'b', ..served() }));
     settle(&mut start);
     for mended in [served(), Served { instance: "ml.m5.xlarge", ..served() }] {
-        let mut start = Run::new(Memory::new(ACCOUNT, start.memory.world()), start.object.clone());
+        let mut start = Run::new(Memory::new(ACCOUNT, start.memory.cloud()), start.object.clone());
         edit(&mut start, Some(&mended));
         Story { never_below: 5, updates: 1, ..Story::of(slowly(start)) }.ends(assert_arrived);
     }
@@ -223,9 +223,9 @@ fn a_way_out_of_a_failed_rollback_survives_a_failure_of_any_call() {
 #[test]
 fn a_role_that_is_not_visible_yet_survives_a_failure_of_any_call() {
     let start = slowly(in_a_world_of_others(Some(&served())));
-    start.memory.change(|world| {
-        world.sagemaker.roles_unseen_by_models = 1;
-        world.sagemaker.roles_unseen_by_endpoints = 1;
+    start.memory.change(|cloud| {
+        cloud.sagemaker.roles_unseen_by_models = 1;
+        cloud.sagemaker.roles_unseen_by_endpoints = 1;
     });
     Story::of(start).ends(assert_arrived);
 }

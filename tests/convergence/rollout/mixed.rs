@@ -96,27 +96,27 @@ fn happen(run: &mut Run, event: &Event) {
         Event::Fault(fault) => {
             strike(run, *fault);
         }
-        Event::Load(instances) => run.memory.change(|world| {
-            let target = world.sagemaker.targets.get(&scaled());
+        Event::Load(instances) => run.memory.change(|cloud| {
+            let target = cloud.sagemaker.targets.get(&scaled());
             // What load does stays within bounds; what somebody does by hand is pulled back into them, in time.
             let count = target.map_or(*instances, |target| {
                 (*instances).clamp(target.bounds.min_capacity, target.bounds.max_capacity)
             });
-            let _ = world.scale(&endpoint_name(), count);
+            let _ = cloud.scale(&endpoint_name(), count);
         }),
-        Event::Schedule => run.memory.change(|world| {
-            let _ = world.fire(&scaled(), MORNING);
+        Event::Schedule => run.memory.change(|cloud| {
+            let _ = cloud.fire(&scaled(), MORNING);
         }),
-        Event::Looks(looks) => run.memory.change(|world| world.sagemaker.looks = *looks),
+        Event::Looks(looks) => run.memory.change(|cloud| cloud.sagemaker.looks = *looks),
         Event::Loss(index) => run.memory.change(LOSSES[*index]),
         Event::Denial(action, passes) => {
             run.memory.deny(Some((action, None)));
             happen(run, &Event::Passes(*passes));
             run.memory.deny(None);
         }
-        Event::Unseen(models, endpoints) => run.memory.change(|world| {
-            world.sagemaker.roles_unseen_by_models = *models;
-            world.sagemaker.roles_unseen_by_endpoints = *endpoints;
+        Event::Unseen(models, endpoints) => run.memory.change(|cloud| {
+            cloud.sagemaker.roles_unseen_by_models = *models;
+            cloud.sagemaker.roles_unseen_by_endpoints = *endpoints;
         }),
     }
 }
@@ -131,9 +131,9 @@ fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
     check(&(vec(event(), 0..10), sound(), any::<bool>(), any::<bool>()), |(events, last, ends, remembers)| {
         let mut run = in_a_world_of_others(Some(&served()));
         run.session = remembers.then(Session::default);
-        run.memory.change(|world| {
-            world.sagemaker.broken.insert(image('x'), Rollback::Works);
-            world.sagemaker.broken.insert(image('y'), Rollback::Fails);
+        run.memory.change(|cloud| {
+            cloud.sagemaker.broken.insert(image('x'), Rollback::Works);
+            cloud.sagemaker.broken.insert(image('y'), Rollback::Fails);
         });
         for event in &events {
             happen(&mut run, event);
@@ -142,10 +142,10 @@ fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
         happen(&mut run, &Event::Unseen(0, 0));
         edit(&mut run, Some(&last));
         settle(&mut run);
-        let world = run.memory.world();
-        run.memory.change(|world| world.sagemaker.taken_down.clear());
+        let cloud = run.memory.cloud();
+        run.memory.change(|cloud| cloud.sagemaker.taken_down.clear());
         let removed = events.iter().any(|event| matches!(event, Event::Edit(None)));
-        assert!(removed || world.sagemaker.taken_down.is_empty(), "an endpoint that answered calls was deleted");
+        assert!(removed || cloud.sagemaker.taken_down.is_empty(), "an endpoint that answered calls was deleted");
         assert_arrived(&mut run);
         assert_eq!(spec::wanted_endpoint(&run.object).map(|it| it.name), Some(endpoint_name()));
         if ends {

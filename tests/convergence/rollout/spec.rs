@@ -13,7 +13,7 @@ use aiplatform::resource::{Endpoint, Owner, Resource, Role};
 use serde_json::json;
 
 use super::super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, object};
-use crate::support::memory::{StoredTarget, World};
+use crate::support::memory::{FakeCloud, StoredTarget};
 
 /// What a spec says of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,13 +67,13 @@ pub fn wanted(object: &AIPlatform) -> Vec<Resource> {
     desire(&platform, CLUSTER).into_iter().map(|desired| desired.resource).collect()
 }
 
-/// Everything that an object wants in this world: a scaled endpoint in service keeps a configuration that differs in its
+/// Everything that an object wants in this cloud: a scaled endpoint in service keeps a configuration that differs in its
 /// first count alone, for the count is not the user's any more.
-pub fn wanted_in(world: &World, object: &AIPlatform) -> Vec<Resource> {
+pub fn wanted_in(cloud: &FakeCloud, object: &AIPlatform) -> Vec<Resource> {
     let mut wanted = wanted(object);
     let is_scaled = wanted.iter().any(|resource| matches!(resource, Resource::ScalableTarget(_)));
-    let running = world.sagemaker.endpoints.get(&endpoint_name()).map(|endpoint| endpoint.config().to_string());
-    let Some((name, found)) = running.and_then(|name| Some((name.clone(), world.sagemaker.configs.get(&name)?))) else {
+    let running = cloud.sagemaker.endpoints.get(&endpoint_name()).map(|endpoint| endpoint.config().to_string());
+    let Some((name, found)) = running.and_then(|name| Some((name.clone(), cloud.sagemaker.configs.get(&name)?))) else {
         return wanted;
     };
     let config = wanted.iter().find_map(|resource| match resource {
@@ -122,48 +122,48 @@ pub fn scaled() -> Scaled {
     Scaled::of(&endpoint_name(), Dimension::Instances)
 }
 
-/// The world has what the object wants, and beyond it only what is to be kept.
-pub fn assert_serves(world: &World, object: &AIPlatform) {
-    let wanted = wanted_in(world, object);
+/// The cloud has what the object wants, and beyond it only what is to be kept.
+pub fn assert_serves(cloud: &FakeCloud, object: &AIPlatform) {
+    let wanted = wanted_in(cloud, object);
     for resource in &wanted {
-        assert_is_there(world, resource);
+        assert_is_there(cloud, resource);
     }
-    let ours: BTreeSet<String> = world
+    let ours: BTreeSet<String> = cloud
         .holders(OURS)
         .into_iter()
         .filter(|(_, holder)| *holder == Owner::Ours)
         .map(|(key, _)| key.to_string())
         .collect();
-    let kept = kept(world, object);
+    let kept = kept(cloud, object);
     let mut expected: BTreeSet<String> = wanted.iter().map(|resource| resource.key().to_string()).collect();
     for config in &kept {
         expected.insert(format!("SageMakerEndpointConfig {config}"));
-        let model = &world.sagemaker.configs[config].content.model;
+        let model = &cloud.sagemaker.configs[config].content.model;
         // One that somebody took away comes back when its revision is wanted again.
-        if world.sagemaker.models.contains_key(model) {
+        if cloud.sagemaker.models.contains_key(model) {
             expected.insert(format!("SageMakerModel {model}"));
         }
     }
     assert_eq!(ours, expected, "beyond what is wanted, {kept:?} may be kept");
-    assert_eq!(world.sagemaker.taken_down, BTreeSet::new(), "an endpoint that answered calls was deleted");
+    assert_eq!(cloud.sagemaker.taken_down, BTreeSet::new(), "an endpoint that answered calls was deleted");
 }
 
-pub fn assert_is_there(world: &World, resource: &Resource) {
+pub fn assert_is_there(cloud: &FakeCloud, resource: &Resource) {
     let key = resource.key();
     match resource {
         Resource::SageMakerEndpoint(endpoint) => {
-            let found = world.sagemaker.endpoints.get(&key.name).unwrap_or_else(|| panic!("{key} is missing"));
+            let found = cloud.sagemaker.endpoints.get(&key.name).unwrap_or_else(|| panic!("{key} is missing"));
             assert_eq!((found.status, found.config()), (Status::InService, endpoint.config.as_str()));
             let running = found.running.as_ref().expect("what is in service runs");
             assert_eq!(running.current, running.desired);
-            for (scaled, target) in &world.sagemaker.targets {
+            for (scaled, target) in &cloud.sagemaker.targets {
                 let Bounds { min_capacity, max_capacity } = target.bounds;
                 let is_within = (min_capacity..=max_capacity).contains(&running.current);
                 assert!(scaled.endpoint() != key.name || is_within, "{} run of {:?}", running.current, target.bounds);
             }
         }
         Resource::ScalableTarget(wanted) => {
-            let found = target(world, &wanted.scaled);
+            let found = target(cloud, &wanted.scaled);
             let mut managed = found.managed(&wanted.scaled);
             let by_schedule = wanted.scheduled.contains(&managed.bounds);
             assert!(managed.bounds == wanted.bounds || by_schedule, "{:?} of {key}", managed.bounds);
@@ -171,38 +171,38 @@ pub fn assert_is_there(world: &World, resource: &Resource) {
             assert_eq!(&managed, wanted);
         }
         Resource::ScalingPolicy(wanted) => {
-            let policies = target(world, &wanted.scaled).policies;
+            let policies = target(cloud, &wanted.scaled).policies;
             assert_eq!(policies.get(&wanted.name), Some(&wanted.tracking), "{key}");
         }
         Resource::ScheduledAction(wanted) => {
-            assert_eq!(target(world, &wanted.scaled).actions.get(&wanted.name), Some(wanted), "{key}");
+            assert_eq!(target(cloud, &wanted.scaled).actions.get(&wanted.name), Some(wanted), "{key}");
         }
-        Resource::Role(wanted) => assert_can(world, wanted),
+        Resource::Role(wanted) => assert_can(cloud, wanted),
         _ => {
-            let there = world.holders(OURS).get(&key) == Some(&Owner::Ours);
+            let there = cloud.holders(OURS).get(&key) == Some(&Owner::Ours);
             assert!(there, "{key} is missing");
         }
     }
 }
 
-fn target(world: &World, scaled: &Scaled) -> StoredTarget {
-    world.sagemaker.targets.get(scaled).cloned().unwrap_or_else(|| panic!("{} is missing", scaled.key()))
+fn target(cloud: &FakeCloud, scaled: &Scaled) -> StoredTarget {
+    cloud.sagemaker.targets.get(scaled).cloned().unwrap_or_else(|| panic!("{} is missing", scaled.key()))
 }
 
 /// The role can do what is wanted, and beyond it only what a revision needs that is still there.
-fn assert_can(world: &World, wanted: &Role) {
-    let found = world.roles.get(&wanted.name).unwrap_or_else(|| panic!("role {} is missing", wanted.name));
+fn assert_can(cloud: &FakeCloud, wanted: &Role) {
+    let found = cloud.roles.get(&wanted.name).unwrap_or_else(|| panic!("role {} is missing", wanted.name));
     let mut managed = found.managed(&wanted.name);
     managed.policies.retain(|name, _| {
         let still_there = |config: &String| *name == revision_policy_name(revision_of(config));
-        wanted.policies.contains_key(name) || !world.sagemaker.configs.keys().any(still_there)
+        wanted.policies.contains_key(name) || !cloud.sagemaker.configs.keys().any(still_there)
     });
     assert_eq!(&managed, wanted);
 }
 
 /// The configurations that are there beyond the wanted one: they ran once, and are not more than is wanted.
-pub fn kept(world: &World, object: &AIPlatform) -> BTreeSet<String> {
-    let endpoint = wanted_in(world, object).into_iter().find_map(|resource| match resource {
+pub fn kept(cloud: &FakeCloud, object: &AIPlatform) -> BTreeSet<String> {
+    let endpoint = wanted_in(cloud, object).into_iter().find_map(|resource| match resource {
         Resource::SageMakerEndpoint(endpoint) => Some(endpoint),
         _ => None,
     });
@@ -212,14 +212,14 @@ pub fn kept(world: &World, object: &AIPlatform) -> BTreeSet<String> {
             kind: aiplatform::resource::Kind::SageMakerEndpointConfig,
             name: (*name).clone(),
         };
-        world.sagemaker.holder(&key, OURS) == Some(Owner::Ours)
+        cloud.sagemaker.holder(&key, OURS) == Some(Owner::Ours)
     };
     let is_wanted = |name: &&String| endpoint.as_ref().is_some_and(|endpoint| endpoint.config == **name);
     let kept: BTreeSet<String> =
-        world.sagemaker.configs.keys().filter(ours).filter(|name| !is_wanted(name)).cloned().collect();
+        cloud.sagemaker.configs.keys().filter(ours).filter(|name| !is_wanted(name)).cloned().collect();
     assert!(kept.len() <= keep, "{kept:?} are kept, and not more than {keep} should be");
     for config in &kept {
-        assert!(world.sagemaker.ran.contains(config), "{config} is kept and never ran");
+        assert!(cloud.sagemaker.ran.contains(config), "{config} is kept and never ran");
     }
     kept
 }

@@ -23,7 +23,7 @@ fn position(run: &Run, action: &str) -> usize {
 #[test]
 fn an_endpoint_is_made_after_what_it_needs_and_scaled_when_it_serves() {
     let mut run = in_a_world_of_others(Some(&served()));
-    run.memory.change(|world| world.sagemaker.looks = 2);
+    run.memory.change(|cloud| cloud.sagemaker.looks = 2);
     settle(&mut run);
     assert_arrived(&mut run);
     assert_eq!((reason(&run).as_str(), instances(&run)), ("Ready", 2));
@@ -69,14 +69,14 @@ fn another_instance_type_takes_the_scaling_off_and_puts_it_back() {
 fn scaling_goes_on_while_a_move_to_another_instance_type_is_refused() {
     let mut run = at_rest(&served(), 5);
     run.session = Some(Session::default());
-    run.memory.change(|world| world.fire(&scaled(), spec::MORNING).expect("the time comes"));
+    run.memory.change(|cloud| cloud.fire(&scaled(), spec::MORNING).expect("the time comes"));
     run.memory.deny(Some(("sagemaker:UpdateEndpoint", None)));
     edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
     for _ in 0..PASSES {
         let pass = run.pass();
-        let world = run.memory.world();
+        let cloud = run.memory.cloud();
         if pass.next != Next::Now {
-            let target = world.sagemaker.targets.get(&scaled()).expect("the endpoint is scaled between visits");
+            let target = cloud.sagemaker.targets.get(&scaled()).expect("the endpoint is scaled between visits");
             assert_eq!((target.bounds.min_capacity, target.policies.len(), target.actions.len()), (4, 1, 1));
         }
     }
@@ -113,7 +113,7 @@ fn superseded_revisions_stay_as_many_as_are_wanted_and_the_newest() {
         }
         configs.pop();
         let newest = configs.split_off(configs.len() - usize::from(keep));
-        assert_eq!(kept(&run.memory.world(), &run.object), newest.into_iter().collect());
+        assert_eq!(kept(&run.memory.cloud(), &run.object), newest.into_iter().collect());
     }
 }
 
@@ -132,9 +132,9 @@ fn going_back_to_a_revision_that_was_kept_makes_nothing_new() {
 #[test]
 fn what_rolled_back_is_told_and_not_tried_again_until_the_user_asks() {
     let mut run = at_rest(&served(), 5);
-    run.memory.change(|world| {
-        world.sagemaker.looks = 2;
-        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    run.memory.change(|cloud| {
+        cloud.sagemaker.looks = 2;
+        cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     settle(&mut run);
@@ -145,7 +145,7 @@ fn what_rolled_back_is_told_and_not_tried_again_until_the_user_asks() {
     settle(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 1));
     // The image is mended under the same name.
-    run.memory.change(|world| world.sagemaker.broken.clear());
+    run.memory.change(|cloud| cloud.sagemaker.broken.clear());
     run.object.metadata.annotations.get_or_insert_default().insert("aiplatform.dev/reconcile-at".into(), "now".into());
     settle(&mut run);
     assert_arrived(&mut run);
@@ -156,8 +156,8 @@ fn what_rolled_back_is_told_and_not_tried_again_until_the_user_asks() {
 #[test]
 fn going_back_after_a_rollback_needs_no_update() {
     let mut run = at_rest(&served(), 5);
-    run.memory.change(|world| {
-        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    run.memory.change(|cloud| {
+        cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     settle(&mut run);
@@ -174,15 +174,15 @@ fn going_back_after_a_rollback_needs_no_update() {
 #[test]
 fn an_endpoint_that_could_not_even_roll_back_is_updated_when_the_user_asks() {
     let mut run = at_rest(&served(), 5);
-    run.memory.change(|world| {
-        world.sagemaker.broken.insert(image('b'), Rollback::Fails);
+    run.memory.change(|cloud| {
+        cloud.sagemaker.broken.insert(image('b'), Rollback::Fails);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     settle(&mut run);
     assert_eq!(reason(&run), "UpdateRollbackFailed");
     assert_at_peace(&mut run);
     for image in ['a', 'c'] {
-        let mut run = Run::new(Memory::new(ACCOUNT, run.memory.world()), run.object.clone());
+        let mut run = Run::new(Memory::new(ACCOUNT, run.memory.cloud()), run.object.clone());
         edit(&mut run, Some(&Served { image, ..served() }));
         settle(&mut run);
         assert_arrived(&mut run);
@@ -193,9 +193,9 @@ fn an_endpoint_that_could_not_even_roll_back_is_updated_when_the_user_asks() {
 #[test]
 fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
     let mut run = in_a_world_of_others(Some(&served()));
-    run.memory.change(|world| {
-        world.sagemaker.roles_unseen_by_models = 2;
-        world.sagemaker.roles_unseen_by_endpoints = 2;
+    run.memory.change(|cloud| {
+        cloud.sagemaker.roles_unseen_by_models = 2;
+        cloud.sagemaker.roles_unseen_by_endpoints = 2;
     });
     settle(&mut run);
     assert_arrived(&mut run);
@@ -205,11 +205,11 @@ fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
 #[test]
 fn a_failed_first_creation_is_not_made_again_for_ever() {
     let mut run = in_a_world_of_others(Some(&served()));
-    run.memory.change(|world| world.sagemaker.roles_unseen_by_endpoints = 100);
+    run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 100);
     settle(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 4));
     assert_at_peace(&mut run);
-    run.memory.change(|world| world.sagemaker.roles_unseen_by_endpoints = 1);
+    run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 1);
     edit(&mut run, Some(&Served { keep: 2, ..served() }));
     settle(&mut run);
     assert_arrived(&mut run);
@@ -218,8 +218,8 @@ fn a_failed_first_creation_is_not_made_again_for_ever() {
 #[test]
 fn a_first_creation_that_fails_for_good_waits_for_the_user() {
     let mut run = in_a_world_of_others(Some(&served()));
-    run.memory.change(|world| {
-        world.sagemaker.broken.insert(image('a'), Rollback::Works);
+    run.memory.change(|cloud| {
+        cloud.sagemaker.broken.insert(image('a'), Rollback::Works);
     });
     settle(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 1));
@@ -227,21 +227,21 @@ fn a_first_creation_that_fails_for_good_waits_for_the_user() {
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     settle(&mut run);
     assert_arrived(&mut run);
-    assert_eq!(kept(&run.memory.world(), &run.object), BTreeSet::new());
+    assert_eq!(kept(&run.memory.cloud(), &run.object), BTreeSet::new());
 }
 
 #[test]
 fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
     let mut run = at_rest(&served(), 2);
     let writes = run.memory.writes().len();
-    run.memory.change(|world| world.fire(&scaled(), spec::MORNING).expect("the time comes"));
+    run.memory.change(|cloud| cloud.fire(&scaled(), spec::MORNING).expect("the time comes"));
     settle(&mut run);
     assert_arrived(&mut run);
     assert_eq!((run.memory.writes().len(), instances(&run)), (writes, 4));
-    let bounds = |run: &Run| run.memory.world().sagemaker.targets[&scaled()].bounds.min_capacity;
+    let bounds = |run: &Run| run.memory.cloud().sagemaker.targets[&scaled()].bounds.min_capacity;
     assert_eq!(bounds(&run), 4);
-    run.memory.change(|world| {
-        world.sagemaker.targets.get_mut(&scaled()).expect("a target").bounds.min_capacity = 1;
+    run.memory.change(|cloud| {
+        cloud.sagemaker.targets.get_mut(&scaled()).expect("a target").bounds.min_capacity = 1;
     });
     settle(&mut run);
     assert_arrived(&mut run);
@@ -249,15 +249,15 @@ fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
 }
 
 /// What somebody may take away by hand.
-pub(super) const LOSSES: [fn(&mut World); 6] = [
-    |world| drop(world.sagemaker.targets.remove(&scaled())),
-    |world| world.sagemaker.targets.values_mut().for_each(|target| target.policies.clear()),
-    |world| world.sagemaker.targets.values_mut().for_each(|target| target.actions.clear()),
-    |world| world.sagemaker.configs.retain(|_, config| !is_ours(&config.tags)),
-    |world| world.sagemaker.models.retain(|_, model| !is_ours(&model.tags)),
-    |world| {
-        world.sagemaker.targets.clear();
-        world.sagemaker.endpoints.remove(&endpoint_name());
+pub(super) const LOSSES: [fn(&mut FakeCloud); 6] = [
+    |cloud| drop(cloud.sagemaker.targets.remove(&scaled())),
+    |cloud| cloud.sagemaker.targets.values_mut().for_each(|target| target.policies.clear()),
+    |cloud| cloud.sagemaker.targets.values_mut().for_each(|target| target.actions.clear()),
+    |cloud| cloud.sagemaker.configs.retain(|_, config| !is_ours(&config.tags)),
+    |cloud| cloud.sagemaker.models.retain(|_, model| !is_ours(&model.tags)),
+    |cloud| {
+        cloud.sagemaker.targets.clear();
+        cloud.sagemaker.endpoints.remove(&endpoint_name());
     },
 ];
 
@@ -278,13 +278,13 @@ fn what_somebody_takes_away_comes_back() {
 #[test]
 fn a_policy_that_nobody_declared_goes_from_an_endpoint_of_ours() {
     let mut run = at_rest(&served(), 5);
-    run.memory.change(|world| {
-        let target = world.sagemaker.targets.get_mut(&scaled()).expect("a target");
+    run.memory.change(|cloud| {
+        let target = cloud.sagemaker.targets.get_mut(&scaled()).expect("a target");
         target.policies.insert("by-hand".into(), None);
     });
     settle(&mut run);
     assert_arrived(&mut run);
-    assert!(!run.memory.world().sagemaker.targets[&scaled()].policies.contains_key("by-hand"));
+    assert!(!run.memory.cloud().sagemaker.targets[&scaled()].policies.contains_key("by-hand"));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn where_nothing_may_be_deleted_an_endpoint_moves_all_the_same() {
     no_delete(&mut run);
     settle(&mut run);
     for resource in spec::wanted(&run.object) {
-        spec::assert_is_there(&run.memory.world(), &resource);
+        spec::assert_is_there(&run.memory.cloud(), &resource);
     }
     assert_at_peace(&mut run);
     assert_eq!((reason(&run).as_str(), instances(&run)), ("Ready", 5));
@@ -342,14 +342,14 @@ pub(super) fn in_the_midst(status: Option<Status>) -> Run {
         _ => at_rest(&served(), 5),
     };
     let Some(status) = status else { return run };
-    run.memory.change(|world| {
-        world.sagemaker.looks = 3;
-        world.sagemaker.broken.insert(image('b'), Rollback::Works);
+    run.memory.change(|cloud| {
+        cloud.sagemaker.looks = 3;
+        cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     if status != Status::Creating {
         edit(&mut run, Some(&Served { image: 'b', ..served() }));
     }
-    let is = |run: &Run| run.memory.world().sagemaker.endpoints.get(&endpoint_name()).map(|it| it.status);
+    let is = |run: &Run| run.memory.cloud().sagemaker.endpoints.get(&endpoint_name()).map(|it| it.status);
     while is(&run) != Some(status) {
         run.pass();
     }
@@ -359,7 +359,7 @@ pub(super) fn in_the_midst(status: Option<Status>) -> Run {
 /// Nothing of ours is left but what is kept by its nature.
 pub(super) fn assert_gone(run: &Run) {
     let is_kept = |key: &Key| key.kind.info().removal == Removal::Retain;
-    let ours = run.memory.world().holders(OURS).into_iter().filter(|(_, it)| *it == Owner::Ours);
+    let ours = run.memory.cloud().holders(OURS).into_iter().filter(|(_, it)| *it == Owner::Ours);
     let left: Vec<_> = ours.filter(|(key, _)| !is_kept(key)).collect();
     assert!(left.is_empty(), "{left:?}");
     run.assert_only_ours_was_written(&BTreeSet::new());
@@ -371,16 +371,16 @@ fn a_configuration_that_stays_under_an_edited_count_is_mended_although_nobody_kn
     edit(&mut run, Some(&Served { count: 4, ..served() }));
     settle(&mut run);
     assert_arrived(&mut run);
-    assert_eq!((run.memory.world().sagemaker.configs.len(), instances(&run)), (1 + others(), 5));
+    assert_eq!((run.memory.cloud().sagemaker.configs.len(), instances(&run)), (1 + others(), 5));
     // Somebody took the inventory away, and a tag.
     run.object.status.as_mut().expect("a status").resources.clear();
-    run.memory.change(|world| {
-        let ours = world.sagemaker.configs.values_mut().filter(|config| is_ours(&config.tags));
+    run.memory.change(|cloud| {
+        let ours = cloud.sagemaker.configs.values_mut().filter(|config| is_ours(&config.tags));
         ours.for_each(|config| drop(config.tags.remove("aiplatform.dev/team")));
     });
     settle(&mut run);
     assert_arrived(&mut run);
-    let configs = run.memory.world().sagemaker.configs;
+    let configs = run.memory.cloud().sagemaker.configs;
     assert!(
         configs
             .values()
@@ -392,5 +392,5 @@ fn a_configuration_that_stays_under_an_edited_count_is_mended_although_nobody_kn
 /// How many configurations there are that are not ours.
 fn others() -> usize {
     let run = at_rest(&served(), 5);
-    run.memory.world().sagemaker.configs.values().filter(|config| !is_ours(&config.tags)).count()
+    run.memory.cloud().sagemaker.configs.values().filter(|config| !is_ours(&config.tags)).count()
 }

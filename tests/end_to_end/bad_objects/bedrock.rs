@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::support::world::spec;
+use crate::support::test_env::spec;
 
 const HAIKU: &str = "anthropic.claude-haiku-4-5-20251001-v1:0";
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::spec;
 use crate::support::cluster;
 use crate::support::operator::command;
-use crate::support::world::file;
+use crate::support::test_env::file;
 
 /// An object with these further fields of its metadata and of itself.
 fn object(metadata: Value, further: Value) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::support::world::spec;
+use crate::support::test_env::spec;
 
 const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
 const PRINCIPAL: &str = "arn:aws:iam::123456789012:role/batch";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Case;
-use crate::support::world::spec;
+use crate::support::test_env::spec;
 
 fn rule(fields: Value) -> Value {
     let mut rule = json!({"id": "x"});

@@ -6,52 +6,52 @@ use super::*;
 
 #[tokio::test]
 async fn an_endpoint_deleted_by_hand_in_the_midst_of_a_rollout_is_made_again() {
-    let world = world("gone-by-hand").await;
-    let name = in_service(&world).await;
-    transitions_take(&world, 1_000);
-    world.apply("assistant", &ranking(json!({"image": image("2")}))).await;
-    wait_for_status(&world, &name, "Updating").await;
-    let client = world.aws.sagemaker();
-    world.wait("SageMaker takes it", async || client.delete_endpoint().endpoint_name(&name).send().await.is_ok()).await;
+    let env = env("gone-by-hand").await;
+    let name = in_service(&env).await;
+    transitions_take(&env, 1_000);
+    env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
+    wait_for_status(&env, &name, "Updating").await;
+    let client = env.aws.sagemaker();
+    env.wait("SageMaker takes it", async || client.delete_endpoint().endpoint_name(&name).send().await.is_ok()).await;
     // The operator may have seen the end of the rollout just before.
-    world.poke("assistant").await;
-    world.wait("made again", async || count(&world, "CreateEndpoint") == 2).await;
-    world.wait_ready("assistant").await;
-    assert_eq!(image_in_service(&world, &name).await, "2");
-    assert_eq!(bounds(&world).await, Some((2, 8)));
+    env.poke("assistant").await;
+    env.wait("made again", async || count(&env, "CreateEndpoint") == 2).await;
+    env.wait_ready("assistant").await;
+    assert_eq!(image_in_service(&env, &name).await, "2");
+    assert_eq!(bounds(&env).await, Some((2, 8)));
 }
 
 #[tokio::test]
 async fn an_endpoint_deleted_by_hand_is_ready_only_with_all_that_went_with_it() {
-    let world = world("gone-with-it").await;
-    let name = in_service(&world).await;
+    let env = env("gone-with-it").await;
+    let name = in_service(&env).await;
     // What scales the endpoint is still seen, and then the endpoint is not: in between, both go.
-    world.aws.control("faults", json!({"service": "sagemaker", "operation": "DescribeEndpoint", "error": "hang"}));
+    env.aws.control("faults", json!({"service": "sagemaker", "operation": "DescribeEndpoint", "error": "hang"}));
     let seen = async || {
         let looks = ["DescribeScalableTargets", "DescribeScalingPolicies", "DescribeEndpoint"];
-        looks.map(|operation| count(&world, operation))
+        looks.map(|operation| count(&env, operation))
     };
     let before = seen().await;
-    world.poke("assistant").await;
-    world.wait("looked at", async || seen().await.iter().zip(before).all(|(after, before)| *after > before)).await;
-    world.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
-    world.aws.control("timings", json!({"sagemaker.endpoint.create": 1_500}));
+    env.poke("assistant").await;
+    env.wait("looked at", async || seen().await.iter().zip(before).all(|(after, before)| *after > before)).await;
+    env.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 1_500}));
     let is_made_again = |status: &aiplatform::api::AIPlatformStatus| {
         status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
     };
-    world.wait_for("assistant", "made again", is_made_again).await;
-    world.wait_ready("assistant").await;
-    let policies = world.aws.autoscaling().describe_scaling_policies().service_namespace(ServiceNamespace::Sagemaker);
+    env.wait_for("assistant", "made again", is_made_again).await;
+    env.wait_ready("assistant").await;
+    let policies = env.aws.autoscaling().describe_scaling_policies().service_namespace(ServiceNamespace::Sagemaker);
     let policies = policies.send().await.expect("policies").scaling_policies.unwrap_or_default();
-    assert_eq!((bounds(&world).await, policies.len()), (Some((2, 8)), 1));
+    assert_eq!((bounds(&env).await, policies.len()), (Some((2, 8)), 1));
 }
 
 #[tokio::test]
 async fn an_endpoint_moved_by_hand_is_moved_back_and_keeps_its_scaling() {
-    let world = world("by-hand").await;
-    let name = in_service(&world).await;
-    let client = world.aws.sagemaker();
-    let config = endpoint(&world, &name).await.endpoint_config_name.expect("a configuration");
+    let env = env("by-hand").await;
+    let name = in_service(&env).await;
+    let client = env.aws.sagemaker();
+    let config = endpoint(&env, &name).await.endpoint_config_name.expect("a configuration");
     let described = client.describe_endpoint_config().endpoint_config_name(&config).send().await.expect("it");
     let mut variant = described.production_variants()[0].clone();
     variant.initial_instance_count = Some(3);
@@ -62,33 +62,31 @@ async fn an_endpoint_moved_by_hand_is_moved_back_and_keeps_its_scaling() {
         .send()
         .await
         .expect("made");
-    transitions_take(&world, 700);
+    transitions_take(&env, 700);
     client.update_endpoint().endpoint_name(&name).endpoint_config_name("theirs").send().await.expect("updated");
-    wait_for_status(&world, &name, "InService").await;
-    world.poke("assistant").await;
-    world
-        .wait("moved back", async || {
-            endpoint(&world, &name).await.endpoint_config_name.as_ref() == Some(&config)
-                && count(&world, "UpdateEndpoint") == 2
-        })
-        .await;
-    world.wait_ready("assistant").await;
-    assert_eq!(bounds(&world).await, Some((2, 8)));
+    wait_for_status(&env, &name, "InService").await;
+    env.poke("assistant").await;
+    env.wait("moved back", async || {
+        endpoint(&env, &name).await.endpoint_config_name.as_ref() == Some(&config) && count(&env, "UpdateEndpoint") == 2
+    })
+    .await;
+    env.wait_ready("assistant").await;
+    assert_eq!(bounds(&env).await, Some((2, 8)));
     let theirs = client.describe_endpoint_config().endpoint_config_name("theirs").send().await;
     assert!(theirs.is_ok(), "what is not ours is not deleted");
 }
 
 #[tokio::test]
 async fn a_pair_kept_for_a_rollback_outlives_a_change_by_hand() {
-    let world = world("kept-by-hand").await;
+    let env = env("kept-by-hand").await;
     for tag in ["1", "2"] {
-        world.apply("assistant", &ranking(json!({"image": image(tag)}))).await;
-        world.wait_ready("assistant").await;
+        env.apply("assistant", &ranking(json!({"image": image(tag)}))).await;
+        env.wait_ready("assistant").await;
     }
-    let name = endpoint_name(&world.api().get("assistant").await.expect("it"));
-    let client = world.aws.sagemaker();
-    let before = pairs(&world).await;
-    let config = endpoint(&world, &name).await.endpoint_config_name.expect("a configuration");
+    let name = endpoint_name(&env.api().get("assistant").await.expect("it"));
+    let client = env.aws.sagemaker();
+    let before = pairs(&env).await;
+    let config = endpoint(&env, &name).await.endpoint_config_name.expect("a configuration");
     let described = client.describe_endpoint_config().endpoint_config_name(&config).send().await.expect("it");
     let variant = described.production_variants()[0].clone();
     client
@@ -99,68 +97,68 @@ async fn a_pair_kept_for_a_rollback_outlives_a_change_by_hand() {
         .await
         .expect("made");
     client.update_endpoint().endpoint_name(&name).endpoint_config_name("theirs").send().await.expect("updated");
-    world.poke("assistant").await;
-    world.wait("moved back", async || count(&world, "UpdateEndpoint") == 3).await;
-    world.wait_ready("assistant").await;
-    let looks = count(&world, "DescribeEndpoint");
-    world.poke("assistant").await;
-    world.wait("a further look", async || count(&world, "DescribeEndpoint") > looks).await;
-    world.wait_ready("assistant").await;
-    let (models, configs) = pairs(&world).await;
+    env.poke("assistant").await;
+    env.wait("moved back", async || count(&env, "UpdateEndpoint") == 3).await;
+    env.wait_ready("assistant").await;
+    let looks = count(&env, "DescribeEndpoint");
+    env.poke("assistant").await;
+    env.wait("a further look", async || count(&env, "DescribeEndpoint") > looks).await;
+    env.wait_ready("assistant").await;
+    let (models, configs) = pairs(&env).await;
     let ours: Vec<String> = configs.into_iter().filter(|it| it != "theirs").collect();
     assert_eq!((models, ours), before);
 }
 
 #[tokio::test]
 async fn the_role_keeps_what_the_running_revision_needs_although_its_configuration_was_deleted_by_hand() {
-    let world = world("config").await;
-    let name = rolled_back(&world).await;
-    let running = endpoint(&world, &name).await.endpoint_config_name.expect("a configuration");
+    let env = env("config").await;
+    let name = rolled_back(&env).await;
+    let running = endpoint(&env, &name).await.endpoint_config_name.expect("a configuration");
     let policy = format!("revision-{}", running.rsplit('-').next().expect("a revision"));
-    assert!(execution_policies(&world).await.contains(&policy));
-    let client = world.aws.sagemaker();
-    let models = pairs(&world).await.0;
+    assert!(execution_policies(&env).await.contains(&policy));
+    let client = env.aws.sagemaker();
+    let models = pairs(&env).await.0;
     client.delete_endpoint_config().endpoint_config_name(&running).send().await.expect("deleted");
     // An edit beside the model.
     let mut wanted = ranking(json!({"image": image("2")}));
     wanted["tags"] = json!({"project": "assistant"});
-    world.apply("assistant", &wanted).await;
-    world.wait_stalled("assistant", "RolledBack").await;
-    assert_eq!(count(&world, "UpdateEndpoint"), 1);
-    assert!(execution_policies(&world).await.contains(&policy), "{:?}", execution_policies(&world).await);
-    let left = pairs(&world).await.0;
+    env.apply("assistant", &wanted).await;
+    env.wait_stalled("assistant", "RolledBack").await;
+    assert_eq!(count(&env, "UpdateEndpoint"), 1);
+    assert!(execution_policies(&env).await.contains(&policy), "{:?}", execution_policies(&env).await);
+    let left = pairs(&env).await.0;
     assert!(models.iter().all(|it| left.contains(it)), "{models:?} {left:?}");
 }
 
 #[tokio::test]
 async fn a_target_taken_off_by_hand_comes_back() {
-    let world = world("untargeted").await;
-    let name = in_service(&world).await;
-    let call = world.aws.autoscaling().deregister_scalable_target().service_namespace(ServiceNamespace::Sagemaker);
+    let env = env("untargeted").await;
+    let name = in_service(&env).await;
+    let call = env.aws.autoscaling().deregister_scalable_target().service_namespace(ServiceNamespace::Sagemaker);
     let call = call.resource_id(format!("endpoint/{name}/variant/AllTraffic"));
     let call = call.scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount);
     call.send().await.expect("taken off");
-    world.poke("assistant").await;
-    world.wait("it is back", async || bounds(&world).await == Some((2, 8))).await;
-    world.wait("with its policy", async || count(&world, "PutScalingPolicy") == 2).await;
-    world.wait_ready("assistant").await;
+    env.poke("assistant").await;
+    env.wait("it is back", async || bounds(&env).await == Some((2, 8))).await;
+    env.wait("with its policy", async || count(&env, "PutScalingPolicy") == 2).await;
+    env.wait_ready("assistant").await;
 }
 
 #[tokio::test]
 async fn an_endpoint_without_our_tag_says_how_to_give_it_back() {
-    let world = world("untagged").await;
-    let name = in_service(&world).await;
-    let arn = endpoint(&world, &name).await.endpoint_arn.expect("an ARN");
-    let call = world.aws.sagemaker().delete_tags().resource_arn(&arn).tag_keys("aiplatform.dev/owner");
+    let env = env("untagged").await;
+    let name = in_service(&env).await;
+    let arn = endpoint(&env, &name).await.endpoint_arn.expect("an ARN");
+    let call = env.aws.sagemaker().delete_tags().resource_arn(&arn).tag_keys("aiplatform.dev/owner");
     call.send().await.expect("untagged");
-    world.poke("assistant").await;
-    let message = world.wait_stalled("assistant", "NotOwned").await;
+    env.poke("assistant").await;
+    let message = env.wait_stalled("assistant", "NotOwned").await;
     assert!(!message.contains("adopt"), "an endpoint has no such field: {message}");
-    let owner = format!("tests/{}/assistant", world.namespace);
+    let owner = format!("tests/{}/assistant", env.namespace);
     assert!(message.contains("aiplatform.dev/owner") && message.contains(&owner), "{message}");
     let tag = aws_sdk_sagemaker::types::Tag::builder().key("aiplatform.dev/owner").value(owner).build();
-    world.aws.sagemaker().add_tags().resource_arn(&arn).tags(tag).send().await.expect("tagged");
-    world.poke("assistant").await;
-    world.wait_ready("assistant").await;
-    assert_eq!(count(&world, "CreateEndpoint"), 1);
+    env.aws.sagemaker().add_tags().resource_arn(&arn).tags(tag).send().await.expect("tagged");
+    env.poke("assistant").await;
+    env.wait_ready("assistant").await;
+    assert_eq!(count(&env, "CreateEndpoint"), 1);
 }

@@ -3,39 +3,39 @@
 use super::*;
 
 /// Calls to SageMaker and to Application Auto Scaling, from the given call on.
-fn asked(world: &World, start: usize) -> Vec<String> {
+fn asked(env: &TestEnv, start: usize) -> Vec<String> {
     let services = ["sagemaker", "application-autoscaling"];
-    let calls = world.aws.calls().into_iter().skip(start);
+    let calls = env.aws.calls().into_iter().skip(start);
     let ours = calls.filter(|call| services.contains(&call["service"].as_str().unwrap_or_default()));
     ours.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
 }
 
 #[tokio::test]
 async fn a_steady_endpoint_costs_six_calls_at_most() {
-    let world = World::with("steady", &["--transition-poll", "200ms", "--resync", "2s"]).await;
+    let env = TestEnv::with("steady", &["--transition-poll", "200ms", "--resync", "2s"]).await;
     let schedules = json!([{"name": "morning", "schedule": "cron(0 7 ? * MON-FRI *)", "minInstances": 4}]);
     let autoscaling = json!({
         "minInstances": 2, "maxInstances": 8, "schedules": schedules,
         "target": {"concurrentRequestsPerModel": {"value": 4}},
     });
     for tag in ["1", "2"] {
-        world.apply("assistant", &ranking(json!({"autoscaling": autoscaling, "image": image(tag)}))).await;
-        world.wait_ready("assistant").await;
+        env.apply("assistant", &ranking(json!({"autoscaling": autoscaling, "image": image(tag)}))).await;
+        env.wait_ready("assistant").await;
     }
     // What follows at once upon a rollout is over when two resyncs have passed.
-    let looks = || count(&world, "DescribeEndpoint");
+    let looks = || count(&env, "DescribeEndpoint");
     let before = looks();
-    world.wait("two resyncs", async || looks() >= before + 2).await;
+    env.wait("two resyncs", async || looks() >= before + 2).await;
     let mut start = 0;
     let is_quiet = async || {
-        let before = std::mem::replace(&mut start, world.aws.calls().len());
+        let before = std::mem::replace(&mut start, env.aws.calls().len());
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        before == start && start == world.aws.calls().len()
+        before == start && start == env.aws.calls().len()
     };
-    world.wait("the pass in hand is over", is_quiet).await;
+    env.wait("the pass in hand is over", is_quiet).await;
     let before = looks();
-    world.wait("three more", async || looks() >= before + 3).await;
-    let calls = asked(&world, start);
+    env.wait("three more", async || looks() >= before + 3).await;
+    let calls = asked(&env, start);
     let passes = calls.iter().filter(|it| *it == "DescribeEndpoint").count();
     assert!(calls.len() <= 6 * passes, "{} calls in {passes} resyncs: {calls:?}", calls.len());
     let writes = calls.iter().filter(|it| !(it.starts_with("Describe") || it.starts_with("List"))).count();
@@ -44,25 +44,24 @@ async fn a_steady_endpoint_costs_six_calls_at_most() {
 
 #[tokio::test]
 async fn while_an_endpoint_is_created_only_it_is_asked_about() {
-    let world = World::with("polled", &["--transition-poll", "500ms"]).await;
-    transitions_take(&world, 600_000);
-    world.apply("assistant", &ranking(json!({}))).await;
-    world
-        .wait_for("assistant", "creating", |status| {
-            status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
-        })
-        .await;
-    let looks = || count(&world, "DescribeEndpoint");
+    let env = TestEnv::with("polled", &["--transition-poll", "500ms"]).await;
+    transitions_take(&env, 600_000);
+    env.apply("assistant", &ranking(json!({}))).await;
+    env.wait_for("assistant", "creating", |status| {
+        status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
+    })
+    .await;
+    let looks = || count(&env, "DescribeEndpoint");
     let first = looks();
-    world.wait("a poll", async || looks() > first).await;
-    let start = world.aws.calls().len();
+    env.wait("a poll", async || looks() > first).await;
+    let start = env.aws.calls().len();
     let before = looks();
-    world.wait("two more polls", async || looks() >= before + 2).await;
-    let calls = world.aws.calls_since(start);
+    env.wait("two more polls", async || looks() >= before + 2).await;
+    let calls = env.aws.calls_since(start);
     for operation in ["GetBucketTagging", "GetRole", "DescribeModel", "DescribeEndpointConfig"] {
         assert!(!calls.iter().any(|it| it == operation), "{operation} in {calls:?}");
     }
-    let times: Vec<f64> = world
+    let times: Vec<f64> = env
         .aws
         .calls()
         .iter()

@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::*;
-use crate::support::world::resource_names;
+use crate::support::test_env::resource_names;
 
 const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC";
 
@@ -18,23 +18,23 @@ fn consumed(fields: Value) -> Value {
     wanted
 }
 
-async fn make_foreign_bucket(world: &World, name: &str) {
+async fn make_foreign_bucket(env: &TestEnv, name: &str) {
     use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
     let place = BucketLocationConstraint::from("eu-west-1");
     let configuration = CreateBucketConfiguration::builder().location_constraint(place).build();
-    let call = world.aws.s3().create_bucket().bucket(name).create_bucket_configuration(configuration);
+    let call = env.aws.s3().create_bucket().bucket(name).create_bucket_configuration(configuration);
     call.send().await.expect("made");
 }
 
-async fn role(world: &World, part: &str) -> String {
-    let roles = world.aws.iam().list_roles().path_prefix("/aiplatform/").send().await.expect("roles").roles;
+async fn role(env: &TestEnv, part: &str) -> String {
+    let roles = env.aws.iam().list_roles().path_prefix("/aiplatform/").send().await.expect("roles").roles;
     let mut names = roles.into_iter().map(|role| role.role_name);
     names.find(|name| name.contains(part)).unwrap_or_else(|| panic!("no role {part}"))
 }
 
 /// The inline policies of a role, by name.
-async fn policies(world: &World, role: &str) -> Map<String, Value> {
-    let iam = world.aws.iam();
+async fn policies(env: &TestEnv, role: &str) -> Map<String, Value> {
+    let iam = env.aws.iam();
     let mut found = Map::new();
     for name in iam.list_role_policies().role_name(role).send().await.expect("policies").policy_names {
         let read = iam.get_role_policy().role_name(role).policy_name(&name).send().await;
@@ -46,8 +46,8 @@ async fn policies(world: &World, role: &str) -> Map<String, Value> {
     found
 }
 
-async fn plant(world: &World, role: &str, name: &str, document: &Value) {
-    let call = world.aws.iam().put_role_policy().role_name(role).policy_name(name);
+async fn plant(env: &TestEnv, role: &str, name: &str, document: &Value) {
+    let call = env.aws.iam().put_role_policy().role_name(role).policy_name(name);
     call.policy_document(document.to_string()).send().await.expect("planted");
 }
 
@@ -61,75 +61,75 @@ async fn a_new_revision_gets_no_right_to_a_bucket_that_is_refused() {
         ("captures", json!({"dataCapture": {"destination": {"bucket": "answers", "prefix": "capture/"}}})),
         ("answers", json!({"async": {"output": {"bucket": "answers", "prefix": "async/"}}, "autoscaling": null})),
     ] {
-        let world = world(name).await;
-        make_foreign_bucket(&world, "answers-of-others").await;
+        let env = env(name).await;
+        make_foreign_bucket(&env, "answers-of-others").await;
         let mut wanted = consumed(json!({}));
         wanted["storage"]["buckets"].as_array_mut().expect("buckets").pop();
-        world.apply("assistant", &wanted).await;
-        world.wait_ready("assistant").await;
-        world.apply("assistant", &consumed(fields)).await;
-        let told = world.wait_stalled("assistant", "NotOwned").await;
+        env.apply("assistant", &wanted).await;
+        env.wait_ready("assistant").await;
+        env.apply("assistant", &consumed(fields)).await;
+        let told = env.wait_stalled("assistant", "NotOwned").await;
         assert!(told.contains("answers-of-others"), "{told}");
-        let execution = role(&world, "-rank-execution-").await;
-        let found = policies(&world, &execution).await;
+        let execution = role(&env, "-rank-execution-").await;
+        let found = policies(&env, &execution).await;
         assert!(!Value::from(found.clone()).to_string().contains("answers-of-others"), "{found:#?}");
-        let status = world.api().get("assistant").await.expect("it").status.expect("a status");
+        let status = env.api().get("assistant").await.expect("it").status.expect("a status");
         let told = status.resources.iter().find(|it| it.name == execution).expect("the role");
         assert!(told.message.as_ref().is_some_and(|it| it.contains("answers-of-others")), "{told:?}");
 
-        world.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
-        world.poke("assistant").await;
-        world.wait_ready("assistant").await;
-        let found = policies(&world, &execution).await;
+        env.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
+        env.poke("assistant").await;
+        env.wait_ready("assistant").await;
+        let found = policies(&env, &execution).await;
         assert!(Value::from(found).to_string().contains("answers-of-others"), "it is the platform's now");
     }
 }
 
 #[tokio::test]
 async fn a_policy_that_somebody_plants_under_the_name_of_a_revision_goes() {
-    let world = world("planted").await;
-    world.apply("assistant", &consumed(json!({}))).await;
-    world.wait_ready("assistant").await;
-    world.apply("assistant", &consumed(json!({"image": image("2")}))).await;
-    world.wait_ready("assistant").await;
-    let (execution, consumer) = (role(&world, "-rank-execution-").await, role(&world, "-api-").await);
-    let settled = policies(&world, &execution).await;
+    let env = env("planted").await;
+    env.apply("assistant", &consumed(json!({}))).await;
+    env.wait_ready("assistant").await;
+    env.apply("assistant", &consumed(json!({"image": image("2")}))).await;
+    env.wait_ready("assistant").await;
+    let (execution, consumer) = (role(&env, "-rank-execution-").await, role(&env, "-api-").await);
+    let settled = policies(&env, &execution).await;
     assert_eq!(settled.len(), 3, "all revisions, and the two that are there: {settled:#?}");
-    let of_consumer = policies(&world, &consumer).await;
+    let of_consumer = policies(&env, &consumer).await;
     let revisions: Vec<&String> = settled.keys().filter(|name| name.starts_with("revision-")).collect();
 
     for name in &revisions {
-        plant(&world, &execution, name, &anything()).await;
-        plant(&world, &consumer, name, &settled[*name]).await;
+        plant(&env, &execution, name, &anything()).await;
+        plant(&env, &consumer, name, &settled[*name]).await;
     }
-    plant(&world, &execution, "revision-00000000", &anything()).await;
-    let calls = world.aws.calls().len();
-    world.poke("assistant").await;
+    plant(&env, &execution, "revision-00000000", &anything()).await;
+    let calls = env.aws.calls().len();
+    env.poke("assistant").await;
     let restored =
-        async || policies(&world, &execution).await == settled && policies(&world, &consumer).await == of_consumer;
-    world.wait("only what is needed is left", restored).await;
-    world.wait_ready("assistant").await;
-    let written = world.aws.calls_since(calls);
+        async || policies(&env, &execution).await == settled && policies(&env, &consumer).await == of_consumer;
+    env.wait("only what is needed is left", restored).await;
+    env.wait_ready("assistant").await;
+    let written = env.aws.calls_since(calls);
     let count = |operation: &str| written.iter().filter(|it| *it == operation).count();
     assert_eq!((count("PutRolePolicy"), count("DeleteRolePolicy")), (2, 3), "{written:?}");
 }
 
 #[tokio::test]
 async fn an_endpoint_that_another_claims_is_no_longer_granted() {
-    let world = world("claimed").await;
-    world.apply("assistant", &consumed(json!({}))).await;
-    let ready = world.wait_ready("assistant").await;
+    let env = env("claimed").await;
+    env.apply("assistant", &consumed(json!({}))).await;
+    let ready = env.wait_ready("assistant").await;
     let name = endpoint_name(&ready);
-    let consumer = role(&world, "-api-").await;
-    let granted = async || Value::from(policies(&world, &consumer).await).to_string();
+    let consumer = role(&env, "-api-").await;
+    let granted = async || Value::from(policies(&env, &consumer).await).to_string();
     assert!(granted().await.contains(&name), "{}", granted().await);
 
-    let arn = endpoint(&world, &name).await.endpoint_arn.expect("an ARN");
+    let arn = endpoint(&env, &name).await.endpoint_arn.expect("an ARN");
     let theirs = aws_sdk_sagemaker::types::Tag::builder();
     let theirs = theirs.key("aiplatform.dev/owner").value("tests/other/platform").build();
-    world.aws.sagemaker().add_tags().resource_arn(arn).tags(theirs).send().await.expect("tagged");
-    world.poke("assistant").await;
-    let told = world.wait_stalled("assistant", "NotOwned").await;
+    env.aws.sagemaker().add_tags().resource_arn(arn).tags(theirs).send().await.expect("tagged");
+    env.poke("assistant").await;
+    let told = env.wait_stalled("assistant", "NotOwned").await;
     assert!(told.contains("tests/other/platform"), "{told}");
     assert!(!granted().await.contains(&name), "{}", granted().await);
     assert!(resource_names(&ready).contains(&consumer));
@@ -137,26 +137,26 @@ async fn an_endpoint_that_another_claims_is_no_longer_granted() {
 
 #[tokio::test]
 async fn a_kept_revision_whose_bucket_is_gone_holds_nothing_up() {
-    let world = world("idle").await;
+    let env = env("idle").await;
     let capture = json!({"dataCapture": {"destination": {"bucket": "answers", "prefix": "capture/"}}});
-    world.apply("assistant", &consumed(capture)).await;
-    world.wait_ready("assistant").await;
+    env.apply("assistant", &consumed(capture)).await;
+    env.wait_ready("assistant").await;
     let mut wanted = consumed(json!({"image": image("2")}));
     wanted["storage"]["buckets"].as_array_mut().expect("buckets").pop();
-    world.apply("assistant", &wanted).await;
-    world.wait_ready("assistant").await;
+    env.apply("assistant", &wanted).await;
+    env.wait_ready("assistant").await;
     // The revision that is kept keeps it, and somebody deletes it all the same.
-    world.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
-    world.poke("assistant").await;
-    let execution = role(&world, "-rank-execution-").await;
+    env.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
+    env.poke("assistant").await;
+    let execution = role(&env, "-rank-execution-").await;
     let told = |status: &aiplatform::api::status::AIPlatformStatus| {
         let found = status.resources.iter().find(|it| it.name == execution);
         let message = found.and_then(|it| it.message.as_deref()).unwrap_or_default();
         message.contains("does not run") && message.contains("answers-of-others")
     };
-    world.wait_for("assistant", "told", told).await;
-    world.wait_ready("assistant").await;
-    let found = policies(&world, &execution).await;
+    env.wait_for("assistant", "told", told).await;
+    env.wait_ready("assistant").await;
+    let found = policies(&env, &execution).await;
     assert_eq!(found.len(), 3, "the revision is kept: {found:#?}");
     assert!(!Value::from(found).to_string().contains("answers-of-others"));
 }

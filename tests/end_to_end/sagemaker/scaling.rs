@@ -4,14 +4,14 @@ use aws_sdk_applicationautoscaling::types::ScalableDimension;
 
 use super::*;
 
-async fn scaled(world: &World, fields: Value) -> String {
-    world.apply("assistant", &ranking(fields)).await;
-    endpoint_name(&world.wait_ready("assistant").await)
+async fn scaled(env: &TestEnv, fields: Value) -> String {
+    env.apply("assistant", &ranking(fields)).await;
+    endpoint_name(&env.wait_ready("assistant").await)
 }
 
 /// Sets other bounds behind the operator's back.
-async fn register(world: &World, endpoint: &str, least: i32, most: i32) {
-    let call = world.aws.autoscaling().register_scalable_target().service_namespace(ServiceNamespace::Sagemaker);
+async fn register(env: &TestEnv, endpoint: &str, least: i32, most: i32) {
+    let call = env.aws.autoscaling().register_scalable_target().service_namespace(ServiceNamespace::Sagemaker);
     let call = call.resource_id(format!("endpoint/{endpoint}/variant/AllTraffic"));
     let call = call.scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount);
     call.min_capacity(least).max_capacity(most).send().await.expect("registered");
@@ -28,26 +28,26 @@ fn with_schedule() -> Value {
 
 #[tokio::test]
 async fn bounds_that_drift_are_put_back_and_those_of_a_schedule_are_not() {
-    let world = world("bounds").await;
-    let name = scaled(&world, with_schedule()).await;
-    register(&world, &name, 1, 20).await;
-    world.poke("assistant").await;
-    world.wait("the bounds are back", async || bounds(&world).await == Some((2, 8))).await;
-    world.wait_ready("assistant").await;
+    let env = env("bounds").await;
+    let name = scaled(&env, with_schedule()).await;
+    register(&env, &name, 1, 20).await;
+    env.poke("assistant").await;
+    env.wait("the bounds are back", async || bounds(&env).await == Some((2, 8))).await;
+    env.wait_ready("assistant").await;
 
-    register(&world, &name, 4, 8).await;
-    let looks = count(&world, "DescribeScalableTargets");
-    world.poke("assistant").await;
-    world.wait("another look", async || count(&world, "DescribeScalableTargets") > looks).await;
-    world.wait_ready("assistant").await;
-    assert_eq!(bounds(&world).await, Some((4, 8)), "that is what the schedule does");
+    register(&env, &name, 4, 8).await;
+    let looks = count(&env, "DescribeScalableTargets");
+    env.poke("assistant").await;
+    env.wait("another look", async || count(&env, "DescribeScalableTargets") > looks).await;
+    env.wait_ready("assistant").await;
+    assert_eq!(bounds(&env).await, Some((4, 8)), "that is what the schedule does");
 }
 
 #[tokio::test]
 async fn policies_and_schedules_that_drift_are_put_back() {
-    let world = world("policies").await;
-    let name = scaled(&world, with_schedule()).await;
-    let client = world.aws.autoscaling();
+    let env = env("policies").await;
+    let name = scaled(&env, with_schedule()).await;
+    let client = env.aws.autoscaling();
     let resource = format!("endpoint/{name}/variant/AllTraffic");
     let dimension = ScalableDimension::SageMakerVariantDesiredInstanceCount;
     client
@@ -68,61 +68,60 @@ async fn policies_and_schedules_that_drift_are_put_back() {
         .send()
         .await
         .expect("deleted");
-    let puts = (count(&world, "PutScalingPolicy"), count(&world, "PutScheduledAction"));
-    world.poke("assistant").await;
-    world
-        .wait("both are back", async || {
-            (count(&world, "PutScalingPolicy"), count(&world, "PutScheduledAction")) == (puts.0 + 1, puts.1 + 1)
-        })
-        .await;
-    world.wait_ready("assistant").await;
-    let action = last(&world, "PutScheduledAction");
+    let puts = (count(&env, "PutScalingPolicy"), count(&env, "PutScheduledAction"));
+    env.poke("assistant").await;
+    env.wait("both are back", async || {
+        (count(&env, "PutScalingPolicy"), count(&env, "PutScheduledAction")) == (puts.0 + 1, puts.1 + 1)
+    })
+    .await;
+    env.wait_ready("assistant").await;
+    let action = last(&env, "PutScheduledAction");
     assert_eq!(action["Timezone"], json!("Europe/Dublin"));
     assert_eq!(action["ScalableTargetAction"], json!({"MinCapacity": 4, "MaxCapacity": 8}));
-    let tracking = last(&world, "PutScalingPolicy")["TargetTrackingScalingPolicyConfiguration"].clone();
+    let tracking = last(&env, "PutScalingPolicy")["TargetTrackingScalingPolicyConfiguration"].clone();
     assert_eq!((&tracking["ScaleInCooldown"], &tracking["ScaleOutCooldown"]), (&json!(120), &json!(30)));
     assert_eq!(tracking["DisableScaleIn"], json!(true));
 }
 
 #[tokio::test]
 async fn another_metric_is_there_before_the_old_one_goes() {
-    let world = world("metric").await;
+    let env = env("metric").await;
     let mut fields = with_schedule();
-    scaled(&world, fields.clone()).await;
-    let calls = world.aws.calls().len();
+    scaled(&env, fields.clone()).await;
+    let calls = env.aws.calls().len();
     fields["autoscaling"]["target"] = json!({"concurrentRequestsPerModel": {"value": 4}});
-    scaled(&world, fields).await;
-    world.wait("the old one goes", async || world.aws.calls_since(calls).contains(&"DeleteScalingPolicy".into())).await;
-    let calls = world.aws.calls_since(calls);
+    scaled(&env, fields).await;
+    env.wait("the old one goes", async || env.aws.calls_since(calls).contains(&"DeleteScalingPolicy".into())).await;
+    let calls = env.aws.calls_since(calls);
     let place = |operation: &str| calls.iter().position(|it| it == operation).expect(operation);
     assert!(place("PutScalingPolicy") < place("DeleteScalingPolicy"), "{calls:?}");
-    let metric = last(&world, "PutScalingPolicy")["TargetTrackingScalingPolicyConfiguration"].clone();
+    let metric = last(&env, "PutScalingPolicy")["TargetTrackingScalingPolicyConfiguration"].clone();
     let metric = metric["PredefinedMetricSpecification"]["PredefinedMetricType"].clone();
     assert_eq!(metric, json!("SageMakerVariantConcurrentRequestsPerModelHighResolution"));
 }
 
 #[tokio::test]
 async fn without_autoscaling_nothing_is_registered_and_the_number_stays() {
-    let world = world("unscaled").await;
-    let name = scaled(&world, json!({})).await;
-    world.aws.control("scale", json!({"endpoint": name, "variant": "AllTraffic", "count": 5}));
-    world.wait("five instances", async || instances(&world, &name).await == 5).await;
-    world.apply("assistant", &ranking(json!({"autoscaling": null}))).await;
-    world.wait("nothing is registered", async || bounds(&world).await.is_none()).await;
-    world.wait_ready("assistant").await;
-    world.apply("assistant", &ranking(json!({"autoscaling": null, "image": image("2")}))).await;
-    world.wait_ready("assistant").await;
-    assert_eq!(instances(&world, &name).await, 5);
+    let env = env("unscaled").await;
+    let name = scaled(&env, json!({})).await;
+    env.aws.control("scale", json!({"endpoint": name, "variant": "AllTraffic", "count": 5}));
+    env.wait("five instances", async || instances(&env, &name).await == 5).await;
+    env.apply("assistant", &ranking(json!({"autoscaling": null}))).await;
+    env.wait("nothing is registered", async || bounds(&env).await.is_none()).await;
+    env.wait_ready("assistant").await;
+    env.apply("assistant", &ranking(json!({"autoscaling": null, "image": image("2")}))).await;
+    env.wait_ready("assistant").await;
+    assert_eq!(instances(&env, &name).await, 5);
 }
 
 #[tokio::test]
 async fn bounds_of_a_schedule_outlive_another_instance_type() {
-    let world = world("window").await;
+    let env = env("window").await;
     let mut fields = with_schedule();
-    let name = scaled(&world, fields.clone()).await;
-    register(&world, &name, 4, 8).await;
+    let name = scaled(&env, fields.clone()).await;
+    register(&env, &name, 4, 8).await;
     fields["instance"] = json!({"type": "ml.c5.xlarge", "count": 2});
-    scaled(&world, fields).await;
-    assert_eq!(count(&world, "DeregisterScalableTarget"), 1);
-    assert_eq!(bounds(&world).await, Some((4, 8)), "until the schedule's next time");
+    scaled(&env, fields).await;
+    assert_eq!(count(&env, "DeregisterScalableTarget"), 1);
+    assert_eq!(bounds(&env).await, Some((4, 8)), "until the schedule's next time");
 }

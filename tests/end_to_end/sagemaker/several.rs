@@ -23,131 +23,130 @@ fn name_of(object: &AIPlatform, model: &str) -> String {
 }
 
 /// How often an operation was called about something of this name.
-fn calls_about(world: &World, operation: &str, field: &str, name: &str) -> usize {
-    let calls = world.aws.calls();
+fn calls_about(env: &TestEnv, operation: &str, field: &str, name: &str) -> usize {
+    let calls = env.aws.calls();
     calls.iter().filter(|call| call["operation"] == operation && call["parameters"][field] == name).count()
 }
 
 #[tokio::test]
 async fn a_model_that_was_rolled_back_does_not_hold_up_another() {
-    let world = world("beside").await;
+    let env = env("beside").await;
     let both = |rank: &str, embed: Value| serving(&[("rank", json!({"image": image(rank)})), ("embed", embed)]);
-    world.apply("assistant", &both("1", json!({}))).await;
-    let object = world.wait_ready("assistant").await;
+    env.apply("assistant", &both("1", json!({}))).await;
+    let object = env.wait_ready("assistant").await;
     let (rank, embed) = (name_of(&object, "rank"), name_of(&object, "embed"));
-    world.aws.control("fail-next-update", json!({"endpoint": rank, "reason": "no"}));
-    world.apply("assistant", &both("2", json!({}))).await;
-    world.wait_stalled("assistant", "RolledBack").await;
+    env.aws.control("fail-next-update", json!({"endpoint": rank, "reason": "no"}));
+    env.apply("assistant", &both("2", json!({}))).await;
+    env.wait_stalled("assistant", "RolledBack").await;
 
     let before = named(&object, "embed").revision.clone();
-    transitions_take(&world, 1_500);
-    world.aws.control("fail-next-update", json!({"endpoint": rank, "reason": "no"}));
+    transitions_take(&env, 1_500);
+    env.aws.control("fail-next-update", json!({"endpoint": rank, "reason": "no"}));
     let moved = json!({"image": image("2"), "instance": {"type": "ml.c5.xlarge", "count": 2}});
-    world.apply("assistant", &both("2", moved)).await;
-    let object = world
+    env.apply("assistant", &both("2", moved)).await;
+    let object = env
         .wait_for("assistant", "served by the new revision of embed", |status| {
             let embed = status.models.iter().find(|it| it.name == "embed").expect("it");
             embed.ready && embed.revision != before && embed.outcome.as_deref() == Some("InService")
         })
         .await;
-    assert_eq!(image_in_service(&world, &embed).await, "2");
+    assert_eq!(image_in_service(&env, &embed).await, "2");
     assert!(!named(&object, "rank").ready);
     let scaled = async || {
-        let call = world.aws.autoscaling().describe_scalable_targets().service_namespace(ServiceNamespace::Sagemaker);
+        let call = env.aws.autoscaling().describe_scalable_targets().service_namespace(ServiceNamespace::Sagemaker);
         call.send().await.expect("targets").scalable_targets.unwrap_or_default().len() == 2
     };
-    world.wait("both scale", scaled).await;
+    env.wait("both scale", scaled).await;
 }
 
 #[tokio::test]
 async fn a_model_that_is_added_beside_a_stalled_one_comes_up_at_once() {
-    let world = world("added").await;
-    world.apply("assistant", &serving(&[("rank", json!({}))])).await;
-    let object = world.wait_ready("assistant").await;
-    world.aws.control("fail-next-update", json!({"endpoint": name_of(&object, "rank"), "reason": "no"}));
-    world.apply("assistant", &serving(&[("rank", json!({"image": image("2")}))])).await;
-    world.wait_stalled("assistant", "RolledBack").await;
-    world.aws.control("fail-next-update", json!({"endpoint": name_of(&object, "rank"), "reason": "no"}));
+    let env = env("added").await;
+    env.apply("assistant", &serving(&[("rank", json!({}))])).await;
+    let object = env.wait_ready("assistant").await;
+    env.aws.control("fail-next-update", json!({"endpoint": name_of(&object, "rank"), "reason": "no"}));
+    env.apply("assistant", &serving(&[("rank", json!({"image": image("2")}))])).await;
+    env.wait_stalled("assistant", "RolledBack").await;
+    env.aws.control("fail-next-update", json!({"endpoint": name_of(&object, "rank"), "reason": "no"}));
     let message = "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists and allows \
                    principal 'sagemaker.amazonaws.com' to assume the role.";
     let error = json!({"code": "ValidationException", "status": 400, "message": message});
     let fault =
         json!({"service": "sagemaker", "operation": "CreateModel", "when": "before", "times": 2, "error": error});
-    transitions_take(&world, 1_000);
-    world.aws.control("faults", fault);
+    transitions_take(&env, 1_000);
+    env.aws.control("faults", fault);
     let both = serving(&[("rank", json!({"image": image("2")})), ("embed", json!({}))]);
-    world.apply("assistant", &both).await;
-    world
-        .wait_for("assistant", "served by embed", |status| {
-            status.models.iter().any(|it| it.name == "embed" && it.ready)
-        })
-        .await;
+    env.apply("assistant", &both).await;
+    env.wait_for("assistant", "served by embed", |status| {
+        status.models.iter().any(|it| it.name == "embed" && it.ready)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn two_platforms_with_models_of_one_name_do_not_touch_each_other() {
-    let world = world("twins").await;
+    let env = env("twins").await;
     for platform in ["assistant", "search"] {
-        world.apply(platform, &ranking(json!({}))).await;
+        env.apply(platform, &ranking(json!({}))).await;
     }
-    let assistant = endpoint_name(&world.wait_ready("assistant").await);
-    let search = endpoint_name(&world.wait_ready("search").await);
+    let assistant = endpoint_name(&env.wait_ready("assistant").await);
+    let search = endpoint_name(&env.wait_ready("search").await);
     assert_ne!(assistant, search);
-    world.aws.control("fail-next-update", json!({"endpoint": assistant, "reason": "no"}));
+    env.aws.control("fail-next-update", json!({"endpoint": assistant, "reason": "no"}));
     for platform in ["assistant", "search"] {
-        world.apply(platform, &ranking(json!({"image": image("2")}))).await;
+        env.apply(platform, &ranking(json!({"image": image("2")}))).await;
     }
-    world.wait_stalled("assistant", "RolledBack").await;
-    world.wait_ready("search").await;
-    assert_eq!(image_in_service(&world, &assistant).await, "1");
-    assert_eq!(image_in_service(&world, &search).await, "2");
-    world.delete("assistant").await;
-    world.wait_until_gone("assistant").await;
-    world.poke("search").await;
-    world.wait_ready("search").await;
-    assert_eq!(image_in_service(&world, &search).await, "2");
-    let (models, configs) = pairs(&world).await;
+    env.wait_stalled("assistant", "RolledBack").await;
+    env.wait_ready("search").await;
+    assert_eq!(image_in_service(&env, &assistant).await, "1");
+    assert_eq!(image_in_service(&env, &search).await, "2");
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    env.poke("search").await;
+    env.wait_ready("search").await;
+    assert_eq!(image_in_service(&env, &search).await, "2");
+    let (models, configs) = pairs(&env).await;
     assert_eq!((models.len(), configs.len()), (2, 2), "what the other keeps is left alone");
 }
 
 #[tokio::test]
 async fn a_renamed_model_leaves_nothing_under_its_old_name() {
-    let world = world("renamed").await;
+    let env = env("renamed").await;
     for tag in ["1", "2"] {
-        world.apply("assistant", &serving(&[("rank", json!({"image": image(tag)}))])).await;
-        world.wait_ready("assistant").await;
+        env.apply("assistant", &serving(&[("rank", json!({"image": image(tag)}))])).await;
+        env.wait_ready("assistant").await;
     }
-    let old = endpoint_name(&world.api().get("assistant").await.expect("it"));
-    transitions_take(&world, 500);
-    world.apply("assistant", &serving(&[("ranking", json!({"image": image("2")}))])).await;
-    let object = world.wait_ready("assistant").await;
+    let old = endpoint_name(&env.api().get("assistant").await.expect("it"));
+    transitions_take(&env, 500);
+    env.apply("assistant", &serving(&[("ranking", json!({"image": image("2")}))])).await;
+    let object = env.wait_ready("assistant").await;
     assert_ne!(name_of(&object, "ranking"), old);
-    let (models, configs) = pairs(&world).await;
+    let (models, configs) = pairs(&env).await;
     assert_eq!((models.len(), configs.len()), (1, 1), "{models:?} {configs:?}");
     let kinds: Vec<String> = object.status.expect("a status").resources.into_iter().map(|it| it.kind).collect();
     assert_eq!(kinds.iter().filter(|it| *it == "Role").count(), 1, "{kinds:?}");
-    assert_eq!(calls_about(&world, "DeleteEndpoint", "EndpointName", &old), 1);
+    assert_eq!(calls_about(&env, "DeleteEndpoint", "EndpointName", &old), 1);
 }
 
 #[tokio::test]
 async fn a_model_goes_to_bedrock_and_comes_back_under_its_name() {
-    let world = world("bedrock").await;
-    world.apply("assistant", &ranking(json!({}))).await;
-    let name = endpoint_name(&world.wait_ready("assistant").await);
-    transitions_take(&world, 1_500);
+    let env = env("bedrock").await;
+    env.apply("assistant", &ranking(json!({}))).await;
+    let name = endpoint_name(&env.wait_ready("assistant").await);
+    transitions_take(&env, 1_500);
     let mut bedrock = ranking(json!({}));
     bedrock["models"] = json!([{"name": "rank", "bedrock": {"modelId": "anthropic.claude-haiku-4-5-20251001-v1:0"}}]);
-    world.apply("assistant", &bedrock).await;
-    wait_for_status(&world, &name, "Deleting").await;
+    env.apply("assistant", &bedrock).await;
+    wait_for_status(&env, &name, "Deleting").await;
     // While it still goes, the user has it back.
-    world.apply("assistant", &ranking(json!({"image": image("2")}))).await;
-    let object = world.wait_ready("assistant").await;
+    env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
+    let object = env.wait_ready("assistant").await;
     assert_eq!(endpoint_name(&object), name);
-    assert_eq!(image_in_service(&world, &name).await, "2");
-    assert_eq!(bounds(&world).await, Some((2, 8)));
-    world.apply("assistant", &bedrock).await;
-    let object = world.wait_ready("assistant").await;
+    assert_eq!(image_in_service(&env, &name).await, "2");
+    assert_eq!(bounds(&env).await, Some((2, 8)));
+    env.apply("assistant", &bedrock).await;
+    let object = env.wait_ready("assistant").await;
     let told = model(&object);
     assert_eq!((told.backend.as_str(), told.revision, told.outcome.as_deref()), ("Bedrock", None, Some("Unknown")));
-    assert_eq!(pairs(&world).await, (Vec::new(), Vec::new()));
+    assert_eq!(pairs(&env).await, (Vec::new(), Vec::new()));
 }

@@ -48,12 +48,12 @@ impl StoredAssociation {
 impl Memory {
     pub(super) async fn observe_association(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let name = &request.key.name;
-        let listed = self.call("eks:ListPodIdentityAssociations", name, |world| {
-            Ok(world.associations.get(name).map(|found| found.id.clone()))
+        let listed = self.call("eks:ListPodIdentityAssociations", name, |cloud| {
+            Ok(cloud.associations.get(name).map(|found| found.id.clone()))
         });
         let Some(id) = listed.await? else { return Ok(Observed::absent()) };
-        let described = self.call("eks:DescribePodIdentityAssociation", name, |world| {
-            Ok(world.associations.get(name).filter(|found| found.id == id).cloned())
+        let described = self.call("eks:DescribePodIdentityAssociation", name, |cloud| {
+            Ok(cloud.associations.get(name).filter(|found| found.id == id).cloned())
         });
         let Some(found) = described.await? else { return Ok(Observed::absent()) };
         let association = PodIdentityAssociation {
@@ -88,9 +88,9 @@ impl Memory {
                 return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
-                self.write(scope, "eks:DeletePodIdentityAssociation", &step.key, |world| {
-                    known(world.associations.get_mut(&step.key.name), step)?;
-                    world.associations.remove(&step.key.name);
+                self.write(scope, "eks:DeletePodIdentityAssociation", &step.key, |cloud| {
+                    known(cloud.associations.get_mut(&step.key.name), step)?;
+                    cloud.associations.remove(&step.key.name);
                     Ok(())
                 })
                 .await?;
@@ -107,16 +107,16 @@ impl Memory {
         key: &Key,
         desired: &PodIdentityAssociation,
     ) -> Result<(), Error> {
-        self.write(scope, "eks:CreatePodIdentityAssociation", key, |world| {
-            if world.associations.contains_key(&key.name) {
+        self.write(scope, "eks:CreatePodIdentityAssociation", key, |cloud| {
+            if cloud.associations.contains_key(&key.name) {
                 return Err(Class::Conflict);
             }
-            if !world.has_role(&desired.role_arn) {
+            if !cloud.has_role(&desired.role_arn) {
                 return Err(Class::Invalid);
             }
-            world.associations_made += 1;
-            let id = format!("a-{}", world.associations_made);
-            world.associations.insert(key.name.clone(), StoredAssociation { id, ..StoredAssociation::of(desired) });
+            cloud.associations_made += 1;
+            let id = format!("a-{}", cloud.associations_made);
+            cloud.associations.insert(key.name.clone(), StoredAssociation { id, ..StoredAssociation::of(desired) });
             Ok(())
         })
         .await
@@ -128,11 +128,11 @@ impl Memory {
         step: &Step,
         desired: &PodIdentityAssociation,
     ) -> Result<(), Error> {
-        self.write(scope, "eks:UpdatePodIdentityAssociation", &step.key, |world| {
-            if !world.has_role(&desired.role_arn) {
+        self.write(scope, "eks:UpdatePodIdentityAssociation", &step.key, |cloud| {
+            if !cloud.has_role(&desired.role_arn) {
                 return Err(Class::Invalid);
             }
-            let found = known(world.associations.get_mut(&step.key.name), step)?;
+            let found = known(cloud.associations.get_mut(&step.key.name), step)?;
             let (id, tags) = (found.id.clone(), found.tags.clone());
             *found = StoredAssociation { id, tags, ..StoredAssociation::of(desired) };
             Ok(())
@@ -151,15 +151,15 @@ impl Memory {
     ) {
         let stale = |key: &String| observed.tags.contains_key(key) && !desired.tags.contains_key(key);
         let mut written = desired.tags.clone();
-        let untagged = self.write(scope, "eks:UntagResource", &step.key, |world| {
-            known(world.associations.get_mut(&step.key.name), step)?.tags.retain(|key, _| !stale(key));
+        let untagged = self.write(scope, "eks:UntagResource", &step.key, |cloud| {
+            known(cloud.associations.get_mut(&step.key.name), step)?.tags.retain(|key, _| !stale(key));
             Ok(())
         });
         if parts.note(field::TAGS, untagged.await).is_none() {
             written.remove(tags::TAG_KEYS);
         }
-        let tagged = self.write(scope, "eks:TagResource", &step.key, |world| {
-            known(world.associations.get_mut(&step.key.name), step)?.tags.extend(written);
+        let tagged = self.write(scope, "eks:TagResource", &step.key, |cloud| {
+            known(cloud.associations.get_mut(&step.key.name), step)?.tags.extend(written);
             Ok(())
         });
         parts.note(field::TAGS, tagged.await);

@@ -119,7 +119,7 @@ fn read_part(bucket: &mut Bucket, part: &str, found: &Bucket) {
 impl Memory {
     pub(super) async fn observe_bucket(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let name = &request.key.name;
-        let found = self.call("s3:GetBucketTagging", name, |world| Ok(world.buckets.get(name).cloned())).await?;
+        let found = self.call("s3:GetBucketTagging", name, |cloud| Ok(cloud.buckets.get(name).cloned())).await?;
         let Some(found) = found else { return Ok(Observed::absent()) };
         let owner = owner(&found.tags, &scope.owner);
         let mut observed = Observed::present(Resource::Bucket(found.managed(name)), owner.clone());
@@ -138,7 +138,7 @@ impl Memory {
         let mut read = Bucket::bare(name, &found.region, tags::managed(&found.tags));
         for part in field::ALL.into_iter().filter(|part| *part != field::TAGS) {
             let action = format!("s3:Get {part}");
-            let call = self.call(&action, name, |world| Ok(world.buckets.get(name).cloned()));
+            let call = self.call(&action, name, |cloud| Ok(cloud.buckets.get(name).cloned()));
             match call.await {
                 Ok(Some(stored)) => read_part(&mut read, part, &stored.managed(name)),
                 Ok(None) => return Ok(Observed::absent()),
@@ -167,11 +167,11 @@ impl Memory {
         };
         let Some(Resource::Bucket(desired)) = &step.desired else { panic!("nothing is desired of {name}") };
         if step.action == Action::Create {
-            self.write(scope, "s3:CreateBucket", &step.key, |world| {
-                if world.buckets.contains_key(name) {
+            self.write(scope, "s3:CreateBucket", &step.key, |cloud| {
+                if cloud.buckets.contains_key(name) {
                     return Err(Class::Conflict);
                 }
-                world.buckets.insert(name.clone(), Stored::fresh(&desired.region, desired.tags.clone()));
+                cloud.buckets.insert(name.clone(), Stored::fresh(&desired.region, desired.tags.clone()));
                 Ok(())
             })
             .await?;
@@ -187,8 +187,8 @@ impl Memory {
         let order = tags_first.then_some(field::TAGS).into_iter().chain(rest);
         for field in order.filter(|field| fields.contains(field)) {
             let action = format!("s3:Put {field}");
-            let written = self.write(scope, &action, &step.key, |world| {
-                world.buckets.get_mut(name).ok_or(Class::NotFound)?.write(field, desired);
+            let written = self.write(scope, &action, &step.key, |cloud| {
+                cloud.buckets.get_mut(name).ok_or(Class::NotFound)?.write(field, desired);
                 Ok(())
             });
             let is_written = parts.note(field, written.await).is_some();
@@ -205,17 +205,17 @@ impl Memory {
     async fn delete_bucket(&self, scope: &Scope, key: &Key, with_contents: bool) -> Result<(), Error> {
         let name = &key.name;
         if with_contents {
-            self.write(scope, "s3:DeleteObjects", key, |world| {
-                world.buckets.get_mut(name).ok_or(Class::NotFound)?.contents = Contents::default();
+            self.write(scope, "s3:DeleteObjects", key, |cloud| {
+                cloud.buckets.get_mut(name).ok_or(Class::NotFound)?.contents = Contents::default();
                 Ok(())
             })
             .await?;
         }
-        self.write(scope, "s3:DeleteBucket", key, |world| {
-            if !world.buckets.get(name).ok_or(Class::NotFound)?.contents.is_empty() {
+        self.write(scope, "s3:DeleteBucket", key, |cloud| {
+            if !cloud.buckets.get(name).ok_or(Class::NotFound)?.contents.is_empty() {
                 return Err(Class::Conflict);
             }
-            world.buckets.remove(name);
+            cloud.buckets.remove(name);
             Ok(())
         })
         .await

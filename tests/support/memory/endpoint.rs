@@ -5,7 +5,7 @@ use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::endpoint_config::{Capacity, Content};
 use aiplatform::tags::Tags;
 
-use super::World;
+use super::FakeCloud;
 use super::sagemaker::Rollback;
 
 /// An endpoint as SageMaker holds it.
@@ -98,7 +98,7 @@ impl StoredEndpoint {
     }
 }
 
-impl World {
+impl FakeCloud {
     /// A look at an endpoint, which finds what it came to since the last.
     pub(super) fn look_at_endpoint(&mut self, name: &str) -> Option<StoredEndpoint> {
         let looks = self.sagemaker.looks;

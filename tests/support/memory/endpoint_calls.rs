@@ -16,7 +16,7 @@ use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
 use super::sagemaker::{is_revision, timestamp};
-use super::{Memory, StoredEndpoint, World, owner};
+use super::{FakeCloud, Memory, StoredEndpoint, owner};
 
 impl Memory {
     /// The endpoint and, where that was asked for, every revision of what it runs.
@@ -57,10 +57,10 @@ impl Memory {
             let names = names.into_iter().filter(|name| is_revision(name, endpoint));
             names.map(|name| Key { kind, name: name.clone() }).collect()
         };
-        let models = |world: &mut World| Ok(keys(Kind::SageMakerModel, world.sagemaker.models.keys().collect()));
+        let models = |cloud: &mut FakeCloud| Ok(keys(Kind::SageMakerModel, cloud.sagemaker.models.keys().collect()));
         let models = self.call("sagemaker:ListModels", endpoint, models).await;
         let configs =
-            |world: &mut World| Ok(keys(Kind::SageMakerEndpointConfig, world.sagemaker.configs.keys().collect()));
+            |cloud: &mut FakeCloud| Ok(keys(Kind::SageMakerEndpointConfig, cloud.sagemaker.configs.keys().collect()));
         let configs = self.call("sagemaker:ListEndpointConfigs", endpoint, configs).await;
         let unknown = models.as_ref().err().or(configs.as_ref().err()).cloned();
         (models.into_iter().chain(configs).flatten().collect(), unknown)
@@ -72,8 +72,8 @@ impl Memory {
             (Action::Create, Some(Resource::SageMakerEndpoint(desired)), _) => {
                 let memory = step.write_of::<Endpoint>().map(EndpointUpdate::tags).unwrap_or_default();
                 let tags = desired.tags.clone().into_iter().chain(memory).collect();
-                self.write(scope, "sagemaker:CreateEndpoint", key, |world| {
-                    world.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
+                self.write(scope, "sagemaker:CreateEndpoint", key, |cloud| {
+                    cloud.create_endpoint(&key.name, &desired.arn, &desired.config, tags)
                 })
                 .await?;
                 Ok(Applied::Progressing("Creating".into()))
@@ -97,8 +97,8 @@ impl Memory {
                     return Ok(if stays { Applied::Ready } else { Applied::Progressing("about to be moved".into()) });
                 }
                 let apply_instance_count = update.is_some_and(|update| update.apply_instance_count);
-                let moved = self.write(scope, "sagemaker:UpdateEndpoint", key, |world| {
-                    world.update_endpoint(&key.name, &desired.config, apply_instance_count)
+                let moved = self.write(scope, "sagemaker:UpdateEndpoint", key, |cloud| {
+                    cloud.update_endpoint(&key.name, &desired.config, apply_instance_count)
                 });
                 if let Err(error) = moved.await {
                     if error.needs_somebody() {
@@ -113,7 +113,7 @@ impl Memory {
             }
             (Action::Delete { .. }, ..) => {
                 let delete =
-                    self.write(scope, "sagemaker:DeleteEndpoint", key, |world| world.delete_endpoint(&key.name));
+                    self.write(scope, "sagemaker:DeleteEndpoint", key, |cloud| cloud.delete_endpoint(&key.name));
                 match delete.await {
                     Ok(()) => Ok(Applied::Progressing("Deleting".into())),
                     Err(error) if error.class == aiplatform::failure::Class::NotFound => Ok(Applied::Gone),

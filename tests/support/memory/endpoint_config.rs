@@ -27,7 +27,7 @@ impl Memory {
     pub(super) async fn observe_config(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let name = &key.name;
         let described =
-            self.call("sagemaker:DescribeEndpointConfig", name, |world| Ok(world.sagemaker.configs.get(name).cloned()));
+            self.call("sagemaker:DescribeEndpointConfig", name, |cloud| Ok(cloud.sagemaker.configs.get(name).cloned()));
         let Some(found) = described.await? else { return Ok(Observed::absent()) };
         let Some(tags) = self.list_tags(key).await? else { return Ok(Observed::absent()) };
         let config = EndpointConfig {
@@ -64,7 +64,7 @@ impl Memory {
                 return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
-                let forget = |it: &mut super::World| it.sagemaker.configs.remove(&key.name);
+                let forget = |it: &mut super::FakeCloud| it.sagemaker.configs.remove(&key.name);
                 return Ok(self.remove(scope, "sagemaker:DeleteEndpointConfig", key, forget).await?);
             }
             other => panic!("{other:?} is not to be taken"),
@@ -73,8 +73,8 @@ impl Memory {
     }
 
     async fn create_config(&self, scope: &Scope, key: &Key, desired: &EndpointConfig) -> Result<(), Error> {
-        self.write(scope, "sagemaker:CreateEndpointConfig", key, |world| {
-            let sagemaker = &mut world.sagemaker;
+        self.write(scope, "sagemaker:CreateEndpointConfig", key, |cloud| {
+            let sagemaker = &mut cloud.sagemaker;
             if sagemaker.configs.contains_key(&key.name) {
                 return Err(Class::Conflict);
             }

@@ -6,7 +6,7 @@ use aiplatform::policy::statements;
 use aiplatform::resource::{Key, Kind, Owner};
 use serde_json::Value;
 
-use super::{World, owner};
+use super::{FakeCloud, owner};
 
 /// Something that a role of ours may do with what is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +17,7 @@ pub struct Beyond {
     pub statement: String,
 }
 
-impl World {
+impl FakeCloud {
     /// What roles of ours may do with what is not ours. Buckets in `allowed` may be named.
     pub fn granted_beyond(&self, ours: &str, allowed: &BTreeSet<String>) -> BTreeSet<Beyond> {
         let roles = self.roles.iter().filter(|(_, role)| owner(&role.tags, ours) == Owner::Ours);

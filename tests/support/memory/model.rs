@@ -25,7 +25,7 @@ impl Memory {
     pub(super) async fn observe_model(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let name = &key.name;
         let described =
-            self.call("sagemaker:DescribeModel", name, |world| Ok(world.sagemaker.models.get(name).cloned()));
+            self.call("sagemaker:DescribeModel", name, |cloud| Ok(cloud.sagemaker.models.get(name).cloned()));
         let Some(found) = described.await? else { return Ok(Observed::absent()) };
         let Some(tags) = self.list_tags(key).await? else { return Ok(Observed::absent()) };
         let role = found.content.execution_role_arn.rsplit('/').next().unwrap_or_default();
@@ -61,19 +61,19 @@ impl Memory {
     }
 
     async fn create_model(&self, scope: &Scope, key: &Key, desired: &Model) -> Result<(), Error> {
-        self.write(scope, "sagemaker:CreateModel", key, |world| {
-            if world.sagemaker.models.contains_key(&key.name) {
+        self.write(scope, "sagemaker:CreateModel", key, |cloud| {
+            if cloud.sagemaker.models.contains_key(&key.name) {
                 return Err(Class::Conflict);
             }
-            let mut unseen = world.sagemaker.roles_unseen_by_models;
-            let visible = world.sees_role(&desired.content.execution_role_arn, &mut unseen);
-            world.sagemaker.roles_unseen_by_models = unseen;
+            let mut unseen = cloud.sagemaker.roles_unseen_by_models;
+            let visible = cloud.sees_role(&desired.content.execution_role_arn, &mut unseen);
+            cloud.sagemaker.roles_unseen_by_models = unseen;
             if !visible {
                 return Err(Class::Conflict);
             }
             let (arn, tags, content) = (desired.arn.clone(), desired.tags.clone(), desired.content.clone());
-            let created = world.sagemaker.now();
-            world.sagemaker.models.insert(key.name.clone(), StoredModel { arn, tags, content, created });
+            let created = cloud.sagemaker.now();
+            cloud.sagemaker.models.insert(key.name.clone(), StoredModel { arn, tags, content, created });
             Ok(())
         })
         .await

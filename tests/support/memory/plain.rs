@@ -7,9 +7,9 @@ use aiplatform::plan::{Action, Step};
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
 use aiplatform::scope::Scope;
 
-use super::{Memory, World, owner};
+use super::{FakeCloud, Memory, owner};
 
-impl World {
+impl FakeCloud {
     /// Who holds such a resource.
     pub(super) fn plain_holder(&self, key: &Key, ours: &str) -> Option<Owner> {
         self.plain.get(key).map(|resource| holder(resource, ours))
@@ -24,7 +24,7 @@ impl World {
 impl Memory {
     pub(super) async fn observe_plain(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         let found =
-            self.call(&action("Describe", key.kind), &key.name, |world| Ok(world.plain.get(key).cloned())).await?;
+            self.call(&action("Describe", key.kind), &key.name, |cloud| Ok(cloud.plain.get(key).cloned())).await?;
         Ok(found.map_or_else(Observed::absent, |resource| {
             let owner = holder(&resource, &scope.owner);
             Observed::present(resource, owner)
@@ -35,16 +35,16 @@ impl Memory {
         let key = &step.key;
         match (&step.action, &step.desired) {
             (verb @ (Action::Create | Action::Update(_)), Some(desired)) => {
-                self.write(scope, &action(verb.name(), key.kind), key, |world| {
-                    world.plain.insert(key.clone(), desired.clone());
+                self.write(scope, &action(verb.name(), key.kind), key, |cloud| {
+                    cloud.plain.insert(key.clone(), desired.clone());
                     Ok(())
                 })
                 .await?;
                 Ok(Applied::Ready)
             }
             (Action::Delete { .. }, _) => {
-                self.write(scope, &action("Delete", key.kind), key, |world| {
-                    world.plain.remove(key);
+                self.write(scope, &action("Delete", key.kind), key, |cloud| {
+                    cloud.plain.remove(key);
                     Ok(())
                 })
                 .await?;

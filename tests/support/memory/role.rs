@@ -68,7 +68,7 @@ fn as_read(policy: &Policy) -> Policy {
 impl Memory {
     pub(super) async fn observe_role(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let name = &request.key.name;
-        let found = self.call("iam:GetRole", name, |world| Ok(world.roles.get(name).cloned())).await?;
+        let found = self.call("iam:GetRole", name, |cloud| Ok(cloud.roles.get(name).cloned())).await?;
         let Some(found) = found else { return Ok(Observed::absent()) };
         let mut role = found.managed(name);
         role.policies.clear();
@@ -113,11 +113,11 @@ impl Memory {
     }
 
     async fn create_role(&self, scope: &Scope, key: &Key, desired: &Role) -> Result<Applied, Failures> {
-        self.write(scope, "iam:CreateRole", key, |world| {
-            if world.roles.contains_key(&key.name) {
+        self.write(scope, "iam:CreateRole", key, |cloud| {
+            if cloud.roles.contains_key(&key.name) {
                 return Err(Class::NotOwned);
             }
-            world.roles.insert(key.name.clone(), StoredRole::fresh(desired));
+            cloud.roles.insert(key.name.clone(), StoredRole::fresh(desired));
             Ok(())
         })
         .await?;
@@ -190,7 +190,7 @@ impl Memory {
 
     async fn delete_role(&self, scope: &Scope, key: &Key) -> Result<(), Error> {
         let name = &key.name;
-        let found = self.call("iam:ListRolePolicies", name, |world| Ok(world.roles.get(name).cloned())).await?;
+        let found = self.call("iam:ListRolePolicies", name, |cloud| Ok(cloud.roles.get(name).cloned())).await?;
         let Some(found) = found else { return Ok(()) };
         for policy in &found.attached {
             self.change_role(scope, "iam:DetachRolePolicy", key, |role| {
@@ -201,12 +201,12 @@ impl Memory {
         for policy in found.policies.keys() {
             self.delete_policy(scope, key, policy).await?;
         }
-        self.write(scope, "iam:DeleteRole", key, |world| {
-            let role = world.roles.get(name).ok_or(Class::NotFound)?;
+        self.write(scope, "iam:DeleteRole", key, |cloud| {
+            let role = cloud.roles.get(name).ok_or(Class::NotFound)?;
             if !role.policies.is_empty() || !role.attached.is_empty() {
                 return Err(Class::Conflict);
             }
-            world.roles.remove(name);
+            cloud.roles.remove(name);
             Ok(())
         })
         .await
@@ -219,8 +219,8 @@ impl Memory {
         key: &Key,
         change: impl FnOnce(&mut StoredRole),
     ) -> Result<(), Error> {
-        self.write(scope, action, key, |world| {
-            change(world.roles.get_mut(&key.name).ok_or(Class::NotFound)?);
+        self.write(scope, action, key, |cloud| {
+            change(cloud.roles.get_mut(&key.name).ok_or(Class::NotFound)?);
             Ok(())
         })
         .await

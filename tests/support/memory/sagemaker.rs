@@ -15,7 +15,7 @@ use aiplatform::tags::{OWNER, Tags};
 use jiff::Timestamp;
 
 use super::endpoint::Fleet;
-use super::{Memory, StoredConfig, StoredEndpoint, StoredModel, StoredTarget, World, owner};
+use super::{FakeCloud, Memory, StoredConfig, StoredEndpoint, StoredModel, StoredTarget, owner};
 
 /// Endpoints, what they run and what scales them, all by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -102,7 +102,7 @@ impl SageMaker {
     }
 }
 
-impl World {
+impl FakeCloud {
     /// What is ours of SageMaker's and stands on something that is not there, or may not do what it must be able to do
     /// at any time: start another instance of what it runs.
     pub(super) fn dangling_in_sagemaker(&self, ours: &str) -> BTreeSet<Key> {
@@ -137,15 +137,15 @@ impl World {
 
 impl Memory {
     pub(super) async fn list_tags(&self, key: &Key) -> Result<Option<Tags>, Error> {
-        self.call("sagemaker:ListTags", &key.name, |world| Ok(world.sagemaker.tags(key).cloned())).await
+        self.call("sagemaker:ListTags", &key.name, |cloud| Ok(cloud.sagemaker.tags(key).cloned())).await
     }
 
     pub(super) async fn add_tags(&self, scope: &Scope, key: &Key, tags: Tags) -> Result<(), Error> {
         if tags.is_empty() {
             return Ok(());
         }
-        self.write(scope, "sagemaker:AddTags", key, |world| {
-            world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.extend(tags);
+        self.write(scope, "sagemaker:AddTags", key, |cloud| {
+            cloud.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.extend(tags);
             Ok(())
         })
         .await
@@ -155,8 +155,8 @@ impl Memory {
     pub(super) async fn retag(&self, scope: &Scope, key: &Key, observed: &Tags, desired: Tags) -> Result<(), Error> {
         let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
         if !stale.is_empty() {
-            self.write(scope, "sagemaker:DeleteTags", key, |world| {
-                world.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.retain(|key, _| !stale.contains(&key));
+            self.write(scope, "sagemaker:DeleteTags", key, |cloud| {
+                cloud.sagemaker.tags_mut(key).ok_or(Class::NotFound)?.retain(|key, _| !stale.contains(&key));
                 Ok(())
             })
             .await?;
@@ -170,9 +170,9 @@ impl Memory {
         scope: &Scope,
         action: &str,
         key: &Key,
-        effect: impl FnOnce(&mut World) -> Option<T>,
+        effect: impl FnOnce(&mut FakeCloud) -> Option<T>,
     ) -> Result<Applied, Error> {
-        match self.write(scope, action, key, |world| effect(world).ok_or(Class::NotFound)).await {
+        match self.write(scope, action, key, |cloud| effect(cloud).ok_or(Class::NotFound)).await {
             Ok(_) => Ok(Applied::Gone),
             Err(error) if error.class == Class::NotFound => Ok(Applied::Gone),
             Err(error) => Err(error),
@@ -180,7 +180,7 @@ impl Memory {
     }
 }
 
-/// A time of this world as AWS tells it.
+/// A time of this clock as AWS tells it.
 pub(super) fn timestamp(clock: i64) -> Timestamp {
     Timestamp::from_millisecond(1_700_000_000_000 + clock).expect("the time exists")
 }

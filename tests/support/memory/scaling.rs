@@ -15,7 +15,7 @@ use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
 use aiplatform::scope::Scope;
 use aiplatform::tags::{self, Tags};
 
-use super::{Memory, World};
+use super::{FakeCloud, Memory};
 
 /// A target as Application Auto Scaling holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl StoredTarget {
     }
 }
 
-impl World {
+impl FakeCloud {
     fn register(&mut self, scaled: &Scaled, bounds: Bounds, tags: &Tags) -> Result<(), Class> {
         let endpoint = self.sagemaker.endpoints.get(scaled.endpoint()).ok_or(Class::Conflict)?;
         if endpoint.status != Status::InService {
@@ -86,12 +86,12 @@ impl Memory {
     /// The target, and every policy and scheduled action of it.
     pub(super) async fn observe_target(&self, scope: &Scope, key: &Key) -> Result<Vec<(Key, Observed)>, Error> {
         let scaled = Scaled::parse(&key.name);
-        let describe = |world: &mut World| Ok(world.sagemaker.targets.get(&scaled).cloned());
+        let describe = |cloud: &mut FakeCloud| Ok(cloud.sagemaker.targets.get(&scaled).cloned());
         let found = self.call("application-autoscaling:DescribeScalableTargets", &key.name, describe).await?;
         let Some(found) = found else { return Ok(vec![(key.clone(), Observed::absent())]) };
-        let list = |world: &mut World| {
-            let holder = world.sagemaker.holder(key, &scope.owner).unwrap_or(Owner::Nobody);
-            Ok((world.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()), holder))
+        let list = |cloud: &mut FakeCloud| {
+            let holder = cloud.sagemaker.holder(key, &scope.owner).unwrap_or(Owner::Nobody);
+            Ok((cloud.sagemaker.targets.get(&scaled).map(|it| it.tags.clone()), holder))
         };
         let (tags, holder) = self.call("application-autoscaling:ListTagsForResource", &key.name, list).await?;
         let tags = tags.unwrap_or_default();
@@ -120,16 +120,16 @@ impl Memory {
         dimensions: &[Dimension],
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let action = if kind == Kind::ScalingPolicy { "DescribeScalingPolicies" } else { "DescribeScheduledActions" };
-        let describe = |world: &mut World| {
+        let describe = |cloud: &mut FakeCloud| {
             let targets = dimensions
                 .iter()
-                .filter_map(|dimension| world.sagemaker.targets.get_key_value(&Scaled::of(endpoint, *dimension)));
+                .filter_map(|dimension| cloud.sagemaker.targets.get_key_value(&Scaled::of(endpoint, *dimension)));
             let parts = |(scaled, target): (&Scaled, &StoredTarget)| -> Vec<(Key, Observed)> {
                 let parts: Vec<Resource> = match kind {
                     Kind::ScalingPolicy => target.policies(scaled).into_iter().map(Resource::ScalingPolicy).collect(),
                     _ => target.actions.values().cloned().map(Resource::ScheduledAction).collect(),
                 };
-                let holder = world.sagemaker.holder(&scaled.key(), &scope.owner).unwrap_or(Owner::Nobody);
+                let holder = cloud.sagemaker.holder(&scaled.key(), &scope.owner).unwrap_or(Owner::Nobody);
                 parts.into_iter().map(|part| (part.key(), Observed::present(part, holder.clone()))).collect()
             };
             Ok(targets.flat_map(parts).collect())
@@ -160,7 +160,7 @@ impl Memory {
                 return parts.end(Applied::Ready);
             }
             (Action::Delete { .. }, ..) => {
-                let forget = |world: &mut World| world.sagemaker.targets.remove(&scaled);
+                let forget = |cloud: &mut FakeCloud| cloud.sagemaker.targets.remove(&scaled);
                 return Ok(self.remove(scope, "application-autoscaling:DeregisterScalableTarget", key, forget).await?);
             }
             other => panic!("{other:?} is not to be taken"),
@@ -169,8 +169,8 @@ impl Memory {
     }
 
     async fn register_target(&self, scope: &Scope, key: &Key, desired: &ScalableTarget) -> Result<(), Error> {
-        self.write(scope, "application-autoscaling:RegisterScalableTarget", key, |world| {
-            world.register(&desired.scaled, desired.bounds, &desired.tags)
+        self.write(scope, "application-autoscaling:RegisterScalableTarget", key, |cloud| {
+            cloud.register(&desired.scaled, desired.bounds, &desired.tags)
         })
         .await
     }
@@ -179,14 +179,14 @@ impl Memory {
         let scaled = Scaled::parse(&key.name);
         let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
         if !stale.is_empty() {
-            self.write(scope, "application-autoscaling:UntagResource", key, |world| {
-                world.target_mut(&scaled)?.tags.retain(|key, _| !stale.contains(&key));
+            self.write(scope, "application-autoscaling:UntagResource", key, |cloud| {
+                cloud.target_mut(&scaled)?.tags.retain(|key, _| !stale.contains(&key));
                 Ok(())
             })
             .await?;
         }
-        self.write(scope, "application-autoscaling:TagResource", key, |world| {
-            world.target_mut(&scaled)?.tags.extend(desired.clone());
+        self.write(scope, "application-autoscaling:TagResource", key, |cloud| {
+            cloud.target_mut(&scaled)?.tags.extend(desired.clone());
             Ok(())
         })
         .await
@@ -198,11 +198,11 @@ impl Memory {
                 // A policy of another type cannot become one that tracks a target.
                 if let Some(Resource::ScalingPolicy(ScalingPolicy { tracking: None, .. })) = observed {
                     let forget =
-                        |world: &mut World| world.target_mut(&desired.scaled).ok()?.policies.remove(&desired.name);
+                        |cloud: &mut FakeCloud| cloud.target_mut(&desired.scaled).ok()?.policies.remove(&desired.name);
                     self.remove(scope, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await?;
                 }
-                self.write(scope, "application-autoscaling:PutScalingPolicy", &step.key, |world| {
-                    let target = world.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
+                self.write(scope, "application-autoscaling:PutScalingPolicy", &step.key, |cloud| {
+                    let target = cloud.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
                     target.policies.insert(desired.name.clone(), desired.tracking.clone());
                     Ok(())
                 })
@@ -211,7 +211,7 @@ impl Memory {
             }
             (Action::Delete { .. }, _, Some(Resource::ScalingPolicy(observed))) => {
                 let forget =
-                    |world: &mut World| world.target_mut(&observed.scaled).ok()?.policies.remove(&observed.name);
+                    |cloud: &mut FakeCloud| cloud.target_mut(&observed.scaled).ok()?.policies.remove(&observed.name);
                 self.remove(scope, "application-autoscaling:DeleteScalingPolicy", &step.key, forget).await
             }
             other => panic!("{other:?} is not to be taken"),
@@ -221,8 +221,8 @@ impl Memory {
     pub(super) async fn apply_scheduled_action(&self, scope: &Scope, step: &Step) -> Result<Applied, Error> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create | Action::Update(_), Some(Resource::ScheduledAction(desired)), _) => {
-                self.write(scope, "application-autoscaling:PutScheduledAction", &step.key, |world| {
-                    let target = world.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
+                self.write(scope, "application-autoscaling:PutScheduledAction", &step.key, |cloud| {
+                    let target = cloud.target_mut(&desired.scaled).map_err(|_| Class::Conflict)?;
                     target.actions.insert(desired.name.clone(), desired.clone());
                     Ok(())
                 })
@@ -231,7 +231,7 @@ impl Memory {
             }
             (Action::Delete { .. }, _, Some(Resource::ScheduledAction(observed))) => {
                 let forget =
-                    |world: &mut World| world.target_mut(&observed.scaled).ok()?.actions.remove(&observed.name);
+                    |cloud: &mut FakeCloud| cloud.target_mut(&observed.scaled).ok()?.actions.remove(&observed.name);
                 self.remove(scope, "application-autoscaling:DeleteScheduledAction", &step.key, forget).await
             }
             other => panic!("{other:?} is not to be taken"),

@@ -79,23 +79,23 @@ impl Memory {
         let created = found.is_none_or(|found| found.annotations.contains_key(CREATED));
         match (&step.action, &step.desired) {
             (Action::Create | Action::Update(_), Some(Resource::ServiceAccount(desired))) => {
-                self.write(scope, "patch serviceaccounts", &step.key, |world| {
-                    world.service_accounts.entry(name.clone()).or_default().bind(desired, created);
+                self.write(scope, "patch serviceaccounts", &step.key, |cloud| {
+                    cloud.service_accounts.entry(name.clone()).or_default().bind(desired, created);
                     Ok(())
                 })
                 .await?;
                 Ok(Applied::Ready)
             }
             (Action::Delete { .. }, _) if created => {
-                self.write(scope, "delete serviceaccounts", &step.key, |world| {
-                    world.service_accounts.remove(name).map(|_| ()).ok_or(Class::NotFound)
+                self.write(scope, "delete serviceaccounts", &step.key, |cloud| {
+                    cloud.service_accounts.remove(name).map(|_| ()).ok_or(Class::NotFound)
                 })
                 .await?;
                 Ok(Applied::Gone)
             }
             (Action::Delete { .. }, _) => {
-                self.write(scope, "patch serviceaccounts", &step.key, |world| {
-                    world.service_accounts.get_mut(name).ok_or(Class::NotFound)?.apply(BTreeMap::new());
+                self.write(scope, "patch serviceaccounts", &step.key, |cloud| {
+                    cloud.service_accounts.get_mut(name).ok_or(Class::NotFound)?.apply(BTreeMap::new());
                     Ok(())
                 })
                 .await?;
@@ -106,6 +106,6 @@ impl Memory {
     }
 
     async fn find_service_account(&self, name: &str) -> Result<Option<StoredAccount>, Error> {
-        self.call("get serviceaccounts", name, |world| Ok(world.service_accounts.get(name).cloned())).await
+        self.call("get serviceaccounts", name, |cloud| Ok(cloud.service_accounts.get(name).cloned())).await
     }
 }

@@ -15,7 +15,7 @@ use crate::testing::{failure, wanted_bucket};
 
 /// How something was seen.
 #[derive(Clone, Copy, Debug)]
-enum Sight {
+enum Case {
     Absent,
     Ours,
     OursAndFull,
@@ -29,19 +29,19 @@ const KINDS: [Kind; 3] = [Kind::Bucket, Kind::SageMakerEndpointConfig, Kind::Rol
 /// The place of a kind among those above, and a number.
 type Name = (usize, u8);
 
-/// A world: how each resource was seen, and what it needs, whatever that is.
-fn worlds() -> impl Strategy<Value = BTreeMap<Name, (Sight, BTreeSet<Name>)>> {
-    let sight = prop::sample::select(vec![
-        Sight::Absent,
-        Sight::Ours,
-        Sight::Ours,
-        Sight::OursAndFull,
-        Sight::Theirs,
-        Sight::Unreadable,
-        Sight::Progressing,
+/// Resources, each with the case it was observed in and with arbitrary needs.
+fn resources() -> impl Strategy<Value = BTreeMap<Name, (Case, BTreeSet<Name>)>> {
+    let case = prop::sample::select(vec![
+        Case::Absent,
+        Case::Ours,
+        Case::Ours,
+        Case::OursAndFull,
+        Case::Theirs,
+        Case::Unreadable,
+        Case::Progressing,
     ]);
     let name = || (0..KINDS.len(), 0_u8..4);
-    btree_map(name(), (sight, btree_set(name(), 0..4)), 0..10)
+    btree_map(name(), (case, btree_set(name(), 0..4)), 0..10)
 }
 
 fn key((kind, name): &Name) -> Key {
@@ -73,17 +73,17 @@ fn resource(key: &Key, needs: Vec<Key>) -> Resource {
     }
 }
 
-fn observed(key: &Key, sight: Sight, needs: Vec<Key>) -> Observed {
+fn observed(key: &Key, case: Case, needs: Vec<Key>) -> Observed {
     let present = |owner| Observed::present(resource(key, needs), owner);
-    match sight {
-        Sight::Absent => Observed::absent(),
-        Sight::Ours => present(Owner::Ours),
-        Sight::OursAndFull => {
+    match case {
+        Case::Absent => Observed::absent(),
+        Case::Ours => present(Owner::Ours),
+        Case::OursAndFull => {
             Observed { contents: Some(Contents { versions: 1, ..Contents::default() }), ..present(Owner::Ours) }
         }
-        Sight::Theirs => present(Owner::Theirs("another".into())),
-        Sight::Unreadable => Observed::unreadable(failure(Class::Denied)),
-        Sight::Progressing => Observed { state: ObservedState::Progressing("busy".into()), ..present(Owner::Ours) },
+        Case::Theirs => present(Owner::Theirs("another".into())),
+        Case::Unreadable => Observed::unreadable(failure(Class::Denied)),
+        Case::Progressing => Observed { state: ObservedState::Progressing("busy".into()), ..present(Owner::Ours) },
     }
 }
 
@@ -91,14 +91,14 @@ proptest! {
     /// Whatever needs whatever, in a circle too, and whatever may need whatever where it could not be read.
     #[test]
     fn nothing_is_left_out_and_everything_comes_after_what_it_needs(
-        world in worlds(),
+        resources in resources(),
         may_need in btree_set((0..KINDS.len(), 0..KINDS.len()), 0..9),
     ) {
-        let observations: Observations = world
+        let observations: Observations = resources
             .iter()
-            .map(|(name, (sight, needs))| {
+            .map(|(name, (case, needs))| {
                 let key = key(name);
-                let observed = observed(&key, *sight, needs.iter().map(self::key).collect());
+                let observed = observed(&key, *case, needs.iter().map(self::key).collect());
                 (key, observed)
             })
             .collect();
@@ -126,7 +126,7 @@ proptest! {
 fn two_that_cannot_be_read_and_may_need_each_other_are_both_shown() {
     let names = [(0, 0), (0, 1)].map(|name| key(&name));
     let observations: Observations =
-        names.iter().map(|key| (key.clone(), observed(key, Sight::Unreadable, Vec::new()))).collect();
+        names.iter().map(|key| (key.clone(), observed(key, Case::Unreadable, Vec::new()))).collect();
     let intent = Intent::delete(Full, DeletionPolicy::Delete, &[]);
     let steps = ordered(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent, |_, _| true);
     assert_eq!(steps.iter().map(|step| step.key.clone()).collect::<Vec<_>>(), names);
@@ -138,8 +138,8 @@ fn what_needs_each_other_is_blocked_by_each_other() {
     let names = [(1, 0), (1, 1)].map(|name| key(&name));
     let [one, other] = &names;
     let observations = Observations::from([
-        (one.clone(), observed(one, Sight::Ours, vec![other.clone()])),
-        (other.clone(), observed(other, Sight::Ours, vec![one.clone()])),
+        (one.clone(), observed(one, Case::Ours, vec![other.clone()])),
+        (other.clone(), observed(other, Case::Ours, vec![one.clone()])),
     ]);
     let intent = Intent::delete(Full, DeletionPolicy::Delete, &[]);
     let steps = ordered(&[], &BTreeSet::new(), &BTreeSet::new(), &observations, &intent, |_, _| false);
@@ -154,8 +154,8 @@ fn an_endpoint_that_is_gone_holds_up_nothing_while_its_revisions_cannot_be_liste
     let mut gone = Observed::absent();
     gone.unknown.insert(crate::resource::endpoint::REVISIONS.into(), failure(Class::Denied));
     let observations = Observations::from([
-        (config.clone(), observed(&config, Sight::Ours, vec![role.clone()])),
-        (role.clone(), observed(&role, Sight::Ours, Vec::new())),
+        (config.clone(), observed(&config, Case::Ours, vec![role.clone()])),
+        (role.clone(), observed(&role, Case::Ours, Vec::new())),
         (endpoint.clone(), gone),
     ]);
     let steps = |policy| -> BTreeMap<Key, &str> {

@@ -66,18 +66,18 @@ fn revision(desired: &[Desired]) -> String {
     endpoint_of(desired).revision().to_string()
 }
 
-/// A world in which everything is as once wanted, and in service.
-struct World(Observations);
+/// Observations of a platform that is in service as once desired.
+struct Deployed(Observations);
 
-impl World {
+impl Deployed {
     fn of(desired: &[Desired]) -> Self {
-        let mut world = Self(Observations::new());
-        world.make(desired);
+        let mut deployed = Self(Observations::new());
+        deployed.make(desired);
         let request_hash = endpoint_of(desired).request_hash.clone();
-        world.facts(|facts| {
+        deployed.facts(|facts| {
             facts.attempt = Some(attempt(&revision(desired), 0, &request_hash));
         });
-        world
+        deployed
     }
 
     /// What was made for these too, but for the endpoint and its scaling, stays beside what there is.
@@ -178,15 +178,15 @@ fn step(plan: &Plan, kind: Kind) -> &Step {
 #[test]
 fn what_runs_as_wanted_is_left_alone() {
     let desired = wanted(json!({}));
-    let world = World::of(&desired);
-    assert!(world.told(&desired).is_empty());
-    assert!(world.plan(&desired).is_settled());
+    let deployed = Deployed::of(&desired);
+    assert!(deployed.told(&desired).is_empty());
+    assert!(deployed.plan(&desired).is_settled());
 }
 
 #[test]
 fn from_nothing_everything_is_made_in_order() {
     let desired = wanted(json!({}));
-    let plan = World(Observations::new()).plan(&desired);
+    let plan = Deployed(Observations::new()).plan(&desired);
     let kinds: Vec<&str> = plan.steps.iter().map(|step| step.key.kind.name()).collect();
     let tail = &kinds[kinds.len() - 8..];
     let expected = [
@@ -207,8 +207,8 @@ fn from_nothing_everything_is_made_in_order() {
 #[test]
 fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.facts(|facts| facts.modified = at(7));
+    let mut deployed = Deployed::of(&before);
+    deployed.facts(|facts| facts.modified = at(7));
     let expected = [
         "Create SageMakerModel",
         "Create SageMakerEndpointConfig",
@@ -216,8 +216,8 @@ fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances
         "Retain SageMakerEndpointConfig",
         "Retain SageMakerModel",
     ];
-    assert_eq!(world.told(&after), expected);
-    let plan = world.plan(&after);
+    assert_eq!(deployed.told(&after), expected);
+    let plan = deployed.plan(&after);
     let update = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
     assert_eq!((update.attempt.revision.as_str(), update.apply_instance_count), (revision(&after).as_str(), false));
     assert_eq!(update.attempt.modified_before, at(7));
@@ -227,10 +227,10 @@ fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances
 #[test]
 fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    let role = |world: &World| tell(step(&world.plan(&after), Kind::Role));
+    let mut deployed = Deployed::of(&before);
+    let role = |deployed: &Deployed| tell(step(&deployed.plan(&after), Kind::Role));
     let policy = |desired: &[Desired]| format!("policies.revision-{}", revision(desired));
-    assert_eq!(role(&world), format!("Update Role {}", policy(&after)), "the new one joins the old one");
+    assert_eq!(role(&deployed), format!("Update Role {}", policy(&after)), "the new one joins the old one");
 
     for item in &after {
         if let Resource::Role(role) = &item.resource {
@@ -241,14 +241,14 @@ fn a_role_can_do_what_every_revision_needs_for_as_long_as_it_is_there() {
                 }
             }
             let both = Resource::Role(both);
-            world.0.insert(both.key(), Observed::present(both, Owner::Ours));
+            deployed.0.insert(both.key(), Observed::present(both, Owner::Ours));
         }
     }
-    assert_eq!(role(&world), "Keep Role", "while the old one is there");
-    let mut world = world.without(Kind::SageMakerEndpointConfig);
-    assert_eq!(role(&world), "Keep Role", "while it runs, although somebody deleted its configuration");
-    world.endpoint().resource = Some(Resource::SageMakerEndpoint(endpoint_of(&after).clone()));
-    assert_eq!(role(&world), format!("Update Role {}", policy(&before)), "and goes with it");
+    assert_eq!(role(&deployed), "Keep Role", "while the old one is there");
+    let mut deployed = deployed.without(Kind::SageMakerEndpointConfig);
+    assert_eq!(role(&deployed), "Keep Role", "while it runs, although somebody deleted its configuration");
+    deployed.endpoint().resource = Some(Resource::SageMakerEndpoint(endpoint_of(&after).clone()));
+    assert_eq!(role(&deployed), format!("Update Role {}", policy(&before)), "and goes with it");
 }
 
 fn starting_with(count: i32) -> Value {
@@ -272,9 +272,9 @@ fn wanted_config(plan: &Plan) -> String {
 #[test]
 fn an_edit_of_nothing_but_the_first_count_of_what_is_scaled_changes_nothing() {
     let before = wanted(json!({}));
-    let world = World::of(&before);
+    let deployed = Deployed::of(&before);
     for count in [1, 3, 9] {
-        let plan = world.plan(&with_count(json!({}), count));
+        let plan = deployed.plan(&with_count(json!({}), count));
         assert!(plan.is_settled(), "{plan}");
         assert_eq!(wanted_config(&plan), endpoint_of(&before).config);
     }
@@ -286,7 +286,7 @@ fn an_edit_of_nothing_but_the_first_count_of_what_is_scaled_changes_nothing() {
             "autoscaling": {"minInstances": 1, "maxInstances": 5, "target": utilization},
         }))
     };
-    let plan = World::of(&serverless(2)).plan(&serverless(4));
+    let plan = Deployed::of(&serverless(2)).plan(&serverless(4));
     assert!(plan.is_settled(), "{plan}");
 }
 
@@ -298,12 +298,12 @@ fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_sc
         (with_count(json!({"autoscaling": null}), 5), true),
         (with_count(json!({"autoscaling": null, "image": image("2")["image"]}), 5), true),
     ] {
-        let plan = World::of(&before).plan(&after);
+        let plan = Deployed::of(&before).plan(&after);
         let update = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("it moves");
         assert_eq!((update.apply_instance_count, &update.attempt.revision), (resized, &revision(&after)));
     }
     let unscaled = wanted(json!({"autoscaling": null}));
-    let plan = World::of(&unscaled).plan(&with_count(json!({"autoscaling": null}), 5));
+    let plan = Deployed::of(&unscaled).plan(&with_count(json!({"autoscaling": null}), 5));
     assert!(
         step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().is_some_and(|it| it.apply_instance_count),
         "{plan}"
@@ -312,17 +312,17 @@ fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_sc
 
 #[test]
 fn what_begins_to_scale_keeps_the_instances_that_it_has() {
-    let world = World::of(&wanted(json!({"autoscaling": null})));
-    let told = world.told(&with_count(json!({}), 5));
+    let deployed = Deployed::of(&wanted(json!({"autoscaling": null})));
+    let told = deployed.told(&with_count(json!({}), 5));
     assert_eq!(told, ["Create ScalableTarget", "Create ScalingPolicy", "Create ScheduledAction"]);
 }
 
 #[test]
 fn a_fleet_that_is_made_again_starts_with_the_count_of_the_spec() {
     let (before, after) = (wanted(json!({})), with_count(json!({}), 5));
-    let gone = World::of(&before).without(Kind::SageMakerEndpoint);
+    let gone = Deployed::of(&before).without(Kind::SageMakerEndpoint);
     assert_eq!(wanted_config(&gone.plan(&after)), endpoint_of(&after).config);
-    let mut failed = World::of(&before);
+    let mut failed = Deployed::of(&before);
     failed.facts(|facts| facts.status = Status::Failed);
     let plan = failed.plan(&after);
     assert_eq!(wanted_config(&plan), endpoint_of(&after).config);
@@ -332,17 +332,17 @@ fn a_fleet_that_is_made_again_starts_with_the_count_of_the_spec() {
 #[test]
 fn a_count_is_no_request_to_try_again_what_was_rolled_back() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.make_revision(&after);
+    let mut deployed = Deployed::of(&before);
+    deployed.make_revision(&after);
     let request_hash = endpoint_of(&after).request_hash.clone();
-    world.facts(|facts| {
+    deployed.facts(|facts| {
         facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, &request_hash) });
         facts.modified = at(9);
     });
-    assert_eq!(world.told(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
+    assert_eq!(deployed.told(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
     let mut slower = image("2");
     slower["rollout"] = json!({"strategy": "Canary", "stepPercent": 10});
-    assert_eq!(world.told(&wanted(slower))[0], "Update SageMakerEndpoint config", "that may be the remedy");
+    assert_eq!(deployed.told(&wanted(slower))[0], "Update SageMakerEndpoint config", "that may be the remedy");
 }
 
 #[test]
@@ -375,44 +375,44 @@ fn what_other_parts_of_the_spec_say_is_no_request_to_try_again_what_was_rolled_b
 #[test]
 fn an_upgrade_of_the_operator_is_no_request_to_try_again_what_was_rolled_back() {
     let (before, mut after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.make_revision(&after);
+    let mut deployed = Deployed::of(&before);
+    deployed.make_revision(&after);
     let of_the_whole_spec = "0123abcd";
-    world.facts(|facts| {
+    deployed.facts(|facts| {
         facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, of_the_whole_spec) });
         facts.modified = at(9);
     });
-    let noted = step(&world.plan(&after), Kind::SageMakerEndpoint).clone();
+    let noted = step(&deployed.plan(&after), Kind::SageMakerEndpoint).clone();
     assert_eq!(tell(&noted), "Update SageMakerEndpoint attempt (RolledBack)");
     let noted = noted.write_of::<Endpoint>().expect("it is noted").attempt.clone();
     assert_eq!((&noted.request_hash, noted.rolled_back), (&endpoint_of(&after).request_hash, true));
-    world.facts(|facts| facts.attempt = Some(noted));
-    assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+    deployed.facts(|facts| facts.attempt = Some(noted));
+    assert_eq!(deployed.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
     for item in &mut after {
         if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
             endpoint.request_hash = crate::resource::endpoint::request_hash("another");
         }
     }
-    assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
+    assert_eq!(deployed.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
 }
 
 #[test]
 fn an_endpoint_does_not_move_from_a_configuration_that_cannot_be_read() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.make_revision(&after);
+    let mut deployed = Deployed::of(&before);
+    deployed.make_revision(&after);
     let running = Key { kind: Kind::SageMakerEndpointConfig, name: endpoint_of(&before).config.clone() };
     let denied = crate::testing::failure(crate::failure::Class::Denied);
-    world.0.insert(running, Observed::unreadable(denied));
-    let told = world.told(&after);
+    deployed.0.insert(running, Observed::unreadable(denied));
+    let told = deployed.told(&after);
     assert!(told.contains(&"Wait SageMakerEndpoint".to_string()), "{told:?}");
 }
 
 #[test]
 fn what_is_registered_for_scaling_is_taken_off_before_the_instance_type_changes() {
     let (before, after) = (wanted(json!({})), wanted(other_type("1")));
-    let world = World::of(&before);
-    let told = world.told(&after);
+    let deployed = Deployed::of(&before);
+    let told = deployed.told(&after);
     assert_eq!(
         told[..4],
         [
@@ -422,7 +422,7 @@ fn what_is_registered_for_scaling_is_taken_off_before_the_instance_type_changes(
             "Retain SageMakerEndpointConfig"
         ]
     );
-    let plan = world.plan(&after);
+    let plan = deployed.plan(&after);
     let (target, endpoint) = (step(&plan, Kind::ScalableTarget), step(&plan, Kind::SageMakerEndpoint));
     assert!(endpoint.needs.contains(&target.key), "it waits for that");
     assert_eq!(target.needs, [step(&plan, Kind::SageMakerEndpointConfig).key.clone()], "and that for all else");
@@ -432,54 +432,54 @@ fn what_is_registered_for_scaling_is_taken_off_before_the_instance_type_changes(
 fn bounds_that_a_schedule_has_set_come_back_with_the_target() {
     let (before, after) = (wanted(json!({})), wanted(other_type("1")));
     let bounds = Bounds { min_capacity: 4, max_capacity: 8 };
-    let mut world = World::of(&before);
-    for observed in world.0.values_mut() {
+    let mut deployed = Deployed::of(&before);
+    for observed in deployed.0.values_mut() {
         if let Some(Resource::ScalableTarget(target)) = &mut observed.resource {
             target.bounds = bounds;
         }
     }
-    let told = world.told(&after);
+    let told = deployed.told(&after);
     assert!(told.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {told:?}");
     let noted =
-        step(&world.plan(&after), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("what is noted");
+        step(&deployed.plan(&after), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("what is noted");
     assert_eq!((noted.attempt.revision, noted.bounds), (revision(&before), Some(bounds)), "and nothing is tried yet");
     assert!(!told.contains(&"Delete ScalableTarget".to_string()), "{told:?}");
-    world.facts(|facts| facts.bounds = Some(bounds));
-    assert!(world.told(&after).contains(&"Delete ScalableTarget".to_string()));
+    deployed.facts(|facts| facts.bounds = Some(bounds));
+    assert!(deployed.told(&after).contains(&"Delete ScalableTarget".to_string()));
 
-    let world = World::of(&after).without(Kind::ScalableTarget);
-    let target = |world: &World| match &step(&world.plan(&after), Kind::ScalableTarget).desired {
+    let deployed = Deployed::of(&after).without(Kind::ScalableTarget);
+    let target = |deployed: &Deployed| match &step(&deployed.plan(&after), Kind::ScalableTarget).desired {
         Some(Resource::ScalableTarget(target)) => target.bounds.min_capacity,
         other => panic!("not a target: {other:?}"),
     };
-    assert_eq!(target(&world), 2);
-    let mut world = world;
-    world.facts(|facts| facts.bounds = Some(bounds));
-    assert_eq!(target(&world), 4);
+    assert_eq!(target(&deployed), 2);
+    let mut deployed = deployed;
+    deployed.facts(|facts| facts.bounds = Some(bounds));
+    assert_eq!(target(&deployed), 4);
 }
 
 #[test]
 fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_back() {
     let (before, after) = (wanted(json!({})), wanted(other_type("1")));
-    let mut world = World::of(&before).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
-    world.make_revision(&after);
+    let mut deployed = Deployed::of(&before).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
+    deployed.make_revision(&after);
     let request_hash = endpoint_of(&after).request_hash.clone();
-    world.facts(|facts| {
+    deployed.facts(|facts| {
         facts.status = Status::Updating;
         facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
     });
-    let told = world.told(&after);
+    let told = deployed.told(&after);
     assert!(
         told.contains(&"Wait SageMakerEndpoint".to_string()) && told.contains(&"Blocked ScalableTarget".to_string()),
         "{told:?}"
     );
 
-    world.facts(|facts| {
+    deployed.facts(|facts| {
         facts.status = Status::InService;
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
     });
-    let told = world.told(&after);
+    let told = deployed.told(&after);
     assert!(told.contains(&"Update SageMakerEndpoint attempt (RolledBack)".to_string()), "{told:?}");
     assert!(told.contains(&"Create ScalableTarget".to_string()), "the old revision scales again: {told:?}");
 }
@@ -487,70 +487,70 @@ fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_
 #[test]
 fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
     let (before, mut after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.make_revision(&after);
+    let mut deployed = Deployed::of(&before);
+    deployed.make_revision(&after);
     let request_hash = endpoint_of(&after).request_hash.clone();
-    world.facts(|facts| {
+    deployed.facts(|facts| {
         facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
     });
-    let told = world.told(&after);
+    let told = deployed.told(&after);
     assert_eq!(told[0], "Update SageMakerEndpoint attempt (RolledBack)");
-    let held_back = step(&world.plan(&after), Kind::SageMakerEndpoint).held_back.clone().expect("it is held back");
+    let held_back = step(&deployed.plan(&after), Kind::SageMakerEndpoint).held_back.clone().expect("it is held back");
     for part in ["the container did not answer", &revision(&before), &revision(&after), "reconcile-at"] {
         assert!(held_back.message.contains(part), "{part} is missing in {}", held_back.message);
     }
     // It is noted, and holds also when scaling has taken away SageMaker's reason.
-    world.facts(|facts| {
+    deployed.facts(|facts| {
         facts.attempt.as_mut().expect("it is noted").rolled_back = true;
         facts.modified = at(99);
         facts.failure = None;
     });
-    assert_eq!(world.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+    assert_eq!(deployed.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
 
     for item in &mut after {
         if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
             endpoint.request_hash = crate::resource::endpoint::request_hash("another");
         }
     }
-    assert_eq!(world.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
+    assert_eq!(deployed.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
 }
 
 #[test]
 fn an_update_that_never_reached_sagemaker_is_made_again() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     let request_hash = endpoint_of(&after).request_hash.clone();
-    let mut world = World::of(&before);
-    world.facts(|facts| {
+    let mut deployed = Deployed::of(&before);
+    deployed.facts(|facts| {
         facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
         facts.failure = Some("an older failure".into());
     });
-    assert!(world.told(&after).contains(&"Update SageMakerEndpoint config".to_string()));
+    assert!(deployed.told(&after).contains(&"Update SageMakerEndpoint config".to_string()));
 }
 
 #[test]
 fn back_on_the_old_revision_the_failed_one_is_forgotten_and_goes() {
     let (before, failed) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.make_revision(&failed);
-    world.facts(|facts| {
+    let mut deployed = Deployed::of(&before);
+    deployed.make_revision(&failed);
+    deployed.facts(|facts| {
         facts.attempt = Some(attempt(&revision(&failed), 0, "request"));
         facts.history = vec![revision(&before)];
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
     });
     let expected = ["Update SageMakerEndpoint attempt", "Delete SageMakerEndpointConfig", "Delete SageMakerModel"];
-    assert_eq!(world.told(&before), expected);
+    assert_eq!(deployed.told(&before), expected);
 }
 
 #[test]
 fn while_the_endpoint_is_busy_nothing_is_made_for_an_edit_that_another_may_supersede() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     for status in [Status::Creating, Status::Updating, Status::RollingBack, Status::SystemUpdating] {
-        let mut world = World::of(&before);
-        world.facts(|facts| facts.status = status);
-        let told = world.told(&after);
+        let mut deployed = Deployed::of(&before);
+        deployed.facts(|facts| facts.status = status);
+        let told = deployed.told(&after);
         let expected = ["Wait SageMakerModel", "Wait SageMakerEndpointConfig", "Wait SageMakerEndpoint"];
         assert_eq!(told[..3], expected, "{status:?}");
         assert!(!told.iter().any(|it| it.starts_with("Delete")), "{status:?}: {told:?}");
@@ -560,13 +560,13 @@ fn while_the_endpoint_is_busy_nothing_is_made_for_an_edit_that_another_may_super
 #[test]
 fn an_endpoint_that_somebody_scales_is_as_declared() {
     let desired = wanted(json!({}));
-    let mut world = World::of(&desired);
-    world.facts(|facts| {
+    let mut deployed = Deployed::of(&desired);
+    deployed.facts(|facts| {
         facts.status = Status::Updating;
         facts.capacity = Some(Capacity { current: 2, desired: 5 });
     });
-    assert!(world.told(&desired).is_empty());
-    assert_eq!(step(&world.plan(&desired), Kind::SageMakerEndpoint).remarks, ["on its way from 2 to 5"]);
+    assert!(deployed.told(&desired).is_empty());
+    assert_eq!(step(&deployed.plan(&desired), Kind::SageMakerEndpoint).remarks, ["on its way from 2 to 5"]);
 }
 
 #[test]
@@ -576,12 +576,12 @@ fn as_many_superseded_revisions_stay_as_the_user_keeps() {
         let mut fields = image("4");
         fields["keepRevisions"] = json!(kept);
         let desired = wanted(fields);
-        let mut world = World::of(&desired);
+        let mut deployed = Deployed::of(&desired);
         for older in &revisions[..3] {
-            world.make_revision(older);
+            deployed.make_revision(older);
         }
-        world.facts(|facts| facts.history = [2, 1, 0].iter().map(|it| revision(&revisions[*it])).collect());
-        let plan = world.plan(&desired);
+        deployed.facts(|facts| facts.history = [2, 1, 0].iter().map(|it| revision(&revisions[*it])).collect());
+        let plan = deployed.plan(&desired);
         let mut gone: BTreeMap<&str, bool> = BTreeMap::new();
         for step in
             plan.steps.iter().filter(|step| step.key.kind == Kind::SageMakerEndpointConfig && step.desired.is_none())
@@ -603,18 +603,18 @@ fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_pass
     let desired = wanted(json!({}));
     let request_hash = endpoint_of(&desired).request_hash.clone();
     let failed = |why: &str, times: Option<u32>, counted: bool| {
-        let mut world = World::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
-        world.facts(|facts| {
+        let mut deployed = Deployed::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
+        deployed.facts(|facts| {
             facts.status = Status::Failed;
             facts.failure = Some(why.into());
         });
         let since = at(if counted { 0 } else { -60 });
         let recreation = |times| Recreation { request_hash: request_hash.clone(), times, failed: since };
         let config =
-            world.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
+            deployed.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
         let revision = Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) };
         config.facts = Some(EndpointConfig::boxed_facts(revision));
-        world.told(&desired)
+        deployed.told(&desired)
     };
     let not_visible = "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists";
     let again = ["Update SageMakerEndpointConfig recreated", "Delete SageMakerEndpoint"];
@@ -628,12 +628,12 @@ fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_pass
 #[test]
 fn what_may_not_be_deleted_is_not_made_again_and_not_counted() {
     let desired = wanted(json!({}));
-    let mut world = World::of(&desired);
-    world.facts(|facts| {
+    let mut deployed = Deployed::of(&desired);
+    deployed.facts(|facts| {
         facts.status = Status::Failed;
         facts.failure = Some("Could not assume role arn:aws:iam::123456789012:role/x".into());
     });
-    let plan = plan("support", "assistant", &desired, &world.0, &Intent::keep(NoDelete));
+    let plan = plan("support", "assistant", &desired, &deployed.0, &Intent::keep(NoDelete));
     assert_eq!(tell(step(&plan, Kind::SageMakerEndpointConfig)), "Keep SageMakerEndpointConfig");
     assert_eq!(tell(step(&plan, Kind::SageMakerEndpoint)), "Refuse SageMakerEndpoint (Failed)");
 }
@@ -641,33 +641,33 @@ fn what_may_not_be_deleted_is_not_made_again_and_not_counted() {
 #[test]
 fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&before);
-    world.facts(|facts| {
+    let mut deployed = Deployed::of(&before);
+    deployed.facts(|facts| {
         facts.status = Status::Failed;
         facts.failure = Some("the container did not answer".into());
     });
-    assert!(world.told(&after).contains(&"Delete SageMakerEndpoint".to_string()));
+    assert!(deployed.told(&after).contains(&"Delete SageMakerEndpoint".to_string()));
 }
 
 #[test]
 fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     let request_hash = endpoint_of(&after).request_hash.clone();
-    let mut world = World::of(&before);
-    world.make_revision(&after);
-    world.facts(|facts| {
+    let mut deployed = Deployed::of(&before);
+    deployed.make_revision(&after);
+    deployed.facts(|facts| {
         facts.status = Status::UpdateRollbackFailed;
         facts.attempt = Some(attempt(&revision(&after), -60, &request_hash));
         facts.failure = Some("no capacity".into());
     });
-    let told = world.told(&after);
+    let told = deployed.told(&after);
     assert_eq!(told[0], "Refuse SageMakerEndpoint (UpdateRollbackFailed)");
     assert!(!told.iter().any(|it| it.starts_with("Delete")), "{told:?}");
-    let told = world.told(&before);
+    let told = deployed.told(&before);
     assert!(told.contains(&"Update SageMakerEndpoint config".to_string()), "either revision is a way out: {told:?}");
 
-    world.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &request_hash)));
-    let told = world.told(&after);
+    deployed.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &request_hash)));
+    let told = deployed.told(&after);
     assert!(told.iter().any(|it| it.starts_with("Update SageMakerEndpoint ")), "the call was never made: {told:?}");
 }
 
@@ -676,10 +676,10 @@ fn instances_cannot_become_serverless() {
     let before = wanted(json!({"autoscaling": null}));
     let after =
         wanted(json!({"autoscaling": null, "instance": null, "serverless": {"memoryMiB": 2048, "maxConcurrency": 5}}));
-    let told = World::of(&before).told(&after);
+    let told = Deployed::of(&before).told(&after);
     assert!(told.contains(&"Refuse SageMakerEndpoint (InvalidSpec)".to_string()), "{told:?}");
     assert!(
-        World::of(&after).told(&before).contains(&"Update SageMakerEndpoint config".to_string()),
+        Deployed::of(&after).told(&before).contains(&"Update SageMakerEndpoint config".to_string()),
         "the other way works"
     );
 }
@@ -695,7 +695,7 @@ fn what_scales_instances_stays_while_the_endpoint_cannot_become_serverless() {
             "target": {"provisionedConcurrencyUtilization": {"value": 0.7}},
         },
     }));
-    let told = World::of(&before).told(&after);
+    let told = Deployed::of(&before).told(&after);
     let count = |action: &str| told.iter().filter(|it| it.starts_with(action) && it.contains("Scal")).count();
     assert_eq!((count("Retain"), count("Blocked"), count("Delete"), count("Create")), (2, 2, 0, 0), "{told:?}");
 }
@@ -705,7 +705,7 @@ fn a_policy_for_another_metric_is_there_before_the_old_one_goes() {
     let before = wanted(json!({}));
     let target = json!({"invocationsPerInstance": {"value": 600}});
     let after = wanted(json!({"autoscaling": {"minInstances": 2, "maxInstances": 8, "target": target}}));
-    let plan = World::of(&before).plan(&after);
+    let plan = Deployed::of(&before).plan(&after);
     let policies = plan.steps.iter().filter(|step| step.key.kind == Kind::ScalingPolicy);
     let [new, old] = policies.collect::<Vec<_>>()[..] else { panic!("two policies: {plan}") };
     assert_eq!((tell(new), tell(old)), ("Create ScalingPolicy".into(), "Delete ScalingPolicy".into()));
@@ -715,22 +715,22 @@ fn a_policy_for_another_metric_is_there_before_the_old_one_goes() {
 #[test]
 fn steps_need_only_what_comes_before_them() {
     let (before, after) = (wanted(json!({})), wanted(other_type("2")));
-    let mut theirs = World::of(&before);
+    let mut theirs = Deployed::of(&before);
     for (key, observed) in &mut theirs.0 {
         if key.kind == Kind::ScalableTarget {
             observed.owner = Owner::Theirs("another".into());
         }
     }
-    let mut held_up = World::of(&before);
+    let mut held_up = Deployed::of(&before);
     let model =
         after.iter().find(|item| matches!(item.resource, Resource::SageMakerModel(_))).expect("a model is wanted");
     let refused = Observed { owner: Owner::Nobody, ..Observed::present(model.resource.clone(), Owner::Ours) };
     held_up.0.insert(model.resource.key(), refused);
-    for world in [World::of(&before), theirs, held_up] {
-        let plan = world.plan(&after);
+    for deployed in [Deployed::of(&before), theirs, held_up] {
+        let plan = deployed.plan(&after);
         for (index, step) in plan.steps.iter().enumerate() {
             let is_later = |need: &&Key| plan.steps[index..].iter().any(|later| later.key == **need);
-            assert_eq!(step.needs.iter().find(is_later), None, "{} in {:?}", step.key, world.told(&after));
+            assert_eq!(step.needs.iter().find(is_later), None, "{} in {:?}", step.key, deployed.told(&after));
         }
     }
 }
@@ -738,14 +738,16 @@ fn steps_need_only_what_comes_before_them() {
 #[test]
 fn a_configuration_made_by_hand_takes_no_place_among_those_that_are_kept() {
     let (first, second) = (wanted(json!({})), wanted(image("2")));
-    let mut world = World::of(&second);
-    world.make_revision(&first);
-    world.facts(|facts| facts.history = vec![revision(&first)]);
-    if let Some(Resource::SageMakerEndpoint(endpoint)) = &mut world.endpoint().resource {
+    let mut deployed = Deployed::of(&second);
+    deployed.make_revision(&first);
+    deployed.facts(|facts| facts.history = vec![revision(&first)]);
+    if let Some(Resource::SageMakerEndpoint(endpoint)) = &mut deployed.endpoint().resource {
         endpoint.config = "theirs".into();
     }
-    let update =
-        step(&world.plan(&second), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("it is moved back");
+    let update = step(&deployed.plan(&second), Kind::SageMakerEndpoint)
+        .write_of::<Endpoint>()
+        .cloned()
+        .expect("it is moved back");
     assert_eq!(update.history, [revision(&first)]);
 }
 
@@ -753,22 +755,22 @@ fn a_configuration_made_by_hand_takes_no_place_among_those_that_are_kept() {
 fn bounds_that_a_schedule_has_set_are_no_drift_and_others_are() {
     let desired = wanted(json!({}));
     for (bounds, drifted) in [((4, 8), false), ((2, 8), false), ((1, 8), true), ((4, 9), true)] {
-        let mut world = World::of(&desired);
-        for observed in world.0.values_mut() {
+        let mut deployed = Deployed::of(&desired);
+        for observed in deployed.0.values_mut() {
             if let Some(Resource::ScalableTarget(target)) = &mut observed.resource {
                 target.bounds = Bounds { min_capacity: bounds.0, max_capacity: bounds.1 };
             }
         }
-        assert_eq!(!world.told(&desired).is_empty(), drifted, "{bounds:?}");
+        assert_eq!(!deployed.told(&desired).is_empty(), drifted, "{bounds:?}");
     }
 }
 
 #[test]
 fn on_its_way_out_scaling_goes_first_and_the_role_last() {
     let desired = wanted(json!({}));
-    let world = World::of(&desired);
+    let deployed = Deployed::of(&desired);
     let intent = Intent::delete(Full, crate::api::DeletionPolicy::Delete, &desired);
-    let plan = plan("support", "assistant", &desired, &world.0, &intent);
+    let plan = plan("support", "assistant", &desired, &deployed.0, &intent);
     let kinds: Vec<Kind> = plan.steps.iter().map(|step| step.key.kind).collect();
     let place = |kind: Kind| kinds.iter().position(|it| *it == kind).expect("it goes");
     let order = [
@@ -784,10 +786,10 @@ fn on_its_way_out_scaling_goes_first_and_the_role_last() {
 #[test]
 fn an_endpoint_that_is_still_being_made_is_waited_for_and_keeps_what_it_is_made_of() {
     let desired = wanted(json!({}));
-    let mut world = World::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
-    world.facts(|facts| facts.status = Status::Creating);
+    let mut deployed = Deployed::of(&desired).without(Kind::ScalableTarget).without(Kind::ScalingPolicy);
+    deployed.facts(|facts| facts.status = Status::Creating);
     let intent = Intent::delete(Full, crate::api::DeletionPolicy::Delete, &desired);
-    let plan = plan("support", "assistant", &desired, &world.0, &intent);
+    let plan = plan("support", "assistant", &desired, &deployed.0, &intent);
     let endpoint = plan.steps.iter().find(|step| step.key.kind == Kind::SageMakerEndpoint).expect("it is there");
     assert!(matches!(&endpoint.action, Action::Wait(why) if why.starts_with("Creating")), "{:?}", endpoint.action);
     let blocked: Vec<&Key> =

@@ -19,8 +19,8 @@ use super::{DEADLINE, PERIOD};
 /// The cluster's name in owner tags.
 pub const CLUSTER: &str = "tests";
 
-/// The world of one test.
-pub struct World {
+/// The environment of one test.
+pub struct TestEnv {
     /// The control plane.
     pub cluster: &'static Cluster,
     /// The test's own AWS.
@@ -35,13 +35,13 @@ pub struct World {
     guardrails: Option<TempPath>,
 }
 
-impl World {
-    /// A world whose operator looks again only when asked to.
+impl TestEnv {
+    /// An environment whose operator reconciles again only on request.
     pub async fn new(name: &str) -> Self {
         Self::with(name, &[]).await
     }
 
-    /// A world whose operator has further arguments.
+    /// An environment whose operator has further arguments.
     pub async fn with(name: &str, arguments: &[&str]) -> Self {
         let cluster = cluster::shared();
         let client = cluster.client().await;
@@ -53,16 +53,16 @@ impl World {
         Self { cluster, aws, namespace, client, operator, arguments, guardrails: None }
     }
 
-    /// A world whose operator has guardrails.
+    /// An environment whose operator has guardrails.
     pub async fn guarded(name: &str, guardrails: &str) -> Self {
         let file = file(guardrails);
-        let world = Self::with(name, &["--guardrails", file.to_str().expect("a path")]).await;
-        Self { guardrails: Some(file), ..world }
+        let env = Self::with(name, &["--guardrails", file.to_str().expect("a path")]).await;
+        Self { guardrails: Some(file), ..env }
     }
 
     /// The path of the guardrails.
     pub fn guardrails(&self) -> &str {
-        self.guardrails.as_ref().and_then(|file| file.to_str()).expect("the world is guarded")
+        self.guardrails.as_ref().and_then(|file| file.to_str()).expect("the operator has guardrails")
     }
 
     /// Starts another operator, with the same arguments, in place of the one that is there.

@@ -14,14 +14,14 @@ use crate::resource::{Observations, Observed, Request};
 use crate::scope::Scope;
 
 /// Everything the operator reads and writes.
-pub struct World {
+pub struct Providers {
     /// AWS.
     pub aws: Aws,
     /// The cluster.
     pub cluster: Cluster,
 }
 
-impl Provider for World {
+impl Provider for Providers {
     async fn account(&self, scope: &Scope) -> Result<String, Error> {
         self.aws.account(scope).await
     }
