@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::kinds::{Facts, Kind, Resource, Write};
-use crate::operator_policy::Need;
+use crate::operator_policy::Permission;
 use crate::policy::Policy;
 use crate::resource::{Key, ObservedState, Removal};
 use crate::tags::Tags;
@@ -123,7 +123,7 @@ pub struct Info {
     /// The ARNs that resources of any platform may have, as a pattern.
     pub arns: Option<&'static str>,
     /// Permissions that the calls for it need.
-    pub permissions: &'static [Need],
+    pub permissions: &'static [Permission],
 }
 
 /// Why a resource stays where the spec has a field that says so.

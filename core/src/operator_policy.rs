@@ -22,29 +22,29 @@ pub use cautions::cautions;
 pub use names::bucket_name_pattern;
 use scope::PolicyScope;
 
-/// What some calls of an adapter need.
+/// A permission that some calls of an adapter need: a statement without the ARNs.
 #[derive(Clone, Copy, Debug)]
-pub struct Need {
+pub struct Permission {
     /// Its name in the document: letters and digits.
     pub sid: &'static str,
     /// The IAM actions.
     pub actions: &'static [&'static str],
-    /// What they are needed on.
-    pub on: &'static [On],
-    /// What has to hold besides.
-    pub when: &'static [When],
-    /// Why.
+    /// The resources.
+    pub resources: &'static [ResourcePattern],
+    /// The conditions.
+    pub conditions: &'static [Condition],
+    /// The reason, as a comment for reviewers.
     pub reason: &'static str,
 }
 
-/// What an action is needed on.
+/// The resources that a permission is for, by what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On {
+pub enum ResourcePattern {
     /// Buckets.
     Bucket,
     /// The list of an account's buckets.
     BucketList,
-    /// What is in buckets that go with their contents.
+    /// Objects in buckets that are deleted with their contents.
     Contents,
     /// Roles that are made here.
     Role,
@@ -64,7 +64,7 @@ pub enum On {
     Endpoint,
     /// Roles that models work with, those of the users' own among them.
     ExecutionRole,
-    /// What scales endpoints, whose ARN says only where it is.
+    /// Scalable targets, whose ARN says only where they are.
     ScalableTarget,
     /// Alarms that Application Auto Scaling makes for endpoints.
     ScalingAlarm,
@@ -78,32 +78,32 @@ pub enum On {
     AssumedRole,
 }
 
-/// What has to hold for an action to be allowed.
+/// A condition under which a permission holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub enum Condition {
     /// The request sets our owner tag.
-    OwnerAsked,
+    RequestTag,
     /// If the request sets an owner tag, it is ours.
-    OwnerAskedIfAny,
+    RequestTagIfExists,
     /// The resource carries our owner tag.
-    OwnerTagged,
+    ResourceTag,
     /// The resource carries no owner tag but ours: what is made in the same call has none yet, and of what was made a
     /// moment ago AWS may not know the tags everywhere.
-    OwnerTaggedIfAny,
+    ResourceTagIfExists,
     /// The role has the permissions boundary that is known, or gets it with the request.
-    Bounded,
+    Boundary,
     /// No permissions boundary is known.
-    Unbounded,
+    NoBoundary,
     /// The resource belongs to the account of the credentials.
-    InAccount,
+    ResourceAccount,
     /// The role is handed to this service.
-    PassedTo(&'static str),
+    PassedToService(&'static str),
     /// The role is one that this service works with.
-    LinkedTo(&'static str),
+    LinkedService(&'static str),
     /// The tags come with one of these calls, which make something.
-    Making(&'static [&'static str]),
+    TaggingAction(&'static [&'static str]),
     /// What is scaled belongs to this service.
-    Scaling(&'static str),
+    ScalingNamespace(&'static str),
 }
 
 /// A policy for the operator, or for a role that it works through.
@@ -115,7 +115,7 @@ pub struct OperatorPolicy {
     pub document: Value,
 }
 
-/// Why there are no policies.
+/// The reason for which there are no policies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A statement about a single resource is larger than a policy may be.
@@ -138,21 +138,21 @@ impl Error {
     }
 }
 
-/// What the policies are for.
+/// The extent of the policies.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent<'a> {
     /// These platforms and no others, as they are specified; without them, any that the guardrails allow.
     pub platforms: Option<&'a [Platform]>,
-    /// What platforms may ask for.
+    /// The guardrails, which limit what platforms may request.
     pub guardrails: &'a Guardrails,
     /// The operator's name in owner tags, where it is known.
     pub cluster: Option<&'a str>,
-    /// What the names of all buckets look like, in place of what the guardrails say of them. Of no meaning with platforms.
+    /// Patterns of the names of all buckets, in place of what the guardrails say of them. Of no meaning with platforms.
     pub bucket_names: &'a [String],
 }
 
 impl Extent<'_> {
-    /// What each holder of policies works on.
+    /// The scope of each holder of policies.
     fn scopes(&self) -> BTreeMap<String, PolicyScope> {
         match self.platforms {
             None => BTreeMap::from([(OPERATOR.to_string(), PolicyScope::everything(self))]),
@@ -170,15 +170,16 @@ pub fn outline(mut platform: Platform) -> Platform {
     platform
 }
 
-/// The policies for these needs, which are listed by service.
+/// The policies for these permissions, which are listed by service.
 ///
 /// # Errors
 /// When something does not fit into any policy.
-pub fn policies(needs: &[(&str, Vec<Need>)], extent: &Extent) -> Result<Vec<OperatorPolicy>, Error> {
+pub fn policies(permissions: &[(&str, Vec<Permission>)], extent: &Extent) -> Result<Vec<OperatorPolicy>, Error> {
     let mut policies = Vec::new();
     for (holder, scope) in &extent.scopes() {
-        for (service, needs) in needs {
-            let statements: Vec<Statement> = needs.iter().flat_map(|need| statements(need, scope)).collect();
+        for (service, permissions) in permissions {
+            let statements: Vec<Statement> =
+                permissions.iter().flat_map(|permission| statements(permission, scope)).collect();
             let documents = split(statements, LIMIT).map_err(|(sid, size)| Error::TooLarge { sid, size })?;
             policies.extend(documents.iter().enumerate().map(|(index, statements)| OperatorPolicy {
                 name: if index == 0 {
@@ -193,16 +194,16 @@ pub fn policies(needs: &[(&str, Vec<Need>)], extent: &Extent) -> Result<Vec<Oper
     Ok(policies)
 }
 
-/// What the names of the operator's own policies begin with; before all others in alphabetical order.
+/// The prefix of the names of the operator's own policies; before all others in alphabetical order.
 const OPERATOR: &str = "aiplatform-operator";
 
-/// What the names of policies begin with that belong on roles which the operator works through.
+/// The prefix of the names of policies that belong on roles which the operator works through.
 const THROUGH: &str = "aiplatform-through";
 
 /// The most characters of a policy, so that each is under IAM's limit.
 const LIMIT: usize = POLICY_LIMIT - 1;
 
-/// What each holder of policies works on: the operator itself, and every role it works through.
+/// The scope of each holder of policies: the operator itself, and every role it works through.
 fn by_holder(platforms: &[Platform], extent: &Extent) -> BTreeMap<String, PolicyScope> {
     let mut scopes: BTreeMap<String, PolicyScope> = BTreeMap::new();
     for platform in platforms {
@@ -218,7 +219,7 @@ fn by_holder(platforms: &[Platform], extent: &Extent) -> BTreeMap<String, Policy
     scopes
 }
 
-/// What the names of the policies begin with that belong on a role: its account, path and name. IAM takes no slash in
+/// The prefix of the names of the policies that belong on a role: its account, path and name. IAM takes no slash in
 /// them, so that a path is told apart by a hash.
 fn through(role_arn: &str) -> String {
     /// The most characters of path, name and hash: as long as the name of a role without a path.
@@ -235,36 +236,45 @@ fn through(role_arn: &str) -> String {
     format!("{THROUGH}-{account}-{readable}-{}", hex_digest(role_arn, HASH))
 }
 
-/// The statements for a need: none when there is nothing to need it on, several when they would not fit into one.
-fn statements(need: &Need, scope: &PolicyScope) -> Vec<Statement> {
-    let resources: Vec<String> = need.on.iter().flat_map(|on| scope.resources(*on)).cloned().collect();
-    let is_moot = need.when.contains(&When::Unbounded) && scope.boundaries().is_some();
+/// The statements for a permission: none when there is no resource for it, several when they would not fit into one.
+fn statements(permission: &Permission, scope: &PolicyScope) -> Vec<Statement> {
+    let resources: Vec<String> =
+        permission.resources.iter().flat_map(|pattern| scope.resources(*pattern)).cloned().collect();
+    let is_moot = permission.conditions.contains(&Condition::NoBoundary) && scope.boundaries().is_some();
     if resources.is_empty() || is_moot {
         return Vec::new();
     }
     let owner = |of: &str| format!("aws:{of}/{}", tags::OWNER);
-    let mut statement = Statement::allow(need.sid, need.actions, resources, need.reason);
-    for when in need.when {
-        statement = match when {
-            When::OwnerAsked => statement.when("StringLike", &owner("RequestTag"), scope.owners()),
-            When::OwnerAskedIfAny => statement.when("StringLikeIfExists", &owner("RequestTag"), scope.owners()),
-            When::OwnerTagged => statement.when("StringLike", &owner("ResourceTag"), scope.owners()),
-            When::OwnerTaggedIfAny => statement.when("StringLikeIfExists", &owner("ResourceTag"), scope.owners()),
-            When::Bounded => match scope.boundaries() {
+    let mut statement = Statement::allow(permission.sid, permission.actions, resources, permission.reason);
+    for condition in permission.conditions {
+        statement = match condition {
+            Condition::RequestTag => statement.when("StringLike", &owner("RequestTag"), scope.owners()),
+            Condition::RequestTagIfExists => statement.when("StringLikeIfExists", &owner("RequestTag"), scope.owners()),
+            Condition::ResourceTag => statement.when("StringLike", &owner("ResourceTag"), scope.owners()),
+            Condition::ResourceTagIfExists => {
+                statement.when("StringLikeIfExists", &owner("ResourceTag"), scope.owners())
+            }
+            Condition::Boundary => match scope.boundaries() {
                 Some(boundaries) => statement.when("StringEquals", "iam:PermissionsBoundary", boundaries),
                 None => statement,
             },
-            When::Unbounded => statement,
-            When::InAccount => statement.when("StringEquals", "aws:ResourceAccount", scope.accounts()),
-            When::PassedTo(service) => statement.when("StringEquals", "iam:PassedToService", texts(&[service])),
-            When::LinkedTo(service) => statement.when("StringEquals", "iam:AWSServiceName", texts(&[service])),
-            When::Making(calls) => statement.when("StringEquals", "sagemaker:TaggingAction", texts(calls)),
-            When::Scaling(service) => {
-                statement.when("StringEquals", "application-autoscaling:service-namespace", texts(&[service]))
+            Condition::NoBoundary => statement,
+            Condition::ResourceAccount => statement.when("StringEquals", "aws:ResourceAccount", scope.accounts()),
+            Condition::PassedToService(service) => {
+                statement.when("StringEquals", "iam:PassedToService", to_strings(&[service]))
+            }
+            Condition::LinkedService(service) => {
+                statement.when("StringEquals", "iam:AWSServiceName", to_strings(&[service]))
+            }
+            Condition::TaggingAction(calls) => {
+                statement.when("StringEquals", "sagemaker:TaggingAction", to_strings(calls))
+            }
+            Condition::ScalingNamespace(service) => {
+                statement.when("StringEquals", "application-autoscaling:service-namespace", to_strings(&[service]))
             }
         };
     }
-    let parts = halved(statement);
+    let parts = split_statement(statement);
     let many = parts.len() > 1;
     let numbered = parts.into_iter().enumerate().map(|(index, part)| Statement {
         sid: if many { format!("{}{}", part.sid, index + 1) } else { part.sid },
@@ -273,12 +283,12 @@ fn statements(need: &Need, scope: &PolicyScope) -> Vec<Statement> {
     numbered.collect()
 }
 
-fn texts(values: &[&str]) -> Vec<String> {
+fn to_strings(values: &[&str]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
-/// The statement in as many parts as it takes for each to fit.
-fn halved(statement: Statement) -> Vec<Statement> {
+/// The statement, split by its resources into as many parts as it takes for each to fit.
+fn split_statement(statement: Statement) -> Vec<Statement> {
     /// Characters that a number at the end of the Sid may take.
     const NUMBER: usize = 4;
     let fits = crate::policy::size_of(std::slice::from_ref(&statement)) + NUMBER <= LIMIT;
@@ -287,5 +297,5 @@ fn halved(statement: Statement) -> Vec<Statement> {
     }
     let mut first = statement.clone();
     let second = first.resources.split_off(first.resources.len() / 2);
-    halved(first).into_iter().chain(halved(Statement { resources: second, ..statement })).collect()
+    split_statement(first).into_iter().chain(split_statement(Statement { resources: second, ..statement })).collect()
 }

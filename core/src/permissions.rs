@@ -8,22 +8,22 @@ pub mod s3;
 pub mod sagemaker;
 
 use crate::kind::Service;
-use crate::operator_policy::{Need, On};
+use crate::operator_policy::{Permission, ResourcePattern};
 use crate::resource::Kind;
 
 /// What working through another role needs. Asking whose the credentials are needs nothing.
-const ASSUMING: &[Need] = &[Need {
+const ASSUMING: &[Permission] = &[Permission {
     sid: "WorkThroughRoles",
     actions: &["sts:AssumeRole"],
-    on: &[On::AssumedRole],
-    when: &[],
+    resources: &[ResourcePattern::AssumedRole],
+    conditions: &[],
     reason: "works through the roles that platforms name in spec.assumeRole",
 }];
 
 /// Permissions that the calls of all adapters need, by service: those of every kind, and what working through another
 /// role needs.
 #[must_use]
-pub fn permissions() -> Vec<(&'static str, Vec<Need>)> {
+pub fn permissions() -> Vec<(&'static str, Vec<Permission>)> {
     let of_service = |service: Service| {
         let kinds =
             Kind::ALL.iter().map(|kind| kind.info()).filter(move |info| info.backend.service() == Some(service));

@@ -55,7 +55,7 @@ def of_endpoint(**names: str) -> Callable[[Network, dict[str, Any]], dict[str, A
     }
 
 
-NEEDS = [
+PERMISSIONS = [
     ("ec2:CreateVpcEndpoint", "vpc/{vpc}", "create_vpc_endpoint", new_endpoint),
     ("ec2:CreateVpcEndpoint", "vpc-endpoint/*", "create_vpc_endpoint", new_endpoint),
     ("ec2:CreateVpcEndpoint", "subnet/{subnet}", "create_vpc_endpoint", new_endpoint),
@@ -137,7 +137,7 @@ NEEDS = [
 ]
 
 
-@pytest.mark.parametrize(("action", "resource", "operation", "given"), NEEDS)
+@pytest.mark.parametrize(("action", "resource", "operation", "given"), PERMISSIONS)
 def test_permissions(
     prepared: Prepared,
     action: str,

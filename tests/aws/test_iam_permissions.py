@@ -24,7 +24,7 @@ def iam(simulator: Simulator) -> Any:
     return client
 
 
-NEEDS = [
+PERMISSIONS = [
     ("iam:CreateRole", f"{PREFIX}role/aiplatform/n", "create_role", NEW),
     ("iam:TagRole", f"{PREFIX}role/aiplatform/n", "create_role", {**NEW, "Tags": TAGS}),
     (
@@ -69,7 +69,7 @@ NEEDS = [
 ]
 
 
-@pytest.mark.parametrize(("action", "resource", "operation", "given"), NEEDS)
+@pytest.mark.parametrize(("action", "resource", "operation", "given"), PERMISSIONS)
 def test_denied(
     simulator: Simulator, iam: Any, action: str, resource: str, operation: str, given: Any
 ) -> None:
@@ -82,7 +82,7 @@ def test_denied(
     assert resource in message
 
 
-@pytest.mark.parametrize(("action", "resource", "operation", "given"), NEEDS)
+@pytest.mark.parametrize(("action", "resource", "operation", "given"), PERMISSIONS)
 def test_not_denied_elsewhere(
     simulator: Simulator, iam: Any, action: str, resource: str, operation: str, given: Any
 ) -> None:

@@ -274,7 +274,7 @@ def test_changes_that_follow_too_soon_are_aborted(simulator: Simulator, logs: An
 OF_GROUP = {"logGroupName": "g"}
 OF_ARN = {"resourceArn": f"{PREFIX}g"}
 NEW = {"logGroupName": "n"}
-NEEDS = [
+PERMISSIONS = [
     ("logs:CreateLogGroup", f"{PREFIX}n:log-stream:", "create_log_group", NEW),
     ("logs:TagResource", f"{PREFIX}n", "create_log_group", {**NEW, "tags": {"a": "b"}}),
     ("logs:DescribeLogGroups", f"{PREFIX}:log-stream:", "describe_log_groups", {}),
@@ -309,7 +309,7 @@ NEEDS = [
 ]
 
 
-@pytest.mark.parametrize(("action", "resource", "operation", "given"), NEEDS)
+@pytest.mark.parametrize(("action", "resource", "operation", "given"), PERMISSIONS)
 def test_permissions(
     simulator: Simulator, logs: Any, action: str, resource: str, operation: str, given: Any
 ) -> None:

@@ -30,7 +30,7 @@ def served(serving: Serving) -> Serving:
     return serving
 
 
-NEEDS = [
+PERMISSIONS = [
     ("sagemaker:CreateModel", f"{PREFIX}model/n", "create_model", MODEL),
     ("iam:PassRole", ROLE, "create_model", MODEL),
     ("sagemaker:AddTags", f"{PREFIX}model/n", "create_model", {**MODEL, "Tags": TAGS}),
@@ -93,7 +93,7 @@ NEEDS = [
 ]
 
 
-@pytest.mark.parametrize(("action", "resource", "operation", "given"), NEEDS)
+@pytest.mark.parametrize(("action", "resource", "operation", "given"), PERMISSIONS)
 def test_sagemaker(served: Serving, action: str, resource: str, operation: str, given: Any) -> None:
     call = getattr(served.sagemaker, operation)
     served.simulator.post("deny", action=action, resource=resource)

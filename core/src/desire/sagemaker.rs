@@ -11,7 +11,9 @@ use crate::platform::Platform;
 use crate::resource::endpoint::{self, Deployment, Endpoint, Shift};
 use crate::resource::endpoint_config::{self, Capacity, EndpointConfig};
 use crate::resource::model::{self, Model};
-use crate::resource::scaling::{Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking};
+use crate::resource::scaling::{
+    Bounds, Dimension, ScalableResource, ScalableTarget, ScalingPolicy, ScheduledAction, Tracking,
+};
 use crate::resource::{Desired, Key, Kind, Removal, Resource};
 use crate::tags::Tags;
 
@@ -108,7 +110,7 @@ fn of_model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> V
     if let Some(autoscaling) = &spec.autoscaling {
         let dimension =
             if spec.serverless.is_some() { Dimension::ProvisionedConcurrency } else { Dimension::Instances };
-        resources.extend(scaling(autoscaling, &Scaled::of(&endpoint_name, dimension), tags));
+        resources.extend(scaling(autoscaling, &ScalableResource::of(&endpoint_name, dimension), tags));
     }
     let remark = spec.instance.as_ref().and_then(left_out);
     let mut desired: Vec<Desired> = resources.into_iter().map(Desired::made).collect();
@@ -248,7 +250,7 @@ fn deployment(spec: &Rollout) -> Deployment {
     }
 }
 
-fn scaling(spec: &Autoscaling, scaled: &Scaled, tags: &Tags) -> Vec<Resource> {
+fn scaling(spec: &Autoscaling, scaled: &ScalableResource, tags: &Tags) -> Vec<Resource> {
     let bounds = Bounds { min_capacity: spec.min_instances, max_capacity: spec.max_instances };
     let target = ScalableTarget {
         scaled: scaled.clone(),
@@ -321,7 +323,7 @@ fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-fn scheduled_action(schedule: &Schedule, scaled: &Scaled) -> Resource {
+fn scheduled_action(schedule: &Schedule, scaled: &ScalableResource) -> Resource {
     Resource::ScheduledAction(ScheduledAction {
         name: schedule.name.clone(),
         scaled: scaled.clone(),

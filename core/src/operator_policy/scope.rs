@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::execution_roles::{execution_roles, is_for_every_role};
-use super::{Extent, On, names};
+use super::{Extent, ResourcePattern, names};
 use crate::api::sagemaker::SageMaker;
 use crate::api::storage::BucketDeletionPolicy;
 use crate::arn;
@@ -159,27 +159,27 @@ impl PolicyScope {
         self.anything.insert("*".into());
     }
 
-    pub fn resources(&self, on: On) -> &BTreeSet<String> {
+    pub fn resources(&self, pattern: ResourcePattern) -> &BTreeSet<String> {
         static NONE: BTreeSet<String> = BTreeSet::new();
-        match on {
-            On::Kind(kind) => self.of_kinds.get(&kind).unwrap_or(&NONE),
-            On::Bucket => &self.buckets,
-            On::BucketList => &self.bucket_lists,
-            On::Contents => &self.contents,
-            On::Role => &self.roles,
-            On::RoleOfAnyPath => &self.roles_of_any_path,
-            On::PassedRole => &self.passed_roles,
-            On::Cluster => &self.clusters,
-            On::Association => &self.associations,
-            On::Model => &self.models,
-            On::EndpointConfig => &self.endpoint_configs,
-            On::Endpoint => &self.endpoints,
-            On::ExecutionRole => &self.execution_roles,
-            On::ScalableTarget => &self.scalable_targets,
-            On::ScalingAlarm => &self.scaling_alarms,
-            On::ScalingRole => &self.scaling_roles,
-            On::Anything => &self.anything,
-            On::AssumedRole => &self.assumed_roles,
+        match pattern {
+            ResourcePattern::Kind(kind) => self.of_kinds.get(&kind).unwrap_or(&NONE),
+            ResourcePattern::Bucket => &self.buckets,
+            ResourcePattern::BucketList => &self.bucket_lists,
+            ResourcePattern::Contents => &self.contents,
+            ResourcePattern::Role => &self.roles,
+            ResourcePattern::RoleOfAnyPath => &self.roles_of_any_path,
+            ResourcePattern::PassedRole => &self.passed_roles,
+            ResourcePattern::Cluster => &self.clusters,
+            ResourcePattern::Association => &self.associations,
+            ResourcePattern::Model => &self.models,
+            ResourcePattern::EndpointConfig => &self.endpoint_configs,
+            ResourcePattern::Endpoint => &self.endpoints,
+            ResourcePattern::ExecutionRole => &self.execution_roles,
+            ResourcePattern::ScalableTarget => &self.scalable_targets,
+            ResourcePattern::ScalingAlarm => &self.scaling_alarms,
+            ResourcePattern::ScalingRole => &self.scaling_roles,
+            ResourcePattern::Anything => &self.anything,
+            ResourcePattern::AssumedRole => &self.assumed_roles,
         }
     }
 

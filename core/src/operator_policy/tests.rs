@@ -369,8 +369,12 @@ fn sources(folder: &Path) -> Vec<String> {
 
 #[test]
 fn every_action_that_an_adapter_names_is_declared() {
-    let declared: BTreeSet<&str> =
-        permissions().into_iter().flat_map(|(_, needs)| needs).flat_map(|need| need.actions).copied().collect();
+    let declared: BTreeSet<&str> = permissions()
+        .into_iter()
+        .flat_map(|(_, needs)| needs)
+        .flat_map(|permission| permission.actions)
+        .copied()
+        .collect();
     let mut named = BTreeSet::from(["sts:AssumeRole".to_string()]);
     for text in sources(Path::new(&format!("{REPOSITORY}/core/src"))) {
         let constants = text.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once("&str = \""));
@@ -384,8 +388,8 @@ fn every_action_that_an_adapter_names_is_declared() {
     }
     assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
     for (_, needs) in permissions() {
-        for need in needs {
-            assert!(!need.reason.is_empty() && !need.on.is_empty(), "{}", need.sid);
+        for permission in needs {
+            assert!(!permission.reason.is_empty() && !permission.resources.is_empty(), "{}", permission.sid);
         }
     }
 }
@@ -394,8 +398,9 @@ fn every_action_that_an_adapter_names_is_declared() {
 fn what_fits_nowhere_is_told() {
     let long: &'static str = Box::leak("s3:".to_string().into_boxed_str());
     let actions: &'static [&'static str] = Box::leak(vec![long; 2_000].into_boxed_slice());
-    let need = Need { sid: "Long", actions, on: &[On::Bucket], when: &[], reason: "a test" };
-    let error = policies(&[("s3", vec![need])], &EVERYTHING).unwrap_err();
+    let permission =
+        Permission { sid: "Long", actions, resources: &[ResourcePattern::Bucket], conditions: &[], reason: "a test" };
+    let error = policies(&[("s3", vec![permission])], &EVERYTHING).unwrap_err();
     assert_eq!(error.reason(), "TooLarge");
     assert!(error.to_string().contains("Long"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Permissions that the calls to Application Auto Scaling need.
 
-use crate::operator_policy::{Need, On, When};
+use crate::operator_policy::{Condition, Permission, ResourcePattern};
 
 /// The service that scales SageMaker endpoints, as service-linked roles name it.
 pub const SCALER: &str = "sagemaker.application-autoscaling.amazonaws.com";
@@ -52,22 +52,22 @@ pub const NAMESPACE: &str = "sagemaker";
 
 /// What the calls of this adapter need. A target that nobody tagged is its endpoint's like one that carries our tag, so
 /// that tags say only which of them may not be changed.
-pub const NEEDS: &[Need] = &[
-    Need {
+pub const PERMISSIONS: &[Permission] = &[
+    Permission {
         sid: "FindScaling",
         actions: &[action::DESCRIBE_TARGETS, action::DESCRIBE_POLICIES, action::DESCRIBE_ACTIONS],
-        on: &[On::Anything],
-        when: &[],
+        resources: &[ResourcePattern::Anything],
+        conditions: &[],
         reason: "sees what scales its endpoints; IAM knows no resource for descriptions",
     },
-    Need {
+    Permission {
         sid: "ReadTargets",
         actions: &[action::LIST_TAGS],
-        on: &[On::ScalableTarget],
-        when: &[],
+        resources: &[ResourcePattern::ScalableTarget],
+        conditions: &[],
         reason: "sees whose a scalable target is",
     },
-    Need {
+    Permission {
         sid: "ScaleEndpoints",
         actions: &[
             action::REGISTER,
@@ -77,57 +77,57 @@ pub const NEEDS: &[Need] = &[
             action::PUT_ACTION,
             action::DELETE_ACTION,
         ],
-        on: &[On::ScalableTarget],
-        when: &[When::Scaling(NAMESPACE), When::OwnerTaggedIfAny],
+        resources: &[ResourcePattern::ScalableTarget],
+        conditions: &[Condition::ScalingNamespace(NAMESPACE), Condition::ResourceTagIfExists],
         reason: "sets how endpoints scale; the ARN of a target does not say which endpoint it is about",
     },
-    Need {
+    Permission {
         sid: "TagTargets",
         actions: &[action::TAG],
-        on: &[On::ScalableTarget],
-        when: &[When::OwnerAskedIfAny, When::OwnerTaggedIfAny],
+        resources: &[ResourcePattern::ScalableTarget],
+        conditions: &[Condition::RequestTagIfExists, Condition::ResourceTagIfExists],
         reason: "says whose a scalable target is, and takes none from another cluster",
     },
-    Need {
+    Permission {
         sid: "UntagOwnTargets",
         actions: &[action::UNTAG],
-        on: &[On::ScalableTarget],
-        when: &[When::OwnerTagged],
+        resources: &[ResourcePattern::ScalableTarget],
+        conditions: &[Condition::ResourceTag],
         reason: "takes stale tags away, only from targets with our tag",
     },
-    Need {
+    Permission {
         sid: "LetScalingReadEndpoints",
         actions: &[action::DESCRIBE_ENDPOINT],
-        on: &[On::Endpoint],
-        when: &[],
+        resources: &[ResourcePattern::Endpoint],
+        conditions: &[],
         reason: "Application Auto Scaling looks at what it is to scale, with the caller's permission",
     },
-    Need {
+    Permission {
         sid: "LetScalingReadConfigs",
         actions: &[action::DESCRIBE_CONFIG],
-        on: &[On::EndpointConfig],
-        when: &[],
+        resources: &[ResourcePattern::EndpointConfig],
+        conditions: &[],
         reason: "Application Auto Scaling looks at what an endpoint runs, with the caller's permission",
     },
-    Need {
+    Permission {
         sid: "LetScalingScale",
         actions: &[action::SCALE],
-        on: &[On::Endpoint],
-        when: &[When::OwnerTagged],
+        resources: &[ResourcePattern::Endpoint],
+        conditions: &[Condition::ResourceTag],
         reason: "Application Auto Scaling asks that whoever lets it scale an endpoint could do so too",
     },
-    Need {
+    Permission {
         sid: "LetScalingAlarm",
         actions: &[action::PUT_ALARM, action::DESCRIBE_ALARMS, action::DELETE_ALARMS],
-        on: &[On::ScalingAlarm],
-        when: &[],
+        resources: &[ResourcePattern::ScalingAlarm],
+        conditions: &[],
         reason: "Application Auto Scaling makes and deletes the alarms of a policy, with the caller's permission",
     },
-    Need {
+    Permission {
         sid: "MakeScalingRole",
         actions: &[action::LINK_ROLE],
-        on: &[On::ScalingRole],
-        when: &[When::LinkedTo(SCALER)],
+        resources: &[ResourcePattern::ScalingRole],
+        conditions: &[Condition::LinkedService(SCALER)],
         reason: "the first scalable target of an account makes the role that Application Auto Scaling works with",
     },
 ];

@@ -1,6 +1,6 @@
 //! Permissions that the calls to Amazon EKS need.
 
-use crate::operator_policy::{Need, On, When};
+use crate::operator_policy::{Condition, Permission, ResourcePattern};
 
 /// The IAM actions behind the calls of this adapter.
 pub mod action {
@@ -28,54 +28,54 @@ pub mod action {
 pub const PODS: &str = "pods.eks.amazonaws.com";
 
 /// What the calls of this adapter need.
-pub const NEEDS: &[Need] = &[
-    Need {
+pub const PERMISSIONS: &[Permission] = &[
+    Permission {
         sid: "ListAssociations",
         actions: &[action::LIST],
-        on: &[On::Cluster],
-        when: &[],
+        resources: &[ResourcePattern::Cluster],
+        conditions: &[],
         reason: "finds the association of a service account",
     },
-    Need {
+    Permission {
         sid: "ReadAssociations",
         actions: &[action::DESCRIBE],
-        on: &[On::Association],
-        when: &[],
+        resources: &[ResourcePattern::Association],
+        conditions: &[],
         reason: "sees whose an association is and which role it leads to",
     },
-    Need {
+    Permission {
         sid: "MakeAssociations",
         actions: &[action::CREATE],
-        on: &[On::Cluster],
-        when: &[When::OwnerAsked],
+        resources: &[ResourcePattern::Cluster],
+        conditions: &[Condition::RequestTag],
         reason: "binds service accounts to roles, never without the tag that says whose the association is",
     },
-    Need {
+    Permission {
         sid: "TagNewAssociations",
         actions: &[action::TAG],
-        on: &[On::Association],
-        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        resources: &[ResourcePattern::Association],
+        conditions: &[Condition::RequestTag, Condition::ResourceTagIfExists],
         reason: "tags an association in the call that makes it, and takes none from another cluster",
     },
-    Need {
+    Permission {
         sid: "ChangeOwnAssociations",
         actions: &[action::UPDATE, action::TAG, action::UNTAG, action::DELETE],
-        on: &[On::Association],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        resources: &[ResourcePattern::Association],
+        conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
         reason: "puts back what drifts and takes associations away, only those with our tag",
     },
-    Need {
+    Permission {
         sid: "PassRoles",
         actions: &[action::PASS_ROLE],
-        on: &[On::PassedRole],
-        when: &[When::PassedTo(PODS)],
+        resources: &[ResourcePattern::PassedRole],
+        conditions: &[Condition::PassedToService(PODS)],
         reason: "hands the roles it made to pods, and to nothing else",
     },
-    Need {
+    Permission {
         sid: "LetEksReadRoles",
         actions: &[action::GET_ROLE],
-        on: &[On::PassedRole],
-        when: &[],
+        resources: &[ResourcePattern::PassedRole],
+        conditions: &[],
         reason: "EKS looks at the role it is handed, with the caller's permission",
     },
 ];

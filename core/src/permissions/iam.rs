@@ -1,6 +1,6 @@
 //! Permissions that the calls to AWS IAM need.
 
-use crate::operator_policy::{Need, On, When};
+use crate::operator_policy::{Condition, Permission, ResourcePattern};
 
 /// The IAM actions behind the calls of this adapter.
 pub mod action {
@@ -35,62 +35,62 @@ pub mod action {
 }
 
 /// What the calls of this adapter need.
-pub const NEEDS: &[Need] = &[
+pub const PERMISSIONS: &[Permission] = &[
     // The call names no path, and IAM knows that of a role only when there is one.
-    Need {
+    Permission {
         sid: "FindRoles",
         actions: &[action::GET],
-        on: &[On::RoleOfAnyPath],
-        when: &[],
+        resources: &[ResourcePattern::RoleOfAnyPath],
+        conditions: &[],
         reason: "sees whether a role is there, whose it is and whom it trusts; of one that is not there, IAM knows no path",
     },
-    Need {
+    Permission {
         sid: "ReadRoles",
         actions: &[action::LIST_POLICIES, action::GET_POLICY, action::LIST_ATTACHED],
-        on: &[On::Role],
-        when: &[],
+        resources: &[ResourcePattern::Role],
+        conditions: &[],
         reason: "sees what a role can do",
     },
-    Need {
+    Permission {
         sid: "MakeRoles",
         actions: &[action::CREATE],
-        on: &[On::Role],
-        when: &[When::OwnerAsked, When::Bounded],
+        resources: &[ResourcePattern::Role],
+        conditions: &[Condition::RequestTag, Condition::Boundary],
         reason: "makes roles, never without the tag that says whose they are",
     },
-    Need {
+    Permission {
         sid: "TagNewRoles",
         actions: &[action::TAG],
-        on: &[On::Role],
-        when: &[When::OwnerAsked, When::OwnerTaggedIfAny],
+        resources: &[ResourcePattern::Role],
+        conditions: &[Condition::RequestTag, Condition::ResourceTagIfExists],
         reason: "tags a role in the call that makes it, and takes none from another cluster",
     },
     // IAM takes a while to know a new role's tags everywhere, and the policies are put right after the role is made.
-    Need {
+    Permission {
         sid: "WriteRolePolicies",
         actions: &[action::PUT_POLICY],
-        on: &[On::Role],
-        when: &[When::OwnerTaggedIfAny, When::Bounded],
+        resources: &[ResourcePattern::Role],
+        conditions: &[Condition::ResourceTagIfExists, Condition::Boundary],
         reason: "says what a role can do, right after it was made: before IAM knows its tags everywhere",
     },
     // It is put back before anything else is: without it IAM would refuse the policies.
-    Need {
+    Permission {
         sid: "BindOwnRoles",
         actions: &[action::PUT_BOUNDARY],
-        on: &[On::Role],
-        when: &[When::OwnerTagged, When::Bounded],
+        resources: &[ResourcePattern::Role],
+        conditions: &[Condition::ResourceTag, Condition::Boundary],
         reason: "puts back what bounds a role, only of roles with our tag",
     },
-    Need {
+    Permission {
         sid: "UnbindOwnRoles",
         actions: &[action::DELETE_BOUNDARY],
-        on: &[On::Role],
-        when: &[When::OwnerTagged, When::Unbounded],
+        resources: &[ResourcePattern::Role],
+        conditions: &[Condition::ResourceTag, Condition::NoBoundary],
         reason: "takes off the boundary that a platform no longer names; where every role has one, nobody may",
     },
     // Whom a role trusts changes nothing about what it can do at most, and a role that was made before there was a
     // boundary has to go without one.
-    Need {
+    Permission {
         sid: "ChangeOwnRoles",
         actions: &[
             action::TAG,
@@ -100,8 +100,8 @@ pub const NEEDS: &[Need] = &[
             action::DETACH,
             action::DELETE,
         ],
-        on: &[On::Role],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        resources: &[ResourcePattern::Role],
+        conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
         reason: "puts tags and trust back, takes policies away and deletes roles, only those with our tag",
     },
 ];

@@ -1,6 +1,6 @@
 //! Permissions that the calls to Amazon S3 need.
 
-use crate::operator_policy::{Need, On, When};
+use crate::operator_policy::{Condition, Permission, ResourcePattern};
 
 /// The IAM actions behind the calls of this file. Several differ from the name of the API operation: see "Actions,
 /// resources, and condition keys for Amazon S3" in the Service Authorization Reference.
@@ -55,8 +55,8 @@ pub mod action {
 
 /// What the calls of this adapter need. Tags decide nothing here: S3 looks at a bucket's tags only where attribute-based
 /// access control was switched on for that bucket.
-pub const NEEDS: &[Need] = &[
-    Need {
+pub const PERMISSIONS: &[Permission] = &[
+    Permission {
         sid: "ReadBuckets",
         actions: &[
             action::GET_TAGGING,
@@ -69,25 +69,25 @@ pub const NEEDS: &[Need] = &[
             action::LIST_VERSIONS,
             action::LIST_UPLOADS,
         ],
-        on: &[On::Bucket],
-        when: &[When::InAccount],
+        resources: &[ResourcePattern::Bucket],
+        conditions: &[Condition::ResourceAccount],
         reason: "sees whose a bucket is, how it is set up, and whether it is empty before it goes",
     },
-    Need {
+    Permission {
         sid: "ListBuckets",
         actions: &[action::LIST],
-        on: &[On::BucketList],
-        when: &[],
+        resources: &[ResourcePattern::BucketList],
+        conditions: &[],
         reason: "tells a bucket of another account from one of its own that it may not read; IAM knows no resource for it",
     },
-    Need {
+    Permission {
         sid: "MakeBuckets",
         actions: &[action::CREATE, action::TAG, action::PUT_OWNERSHIP],
-        on: &[On::Bucket],
-        when: &[When::InAccount],
+        resources: &[ResourcePattern::Bucket],
+        conditions: &[Condition::ResourceAccount],
         reason: "makes buckets; tags and object ownership in the same call are permissions of their own",
     },
-    Need {
+    Permission {
         sid: "ChangeBuckets",
         actions: &[
             action::PUT_TAGGING,
@@ -99,15 +99,15 @@ pub const NEEDS: &[Need] = &[
             action::PUT_LIFECYCLE,
             action::DELETE,
         ],
-        on: &[On::Bucket],
-        when: &[When::InAccount],
+        resources: &[ResourcePattern::Bucket],
+        conditions: &[Condition::ResourceAccount],
         reason: "sets buckets up as declared, puts back what drifts, and deletes them when they are empty",
     },
-    Need {
+    Permission {
         sid: "DeleteContents",
         actions: &[action::DELETE_VERSION, action::ABORT_UPLOAD],
-        on: &[On::Contents],
-        when: &[When::InAccount],
+        resources: &[ResourcePattern::Contents],
+        conditions: &[Condition::ResourceAccount],
         reason: "empties buckets whose deletionPolicy is DeleteWithContents",
     },
 ];

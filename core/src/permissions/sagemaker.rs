@@ -1,6 +1,6 @@
 //! Permissions that the calls to Amazon SageMaker need.
 
-use crate::operator_policy::{Need, On, When};
+use crate::operator_policy::{Condition, Permission, ResourcePattern};
 
 /// The IAM actions behind the calls of this adapter.
 pub mod action {
@@ -45,104 +45,104 @@ pub const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 pub const CREATIONS: &[&str] = &["CreateModel", "CreateEndpointConfig", "CreateEndpoint"];
 
 /// Permissions that the calls for models need.
-pub const OF_MODELS: &[Need] = &[
-    Need {
+pub const OF_MODELS: &[Permission] = &[
+    Permission {
         sid: "ReadModels",
         actions: &[action::DESCRIBE_MODEL, action::LIST_TAGS],
-        on: &[On::Model],
-        when: &[],
+        resources: &[ResourcePattern::Model],
+        conditions: &[],
         reason: "sees whether a model is there, whose it is and what it is made of",
     },
-    Need {
+    Permission {
         sid: "MakeModels",
         actions: &[action::CREATE_MODEL],
-        on: &[On::Model],
-        when: &[When::OwnerAsked],
+        resources: &[ResourcePattern::Model],
+        conditions: &[Condition::RequestTag],
         reason: "makes models, never without the tag that says whose they are",
     },
-    Need {
+    Permission {
         sid: "ChangeOwnModels",
         actions: &[action::TAG, action::UNTAG, action::DELETE_MODEL],
-        on: &[On::Model],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        resources: &[ResourcePattern::Model],
+        conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
         reason: "puts tags back and deletes models, only those with our tag",
     },
-    Need {
+    Permission {
         sid: "PassExecutionRoles",
         actions: &[action::PASS_ROLE],
-        on: &[On::ExecutionRole],
-        when: &[When::PassedTo(SAGEMAKER)],
+        resources: &[ResourcePattern::ExecutionRole],
+        conditions: &[Condition::PassedToService(SAGEMAKER)],
         reason: "hands the roles of models to SageMaker, and to nothing else",
     },
 ];
 
 /// Permissions that the calls for endpoint configurations need.
-pub const OF_CONFIGS: &[Need] = &[
-    Need {
+pub const OF_CONFIGS: &[Permission] = &[
+    Permission {
         sid: "ReadConfigs",
         actions: &[action::DESCRIBE_CONFIG, action::LIST_TAGS],
-        on: &[On::EndpointConfig],
-        when: &[],
+        resources: &[ResourcePattern::EndpointConfig],
+        conditions: &[],
         reason: "sees whether an endpoint configuration is there, whose it is and what it says",
     },
-    Need {
+    Permission {
         sid: "MakeConfigs",
         actions: &[action::CREATE_CONFIG],
-        on: &[On::EndpointConfig],
-        when: &[When::OwnerAsked],
+        resources: &[ResourcePattern::EndpointConfig],
+        conditions: &[Condition::RequestTag],
         reason: "makes endpoint configurations, never without the tag that says whose they are",
     },
-    Need {
+    Permission {
         sid: "ChangeOwnConfigs",
         actions: &[action::TAG, action::UNTAG, action::DELETE_CONFIG],
-        on: &[On::EndpointConfig],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        resources: &[ResourcePattern::EndpointConfig],
+        conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
         reason: "puts tags back and deletes endpoint configurations, only those with our tag",
     },
 ];
 
 /// Permissions that the calls for endpoints need, and those that are about several of these kinds.
-pub const OF_ENDPOINTS: &[Need] = &[
-    Need {
+pub const OF_ENDPOINTS: &[Permission] = &[
+    Permission {
         sid: "ReadEndpoints",
         actions: &[action::DESCRIBE_ENDPOINT, action::LIST_TAGS],
-        on: &[On::Endpoint],
-        when: &[],
+        resources: &[ResourcePattern::Endpoint],
+        conditions: &[],
         reason: "sees how an endpoint is, whose it is and what was tried with it last",
     },
-    Need {
+    Permission {
         sid: "FindRevisions",
         actions: &[action::LIST_MODELS, action::LIST_CONFIGS],
-        on: &[On::Anything],
-        when: &[],
+        resources: &[ResourcePattern::Anything],
+        conditions: &[],
         reason: "finds superseded revisions of its own; IAM knows no resource for lists",
     },
-    Need {
+    Permission {
         sid: "MakeEndpoints",
         actions: &[action::CREATE_ENDPOINT],
-        on: &[On::Endpoint, On::EndpointConfig],
-        when: &[When::OwnerAsked],
+        resources: &[ResourcePattern::Endpoint, ResourcePattern::EndpointConfig],
+        conditions: &[Condition::RequestTag],
         reason: "makes endpoints, never without the tag that says whose they are",
     },
-    Need {
+    Permission {
         sid: "TagWhatIsMade",
         actions: &[action::TAG],
-        on: &[On::Model, On::EndpointConfig, On::Endpoint],
-        when: &[When::OwnerAsked, When::Making(CREATIONS)],
+        resources: &[ResourcePattern::Model, ResourcePattern::EndpointConfig, ResourcePattern::Endpoint],
+        conditions: &[Condition::RequestTag, Condition::TaggingAction(CREATIONS)],
         reason: "tags what it makes in the call that makes it, and nothing that is there already",
     },
-    Need {
+    Permission {
         sid: "ChangeOwnEndpoints",
         actions: &[action::TAG, action::UNTAG, action::DELETE_ENDPOINT],
-        on: &[On::Endpoint],
-        when: &[When::OwnerTagged, When::OwnerAskedIfAny],
+        resources: &[ResourcePattern::Endpoint],
+        conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
         reason: "writes down what it tries, puts tags back and deletes endpoints, only those with our tag",
     },
-    Need {
+    Permission {
         sid: "MoveOwnEndpoints",
         actions: &[action::UPDATE_ENDPOINT],
-        on: &[On::Endpoint, On::EndpointConfig],
-        when: &[When::OwnerTagged],
+        resources: &[ResourcePattern::Endpoint, ResourcePattern::EndpointConfig],
+        conditions: &[Condition::ResourceTag],
         reason: "moves endpoints to other configurations, where both carry our tag",
     },
 ];

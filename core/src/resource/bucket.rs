@@ -280,7 +280,7 @@ impl Managed for Bucket {
         refers_to: &[],
         relied_on: Reliance::Existence,
         arns: None,
-        permissions: permissions::s3::NEEDS,
+        permissions: permissions::s3::PERMISSIONS,
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -106,7 +106,7 @@ impl Managed for PodIdentityAssociation {
         refers_to: &[Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
-        permissions: permissions::eks::NEEDS,
+        permissions: permissions::eks::PERMISSIONS,
     };
     type Write = Nothing;
     type Facts = Nothing;

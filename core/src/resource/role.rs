@@ -112,7 +112,7 @@ impl Managed for Role {
         refers_to: &[],
         relied_on: Reliance::AllBut(&[TAGS, ATTACHED]),
         arns: None,
-        permissions: permissions::iam::NEEDS,
+        permissions: permissions::iam::PERMISSIONS,
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -1,4 +1,4 @@
-//! What Application Auto Scaling knows of an endpoint: its bounds, the target to keep, and bounds at certain times.
+//! Application Auto Scaling of an endpoint: scalable target, target tracking policy and scheduled actions.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub mod field {
     pub const BOUNDS: [&str; 2] = ["minCapacity", "maxCapacity"];
 }
 
-/// What of a variant is scaled.
+/// The dimension in which a variant is scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Dimension {
     /// The number of instances.
@@ -46,20 +46,20 @@ impl Dimension {
     }
 }
 
-/// What is scaled: a variant of an endpoint, in one dimension.
+/// The resource that Application Auto Scaling scales: a variant of an endpoint, in one dimension.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Scaled {
+pub struct ScalableResource {
     /// `endpoint/<name>/variant/<variant>`.
     pub resource_id: String,
-    /// What of it.
+    /// The dimension.
     pub dimension: Dimension,
 }
 
-/// What stands after the resource id in the key of a target that is not about instances.
+/// The suffix of the resource id in the key of a target that is not about instances.
 const CONCURRENCY_SUFFIX: &str = "/provisioned-concurrency";
 
-impl Scaled {
+impl ScalableResource {
     /// The only variant of an endpoint.
     #[must_use]
     pub fn of(endpoint: &str, dimension: Dimension) -> Self {
@@ -79,7 +79,7 @@ impl Scaled {
         Key { kind: Kind::ScalableTarget, name: format!("{}{suffix}", self.resource_id) }
     }
 
-    /// What the key of a scalable target speaks of.
+    /// The resource behind the key of a scalable target.
     #[must_use]
     pub fn parse(name: &str) -> Self {
         match name.strip_suffix(CONCURRENCY_SUFFIX) {
@@ -102,9 +102,9 @@ pub fn scaled_endpoint(resource: &Resource) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalableTarget {
-    /// What is scaled.
+    /// The resource that is scaled.
     #[serde(flatten)]
-    pub scaled: Scaled,
+    pub scaled: ScalableResource,
     /// The bounds.
     #[serde(flatten)]
     pub bounds: Bounds,
@@ -115,13 +115,13 @@ pub struct ScalableTarget {
     pub scheduled: Vec<Bounds>,
 }
 
-/// The fewest and the most.
+/// The bounds of a capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bounds {
-    /// The fewest.
+    /// The minimum.
     pub min_capacity: i32,
-    /// The most.
+    /// The maximum.
     pub max_capacity: i32,
 }
 
@@ -146,9 +146,9 @@ impl fmt::Display for Bounds {
 pub struct ScalingPolicy {
     /// Its name, unique for what is scaled.
     pub name: String,
-    /// What is scaled.
+    /// The resource that is scaled.
     #[serde(flatten)]
-    pub scaled: Scaled,
+    pub scaled: ScalableResource,
     /// What is tracked; `None` for a policy that is not a target tracking policy with a predefined metric.
     pub tracking: Option<Tracking>,
     /// How the value follows from a load test, for people. Of desired ones only.
@@ -186,9 +186,9 @@ pub struct Tracking {
 pub struct ScheduledAction {
     /// Its name, unique for what is scaled.
     pub name: String,
-    /// What is scaled.
+    /// The resource that is scaled.
     #[serde(flatten)]
-    pub scaled: Scaled,
+    pub scaled: ScalableResource,
     /// When.
     pub schedule: String,
     /// In which time zone.
@@ -225,7 +225,7 @@ impl Managed for ScalableTarget {
         refers_to: &[Kind::SageMakerEndpoint],
         relied_on: Reliance::Existence,
         arns: None,
-        permissions: permissions::autoscaling::NEEDS,
+        permissions: permissions::autoscaling::PERMISSIONS,
     };
     type Write = Nothing;
     type Facts = Nothing;

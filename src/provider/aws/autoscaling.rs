@@ -15,7 +15,7 @@ use crate::failures::Failures;
 use crate::outcome::Applied;
 pub use crate::permissions::autoscaling::action;
 use crate::plan::{Action, Step};
-use crate::resource::scaling::Scaled;
+use crate::resource::scaling::ScalableResource;
 use crate::resource::{Kind, Resource};
 
 /// Application Auto Scaling in one region.
@@ -51,7 +51,7 @@ impl Autoscaling {
                 Ok(self.delete_action(observed).await?)
             }
             (Action::Delete { .. }, ..) if step.key.kind == Kind::ScalableTarget => {
-                Ok(self.deregister(&Scaled::parse(&step.key.name)).await?)
+                Ok(self.deregister(&ScalableResource::parse(&step.key.name)).await?)
             }
             _ => Err(Error::unknown_step(step).into()),
         }

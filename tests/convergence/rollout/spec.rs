@@ -8,7 +8,7 @@ use aiplatform::grants::revision_policy_name;
 use aiplatform::platform::validate;
 use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::endpoint_config::{Capacity, Content, Instance, revision_of};
-use aiplatform::resource::scaling::{Bounds, Dimension, Scaled};
+use aiplatform::resource::scaling::{Bounds, Dimension, ScalableResource};
 use aiplatform::resource::{Endpoint, Owner, Resource, Role};
 use serde_json::json;
 
@@ -118,8 +118,8 @@ pub fn endpoint_name() -> String {
 }
 
 /// What of the only endpoint is scaled.
-pub fn scaled() -> Scaled {
-    Scaled::of(&endpoint_name(), Dimension::Instances)
+pub fn scaled() -> ScalableResource {
+    ScalableResource::of(&endpoint_name(), Dimension::Instances)
 }
 
 /// The cloud has what the object wants, and beyond it only what is to be kept.
@@ -185,7 +185,7 @@ pub fn assert_is_there(cloud: &FakeCloud, resource: &Resource) {
     }
 }
 
-fn target(cloud: &FakeCloud, scaled: &Scaled) -> StoredTarget {
+fn target(cloud: &FakeCloud, scaled: &ScalableResource) -> StoredTarget {
     cloud.sagemaker.targets.get(scaled).cloned().unwrap_or_else(|| panic!("{} is missing", scaled.key()))
 }
 

@@ -8,7 +8,7 @@ use aiplatform::failure::{Class, Error};
 use aiplatform::grants::revision_policy_name;
 use aiplatform::outcome::Applied;
 use aiplatform::resource::endpoint_config::revision_of;
-use aiplatform::resource::scaling::Scaled;
+use aiplatform::resource::scaling::ScalableResource;
 use aiplatform::resource::{Key, Kind, Owner};
 use aiplatform::scope::Scope;
 use aiplatform::tags::{OWNER, Tags};
@@ -23,7 +23,7 @@ pub struct SageMaker {
     pub models: BTreeMap<String, StoredModel>,
     pub configs: BTreeMap<String, StoredConfig>,
     pub endpoints: BTreeMap<String, StoredEndpoint>,
-    pub targets: BTreeMap<Scaled, StoredTarget>,
+    pub targets: BTreeMap<ScalableResource, StoredTarget>,
     /// How many looks find an endpoint still on its way, in each transition.
     pub looks: usize,
     /// Images with which no container comes up, and how an update to one ends.

@@ -9,7 +9,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::scaling::{
-    Bounds, Dimension, ScalableTarget, Scaled, ScalingPolicy, ScheduledAction, Tracking, field,
+    Bounds, Dimension, ScalableResource, ScalableTarget, ScalingPolicy, ScheduledAction, Tracking, field,
 };
 use aiplatform::resource::{Key, Kind, Observed, Owner, Resource};
 use aiplatform::scope::Scope;
@@ -29,20 +29,20 @@ pub struct StoredTarget {
 
 impl StoredTarget {
     /// The keys of the target, its policies and its scheduled actions.
-    pub fn keys(&self, scaled: &Scaled) -> Vec<Key> {
+    pub fn keys(&self, scaled: &ScalableResource) -> Vec<Key> {
         let policies = self.policies(scaled).into_iter().map(|policy| policy.key());
         let actions = self.actions.values().map(ScheduledAction::key);
         [scaled.key()].into_iter().chain(policies).chain(actions).collect()
     }
 
     /// What of it is ours, in canonical form.
-    pub fn managed(&self, scaled: &Scaled) -> ScalableTarget {
+    pub fn managed(&self, scaled: &ScalableResource) -> ScalableTarget {
         let tags = tags::managed(&self.tags);
         ScalableTarget { scaled: scaled.clone(), bounds: self.bounds, tags, scheduled: Vec::new() }
     }
 
     /// Its policies, in canonical form.
-    pub fn policies(&self, scaled: &Scaled) -> Vec<ScalingPolicy> {
+    pub fn policies(&self, scaled: &ScalableResource) -> Vec<ScalingPolicy> {
         let policy = |(name, tracking): (&String, &Option<Tracking>)| ScalingPolicy {
             name: name.clone(),
             scaled: scaled.clone(),
@@ -54,7 +54,7 @@ impl StoredTarget {
 }
 
 impl FakeCloud {
-    fn register(&mut self, scaled: &Scaled, bounds: Bounds, tags: &Tags) -> Result<(), Class> {
+    fn register(&mut self, scaled: &ScalableResource, bounds: Bounds, tags: &Tags) -> Result<(), Class> {
         let endpoint = self.sagemaker.endpoints.get(scaled.endpoint()).ok_or(Class::Conflict)?;
         if endpoint.status != Status::InService {
             return Err(Class::Conflict);
@@ -67,7 +67,7 @@ impl FakeCloud {
     }
 
     /// The time of a scheduled action comes.
-    pub fn fire(&mut self, scaled: &Scaled, action: &str) -> Result<(), Class> {
+    pub fn fire(&mut self, scaled: &ScalableResource, action: &str) -> Result<(), Class> {
         let target = self.sagemaker.targets.get(scaled).ok_or(Class::NotFound)?;
         let action = target.actions.get(action).ok_or(Class::NotFound)?;
         let bounds = Bounds {
@@ -77,7 +77,7 @@ impl FakeCloud {
         self.register(scaled, bounds, &Tags::new())
     }
 
-    fn target_mut(&mut self, scaled: &Scaled) -> Result<&mut StoredTarget, Class> {
+    fn target_mut(&mut self, scaled: &ScalableResource) -> Result<&mut StoredTarget, Class> {
         self.sagemaker.targets.get_mut(scaled).ok_or(Class::NotFound)
     }
 }
@@ -85,7 +85,7 @@ impl FakeCloud {
 impl Memory {
     /// The target, and every policy and scheduled action of it.
     pub(super) async fn observe_target(&self, scope: &Scope, key: &Key) -> Result<Vec<(Key, Observed)>, Error> {
-        let scaled = Scaled::parse(&key.name);
+        let scaled = ScalableResource::parse(&key.name);
         let describe = |cloud: &mut FakeCloud| Ok(cloud.sagemaker.targets.get(&scaled).cloned());
         let found = self.call("application-autoscaling:DescribeScalableTargets", &key.name, describe).await?;
         let Some(found) = found else { return Ok(vec![(key.clone(), Observed::absent())]) };
@@ -121,10 +121,10 @@ impl Memory {
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let action = if kind == Kind::ScalingPolicy { "DescribeScalingPolicies" } else { "DescribeScheduledActions" };
         let describe = |cloud: &mut FakeCloud| {
-            let targets = dimensions
-                .iter()
-                .filter_map(|dimension| cloud.sagemaker.targets.get_key_value(&Scaled::of(endpoint, *dimension)));
-            let parts = |(scaled, target): (&Scaled, &StoredTarget)| -> Vec<(Key, Observed)> {
+            let targets = dimensions.iter().filter_map(|dimension| {
+                cloud.sagemaker.targets.get_key_value(&ScalableResource::of(endpoint, *dimension))
+            });
+            let parts = |(scaled, target): (&ScalableResource, &StoredTarget)| -> Vec<(Key, Observed)> {
                 let parts: Vec<Resource> = match kind {
                     Kind::ScalingPolicy => target.policies(scaled).into_iter().map(Resource::ScalingPolicy).collect(),
                     _ => target.actions.values().cloned().map(Resource::ScheduledAction).collect(),
@@ -139,7 +139,7 @@ impl Memory {
 
     pub(super) async fn apply_target(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let key = &step.key;
-        let scaled = Scaled::parse(&key.name);
+        let scaled = ScalableResource::parse(&key.name);
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::ScalableTarget(desired)), _) => {
                 self.register_target(scope, key, desired).await?;
@@ -176,7 +176,7 @@ impl Memory {
     }
 
     async fn retag_target(&self, scope: &Scope, key: &Key, observed: &Tags, desired: &Tags) -> Result<(), Error> {
-        let scaled = Scaled::parse(&key.name);
+        let scaled = ScalableResource::parse(&key.name);
         let stale: Vec<&String> = observed.keys().filter(|key| !desired.contains_key(*key)).collect();
         if !stale.is_empty() {
             self.write(scope, "application-autoscaling:UntagResource", key, |cloud| {

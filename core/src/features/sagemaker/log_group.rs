@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
-use crate::operator_policy::{Need, On, When};
+use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::plan::{Action, Refusal, Step};
 use crate::resource::{Endpoint, Kind, Observations, ObservedState, Owner, Removal, TAGS};
 use crate::tags::Tags;
@@ -88,39 +88,39 @@ impl Managed for LogGroup {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: Some("arn:aws:logs:*:*:log-group:/aws/sagemaker/Endpoints/*"),
         permissions: &[
-            Need {
+            Permission {
                 sid: "FindLogGroups",
                 actions: &[action::DESCRIBE],
-                on: &[On::Anything],
-                when: &[],
+                resources: &[ResourcePattern::Anything],
+                conditions: &[],
                 reason: "sees whether the log groups of endpoints are there and how long they keep what they hold",
             },
-            Need {
+            Permission {
                 sid: "ReadLogGroups",
                 actions: &[action::LIST_TAGS],
-                on: &[On::Kind(Kind::LogGroup)],
-                when: &[],
+                resources: &[ResourcePattern::Kind(Kind::LogGroup)],
+                conditions: &[],
                 reason: "sees whose a log group is",
             },
-            Need {
+            Permission {
                 sid: "MakeLogGroups",
                 actions: &[action::CREATE],
-                on: &[On::Kind(Kind::LogGroup)],
-                when: &[],
+                resources: &[ResourcePattern::Kind(Kind::LogGroup)],
+                conditions: &[],
                 reason: "makes log groups before SageMaker does, which would keep them for ever",
             },
-            Need {
+            Permission {
                 sid: "TagLogGroups",
                 actions: &[action::TAG],
-                on: &[On::Kind(Kind::LogGroup)],
-                when: &[When::OwnerAskedIfAny, When::OwnerTaggedIfAny],
+                resources: &[ResourcePattern::Kind(Kind::LogGroup)],
+                conditions: &[Condition::RequestTagIfExists, Condition::ResourceTagIfExists],
                 reason: "tags the log groups that it makes, and takes over those that SageMaker made for its endpoints",
             },
-            Need {
+            Permission {
                 sid: "ChangeLogGroups",
                 actions: &[action::PUT_RETENTION, action::ASSOCIATE_KEY, action::DISASSOCIATE_KEY, action::UNTAG],
-                on: &[On::Kind(Kind::LogGroup)],
-                when: &[When::OwnerTaggedIfAny],
+                resources: &[ResourcePattern::Kind(Kind::LogGroup)],
+                conditions: &[Condition::ResourceTagIfExists],
                 reason: "sets how long what was logged is kept and with which key, and puts back what drifts",
             },
         ],

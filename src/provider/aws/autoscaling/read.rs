@@ -8,7 +8,7 @@ use futures::future::join_all;
 use super::refusal::refused;
 use super::{Autoscaling, action};
 use crate::failure::{Class, Error};
-use crate::resource::scaling::{Bounds, Dimension, Scaled, Tracking};
+use crate::resource::scaling::{Bounds, Dimension, ScalableResource, Tracking};
 use crate::resource::{Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
@@ -85,7 +85,11 @@ impl Autoscaling {
     }
 
     /// The targets of some variants, in whatever dimension. An error stands for both dimensions of each.
-    async fn targets(&self, scope: &Scope, resource_ids: &[&String]) -> Vec<(Scaled, Result<Observed, Error>)> {
+    async fn targets(
+        &self,
+        scope: &Scope,
+        resource_ids: &[&String],
+    ) -> Vec<(ScalableResource, Result<Observed, Error>)> {
         let pages = self
             .client
             .describe_scalable_targets()
@@ -107,14 +111,19 @@ impl Autoscaling {
             Err(error) => {
                 let both = |resource_id: &&String| {
                     let resource_id = (*resource_id).clone();
-                    Dimension::ALL.map(|dimension| Scaled { resource_id: resource_id.clone(), dimension })
+                    Dimension::ALL.map(|dimension| ScalableResource { resource_id: resource_id.clone(), dimension })
                 };
                 resource_ids.iter().flat_map(both).map(|scaled| (scaled, Err(error.clone()))).collect()
             }
         }
     }
 
-    async fn target(&self, scope: &Scope, scaled: Scaled, found: &types::ScalableTarget) -> Result<Observed, Error> {
+    async fn target(
+        &self,
+        scope: &Scope,
+        scaled: ScalableResource,
+        found: &types::ScalableTarget,
+    ) -> Result<Observed, Error> {
         let found_tags = match self.tags(&scaled, found.scalable_target_arn()).await {
             Ok(found_tags) => found_tags,
             // Deregistered since the description.
@@ -133,7 +142,7 @@ impl Autoscaling {
         Ok(Observed { arn: found.scalable_target_arn.clone(), ..seen })
     }
 
-    async fn tags(&self, scaled: &Scaled, arn: Option<&str>) -> Result<Tags, Error> {
+    async fn tags(&self, scaled: &ScalableResource, arn: Option<&str>) -> Result<Tags, Error> {
         let call = self.client.list_tags_for_resource().set_resource_arn(arn.map(Into::into));
         let answer = call.send().await.map_err(|error| refused(action::LIST_TAGS, &scaled.resource_id, &error))?;
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
@@ -194,9 +203,9 @@ fn by_variant(requests: &[&Request]) -> BTreeMap<String, Asked> {
     for request in requests {
         let Key { kind, name } = &request.key;
         let scaled = if *kind == Kind::ScalableTarget {
-            Scaled::parse(name)
+            ScalableResource::parse(name)
         } else {
-            Scaled::of(name.split('/').next().unwrap_or_default(), Dimension::Instances)
+            ScalableResource::of(name.split('/').next().unwrap_or_default(), Dimension::Instances)
         };
         let asked = variants.entry(scaled.resource_id).or_default();
         asked.thorough |= request.thorough;
@@ -212,7 +221,7 @@ fn by_variant(requests: &[&Request]) -> BTreeMap<String, Asked> {
 /// Puts what was found below targets beside the rest. Whoever holds a target holds what is below it.
 fn tell(
     seen: &mut BTreeMap<Key, Observed>,
-    owners: &BTreeMap<Scaled, Result<Owner, Error>>,
+    owners: &BTreeMap<ScalableResource, Result<Owner, Error>>,
     found: Result<Vec<Resource>, Error>,
     asked: Asking<'_>,
 ) {
@@ -242,7 +251,7 @@ fn tell(
     }
 }
 
-fn scaled_by(resource: &Resource) -> Option<&Scaled> {
+fn scaled_by(resource: &Resource) -> Option<&ScalableResource> {
     match resource {
         Resource::ScalingPolicy(policy) => Some(&policy.scaled),
         Resource::ScheduledAction(action) => Some(&action.scaled),
@@ -260,9 +269,9 @@ fn unreadable(seen: &mut BTreeMap<Key, Observed>, keys: &[Key], error: &Error) {
 }
 
 /// What is scaled, unless it is something that we never scale.
-fn scaled(resource_id: &str, dimension: &str) -> Option<Scaled> {
+fn scaled(resource_id: &str, dimension: &str) -> Option<ScalableResource> {
     let dimension = Dimension::ALL.into_iter().find(|known| known.name() == dimension)?;
-    Some(Scaled { resource_id: resource_id.to_string(), dimension })
+    Some(ScalableResource { resource_id: resource_id.to_string(), dimension })
 }
 
 fn policy(found: &types::ScalingPolicy) -> Option<ScalingPolicy> {

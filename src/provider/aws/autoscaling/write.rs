@@ -14,7 +14,7 @@ use crate::failure::Error;
 use crate::failures::{Failures, Parts};
 use crate::outcome::Applied;
 use crate::plan::Step;
-use crate::resource::scaling::{Dimension, Scaled, Tracking, field};
+use crate::resource::scaling::{Dimension, ScalableResource, Tracking, field};
 use crate::resource::{Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
 use crate::tags::{self, Tags};
 
@@ -81,7 +81,7 @@ impl Autoscaling {
         parts.note(field::TAGS, call.send().await.map_err(|error| refused(action::TAG, resource_id, &error)));
     }
 
-    pub(super) async fn deregister(&self, scaled: &Scaled) -> Result<Applied, Error> {
+    pub(super) async fn deregister(&self, scaled: &ScalableResource) -> Result<Applied, Error> {
         let call = self
             .client
             .deregister_scalable_target()
@@ -172,7 +172,7 @@ impl Autoscaling {
     }
 }
 
-fn subject(what: &str, name: &str, scaled: &Scaled) -> String {
+fn subject(what: &str, name: &str, scaled: &ScalableResource) -> String {
     format!("{what} {name} of {}", scaled.resource_id)
 }
 

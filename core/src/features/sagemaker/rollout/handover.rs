@@ -3,7 +3,7 @@
 
 use super::{Action, Decision, Purpose, Step};
 use crate::resource::endpoint::{EndpointUpdate, field};
-use crate::resource::scaling::Scaled;
+use crate::resource::scaling::ScalableResource;
 use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Resource};
 
 /// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
@@ -67,7 +67,7 @@ pub(super) fn registered<'a>(
 ) -> impl Iterator<Item = (&'a Key, &'a Observed)> + 'a {
     observations.iter().filter(move |(key, observed)| {
         key.kind == Kind::ScalableTarget
-            && Scaled::parse(&key.name).endpoint() == endpoint
+            && ScalableResource::parse(&key.name).endpoint() == endpoint
             && !matches!(observed.state, ObservedState::Absent)
     })
 }

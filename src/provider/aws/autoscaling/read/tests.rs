@@ -14,8 +14,8 @@ fn request(kind: Kind, name: &str, thorough: bool) -> Request {
     Request { key: Key { kind, name: name.into() }, adopt: false, pruning: false, thorough }
 }
 
-fn instances() -> Scaled {
-    Scaled::of("s-a-rank-0a1b2c3d", Dimension::Instances)
+fn instances() -> ScalableResource {
+    ScalableResource::of("s-a-rank-0a1b2c3d", Dimension::Instances)
 }
 
 fn tracked() -> Tracking {
