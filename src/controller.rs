@@ -8,9 +8,9 @@ mod events;
 mod finalizer;
 mod objects;
 mod queue;
+mod reconcile_object;
 mod recorder;
 mod unreadable;
-mod visit;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,13 +38,13 @@ use error::{Attempt, Error};
 use events::Note;
 use objects::Object;
 use queue::Urgency;
+use reconcile_object::ReconcileResult;
 use recorder::Recorder;
-use visit::Visited;
 
 /// The name under which the operator writes to Kubernetes.
 pub const FIELD_MANAGER: &str = "aiplatform";
 
-/// How the controller works.
+/// The settings of the controller.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Namespaces to watch; all of them when empty.
@@ -55,13 +55,13 @@ pub struct Settings {
     pub cluster: String,
     /// Passes under way at most, but for those that wait for a server that does not answer.
     pub concurrency: u16,
-    /// When to look again.
+    /// The periods between passes.
     pub periods: Periods,
-    /// What objects may ask for.
+    /// The guardrails, which limit what objects may request.
     pub guardrails: Guardrails,
 }
 
-/// Which object it is.
+/// The key of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct ObjectKey {
     namespace: String,
@@ -80,7 +80,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// What every pass works with.
+/// The context that all passes share.
 struct Context<P> {
     client: Client,
     provider: Arc<P>,
@@ -88,14 +88,14 @@ struct Context<P> {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
     recorder: Recorder,
-    visits: Mutex<HashMap<String, visit::Visit>>,
+    states: Mutex<HashMap<String, reconcile_object::ObjectState>>,
     authority: Authority,
     began: Instant,
 }
 
-/// How a pass ended, and which object in which version it began with.
-struct Ended {
-    visited: Visited,
+/// The end of a pass: its result, and the object and version it began with.
+struct Processed {
+    result: ReconcileResult,
     uid: String,
     version: Option<String>,
 }
@@ -116,15 +116,15 @@ pub async fn run<P: Provider + 'static>(
         settings,
         metrics: Arc::clone(&pages.metrics),
         readiness: Arc::clone(&pages.readiness),
-        visits: Mutex::default(),
+        states: Mutex::default(),
         authority,
         began: Instant::now(),
     };
     dispatch::dispatch(Arc::new(context)).await
 }
 
-/// Takes passes over an object, and says when it is to be visited again.
-async fn attend<P: Provider + 'static>(object: &Object, context: &Context<P>) -> Ended {
+/// Reconciles an object and reports the result, with the time of the next reconciliation.
+async fn process<P: Provider + 'static>(object: &Object, context: &Context<P>) -> Processed {
     let meta = object.meta();
     let span = info_span!(
         "reconcile",
@@ -135,24 +135,24 @@ async fn attend<P: Provider + 'static>(object: &Object, context: &Context<P>) ->
     context.metrics.pass_began();
     let work = async {
         match &object.0 {
-            Ok(object) => attend_readable(object, context).await,
+            Ok(object) => reconcile_with_finalizer(object, context).await,
             Err(invalid) => unreadable::report(invalid, context).await,
         }
     };
     let result = isolated(work).instrument(span.clone()).await;
     context.metrics.pass_ended(began.elapsed());
-    let visited = match result {
-        Ok(visited) => visited,
+    let result = match result {
+        Ok(result) => result,
         Err(error) => {
             report(&error, meta, context).instrument(span).await;
-            Visited { obstacle: error.obstacle(), ..visit::failed(meta, began, context) }
+            ReconcileResult { obstacle: error.obstacle(), ..reconcile_object::failed(meta, began, context) }
         }
     };
-    context.readiness.set(&ObjectKey::of(meta).to_string(), visited.obstacle.clone());
-    Ended { visited, uid: meta.uid.clone().unwrap_or_default(), version: meta.resource_version.clone() }
+    context.readiness.set(&ObjectKey::of(meta).to_string(), result.obstacle.clone());
+    Processed { result, uid: meta.uid.clone().unwrap_or_default(), version: meta.resource_version.clone() }
 }
 
-/// Tells of a pass that did not end well, where its status cannot: in the log, in metrics and, where somebody has to act,
+/// Reports a failed pass where its status cannot: in the log, in metrics and, where somebody has to act,
 /// in an event.
 async fn report<P>(error: &Error, meta: &ObjectMeta, context: &Context<P>) {
     let reason = error.reason();
@@ -173,7 +173,7 @@ async fn report<P>(error: &Error, meta: &ObjectMeta, context: &Context<P>) {
     }
 }
 
-/// What an event about the object refers to, whether the object can be decoded or not.
+/// The reference to an object in an event, whether the object can be decoded or not.
 fn reference(meta: &ObjectMeta) -> ObjectReference {
     ObjectReference {
         api_version: Some(AIPlatform::api_version(&()).into_owned()),
@@ -186,37 +186,40 @@ fn reference(meta: &ObjectMeta) -> ObjectReference {
     }
 }
 
-async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &Context<P>) -> Result<Visited, Error> {
+async fn reconcile_with_finalizer<P: Provider + 'static>(
+    object: &AIPlatform,
+    context: &Context<P>,
+) -> Result<ReconcileResult, Error> {
     let api: Api<AIPlatform> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     let is_deleting = object.metadata.deletion_timestamp.is_some();
     match (is_deleting, finalizer::is_on(object)) {
-        (true, false) => Ok(Visited::for_good()),
+        (true, false) => Ok(ReconcileResult::done()),
         (true, true) => {
-            let visited = visit::visit(object, context).await?;
-            if visited.finished {
+            let result = reconcile_object::reconcile_object(object, context).await?;
+            if result.finished {
                 info!("nothing is left to delete");
-                finalizer::take_off(&api, visited.object.as_ref().unwrap_or(object))
+                finalizer::take_off(&api, result.object.as_ref().unwrap_or(object))
                     .await
                     .map_err(Attempt::WriteFinalizer.failed())?;
-                return Ok(Visited::for_good());
+                return Ok(ReconcileResult::done());
             }
-            Ok(visited)
+            Ok(result)
         }
-        (false, true) => visit::visit(object, context).await,
+        (false, true) => reconcile_object::reconcile_object(object, context).await,
         (false, false) => {
             // The status of a new object comes first: it says that nothing was made yet, and the finalizer that something
-            // may have been. The first visit makes no call.
+            // may have been. The first pass makes no call.
             let first = match &object.status {
-                None => Some(visit::visit(object, context).await?),
+                None => Some(reconcile_object::reconcile_object(object, context).await?),
                 Some(_) => None,
             };
-            let latest = first.as_ref().and_then(|visited| visited.object.as_ref()).unwrap_or(object);
+            let latest = first.as_ref().and_then(|result| result.object.as_ref()).unwrap_or(object);
             let kept = finalizer::put_on(&api, latest).await.map_err(Attempt::WriteFinalizer.failed())?;
-            visit::wrote(&kept, context);
-            // An edit that came in between is under our own write, which is no news.
+            reconcile_object::record_own_write(&kept, context);
+            // An edit that came in between is under our own write, which the watch does not show as a change.
             let is_outdated = UserRequest::of(&kept) != UserRequest::of(latest);
-            let visited = first.filter(|_| !is_outdated).unwrap_or_else(|| Visited::again(Urgency::Edit));
-            Ok(Visited { object: Some(kept), ..visited })
+            let result = first.filter(|_| !is_outdated).unwrap_or_else(|| ReconcileResult::requeue(Urgency::Edit));
+            Ok(ReconcileResult { object: Some(kept), ..result })
         }
     }
 }
@@ -224,9 +227,9 @@ async fn attend_readable<P: Provider + 'static>(object: &AIPlatform, context: &C
 /// A panic in one pass must not stop the others.
 async fn isolated<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
-        let told = panic.downcast_ref::<String>().cloned();
-        let told = told.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        Err(Error::Panicked(told.unwrap_or_else(|| "without a message".into())))
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        Err(Error::Panicked(message.unwrap_or_else(|| "without a message".into())))
     })
 }
 

@@ -22,35 +22,35 @@ use crate::schedule::Next;
 use crate::scope::Scope;
 use crate::session::{PassInput, PassResult};
 use crate::status::{
-    Subject, Verdict, accepted_end, facts, inventory, never_attempted, of_unknown_kinds, removals, status,
+    PassOutcome, Subject, accepted_end, facts, inventory, never_attempted, of_unknown_kinds, removals, status,
 };
 use crate::tags;
 
-/// What a pass has to know beside the object.
+/// The context of a pass: everything that it needs besides the object.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct PassContext<'a> {
     /// The cluster's name in owner tags.
     pub cluster: &'a str,
-    /// What the object may ask for.
+    /// The guardrails, which limit what the object may request.
     pub guardrails: &'a Guardrails,
     /// The labels of the object's namespace, where the guardrails need them; or why they cannot be read.
     pub labels: Result<Option<&'a Labels>, &'a Error>,
 }
 
-/// What came of a pass.
+/// The result of a pass.
 #[derive(Clone, Debug)]
 pub struct Pass {
     /// The status to write.
     pub status: AIPlatformStatus,
-    /// When to look again.
+    /// The time of the next pass.
     pub next: Next,
-    /// Whether the object is being deleted and nothing of it is left to delete.
+    /// True when the object is being deleted and nothing is left to delete.
     pub finished: bool,
-    /// What was seen, where the pass came that far. A pass that ends before its plan is carried out hands it to the next.
+    /// The observations, where the pass came that far. A pass that ends before its plan is carried out hands it to the next.
     pub observations: Observations,
     /// The plan, where the pass came that far.
     pub plan: Plan,
-    /// What became of its steps.
+    /// The outcomes of its steps.
     pub outcomes: Outcomes,
     /// Writes that were denied, see [`denied`].
     pub denied: BTreeMap<Key, Refusal>,
@@ -78,7 +78,7 @@ impl Pass {
         PassResult { plan, outcomes, observations, denied, next: *next }
     }
 
-    /// Why everything that was made for the object is left as it is, whatever changed around it: roles too.
+    /// The reason for which everything that was made for the object is left as it is, whatever changed around it: roles too.
     #[must_use]
     pub fn set_aside(&self) -> Option<&'static str> {
         let ready = self.status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
@@ -87,9 +87,9 @@ impl Pass {
     }
 }
 
-/// Why no plan could be made.
+/// The reason for which there is no plan.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Obstacle {
+pub enum PlanError {
     /// The spec cannot be planned.
     #[error("{}", listed(.0))]
     Invalid(Vec<Problem>),
@@ -102,9 +102,9 @@ pub enum Obstacle {
          for {declared}, or make the object again with the right account, which cannot be changed"
     )]
     AccountMismatch {
-        /// What the spec says.
+        /// The account in the spec.
         declared: String,
-        /// What STS says.
+        /// The account that STS reports.
         actual: String,
     },
     /// AWS does not say whose the credentials are.
@@ -117,12 +117,12 @@ pub enum Obstacle {
     #[error(
         "the plan is incomplete and nothing was changed: {}; this is a fault of the operator: report it, and go on with \
          the version that ran before",
-        told(.0)
+        listed(.0)
     )]
     Incomplete(Vec<Flaw>),
 }
 
-impl Obstacle {
+impl PlanError {
     /// The reason in conditions.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -135,30 +135,26 @@ impl Obstacle {
         }
     }
 
-    fn verdict(&self) -> Verdict<'_> {
+    fn pass_outcome(&self) -> PassOutcome<'_> {
         match self {
-            Self::Invalid(problems) => Verdict::Invalid(problems),
+            Self::Invalid(problems) => PassOutcome::Invalid(problems),
             Self::Account(error) | Self::Namespace(error) if !error.needs_somebody() => {
-                Verdict::Retrying(self.to_string())
+                PassOutcome::Retrying(self.to_string())
             }
-            _ => Verdict::Stalled(self.reason(), self.to_string()),
+            _ => PassOutcome::Stalled(self.reason(), self.to_string()),
         }
     }
 }
 
-fn listed(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn told(flaws: &[Flaw]) -> String {
-    flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn listed<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Takes one pass over the object.
 pub async fn reconcile<P: Provider>(
     provider: &P,
     object: &AIPlatform,
-    surroundings: Surroundings<'_>,
+    context: PassContext<'_>,
     input: &PassInput,
     now: Timestamp,
     authority: &Authority,
@@ -180,44 +176,44 @@ pub async fn reconcile<P: Provider>(
     };
     // Whatever the spec names was there before the object, or belongs to somebody else.
     if deleting && nothing_was_made(subject.previous) {
-        return Pass { finished: true, ..ended(subject, &Verdict::Announced(&[])) };
+        return Pass { finished: true, ..ended(subject, &PassOutcome::Announced(&[])) };
     }
     if object.spec.suspend {
-        return ended(subject, &Verdict::Suspended);
+        return ended(subject, &PassOutcome::Suspended);
     }
-    let aim = match Aim::of(object, checked, surroundings) {
-        Ok(aim) => aim,
-        Err(obstacle) => return stopped(subject, &obstacle),
+    let goal = match Goal::of(object, checked, context) {
+        Ok(goal) => goal,
+        Err(error) => return stopped(subject, &error),
     };
-    if aim.intent.retains_everything().is_some() {
-        return Pass { finished: true, ..ended(subject, &Verdict::Planned(&Plan::default(), &Outcomes::new())) };
+    if goal.intent.retains_everything().is_some() {
+        return Pass { finished: true, ..ended(subject, &PassOutcome::Planned(&Plan::default(), &Outcomes::new())) };
     }
-    let subject = Subject { accepted_end: aim.accepted_end, ..subject };
-    let ended = |verdict: Verdict| ended(subject, &verdict);
-    let stopped = |obstacle: &Obstacle| stopped(subject, obstacle);
+    let subject = Subject { accepted_end: goal.accepted_end, ..subject };
+    let ended = |pass_outcome: PassOutcome| ended(subject, &pass_outcome);
+    let stopped = |error: &PlanError| stopped(subject, error);
     let generation_seen = subject.previous.and_then(|status| status.observed_generation);
     if generation_seen != subject.generation {
-        let resources: Vec<Resource> = aim.desired.iter().map(|desired| desired.resource.clone()).collect();
-        return ended(Verdict::Announced(if deleting { &[] } else { &resources }));
+        let resources: Vec<Resource> = goal.desired.iter().map(|desired| desired.resource.clone()).collect();
+        return ended(PassOutcome::Announced(if deleting { &[] } else { &resources }));
     }
-    if let Err(obstacle) = check_account(provider, &aim.scope).await {
-        return stopped(&obstacle);
+    if let Err(error) = check_account(provider, &goal.scope).await {
+        return stopped(&error);
     }
-    let (plan, observations) = match survey(provider, &aim, subject.previous, input).await {
+    let (plan, observations) = match observe_and_plan(provider, &goal, subject.previous, input).await {
         Ok((plan, observations)) => (input.guard.check(plan), observations),
-        Err(obstacle) => return stopped(&obstacle),
+        Err(error) => return stopped(&error),
     };
     let mut attempted: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
     attempted.retain(|key| !never_attempted(subject.previous).contains(key));
     let is_first = |step: &Step| step.may_be_taken() && step.desired.is_some() && !attempted.contains(&step.key);
     if nothing_was_made(subject.previous) || plan.steps.iter().any(is_first) {
-        return Pass { observations, ..ended(Verdict::Admitted(&plan)) };
+        return Pass { observations, ..ended(PassOutcome::Admitted(&plan)) };
     }
-    let (plan, outcomes) = execute(provider, &aim.scope, &plan, authority).await;
+    let (plan, outcomes) = execute(provider, &goal.scope, &plan, authority).await;
     let mut role_writes = input.role_writes.clone();
     role_writes.record(&plan, &outcomes, now);
     let outcomes = role_writes.explain(&plan, outcomes, now);
-    let (status, next) = status(subject, &Verdict::Planned(&plan, &outcomes));
+    let (status, next) = status(subject, &PassOutcome::Planned(&plan, &outcomes));
     let finished = deleting
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
         && of_unknown_kinds(subject.previous).next().is_none();
@@ -226,78 +222,78 @@ pub async fn reconcile<P: Provider>(
     Pass { status, next, finished, observations, plan, outcomes, denied }
 }
 
-/// A pass that came to nothing but this verdict.
-fn ended(subject: Subject, verdict: &Verdict) -> Pass {
-    let (status, next) = status(subject, verdict);
+/// A pass that ends with this outcome and took no step.
+fn ended(subject: Subject, pass_outcome: &PassOutcome) -> Pass {
+    let (status, next) = status(subject, pass_outcome);
     Pass { next, ..Pass::of(status) }
 }
 
-fn stopped(subject: Subject, obstacle: &Obstacle) -> Pass {
-    let verdict = obstacle.verdict();
-    ended(subject, &if subject.deleting { verdict.with_way_out() } else { verdict })
+fn stopped(subject: Subject, error: &PlanError) -> Pass {
+    let pass_outcome = error.pass_outcome();
+    ended(subject, &if subject.deleting { pass_outcome.with_way_out() } else { pass_outcome })
 }
 
-/// What would be done to a live object, without doing it.
+/// The plan for a live object, without any change to AWS or the cluster.
 ///
 /// # Errors
-/// Why no plan could be made.
-pub async fn look<P: Provider>(
+/// The reason for which there is no plan.
+pub async fn dry_run<P: Provider>(
     provider: &P,
     object: &AIPlatform,
-    surroundings: Surroundings<'_>,
-) -> Result<Plan, Obstacle> {
-    let aim = Aim::of(object, validate(object), surroundings)?;
-    if aim.intent.deleting && nothing_was_made(object.status.as_ref()) {
-        return Ok(Plan { namespace: aim.namespace, name: aim.name, steps: Vec::new() });
+    context: PassContext<'_>,
+) -> Result<Plan, PlanError> {
+    let goal = Goal::of(object, validate(object), context)?;
+    if goal.intent.deleting && nothing_was_made(object.status.as_ref()) {
+        return Ok(Plan { namespace: goal.namespace, name: goal.name, steps: Vec::new() });
     }
-    check_account(provider, &aim.scope).await?;
-    Ok(survey(provider, &aim, object.status.as_ref(), &PassInput::default()).await?.0)
+    check_account(provider, &goal.scope).await?;
+    Ok(observe_and_plan(provider, &goal, object.status.as_ref(), &PassInput::default()).await?.0)
 }
 
-/// Whether it is certain that no pass over this object ever wrote to AWS: the status says before the first write that
+/// True when it is certain that no pass over this object ever wrote to AWS: the status says before the first write that
 /// the account was found to be the right one. Where it says nothing, an operator from before may have written.
 fn nothing_was_made(status: Option<&AIPlatformStatus>) -> bool {
     status.and_then(|status| status.account_check) == Some(AccountCheck::Pending)
 }
 
-/// Whether the credentials belong to the account that the object is for.
-async fn check_account<P: Provider>(provider: &P, scope: &Scope) -> Result<(), Obstacle> {
+/// Checks that the credentials belong to the account that the object is for.
+async fn check_account<P: Provider>(provider: &P, scope: &Scope) -> Result<(), PlanError> {
     let actual = provider.account(scope).await?;
     if actual == scope.account_id {
         return Ok(());
     }
-    Err(Obstacle::AccountMismatch { declared: scope.account_id.clone(), actual })
+    Err(PlanError::AccountMismatch { declared: scope.account_id.clone(), actual })
 }
 
-/// What a pass aims at: everything that follows from the object alone.
-struct Aim {
+/// The goal of a pass: everything that follows from the object alone.
+struct Goal {
     namespace: String,
     name: String,
     scope: Scope,
     desired: Vec<Desired>,
     intent: Intent,
-    /// What the spec says of AWS when the object is deleted, where the spec is accepted.
+    /// The deletion policy of the spec, where the spec is accepted.
     accepted_end: Option<DeletionPolicy>,
 }
 
-impl Aim {
+impl Goal {
     fn of(
         object: &AIPlatform,
         checked: Result<Platform, Vec<Problem>>,
-        surroundings: Surroundings<'_>,
-    ) -> Result<Self, Obstacle> {
-        let Surroundings { cluster, guardrails, labels } = surroundings;
-        let labels = || labels.map_err(|error| Obstacle::Namespace(error.clone()));
+        context: PassContext<'_>,
+    ) -> Result<Self, PlanError> {
+        let PassContext { cluster, guardrails, labels } = context;
+        let labels = || labels.map_err(|error| PlanError::Namespace(error.clone()));
         let deleting = object.metadata.deletion_timestamp.is_some();
         let spec = &object.spec;
         let namespace = object.namespace().unwrap_or_else(|| "default".into());
         let name = object.name_any();
         let accepted = checked
-            .map_err(Obstacle::Invalid)
-            .and_then(|platform| guardrails.apply(platform, labels()?).map_err(Obstacle::NotPermitted));
+            .map_err(PlanError::Invalid)
+            .and_then(|platform| guardrails.apply(platform, labels()?).map_err(PlanError::NotPermitted));
         let accepted = accepted.map(|platform| desire(&platform, cluster));
         if deleting && let Some(role) = &spec.assume_role {
-            guardrails.permit_role(&namespace, labels()?, Some(role)).map_err(Obstacle::NotPermitted)?;
+            guardrails.permit_role(&namespace, labels()?, Some(role)).map_err(PlanError::NotPermitted)?;
         }
         let accepted_end = accepted.as_ref().ok().map(|_| end_of(spec));
         let (desired, intent) = match accepted {
@@ -310,12 +306,12 @@ impl Aim {
                 (desired, Intent { artifacts, ..Intent::keep(spec.management_policy) })
             }
             // What was made of an accepted spec can go all the same: the status knows it, and says how with its tags.
-            Err(obstacle) if deleting => {
-                let said = accepted_end_before(object).ok_or(obstacle)?;
+            Err(error) if deleting => {
+                let said = accepted_end_before(object).ok_or(error)?;
                 let removals = removals_of(spec, &namespace, &name);
                 (Vec::new(), Intent::delete_unaccepted(spec.management_policy, spec.deletion_policy, said, removals))
             }
-            Err(obstacle) => return Err(obstacle),
+            Err(error) => return Err(error),
         };
         let intent = Intent { remembered: removals(object.status.as_ref()), ..intent };
         let scope = Scope {
@@ -329,7 +325,7 @@ impl Aim {
     }
 }
 
-/// What a spec says of AWS when the object is deleted.
+/// The fate of AWS resources when the object is deleted.
 fn end_of(spec: &AIPlatformSpec) -> DeletionPolicy {
     match spec.management_policy {
         ManagementPolicy::Full => spec.deletion_policy,
@@ -337,58 +333,58 @@ fn end_of(spec: &AIPlatformSpec) -> DeletionPolicy {
     }
 }
 
-/// What is known of the end of an object whose spec is not accepted. One that keeps everything needs no memory.
+/// The deletion policy of an object whose spec is not accepted. One that keeps everything needs no memory.
 fn accepted_end_before(object: &AIPlatform) -> Option<DeletionPolicy> {
     let said = end_of(&object.spec);
     accepted_end(object.status.as_ref()).or((said == DeletionPolicy::Retain).then_some(said))
 }
 
-/// The plan, and what was seen for it. Nothing is recalled when the object is on its way out: that it is gone has to be
-/// seen.
-async fn survey<P: Provider>(
+/// The plan, and the observations behind it. Nothing is taken from the cache when the object is being deleted: that a
+/// resource is gone has to be observed.
+async fn observe_and_plan<P: Provider>(
     provider: &P,
-    aim: &Aim,
+    goal: &Goal,
     status: Option<&AIPlatformStatus>,
     input: &PassInput,
-) -> Result<(Plan, Observations), Obstacle> {
+) -> Result<(Plan, Observations), PlanError> {
     let adopted: BTreeMap<Key, bool> =
-        aim.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
+        goal.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
     let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
     let known = keys.clone();
-    let mut recalled = Observations::new();
-    if !aim.intent.deleting {
-        recalled.clone_from(&input.cached);
-        keys.retain(|key| !recalled.contains_key(key));
+    let mut cached = Observations::new();
+    if !goal.intent.deleting {
+        cached.clone_from(&input.cached);
+        keys.retain(|key| !cached.contains_key(key));
     }
     let request = |key: Key| Request {
-        adopt: !aim.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
-        pruning: aim.intent.deleting || !adopted.contains_key(&key),
-        thorough: input.thorough || aim.intent.deleting,
+        adopt: !goal.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
+        pruning: goal.intent.deleting || !adopted.contains_key(&key),
+        thorough: input.thorough || goal.intent.deleting,
         key,
     };
     let requests: Vec<Request> = keys.into_iter().map(request).collect();
-    let mut observations = provider.observe(&aim.scope, &requests).await;
-    recalled.retain(|key, _| !observations.contains_key(key));
-    observations.extend(recalled.clone());
+    let mut observations = provider.observe(&goal.scope, &requests).await;
+    cached.retain(|key, _| !observations.contains_key(key));
+    observations.extend(cached.clone());
     // Where nothing can have been made, no answer is needed to let it go.
-    for key in never_attempted(status).iter().filter(|key| aim.intent.deleting || !adopted.contains_key(*key)) {
+    for key in never_attempted(status).iter().filter(|key| goal.intent.deleting || !adopted.contains_key(*key)) {
         if let Some(observed) = observations.get_mut(key)
             && matches!(observed.state, ObservedState::Unreadable(_))
         {
             *observed = Observed::absent();
         }
     }
-    let intent = Intent { denied: input.denied.clone(), ..aim.intent.clone() };
-    let plan = |seen: &Observations| plan(&aim.namespace, &aim.name, &aim.desired, seen, &intent);
+    let intent = Intent { denied: input.denied.clone(), ..goal.intent.clone() };
+    let plan = |seen: &Observations| plan(&goal.namespace, &goal.name, &goal.desired, seen, &intent);
     let mut planned = plan(&observations);
     // Nothing is granted on what was seen earlier: somebody else may hold it by now.
     let doubtful: BTreeSet<&Key> =
-        planned.steps.iter().flat_map(grounds).filter(|key| recalled.contains_key(*key)).collect();
+        planned.steps.iter().flat_map(grounds).filter(|key| cached.contains_key(*key)).collect();
     if !doubtful.is_empty() {
         let requests: Vec<Request> = doubtful.into_iter().cloned().map(request).collect();
-        observations.extend(provider.observe(&aim.scope, &requests).await);
+        observations.extend(provider.observe(&goal.scope, &requests).await);
         planned = plan(&observations);
     }
-    check(&planned, &aim.desired, &known, &observations, &intent).map_err(Obstacle::Incomplete)?;
+    check(&planned, &goal.desired, &known, &observations, &intent).map_err(PlanError::Incomplete)?;
     Ok((planned, observations))
 }

@@ -25,7 +25,7 @@ use aiplatform::plan::{Plan, Step};
 use aiplatform::propagation::RoleWrites;
 use aiplatform::provider::Provider;
 use aiplatform::provider::aws::Aws;
-use aiplatform::reconcile::{Pass, Surroundings, look, reconcile};
+use aiplatform::reconcile::{Pass, PassContext, dry_run, reconcile};
 use aiplatform::resource::{Key, Observations, Observed, Owner, Request, Resource};
 use aiplatform::schedule::Next;
 use aiplatform::scope::Scope;
@@ -115,8 +115,8 @@ impl Run {
         Self { aws, provider, guardrails, object, role_writes, clock: 1_800_000_000 }
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { cluster: "tests", guardrails: &self.guardrails, labels: Ok(None) }
+    fn context(&self) -> PassContext<'_> {
+        PassContext { cluster: "tests", guardrails: &self.guardrails, labels: Ok(None) }
     }
 
     /// One pass that looks at everything, whose status is kept.
@@ -125,7 +125,7 @@ impl Run {
         let now = Timestamp::from_second(self.clock).expect("the time exists");
         let input = PassInput { role_writes: self.role_writes.clone(), ..PassInput::default() };
         let authority = Authority::unelected(CancellationToken::new());
-        let pass = reconcile(&self.provider, &self.object, self.surroundings(), &input, now, &authority);
+        let pass = reconcile(&self.provider, &self.object, self.context(), &input, now, &authority);
         let pass = Box::pin(pass).await;
         self.role_writes.record(&pass.plan, &pass.outcomes, now);
         self.object.status = Some(pass.status.clone());
@@ -174,7 +174,7 @@ impl Run {
 
     /// What would be done now.
     async fn plan(&self) -> Plan {
-        Box::pin(look(&self.provider, &self.object, self.surroundings())).await.expect("a plan")
+        Box::pin(dry_run(&self.provider, &self.object, self.context())).await.expect("a plan")
     }
 
     fn resource(&self, kind: &str) -> &ResourceStatus {

@@ -14,7 +14,7 @@ use aiplatform::api::AIPlatform;
 use aiplatform::api::status::{AccountCheck, Phase};
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
-use aiplatform::reconcile::{Pass, Surroundings, reconcile};
+use aiplatform::reconcile::{Pass, PassContext, reconcile};
 use aiplatform::resource::{Contents, Key, Kind, Owner};
 use aiplatform::schedule::Next;
 use aiplatform::session::{PassInput, Session};
@@ -76,8 +76,8 @@ impl Run {
         Self { memory, object, guardrails: Guardrails::Unbounded, passes: 0, session: None }
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { cluster: CLUSTER, guardrails: &self.guardrails, labels: Ok(None) }
+    fn context(&self) -> PassContext<'_> {
+        PassContext { cluster: CLUSTER, guardrails: &self.guardrails, labels: Ok(None) }
     }
 
     fn of(scenario: &Scenario) -> Self {
@@ -106,7 +106,7 @@ impl Run {
         let session = self.session.as_mut();
         let input = session.map_or_else(PassInput::default, |session| session.begin(&self.object, now));
         let writes = self.memory.writes().len();
-        let pass = wait_for(reconcile(&self.memory, &self.object, self.surroundings(), &input, now, &authority));
+        let pass = wait_for(reconcile(&self.memory, &self.object, self.context(), &input, now, &authority));
         let admitted = self.object.status.as_ref().and_then(|status| status.account_check);
         assert!(
             self.memory.writes().len() == writes || admitted != Some(AccountCheck::Pending),

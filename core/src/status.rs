@@ -36,10 +36,10 @@ pub use unknown_kinds::of_unknown_kinds;
 /// The version of the operator, as it stands in `status.writtenBy`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What a pass found out.
+/// The outcome of a pass, for the status.
 #[derive(Clone, Debug)]
-pub enum Verdict<'a> {
-    /// This generation was not looked at yet; these resources will be. Written before any call that makes something, so
+pub enum PassOutcome<'a> {
+    /// This generation was not reconciled yet; these resources will be. Written before any call that makes something, so
     /// that nothing is made that the object does not know of.
     Announced(&'a [Resource]),
     /// The account is the right one, and these steps are about to be taken. Written before the first write to AWS, so that
@@ -57,7 +57,7 @@ pub enum Verdict<'a> {
     Planned(&'a Plan, &'a Outcomes),
 }
 
-impl Verdict<'_> {
+impl PassOutcome<'_> {
     /// The same for an object on its way out that cannot go on, with what lets it go.
     #[must_use]
     pub fn with_way_out(self) -> Self {
@@ -78,14 +78,14 @@ fn listed(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What is reported about.
+/// The subject of a status.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The generation of the object.
     pub generation: Option<i64>,
     /// Whether the object is being deleted.
     pub deleting: bool,
-    /// Whether the operator only looks.
+    /// Whether the management policy is Observe.
     pub observing: bool,
     /// The status before.
     pub previous: Option<&'a AIPlatformStatus>,
@@ -93,31 +93,31 @@ pub struct Subject<'a> {
     pub is_new: bool,
     /// The time of this pass.
     pub now: Timestamp,
-    /// What follows from the spec alone, where it is valid.
+    /// Facts that follow from the spec alone, where it is valid.
     pub facts: Option<&'a Facts>,
-    /// What the spec says of AWS when the object is deleted, where the spec is valid and permitted.
+    /// The deletion policy of the spec, where the spec is valid and permitted.
     pub accepted_end: Option<DeletionPolicy>,
 }
 
-/// The status to write, and when to look again.
+/// The status to write, and the time of the next pass.
 #[must_use]
-pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
+pub fn status(subject: Subject, pass_outcome: &PassOutcome) -> (AIPlatformStatus, Next) {
     let before = subject.previous.cloned().unwrap_or_default();
     let mut status = AIPlatformStatus { observed_generation: subject.generation, plan: Vec::new(), ..before.clone() };
     if let Some(facts) = subject.facts {
         status.models = models::declared(&facts.models, &before.models);
         status.access = access::declared(&facts.access, &before.access);
     }
-    status.account_check = match verdict {
-        Verdict::Admitted(_) | Verdict::Planned(..) => Some(AccountCheck::Passed),
+    status.account_check = match pass_outcome {
+        PassOutcome::Admitted(_) | PassOutcome::Planned(..) => Some(AccountCheck::Passed),
         _ if subject.is_new => Some(AccountCheck::Pending),
         _ => before.account_check,
     };
     if let Some(end) = subject.accepted_end {
         status.deletion_policy = Some(removals::end_name(end).into());
     }
-    let summary = match verdict {
-        Verdict::Announced(resources) => {
+    let summary = match pass_outcome {
+        PassOutcome::Announced(resources) => {
             status.resources = announced(&before, resources, subject.now);
             Summary::unknown(
                 if subject.deleting { Phase::Deleting } else { Phase::Pending },
@@ -126,11 +126,11 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
                 Next::Now,
             )
         }
-        Verdict::Admitted(plan) => {
+        PassOutcome::Admitted(plan) => {
             status.resources = attempted(&before, plan, subject.now);
             Summary::unknown(Phase::Pending, "Pending", "waiting for the first reconcile", Next::Now)
         }
-        Verdict::Suspended => {
+        PassOutcome::Suspended => {
             let message = if subject.deleting {
                 "suspended: the deletion waits until spec.suspend is false"
             } else {
@@ -138,10 +138,10 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
             };
             Summary { reconciling: false, ..Summary::unknown(Phase::Suspended, "Suspended", message, Next::Never) }
         }
-        Verdict::Invalid(problems) => Summary::stalled(INVALID, listed(problems)),
-        Verdict::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
-        Verdict::Retrying(message) => Summary::retrying(message.clone()),
-        Verdict::Planned(plan, outcomes) => {
+        PassOutcome::Invalid(problems) => Summary::stalled(INVALID, listed(problems)),
+        PassOutcome::Stalled(reason, message) => Summary::stalled(reason, message.clone()),
+        PassOutcome::Retrying(message) => Summary::retrying(message.clone()),
+        PassOutcome::Planned(plan, outcomes) => {
             let outdated = outdated(plan, outcomes);
             let found: Vec<Finding> = plan
                 .steps
@@ -159,8 +159,8 @@ pub fn status(subject: Subject, verdict: &Verdict) -> (AIPlatformStatus, Next) {
             status.models = models::seen(&status.models, plan, outcomes);
             status.access = access::granted(&status.access, plan, outcomes);
             let summary = summarise(&found, subject, plan);
-            match unknown_kinds::obstacle(&before, subject.deleting) {
-                Some(obstacle) => obstacle.beside(summary),
+            match unknown_kinds::unknown_kinds(&before, subject.deleting) {
+                Some(unknown_kinds) => unknown_kinds.add_to(summary),
                 None => summary,
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::live::{Live, told, unreadable};
+use super::live::{Live, lines, unreadable};
 use super::{
     AwsArguments, BAD_INPUT, ClusterArguments, Error, FINDINGS, GuardrailsArguments, SUCCESS, output, read, run,
 };
@@ -16,7 +16,7 @@ use crate::audit::{Audit, Bounds, audit as make_audit};
 use crate::guardrails::{BOUNDARY_PATH, Guardrails, Labels};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
-use crate::reconcile::Obstacle;
+use crate::reconcile::PlanError;
 
 /// Arguments of `audit`.
 #[derive(Args, Debug, Clone)]
@@ -98,9 +98,9 @@ async fn compare(
                 compared.push(audit.compared_with(&plan));
             }
             // What is refused stands in the audit, and nothing of it is looked up.
-            Err(Obstacle::NotPermitted(_)) => compared.push(audit),
-            Err(obstacle) => {
-                problems.extend(told(manifest, &obstacle));
+            Err(PlanError::NotPermitted(_)) => compared.push(audit),
+            Err(error) => {
+                problems.extend(lines(manifest, &error));
                 compared.push(audit);
             }
         }

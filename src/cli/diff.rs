@@ -1,6 +1,6 @@
 //! `aiplatform diff`: what would change. Reads AWS and the cluster, changes nothing.
 
-use super::live::{Live, told, unreadable};
+use super::live::{Live, lines, unreadable};
 use super::{BAD_INPUT, DIFFERENCES, DiffArguments, Error, SUCCESS, output, read};
 use crate::plan::Plan;
 
@@ -19,7 +19,7 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
                     problems.extend(unreadable(&plan));
                     plans.push(plan);
                 }
-                Err(obstacle) => problems.extend(told(manifest, &obstacle)),
+                Err(error) => problems.extend(lines(manifest, &error)),
             }
         }
         if !problems.is_empty() {

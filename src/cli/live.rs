@@ -11,7 +11,7 @@ use crate::plan::{Action, Plan};
 use crate::provider::cluster::namespace_labels;
 use crate::provider::providers::Providers;
 use crate::readiness::cluster_obstacle;
-use crate::reconcile::{Obstacle, Surroundings, look};
+use crate::reconcile::{PassContext, PlanError, dry_run};
 
 /// A view of what is there. It changes nothing.
 pub(super) struct Live {
@@ -52,10 +52,10 @@ impl Live {
         &self,
         manifest: &Manifest,
         labels: Option<&Labels>,
-    ) -> Result<Result<Plan, Obstacle>, Error> {
+    ) -> Result<Result<Plan, PlanError>, Error> {
         let object = self.with_live_status(manifest).await?;
-        let surroundings = Surroundings { cluster: &self.cluster, guardrails: &self.guardrails, labels: Ok(labels) };
-        Ok(look(&self.provider, &object, surroundings).await)
+        let context = PassContext { cluster: &self.cluster, guardrails: &self.guardrails, labels: Ok(labels) };
+        Ok(dry_run(&self.provider, &object, context).await)
     }
 
     /// The object as in the file, with the status of the live one, which knows what is no longer declared.
@@ -72,12 +72,12 @@ impl Live {
 }
 
 /// What stands in the way of a plan, a line each.
-pub(super) fn told(manifest: &Manifest, obstacle: &Obstacle) -> Vec<String> {
-    match obstacle {
-        Obstacle::Invalid(found) | Obstacle::NotPermitted(found) => {
+pub(super) fn lines(manifest: &Manifest, error: &PlanError) -> Vec<String> {
+    match error {
+        PlanError::Invalid(found) | PlanError::NotPermitted(found) => {
             found.iter().map(|problem| manifest.locate(problem)).collect()
         }
-        obstacle => vec![format!("{}: {obstacle}", manifest.source)],
+        error => vec![format!("{}: {error}", manifest.source)],
     }
 }
 

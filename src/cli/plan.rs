@@ -6,7 +6,7 @@ use crate::guardrails::Guardrails;
 use crate::manifest::Manifest;
 use crate::plan::{Flaw, Intent, Plan, check, plan as make_plan};
 use crate::platform::{Platform, Problem};
-use crate::reconcile::Obstacle;
+use crate::reconcile::PlanError;
 use crate::resource::Observations;
 
 /// Stands for the cluster in owner tags where it is not known.
@@ -35,7 +35,7 @@ fn problems(manifest: &Manifest, guardrails: &Guardrails, cluster: &str) -> Vec<
         Err(found) => found.iter().map(|problem| manifest.locate(problem)).collect(),
         Ok(platform) => {
             let flawed = from_scratch(&platform, cluster).err();
-            flawed.map(|flaws| format!("{}: {}", manifest.source, Obstacle::Incomplete(flaws))).into_iter().collect()
+            flawed.map(|flaws| format!("{}: {}", manifest.source, PlanError::Incomplete(flaws))).into_iter().collect()
         }
     }
 }

@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::children::{self, Child, Children};
-use super::objects::{News, Object, Objects};
+use super::objects::{Object, Objects, WatchChange};
 use super::queue::{Limits, Queue, Urgency};
-use super::visit::{self, Visited};
-use super::{Context, Ended, ObjectKey, attend};
+use super::reconcile_object::{self, ReconcileResult};
+use super::{Context, ObjectKey, Processed, process};
 use crate::provider::Provider;
 use crate::readiness::cluster_obstacle;
 use crate::stall;
@@ -104,7 +104,7 @@ struct Dispatcher<P> {
     woken: HashSet<ObjectKey>,
     objects: Objects,
     queue: Queue,
-    passes: JoinSet<(ObjectKey, Ended)>,
+    passes: JoinSet<(ObjectKey, Processed)>,
     /// Passes that wait for a server that does not answer.
     stalls: (UnboundedSender<ObjectKey>, UnboundedReceiver<ObjectKey>),
     began: Instant,
@@ -120,8 +120,8 @@ impl<P: Provider + 'static> Dispatcher<P> {
             let wake = next.map_or(Duration::from_mins(1), |at| at.saturating_sub(now));
             tokio::select! {
                 () = self.context.authority.stop().cancelled() => return,
-                Some((watch, event)) = self.watches.next() => self.hear(watch, event),
-                Some((watch, event)) = self.children.next() => self.hear_of_child(&watch, event),
+                Some((watch, event)) = self.watches.next() => self.on_event(watch, event),
+                Some((watch, event)) = self.children.next() => self.on_child_event(&watch, event),
                 Some(ended) = self.passes.join_next() => match ended {
                     Ok((key, ended)) => self.end(&key, ended),
                     // Passes keep their panics to themselves, and nobody cuts them off before the end.
@@ -146,14 +146,14 @@ impl<P: Provider + 'static> Dispatcher<P> {
             let (stalls, stalled) = (self.stalls.0.clone(), key.clone());
             // Nobody listens any more when the operator ends.
             let report = move || drop(stalls.send(stalled.clone()));
-            self.passes.spawn(async move { (key, stall::listen(report, attend(&object, &context)).await) });
+            self.passes.spawn(async move { (key, stall::listen(report, process(&object, &context)).await) });
         }
         for urgency in Urgency::ALL {
             self.context.metrics.waiting(urgency.name(), self.queue.waiting(urgency));
         }
     }
 
-    fn hear(&mut self, watch: usize, event: Result<Event<Object>, WatchError>) {
+    fn on_event(&mut self, watch: usize, event: Result<Event<Object>, WatchError>) {
         let event = match event {
             Ok(event) => {
                 if shows_success(&event) {
@@ -164,20 +164,20 @@ impl<P: Provider + 'static> Dispatcher<P> {
             Err(error) => return self.interrupted(&self.part(watch), &error),
         };
         match self.objects.take(watch, event) {
-            News::Seen(key) => self.consider(&key),
-            News::Gone(gone) => {
+            WatchChange::Changed(key) => self.enqueue_if_changed(&key),
+            WatchChange::Removed(gone) => {
                 for (key, uid) in gone {
                     self.queue.forget(&key);
-                    visit::forget(&uid, &self.context);
+                    reconcile_object::forget(&uid, &self.context);
                     self.context.readiness.set(&key.to_string(), None);
                 }
             }
-            News::Nothing => {}
+            WatchChange::None => {}
         }
     }
 
     /// A change in a child of an object asks for a pass, a moment later, so that many changes ask for one.
-    fn hear_of_child(&mut self, watch: &str, event: Result<Child, WatchError>) {
+    fn on_child_event(&mut self, watch: &str, event: Result<Child, WatchError>) {
         match event {
             Ok(Child::Begun) => {}
             Ok(Child::Unchanged) => self.works(watch),
@@ -224,14 +224,14 @@ impl<P: Provider + 'static> Dispatcher<P> {
     }
 
     /// Asks for a pass if what is known of the object now is news.
-    fn consider(&mut self, key: &ObjectKey) {
+    fn enqueue_if_changed(&mut self, key: &ObjectKey) {
         // Only when a pass is over is it known which writes were its own.
         if self.queue.is_running(key) {
             return;
         }
         let Some(object) = self.objects.get(key) else { return };
         let urgency = match &object.0 {
-            Ok(object) => visit::news(object, &self.context),
+            Ok(object) => reconcile_object::change_urgency(object, &self.context),
             Err(_) => Some(Urgency::Resync),
         };
         if let Some(urgency) = urgency {
@@ -239,22 +239,22 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
     }
 
-    fn end(&mut self, key: &ObjectKey, ended: Ended) {
+    fn end(&mut self, key: &ObjectKey, ended: Processed) {
         self.queue.end(key);
-        let Ended { visited: Visited { wait, urgency, object, .. }, uid, version } = ended;
+        let Processed { result: ReconcileResult { wait, urgency, object, .. }, uid, version } = ended;
         if let Some(object) = object {
             self.objects.written(key, object);
         }
         let Some(object) = self.objects.get(key).filter(|object| object.meta().uid.as_deref() == Some(uid.as_str()))
         else {
             // It is gone, or another one has its name, which has been told of by itself.
-            visit::forget(&uid, &self.context);
+            reconcile_object::forget(&uid, &self.context);
             self.context.readiness.set(&key.to_string(), None);
-            self.consider(key);
+            self.enqueue_if_changed(key);
             return;
         };
         // What happened meanwhile may be news.
-        let may_be_news = object.meta().resource_version != version;
+        let may_have_changed = object.meta().resource_version != version;
         if let Some(wait) = wait {
             if wait.is_zero() {
                 self.queue.push(key, urgency);
@@ -262,8 +262,8 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 self.queue.push_at(key, self.began.elapsed() + wait, urgency);
             }
         }
-        if may_be_news {
-            self.consider(key);
+        if may_have_changed {
+            self.enqueue_if_changed(key);
         }
         if self.woken.remove(key) {
             self.queue.push_at(key, self.began.elapsed() + SETTLES, Urgency::Transition);

@@ -28,13 +28,13 @@ struct Known {
 
 /// What an event of a watch means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum WatchChange {
     /// This object is new or another.
-    Seen(ObjectKey),
+    Changed(ObjectKey),
     /// These are gone, with their UIDs.
-    Gone(Vec<(ObjectKey, String)>),
+    Removed(Vec<(ObjectKey, String)>),
     /// Nothing.
-    Nothing,
+    None,
 }
 
 impl Objects {
@@ -44,29 +44,29 @@ impl Objects {
     }
 
     /// Takes an event of one of the watches.
-    pub(super) fn take(&mut self, watch: usize, event: Event<Object>) -> News {
+    pub(super) fn take(&mut self, watch: usize, event: Event<Object>) -> WatchChange {
         match event {
             Event::Init => {
                 self.starting.insert(watch, HashSet::new());
-                News::Nothing
+                WatchChange::None
             }
             Event::InitApply(object) | Event::Apply(object) => {
                 let key = ObjectKey::of(object.meta());
                 if let Some(seen) = self.starting.get_mut(&watch) {
                     seen.insert(key.clone());
                 }
-                if self.keep(watch, key.clone(), object) { News::Seen(key) } else { News::Nothing }
+                if self.store(watch, key.clone(), object) { WatchChange::Changed(key) } else { WatchChange::None }
             }
             Event::InitDone => {
-                let Some(seen) = self.starting.remove(&watch) else { return News::Nothing };
+                let Some(seen) = self.starting.remove(&watch) else { return WatchChange::None };
                 let is_gone = |key: &ObjectKey, known: &Known| known.watch == watch && !seen.contains(key);
                 let gone: Vec<ObjectKey> =
                     self.known.iter().filter(|(key, known)| is_gone(key, known)).map(|(key, _)| key.clone()).collect();
-                News::Gone(gone.into_iter().filter_map(|key| self.remove(key)).collect())
+                WatchChange::Removed(gone.into_iter().filter_map(|key| self.remove(key)).collect())
             }
             Event::Delete(object) => {
                 let key = ObjectKey::of(object.meta());
-                News::Gone(self.remove(key).into_iter().collect())
+                WatchChange::Removed(self.remove(key).into_iter().collect())
             }
         }
     }
@@ -76,12 +76,12 @@ impl Objects {
         let is_known = |known: &&Known| known.object.meta().uid == object.metadata.uid;
         if let Some(known) = self.known.get(key).filter(is_known) {
             let watch = known.watch;
-            self.keep(watch, key.clone(), DeserializeGuard(Ok(object)));
+            self.store(watch, key.clone(), DeserializeGuard(Ok(object)));
         }
     }
 
     /// Keeps the object, unless a later state of it is known.
-    fn keep(&mut self, watch: usize, key: ObjectKey, object: Object) -> bool {
+    fn store(&mut self, watch: usize, key: ObjectKey, object: Object) -> bool {
         if let Some(known) = self.known.get(&key) {
             let (before, now) = (known.object.meta(), object.meta());
             let version = now.resource_version.as_deref();
@@ -137,10 +137,10 @@ mod tests {
         objects.take(0, Event::Apply(object("a", "u", "9")));
         let DeserializeGuard(Ok(written)) = object("a", "u", "11") else { panic!() };
         objects.written(&key("a"), written);
-        assert_eq!(objects.take(0, Event::Apply(object("a", "u", "10"))), News::Nothing);
+        assert_eq!(objects.take(0, Event::Apply(object("a", "u", "10"))), WatchChange::None);
         assert_eq!(version(&objects, "a").as_deref(), Some("11"));
-        assert_eq!(objects.take(0, Event::Apply(object("a", "u", "11"))), News::Seen(key("a")));
-        assert_eq!(objects.take(0, Event::Apply(object("a", "another", "5"))), News::Seen(key("a")));
+        assert_eq!(objects.take(0, Event::Apply(object("a", "u", "11"))), WatchChange::Changed(key("a")));
+        assert_eq!(objects.take(0, Event::Apply(object("a", "another", "5"))), WatchChange::Changed(key("a")));
         assert_eq!(version(&objects, "a").as_deref(), Some("5"), "made anew");
         let DeserializeGuard(Ok(late)) = object("a", "u", "12") else { panic!() };
         objects.written(&key("a"), late);
@@ -154,11 +154,14 @@ mod tests {
             objects.take(0, Event::Apply(object(name, name, "1")));
         }
         objects.take(1, Event::Apply(object("c", "c", "1")));
-        assert_eq!(objects.take(0, Event::Init), News::Nothing);
+        assert_eq!(objects.take(0, Event::Init), WatchChange::None);
         objects.take(0, Event::InitApply(object("b", "b", "2")));
-        assert_eq!(objects.take(0, Event::InitDone), News::Gone(vec![(key("a"), "a".into())]));
+        assert_eq!(objects.take(0, Event::InitDone), WatchChange::Removed(vec![(key("a"), "a".into())]));
         assert!(objects.get(&key("b")).is_some() && objects.get(&key("c")).is_some());
-        assert_eq!(objects.take(1, Event::Delete(object("c", "c", "3"))), News::Gone(vec![(key("c"), "c".into())]));
+        assert_eq!(
+            objects.take(1, Event::Delete(object("c", "c", "3"))),
+            WatchChange::Removed(vec![(key("c"), "c".into())])
+        );
     }
 
     #[test]

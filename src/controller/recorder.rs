@@ -62,7 +62,7 @@ impl Recorder {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => return Err(error),
                 Ok(_) => {
-                    self.keep(sameness, Published { count: before.count + 1, at: Instant::now(), ..before });
+                    self.remember(sameness, Published { count: before.count + 1, at: Instant::now(), ..before });
                     return Ok(());
                 }
             }
@@ -70,7 +70,7 @@ impl Recorder {
         let event = event(note, about, now);
         let name = event.metadata.name.clone().unwrap_or_default();
         api.create(&PostParams::default(), &event).await?;
-        self.keep(sameness, Published { name, count: 1, at: Instant::now() });
+        self.remember(sameness, Published { name, count: 1, at: Instant::now() });
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Recorder {
         published.get(sameness).cloned()
     }
 
-    fn keep(&self, sameness: Sameness, event: Published) {
+    fn remember(&self, sameness: Sameness, event: Published) {
         self.published.lock().unwrap_or_else(PoisonError::into_inner).insert(sameness, event);
     }
 }

@@ -5,7 +5,7 @@ use aiplatform::api::status::{AccountCheck, Phase};
 use aiplatform::failure::Class;
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
-use aiplatform::reconcile::{Obstacle, look};
+use aiplatform::reconcile::{PlanError, dry_run};
 use aiplatform::schedule::Next;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -140,7 +140,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
     let pass = wait_for(aiplatform::reconcile::reconcile(
         &run.memory,
         &run.object,
-        run.surroundings(),
+        run.context(),
         &aiplatform::session::PassInput::default(),
         jiff::Timestamp::UNIX_EPOCH,
         &Authority::unelected(stop),
@@ -290,16 +290,16 @@ fn an_object_made_again_takes_its_resources_back() {
 #[test]
 fn looking_plans_and_writes_nothing() {
     let run = in_empty_world(one_bucket());
-    let plan = wait_for(look(&run.memory, &run.object, run.surroundings())).unwrap();
+    let plan = wait_for(dry_run(&run.memory, &run.object, run.context())).unwrap();
     assert_eq!(plan.summary().create, 1);
     assert_eq!(run.memory.writes(), []);
 }
 
 #[test]
 fn looking_says_why_it_cannot_plan() {
-    let why = |memory: &Memory, object: &aiplatform::api::AIPlatform| -> Obstacle {
+    let why = |memory: &Memory, object: &aiplatform::api::AIPlatform| -> PlanError {
         let run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object.clone());
-        wait_for(look(memory, object, run.surroundings())).unwrap_err()
+        wait_for(dry_run(memory, object, run.context())).unwrap_err()
     };
     let stranger = Memory::new("210987654321", FakeCloud::default());
     assert_eq!(why(&stranger, &one_bucket()).reason(), "AccountMismatch");

@@ -51,7 +51,7 @@ impl Run {
     }
 
     fn status(&self, subject: Subject) -> (AIPlatformStatus, Next) {
-        status(subject, &Verdict::Planned(&self.plan, &self.outcomes))
+        status(subject, &PassOutcome::Planned(&self.plan, &self.outcomes))
     }
 }
 
@@ -92,7 +92,7 @@ fn resources_named(names: &[&str]) -> Vec<Resource> {
     wanted(buckets.into()).into_iter().map(|desired| desired.resource).collect()
 }
 
-/// The verdict gives this phase, this next look and these conditions.
+/// The outcome gives this phase, this next pass and these conditions.
 fn gives(run: &Run, subject: Subject, phase: Phase, next: Next, conditions: &[&str]) -> AIPlatformStatus {
     let (status, found) = run.status(subject);
     assert_eq!(conditions_of(&status), conditions);
@@ -106,7 +106,7 @@ fn gives(run: &Run, subject: Subject, phase: Phase, next: Next, conditions: &[&s
 #[test]
 fn a_new_generation_is_announced_with_everything_it_wants() {
     let resources = resources_named(&["one-bucket", "two-bucket"]);
-    let (status, next) = status(SUBJECT, &Verdict::Announced(&resources));
+    let (status, next) = status(SUBJECT, &PassOutcome::Announced(&resources));
     assert_eq!(status.phase, Some(Phase::Pending));
     assert_eq!(next, Next::Now);
     assert_eq!(
@@ -123,7 +123,7 @@ fn a_new_generation_is_announced_with_everything_it_wants() {
 fn an_announcement_forgets_nothing_that_was_known_before() {
     let (before, _) = Run::default().kept("old-bucket").kept("one-bucket").status(SUBJECT);
     let subject = Subject { previous: Some(&before), now: at(60), ..SUBJECT };
-    let (status, _) = status(subject, &Verdict::Announced(&resources_named(&["one-bucket", "new-bucket"])));
+    let (status, _) = status(subject, &PassOutcome::Announced(&resources_named(&["one-bucket", "new-bucket"])));
     assert_eq!(resources_of(&status), ["one-bucket Ready -", "new-bucket Progressing Pending", "old-bucket Ready -"]);
     assert_eq!(resource(&status, "one-bucket").since, Some(Time(SUBJECT.now)));
     assert_eq!(resource(&status, "new-bucket").since, Some(Time(at(60))));
@@ -133,7 +133,7 @@ fn an_announcement_forgets_nothing_that_was_known_before() {
 fn a_deletion_is_announced_as_one() {
     let (before, _) = Run::default().kept("one-bucket").status(SUBJECT);
     let subject = Subject { deleting: true, previous: Some(&before), ..SUBJECT };
-    let (status, next) = status(subject, &Verdict::Announced(&[]));
+    let (status, next) = status(subject, &PassOutcome::Announced(&[]));
     assert_eq!(status.phase, Some(Phase::Deleting));
     assert_eq!(next, Next::Now);
     assert_eq!(inventory(Some(&status)), [bucket_key("one-bucket")]);
@@ -142,7 +142,7 @@ fn a_deletion_is_announced_as_one() {
 #[test]
 fn suspended_means_unknown_and_nothing_to_come() {
     for (deleting, telling) in [(false, "set spec.suspend to false to go on"), (true, "the deletion waits")] {
-        let (status, next) = status(Subject { deleting, ..SUBJECT }, &Verdict::Suspended);
+        let (status, next) = status(Subject { deleting, ..SUBJECT }, &PassOutcome::Suspended);
         assert_eq!(conditions_of(&status), ["Ready=Unknown Suspended"]);
         assert_eq!(status.phase, Some(Phase::Suspended));
         assert_eq!(next, Next::Never);
@@ -153,7 +153,7 @@ fn suspended_means_unknown_and_nothing_to_come() {
 #[test]
 fn what_is_wrong_with_the_spec_is_told_all_at_once_and_somebody_has_to_act() {
     let problems = [Problem::new("spec.region", "is wrong"), Problem::new("spec.accountId", "is wrong too")];
-    let (status, next) = status(SUBJECT, &Verdict::Invalid(&problems));
+    let (status, next) = status(SUBJECT, &PassOutcome::Invalid(&problems));
     assert_eq!(conditions_of(&status), ["Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
     assert_eq!(status.phase, Some(Phase::Stalled));
     assert_eq!(next, Next::Slow);
@@ -163,13 +163,13 @@ fn what_is_wrong_with_the_spec_is_told_all_at_once_and_somebody_has_to_act() {
 #[test]
 fn an_endless_message_is_cut_where_kubernetes_would_refuse_it_and_between_letters() {
     let problems = [Problem::new("p", format!("x{}", "é".repeat(20_000)))];
-    let (status, _) = status(SUBJECT, &Verdict::Invalid(&problems));
+    let (status, _) = status(SUBJECT, &PassOutcome::Invalid(&problems));
     assert!((32_760..=32_768).contains(&message_of(&status).len()), "{}", message_of(&status).len());
 }
 
 #[test]
 fn what_stalls_the_whole_object_stalls_it() {
-    let (status, next) = status(SUBJECT, &Verdict::Stalled("AccountMismatch", "two accounts".into()));
+    let (status, next) = status(SUBJECT, &PassOutcome::Stalled("AccountMismatch", "two accounts".into()));
     assert_eq!(conditions_of(&status), ["Ready=False AccountMismatch", "Stalled=True AccountMismatch"]);
     assert_eq!(status.phase, Some(Phase::Stalled));
     assert_eq!(next, Next::Slow);
@@ -178,7 +178,7 @@ fn what_stalls_the_whole_object_stalls_it() {
 
 #[test]
 fn what_passes_by_itself_is_tried_again() {
-    let (status, next) = status(SUBJECT, &Verdict::Retrying("the network is down".into()));
+    let (status, next) = status(SUBJECT, &PassOutcome::Retrying("the network is down".into()));
     assert_eq!(conditions_of(&status), ["Ready=False ProgressingWithRetry", "Reconciling=True ProgressingWithRetry"]);
     assert_eq!(status.phase, Some(Phase::Degraded));
     assert_eq!(next, Next::Retry);
@@ -187,16 +187,16 @@ fn what_passes_by_itself_is_tried_again() {
 #[test]
 fn what_stands_in_the_way_of_the_whole_object_leaves_the_resources_as_they_were() {
     let (before, _) = Run::default().kept("one-bucket").failed("two-bucket", Class::Denied).status(SUBJECT);
-    for verdict in [
-        Verdict::Suspended,
-        Verdict::Invalid(&[]),
-        Verdict::Stalled("AccountMismatch", String::new()),
-        Verdict::Retrying(String::new()),
+    for pass_outcome in [
+        PassOutcome::Suspended,
+        PassOutcome::Invalid(&[]),
+        PassOutcome::Stalled("AccountMismatch", String::new()),
+        PassOutcome::Retrying(String::new()),
     ] {
         let subject = Subject { previous: Some(&before), now: at(60), ..SUBJECT };
-        let (status, _) = status(subject, &verdict);
-        assert_eq!(status.resources, before.resources, "{verdict:?}");
-        assert_eq!(status.ready.as_deref(), Some("1/2"), "{verdict:?}");
+        let (status, _) = status(subject, &pass_outcome);
+        assert_eq!(status.resources, before.resources, "{pass_outcome:?}");
+        assert_eq!(status.ready.as_deref(), Some("1/2"), "{pass_outcome:?}");
     }
 }
 
@@ -461,8 +461,8 @@ fn a_deletion_keeps_its_phase_whatever_happens() {
         assert_eq!(conditions_of(&status)[0], ready);
         assert_eq!(condition(&status, "Stalled").is_some(), next == Next::Slow, "{ready}");
     }
-    for verdict in [Verdict::Stalled("AccountMismatch", String::new()), Verdict::Retrying(String::new())] {
-        assert_eq!(status(subject, &verdict).0.phase, Some(Phase::Deleting), "{verdict:?}");
+    for pass_outcome in [PassOutcome::Stalled("AccountMismatch", String::new()), PassOutcome::Retrying(String::new())] {
+        assert_eq!(status(subject, &pass_outcome).0.phase, Some(Phase::Deleting), "{pass_outcome:?}");
     }
 }
 
@@ -549,19 +549,19 @@ fn a_second_pass_that_finds_the_same_gives_the_same_status() {
 }
 
 #[test]
-fn other_verdicts_repeat_themselves_too() {
+fn other_outcomes_repeat_themselves_too() {
     let problems = [Problem::new("spec.region", "is wrong")];
     let resources = resources_named(&["one-bucket"]);
-    for verdict in [
-        Verdict::Announced(&resources),
-        Verdict::Suspended,
-        Verdict::Invalid(&problems),
-        Verdict::Stalled("AccountMismatch", "two accounts".into()),
-        Verdict::Retrying("the network is down".into()),
+    for pass_outcome in [
+        PassOutcome::Announced(&resources),
+        PassOutcome::Suspended,
+        PassOutcome::Invalid(&problems),
+        PassOutcome::Stalled("AccountMismatch", "two accounts".into()),
+        PassOutcome::Retrying("the network is down".into()),
     ] {
-        let (first, _) = status(Subject { now: at(0), ..SUBJECT }, &verdict);
-        let (second, _) = status(Subject { previous: Some(&first), now: at(60), ..SUBJECT }, &verdict);
-        assert_eq!(second, first, "{verdict:?}");
+        let (first, _) = status(Subject { now: at(0), ..SUBJECT }, &pass_outcome);
+        let (second, _) = status(Subject { previous: Some(&first), now: at(60), ..SUBJECT }, &pass_outcome);
+        assert_eq!(second, first, "{pass_outcome:?}");
     }
 }
 
@@ -651,13 +651,13 @@ fn what_a_later_version_made_is_carried_through_every_status() {
     let of_future = serde_json::to_value(&before.resources[1]).unwrap();
     let subject = Subject { previous: Some(&before), ..SUBJECT };
     let run = Run::default().kept("one-bucket");
-    for verdict in [
-        Verdict::Planned(&run.plan, &run.outcomes),
-        Verdict::Announced(&[]),
-        Verdict::Suspended,
-        Verdict::Retrying("AWS is away".into()),
+    for pass_outcome in [
+        PassOutcome::Planned(&run.plan, &run.outcomes),
+        PassOutcome::Announced(&[]),
+        PassOutcome::Suspended,
+        PassOutcome::Retrying("AWS is away".into()),
     ] {
-        let (after, _) = status(subject, &verdict);
+        let (after, _) = status(subject, &pass_outcome);
         let carried = after.resources.iter().find(|resource| resource.kind == "VectorStore").unwrap();
         assert_eq!(serde_json::to_value(carried).unwrap(), of_future);
         assert_eq!(after.written_by.as_deref(), Some("9.9.9"), "the version that knows the kind");
@@ -856,7 +856,7 @@ fn what_is_unknown_is_never_ready() {
 fn what_the_spec_said_of_the_end_of_a_bucket_is_remembered() {
     let mut desired = resources_named(&["one-bucket"]);
     let declared = |status: &AIPlatformStatus| resource(status, "one-bucket").deletion_policy.clone();
-    let (announced, _) = status(SUBJECT, &Verdict::Announced(&desired));
+    let (announced, _) = status(SUBJECT, &PassOutcome::Announced(&desired));
     assert_eq!(declared(&announced).as_deref(), Some("Retain"));
     let after = Subject { previous: Some(&announced), ..SUBJECT };
     // Somebody changed the tag, and the bucket is no longer declared.
@@ -904,7 +904,7 @@ fn what_was_announced_is_attempted_from_just_before_its_first_step_on() {
         never_attempted(Some(status)).into_iter().map(|key| key.name).collect()
     };
     let resources = resources_named(&["aaa", "bbb", "ccc"]);
-    let (announced, _) = status(SUBJECT, &Verdict::Announced(&resources));
+    let (announced, _) = status(SUBJECT, &PassOutcome::Announced(&resources));
     assert_eq!(untouched(&announced), ["aaa", "bbb", "ccc"]);
     let subject = Subject { previous: Some(&announced), ..SUBJECT };
     let wanted = |index: usize, action: Action| Step {
@@ -920,15 +920,15 @@ fn what_was_announced_is_attempted_from_just_before_its_first_step_on() {
         Step { desired: resources_named(&["ddd"]).pop(), ..step("ddd", Action::Create, &[]) },
     ];
     let plan = Plan { steps, ..Plan::default() };
-    let (admitted, next) = status(subject, &Verdict::Admitted(&plan));
+    let (admitted, next) = status(subject, &PassOutcome::Admitted(&plan));
     assert_eq!((untouched(&admitted), next), (vec!["bbb".to_string()], Next::Now));
     assert_eq!(admitted.account_check, Some(AccountCheck::Passed));
     assert_eq!(inventory(Some(&admitted)).len(), 4, "what the plan makes beside is listed");
     let (planned, _) =
-        status(Subject { previous: Some(&admitted), ..SUBJECT }, &Verdict::Planned(&plan, &Outcomes::new()));
+        status(Subject { previous: Some(&admitted), ..SUBJECT }, &PassOutcome::Planned(&plan, &Outcomes::new()));
     assert_eq!(untouched(&planned), ["bbb"], "it is remembered");
     let text = serde_json::to_string(&planned.resources).unwrap();
     assert_eq!(text.matches("neverAttempted").count(), 1, "{text}");
-    let (again, _) = status(Subject { previous: Some(&planned), ..SUBJECT }, &Verdict::Announced(&resources));
+    let (again, _) = status(Subject { previous: Some(&planned), ..SUBJECT }, &PassOutcome::Announced(&resources));
     assert_eq!(untouched(&again), ["bbb"], "what was attempted once stays so");
 }

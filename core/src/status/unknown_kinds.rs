@@ -18,10 +18,10 @@ pub(super) fn written_by(before: &AIPlatformStatus) -> Option<String> {
     if is_ours { Some(VERSION.into()) } else { before.written_by.clone() }
 }
 
-/// What stands in the way of an object with such resources.
-pub(super) struct Obstacle(String);
+/// A message about such resources, which keep an object from being ready.
+pub(super) struct UnknownKinds(String);
 
-pub(super) fn obstacle(before: &AIPlatformStatus, deleting: bool) -> Option<Obstacle> {
+pub(super) fn unknown_kinds(before: &AIPlatformStatus, deleting: bool) -> Option<UnknownKinds> {
     /// The most that are named.
     const NAMED: usize = 3;
     let unknown: Vec<String> =
@@ -41,14 +41,14 @@ pub(super) fn obstacle(before: &AIPlatformStatus, deleting: bool) -> Option<Obst
     } else {
         ""
     };
-    Some(Obstacle(format!(
+    Some(UnknownKinds(format!(
         "{named}: version {VERSION} of the operator does not know this kind of resource; {writer}{until}"
     )))
 }
 
-impl Obstacle {
-    /// The object as a whole with this in its way, where nothing else is worse. What goes on beside it goes on.
-    pub(super) fn beside(self, summary: Summary) -> Summary {
+impl UnknownKinds {
+    /// The summary of an object with such resources, unless something else is worse. All other work goes on.
+    pub(super) fn add_to(self, summary: Summary) -> Summary {
         if summary.stalled {
             return Summary { message: format!("{}; {}", summary.message, self.0), ..summary };
         }

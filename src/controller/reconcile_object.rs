@@ -1,4 +1,4 @@
-//! A visit to one object: passes until there is nothing more to do at once, each with at most one status write.
+//! Reconciliation of one object: passes until there is nothing more to do at once, each with at most one status write.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -22,61 +22,61 @@ use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
 use crate::provider::Provider;
 use crate::provider::cluster::namespace_labels;
-use crate::reconcile::{Pass, Surroundings, reconcile};
+use crate::reconcile::{Pass, PassContext, reconcile};
 use crate::schedule::{Next, Spent, delay};
 use crate::session::{PassInput, Session, UserRequest};
 
 /// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
 const PASSES_AT_ONCE: usize = 4;
 
-/// What is remembered of an object between visits. Losing it costs one pass.
+/// The memory of an object between reconciliations. Losing it costs one pass.
 #[derive(Debug, Default)]
-pub(super) struct Visit {
-    /// The last version of the object that a write of our own made: watch events up to it are no news.
+pub(super) struct ObjectState {
+    /// The last version of the object that a write of our own made: watch events up to it tell nothing new.
     own_version: Option<String>,
-    /// What the last pass said about the next one, and when the first of those that said the same began.
+    /// The next step that the last pass asked for, and when the first of those that asked for the same began.
     last: Option<(Next, Instant)>,
     /// The memory of passes.
     session: Session,
-    /// How often the user may ask for a look at everything.
+    /// The allowance for full reads that the user may request.
     allowance: Allowance,
-    /// Whether the user was told that there is none left.
+    /// Whether an event has said that the allowance is spent.
     is_postponed: bool,
-    /// Why nothing is done about the object, if so.
+    /// The reason for which nothing is done about the object, if so.
     set_aside: Option<&'static str>,
 }
 
-/// What came of a visit.
+/// The result of a reconciliation.
 #[derive(Debug)]
-pub(super) struct Visited {
+pub(super) struct ReconcileResult {
     /// Whether the deletion of the object is finished.
     pub(super) finished: bool,
-    /// When to come again, if ever.
+    /// The time until the next reconciliation, if there is to be one.
     pub(super) wait: Option<Duration>,
-    /// How urgent that is.
+    /// The urgency of the next reconciliation.
     pub(super) urgency: Urgency,
-    /// The object as the visit left it, where it wrote to it.
+    /// The object as the reconciliation left it, where it wrote to it.
     pub(super) object: Option<AIPlatform>,
-    /// What stands in the way of work on it that only the operator's own rights can mend.
+    /// The obstacle to work on it that only the operator's own rights can remove.
     pub(super) obstacle: Option<String>,
 }
 
-impl Visited {
+impl ReconcileResult {
     /// There is nothing more to do until the object changes.
-    pub(super) fn for_good() -> Self {
+    pub(super) fn done() -> Self {
         Self { finished: false, wait: None, urgency: Urgency::Resync, object: None, obstacle: None }
     }
 
     /// There is more to do at once.
-    pub(super) fn again(urgency: Urgency) -> Self {
-        Self { wait: Some(Duration::ZERO), urgency, ..Self::for_good() }
+    pub(super) fn requeue(urgency: Urgency) -> Self {
+        Self { wait: Some(Duration::ZERO), urgency, ..Self::done() }
     }
 }
 
-/// Whether what is known of the object now asks for a visit, and how urgently.
-pub(super) fn news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgency> {
-    let visits = visits(context);
-    let Some(visit) = visits.get(&uid(object)) else {
+/// The urgency of reconciling the object as it is known now; none where nothing changed.
+pub(super) fn change_urgency<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgency> {
+    let states = states(context);
+    let Some(state) = states.get(&uid(object)) else {
         // The operator has just started: what is settled can wait until what is not has been looked at.
         let is_settled = object.status.as_ref().is_some_and(|status| {
             status.observed_generation == object.metadata.generation && object.metadata.deletion_timestamp.is_none()
@@ -84,19 +84,22 @@ pub(super) fn news<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgen
         return Some(if is_settled { Urgency::Resync } else { Urgency::Edit });
     };
     let version = object.metadata.resource_version.as_deref();
-    if visit.own_version.is_some() && !is_later(version, visit.own_version.as_deref()) {
+    if state.own_version.is_some() && !is_later(version, state.own_version.as_deref()) {
         return None;
     }
-    Some(if visit.session.request() == Some(&UserRequest::of(object)) { Urgency::Resync } else { Urgency::Edit })
+    Some(if state.session.request() == Some(&UserRequest::of(object)) { Urgency::Resync } else { Urgency::Edit })
 }
 
-/// Takes note of a write of our own to the object.
-pub(super) fn wrote<P>(object: &AIPlatform, context: &Context<P>) {
-    visits(context).entry(uid(object)).or_default().own_version = object.resource_version();
+/// Records a write of our own to the object.
+pub(super) fn record_own_write<P>(object: &AIPlatform, context: &Context<P>) {
+    states(context).entry(uid(object)).or_default().own_version = object.resource_version();
 }
 
-/// Visits the object.
-pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &Context<P>) -> Result<Visited, Error> {
+/// Reconciles the object.
+pub(super) async fn reconcile_object<P: Provider + 'static>(
+    object: &AIPlatform,
+    context: &Context<P>,
+) -> Result<ReconcileResult, Error> {
     let began = Instant::now();
     if let Some(wait) = postponed(object, context) {
         return Ok(postpone(object, wait, context).await);
@@ -104,65 +107,65 @@ pub(super) async fn visit<P: Provider + 'static>(object: &AIPlatform, context: &
     let labels = labels(object, context).await;
     let denied = labels.as_ref().err().filter(|error| error.class == Class::Denied);
     let obstacle = denied.map(ToString::to_string);
-    let visited = take_passes(object, labels, began, context).await?;
-    Ok(Visited { obstacle, ..visited })
+    let result = run_passes(object, labels, began, context).await?;
+    Ok(ReconcileResult { obstacle, ..result })
 }
 
-async fn take_passes<P: Provider + 'static>(
+async fn run_passes<P: Provider + 'static>(
     object: &AIPlatform,
     labels: Result<Option<Labels>, failure::Error>,
     began: Instant,
     context: &Context<P>,
-) -> Result<Visited, Error> {
+) -> Result<ReconcileResult, Error> {
     let (cluster, guardrails) = (context.settings.cluster.as_str(), &context.settings.guardrails);
-    let surroundings = Surroundings { cluster, guardrails, labels: labels.as_ref().map(Option::as_ref) };
+    let pass_context = PassContext { cluster, guardrails, labels: labels.as_ref().map(Option::as_ref) };
     let mut object = object.clone();
-    let mut acted = Progress::None;
+    let mut progress = Progress::None;
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
         let input = begin(&object, now, context);
-        let pass = reconcile(&*context.provider, &object, surroundings, &input, now, &context.authority).await;
-        acted = acted.max(progress(&pass));
+        let pass = reconcile(&*context.provider, &object, pass_context, &input, now, &context.authority).await;
+        progress = progress.max(progress_of(&pass));
         end(&object, &input, &pass, now, context);
         log(&pass, context);
         events::publish(&object, &pass, context).await;
         let is_announced = observed(object.status.as_ref()) != observed(Some(&pass.status));
         if object.status.as_ref() != Some(&pass.status) {
             let written = write_status(&object, &pass.status, context).await?;
-            wrote(&written, context);
+            record_own_write(&written, context);
             let is_outdated = UserRequest::of(&written) != UserRequest::of(&object) && !pass.finished;
             object = written;
             // What this pass was about is no longer what the user asks for.
             if is_outdated {
-                return Ok(Visited { object: Some(object), ..Visited::again(Urgency::Edit) });
+                return Ok(ReconcileResult { object: Some(object), ..ReconcileResult::requeue(Urgency::Edit) });
             }
         }
         if pass.finished {
-            return Ok(Visited { finished: true, object: Some(object), ..Visited::for_good() });
+            return Ok(ReconcileResult { finished: true, object: Some(object), ..ReconcileResult::done() });
         }
         // The user sees that the edit has been seen; what it asks of AWS stands in line with what others ask.
         if pass.next != Next::Now || is_announced || !context.authority.may_begin() {
-            return Ok(settle(object, pass.next, began, acted, context));
+            return Ok(schedule_next(object, pass.next, began, progress, context));
         }
     }
-    Ok(settle(object, Next::Transition, began, acted, context))
+    Ok(schedule_next(object, Next::Transition, began, progress, context))
 }
 
 fn observed(status: Option<&AIPlatformStatus>) -> Option<i64> {
     status.and_then(|status| status.observed_generation)
 }
 
-/// When a visit that did not end well is tried again.
-pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>) -> Visited {
-    let mut visits = visits(context);
-    let visit = visits.entry(meta.uid.clone().unwrap_or_default()).or_default();
-    visit.session.abort();
-    let wait = visit.wait(Next::Retry, began, false, context);
-    Visited { wait, urgency: Urgency::Retry, ..Visited::for_good() }
+/// The result of a reconciliation that failed: when it is retried.
+pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>) -> ReconcileResult {
+    let mut states = states(context);
+    let state = states.entry(meta.uid.clone().unwrap_or_default()).or_default();
+    state.session.abort();
+    let wait = state.wait(Next::Retry, began, false, context);
+    ReconcileResult { wait, urgency: Urgency::Retry, ..ReconcileResult::done() }
 }
 
-impl Visit {
-    /// How long until the next visit. `is_new` where something else has begun than what passes have waited for so far.
+impl ObjectState {
+    /// The time until the next reconciliation. `is_new` where something else has begun than what passes have waited for so far.
     fn wait<P>(&mut self, next: Next, began: Instant, is_new: bool, context: &Context<P>) -> Option<Duration> {
         let first = self.last.filter(|(last, _)| *last == next && !is_new).map_or(began, |(_, first)| first);
         self.last = Some((next, first));
@@ -171,21 +174,21 @@ impl Visit {
     }
 }
 
-/// How long the user has to wait who asks for one look at everything after the other.
+/// The time to wait for a user who requests one full read after the other.
 fn postponed<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
-    let mut visits = visits(context);
-    let visit = visits.entry(uid(object)).or_default();
-    let (before, now) = (visit.session.request()?, UserRequest::of(object));
+    let mut states = states(context);
+    let state = states.entry(uid(object)).or_default();
+    let (before, now) = (state.session.request()?, UserRequest::of(object));
     let only_the_annotation =
         UserRequest { annotation: before.annotation.clone(), ..now.clone() } == *before && now != *before;
     if !only_the_annotation {
         return None;
     }
-    visit.allowance.take(context.began.elapsed()).err()
+    state.allowance.take(context.began.elapsed()).err()
 }
 
-async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) -> Visited {
-    let was_told = std::mem::replace(&mut visits(context).entry(uid(object)).or_default().is_postponed, true);
+async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) -> ReconcileResult {
+    let was_told = std::mem::replace(&mut states(context).entry(uid(object)).or_default().is_postponed, true);
     if !was_told {
         let message = format!(
             "{RECONCILE_AT} changes faster than everything can be looked at: once in {} seconds from now on",
@@ -197,28 +200,28 @@ async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) 
             warn!(%error, "an event could not be published");
         }
     }
-    Visited { wait: Some(wait), urgency: Urgency::Edit, ..Visited::for_good() }
+    ReconcileResult { wait: Some(wait), urgency: Urgency::Edit, ..ReconcileResult::done() }
 }
 
 fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassInput {
-    let mut visits = visits(context);
-    let visit = visits.entry(uid(object)).or_default();
-    visit.is_postponed = false;
-    visit.session.begin(object, now)
+    let mut states = states(context);
+    let state = states.entry(uid(object)).or_default();
+    state.is_postponed = false;
+    state.session.begin(object, now)
 }
 
 fn end<P>(object: &AIPlatform, input: &PassInput, pass: &Pass, now: Timestamp, context: &Context<P>) {
-    let mut visits = visits(context);
-    let visit = visits.entry(uid(object)).or_default();
-    visit.session.end(input, &pass.result(), now);
+    let mut states = states(context);
+    let state = states.entry(uid(object)).or_default();
+    state.session.end(input, &pass.result(), now);
     let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
-    context.metrics.set_aside(std::mem::replace(&mut visit.set_aside, set_aside), set_aside);
+    context.metrics.set_aside(std::mem::replace(&mut state.set_aside, set_aside), set_aside);
 }
 
 /// Forgets an object that is gone.
 pub(super) fn forget<P>(uid: &str, context: &Context<P>) {
-    if let Some(visit) = visits(context).remove(uid) {
-        context.metrics.set_aside(visit.set_aside, None);
+    if let Some(state) = states(context).remove(uid) {
+        context.metrics.set_aside(state.set_aside, None);
     }
 }
 
@@ -227,7 +230,7 @@ pub(super) fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// What a visit has brought about.
+/// The progress that a reconciliation made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Progress {
     /// Nothing.
@@ -238,7 +241,7 @@ enum Progress {
     Made,
 }
 
-fn progress(pass: &Pass) -> Progress {
+fn progress_of(pass: &Pass) -> Progress {
     let is_written = |step: &&Step| match pass.outcomes.get(&step.key) {
         Some(Outcome::Done(_)) => true,
         Some(Outcome::Failed(failures)) => failures.wrote(),
@@ -251,24 +254,30 @@ fn progress(pass: &Pass) -> Progress {
         .unwrap_or(Progress::None)
 }
 
-/// Takes note of how a visit ended. Where something was done, a new transition has begun, which is looked at soon; where
+/// Schedules the next reconciliation. Where something was done, a new transition has begun, which is polled soon; where
 /// something was made, a failure is another one than before.
-fn settle<P>(object: AIPlatform, next: Next, began: Instant, acted: Progress, context: &Context<P>) -> Visited {
-    let mut visits = visits(context);
-    let visit = visits.entry(uid(&object)).or_default();
+fn schedule_next<P>(
+    object: AIPlatform,
+    next: Next,
+    began: Instant,
+    progress: Progress,
+    context: &Context<P>,
+) -> ReconcileResult {
+    let mut states = states(context);
+    let state = states.entry(uid(&object)).or_default();
     let is_new = match next {
-        Next::Transition => acted > Progress::None,
-        Next::Retry => acted == Progress::Made,
+        Next::Transition => progress > Progress::None,
+        Next::Retry => progress == Progress::Made,
         _ => false,
     };
-    let wait = visit.wait(next, began, is_new, context);
+    let wait = state.wait(next, began, is_new, context);
     debug!(?next, ?wait, "next reconcile scheduled");
     let urgency = match next {
         Next::Now | Next::Transition => Urgency::Transition,
         Next::Retry => Urgency::Retry,
         Next::Resync | Next::Slow | Next::Never => Urgency::Resync,
     };
-    Visited { wait, urgency, object: Some(object), ..Visited::for_good() }
+    ReconcileResult { wait, urgency, object: Some(object), ..ReconcileResult::done() }
 }
 
 /// The labels of the object's namespace, read only where the guardrails ask for them.
@@ -336,6 +345,6 @@ fn uid(object: &AIPlatform) -> String {
     object.uid().unwrap_or_default()
 }
 
-fn visits<P>(context: &Context<P>) -> MutexGuard<'_, HashMap<String, Visit>> {
-    context.visits.lock().unwrap_or_else(PoisonError::into_inner)
+fn states<P>(context: &Context<P>) -> MutexGuard<'_, HashMap<String, ObjectState>> {
+    context.states.lock().unwrap_or_else(PoisonError::into_inner)
 }
