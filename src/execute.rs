@@ -11,7 +11,7 @@ use futures::stream::FuturesUnordered;
 use crate::failures::Failures;
 use crate::leadership::Authority;
 use crate::outcome::{Applied, Outcome, Outcomes};
-use crate::plan::attainment::{Standing, settled};
+use crate::plan::attainment::{Attainment, settled};
 use crate::plan::{Action, Plan, Refusal, Step};
 use crate::provider::Provider;
 use crate::render;
@@ -91,29 +91,29 @@ fn now<'a>(step: &'a Step, plan: &Plan, outcomes: &Outcomes) -> Cow<'a, Step> {
         return Cow::Borrowed(step);
     }
     let awaited = plan.steps.iter().filter(|other| step.awaits.contains(&other.key));
-    let standings = awaited.map(|other| (other.key.clone(), standing(other, outcomes.get(&other.key))));
+    let standings = awaited.map(|other| (other.key.clone(), attainment(other, outcomes.get(&other.key))));
     Cow::Owned(settled(step, &standings.collect()))
 }
 
 /// What came of a step that makes something or takes it over. Of a call whose answer was lost nobody knows.
-fn standing(step: &Step, outcome: Option<&Outcome>) -> Standing {
+fn attainment(step: &Step, outcome: Option<&Outcome>) -> Attainment {
     match outcome {
-        Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Standing::Attained,
-        Some(Outcome::Done(Applied::Gone)) => Standing::Missing("it was taken away".into()),
+        Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Attainment::Attained,
+        Some(Outcome::Done(Applied::Gone)) => Attainment::Missing("it was taken away".into()),
         // Once it is ours, whatever else of it was refused is another matter.
-        Some(Outcome::Failed(failures)) if failures.is_owned() => Standing::Attained,
+        Some(Outcome::Failed(failures)) if failures.is_owned() => Attainment::Attained,
         Some(Outcome::Failed(failures)) if failures.needs_somebody() => {
-            Standing::Refused(Refusal { reason: failures.reason(), message: failures.to_string() })
+            Attainment::Refused(Refusal { reason: failures.reason(), message: failures.to_string() })
         }
-        Some(Outcome::Failed(failures)) => Standing::Unknown(failures.to_string()),
+        Some(Outcome::Failed(failures)) => Attainment::Unknown(failures.to_string()),
         Some(Outcome::Blocked(on)) => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
-            Standing::Missing(format!("waits for {}", names.join(", ")))
+            Attainment::Missing(format!("waits for {}", names.join(", ")))
         }
-        Some(Outcome::Interrupted) | None => Standing::Unknown("the operator ended before".into()),
+        Some(Outcome::Interrupted) | None => Attainment::Unknown("the operator ended before".into()),
         Some(Outcome::NotTaken) => {
             let why = render::message(step).unwrap_or_else(|| format!("its step is {}", step.action.name()));
-            Standing::Missing(why)
+            Attainment::Missing(why)
         }
     }
 }

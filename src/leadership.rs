@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::readiness::Readiness;
-use election::{Election, Standing};
+use election::{Election, LeaseState};
 use lease::{Error, LeaseObject};
 
 pub use authority::{Authority, NotLeading};
@@ -77,17 +77,17 @@ pub async fn lead(client: Client, namespace: &str, authority: &Authority, readin
     let lease = Arc::new(LeaseObject::new(client, namespace, identity()));
     let mut election = Election::new(lease.identity.clone(), LEASE);
     info!(identity = lease.identity, namespace, "waiting for the lease");
-    let mut told = false;
+    let mut is_logged = false;
     loop {
-        let wait = match stand(&lease, &mut election, authority).await {
-            Ok(Bid::Won(ours, until)) => {
+        let wait = match try_acquire(&lease, &mut election, authority).await {
+            Ok(Attempt::Acquired(ours, until)) => {
                 readiness.set(PART, None);
                 info!("leading");
                 return Some(Tenure::begin(lease, *ours, until, authority));
             }
-            Ok(Bid::Held(by, left)) => {
+            Ok(Attempt::Held(by, left)) => {
                 readiness.set(PART, None);
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut is_logged, true) {
                     info!(by, "the lease is held: waiting until it is free");
                 }
                 left.min(PERIOD)
@@ -106,25 +106,25 @@ pub async fn lead(client: Client, namespace: &str, authority: &Authority, readin
 }
 
 /// What came of one try.
-enum Bid {
+enum Attempt {
     /// The Lease, and until when it is ours by our own clock.
-    Won(Box<Lease>, Duration),
+    Acquired(Box<Lease>, Duration),
     Held(String, Duration),
 }
 
-async fn stand(lease: &LeaseObject, election: &mut Election, authority: &Authority) -> Result<Bid, Error> {
+async fn try_acquire(lease: &LeaseObject, election: &mut Election, authority: &Authority) -> Result<Attempt, Error> {
     let found = lease.read().await?;
     let record = found.as_ref().and_then(|lease| lease.spec.as_ref());
-    match election.look(record, clock::now()) {
-        Standing::Held(left) => {
+    match election.observe(record, clock::now()) {
+        LeaseState::Held(left) => {
             let holder = record.and_then(|record| record.holder_identity.clone()).unwrap_or_default();
-            Ok(Bid::Held(if holder.is_empty() { "nobody known".into() } else { holder }, left))
+            Ok(Attempt::Held(if holder.is_empty() { "nobody known".into() } else { holder }, left))
         }
-        Standing::Ours | Standing::Free => {
+        LeaseState::Ours | LeaseState::Free => {
             let sent = clock::now();
             let taken = lease.take(found.as_ref()).await?;
             authority.extend(sent + DEADLINE);
-            Ok(Bid::Won(Box::new(taken), sent + DEADLINE))
+            Ok(Attempt::Acquired(Box::new(taken), sent + DEADLINE))
         }
     }
 }
@@ -132,14 +132,14 @@ async fn stand(lease: &LeaseObject, election: &mut Election, authority: &Authori
 impl Tenure {
     fn begin(lease: Arc<LeaseObject>, ours: Lease, until: Duration, authority: &Authority) -> Self {
         let enough = CancellationToken::new();
-        let keeping = keep(Arc::clone(&lease), ours, until, authority.clone(), enough.clone());
-        Self { lease, authority: authority.clone(), enough, renewing: tokio::spawn(keeping) }
+        let renewal = renew_until_stopped(Arc::clone(&lease), ours, until, authority.clone(), enough.clone());
+        Self { lease, authority: authority.clone(), enough, renewing: tokio::spawn(renewal) }
     }
 }
 
 /// Renews the Lease until there is enough of it, and returns it as it is then; or until it is lost, which ends the
 /// operator.
-async fn keep(
+async fn renew_until_stopped(
     lease: Arc<LeaseObject>,
     mut ours: Lease,
     mut until: Duration,

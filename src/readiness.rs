@@ -26,10 +26,10 @@ const HOLDS: Duration = Duration::from_secs(30);
 
 /// What stands in the way of work.
 #[derive(Debug)]
-pub struct Readiness(Mutex<Found>);
+pub struct Readiness(Mutex<State>);
 
 #[derive(Debug)]
-struct Found {
+struct State {
     obstacles: BTreeMap<String, String>,
     /// When the cluster and AWS were asked last.
     at: Instant,
@@ -37,9 +37,9 @@ struct Found {
 
 impl Default for Readiness {
     fn default() -> Self {
-        let unknown = || "not asked yet".to_string();
+        let unknown = || "not checked yet".to_string();
         let obstacles = BTreeMap::from([("cluster".into(), unknown()), ("AWS".into(), unknown())]);
-        Self(Mutex::new(Found { obstacles, at: Instant::now() }))
+        Self(Mutex::new(State { obstacles, at: Instant::now() }))
     }
 }
 
@@ -66,14 +66,14 @@ impl Readiness {
     }
 
     fn obstacles_at(&self, now: Instant) -> Vec<String> {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = now.saturating_duration_since(found.at);
-        let silent = (since > HOLDS).then(|| format!("operator: asked nobody for {} seconds", since.as_secs()));
-        let told = found.obstacles.iter().map(|(part, obstacle)| format!("{part}: {obstacle}"));
-        silent.into_iter().chain(told).collect()
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = now.saturating_duration_since(state.at);
+        let silent = (since > HOLDS).then(|| format!("operator: made no check for {} seconds", since.as_secs()));
+        let lines = state.obstacles.iter().map(|(part, obstacle)| format!("{part}: {obstacle}"));
+        silent.into_iter().chain(lines).collect()
     }
 
-    fn asked(&self, at: Instant) {
+    fn checked(&self, at: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).at = at;
     }
 }
@@ -89,7 +89,7 @@ pub async fn watch<P: Provider>(
 ) {
     loop {
         let cluster = async {
-            match tokio::time::timeout(PATIENCE, ask(&client)).await {
+            match tokio::time::timeout(PATIENCE, probe(&client)).await {
                 Ok(answer) => answer.err().as_ref().map(cluster_obstacle),
                 Err(_) => Some(format!("the API server does not answer for {} seconds", PATIENCE.as_secs())),
             }
@@ -107,7 +107,7 @@ pub async fn watch<P: Provider>(
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
         readiness.set("AWS", aws);
-        readiness.asked(Instant::now());
+        readiness.checked(Instant::now());
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(period) => {}
@@ -117,7 +117,7 @@ pub async fn watch<P: Provider>(
 
 /// Whether the API server answers and serves our resource. Discovery costs it nothing and everybody may ask; whether we
 /// may list and watch objects is told by the watch.
-async fn ask(client: &Client) -> Result<(), kube::Error> {
+async fn probe(client: &Client) -> Result<(), kube::Error> {
     match client.list_api_group_resources(&AIPlatform::api_version(&())).await {
         // A cluster that lets not everybody ask answers all the same.
         Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => Ok(()),
@@ -144,13 +144,13 @@ mod tests {
     #[test]
     fn whoever_asks_nobody_any_more_is_not_ready() {
         let readiness = Readiness::default();
-        assert_eq!(readiness.obstacles().len(), 2, "not asked yet");
+        assert_eq!(readiness.obstacles().len(), 2, "not checked yet");
         readiness.set("cluster", None);
         readiness.set("AWS", None);
         let now = Instant::now();
-        readiness.asked(now);
+        readiness.checked(now);
         assert!(readiness.obstacles_at(now + HOLDS).is_empty());
         let later = readiness.obstacles_at(now + HOLDS + Duration::from_secs(1));
-        assert_eq!(later, ["operator: asked nobody for 31 seconds"]);
+        assert_eq!(later, ["operator: made no check for 31 seconds"]);
     }
 }

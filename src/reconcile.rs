@@ -307,9 +307,9 @@ impl Goal {
             }
             // What was made of an accepted spec can go all the same: the status knows it, and says how with its tags.
             Err(error) if deleting => {
-                let said = accepted_end_before(object).ok_or(error)?;
+                let policy = accepted_end_before(object).ok_or(error)?;
                 let removals = removals_of(spec, &namespace, &name);
-                (Vec::new(), Intent::delete_unaccepted(spec.management_policy, spec.deletion_policy, said, removals))
+                (Vec::new(), Intent::delete_unaccepted(spec.management_policy, spec.deletion_policy, policy, removals))
             }
             Err(error) => return Err(error),
         };
@@ -335,8 +335,8 @@ fn end_of(spec: &AIPlatformSpec) -> DeletionPolicy {
 
 /// The deletion policy of an object whose spec is not accepted. One that keeps everything needs no memory.
 fn accepted_end_before(object: &AIPlatform) -> Option<DeletionPolicy> {
-    let said = end_of(&object.spec);
-    accepted_end(object.status.as_ref()).or((said == DeletionPolicy::Retain).then_some(said))
+    let policy = end_of(&object.spec);
+    accepted_end(object.status.as_ref()).or((policy == DeletionPolicy::Retain).then_some(policy))
 }
 
 /// The plan, and the observations behind it. Nothing is taken from the cache when the object is being deleted: that a

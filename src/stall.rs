@@ -27,11 +27,11 @@ mod tests {
 
     #[tokio::test]
     async fn each_work_is_listened_to_by_itself() {
-        let heard = [Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default()];
+        let signals = [Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default()];
         let listener = |index: usize| {
-            let heard = Arc::clone(&heard[index]);
+            let signals = Arc::clone(&signals[index]);
             move || {
-                heard.fetch_add(1, Ordering::SeqCst);
+                signals.fetch_add(1, Ordering::SeqCst);
             }
         };
         let waits = || async {
@@ -43,6 +43,6 @@ mod tests {
         several.await.unwrap();
         none.await.unwrap();
         report();
-        assert_eq!(heard.map(|heard| heard.load(Ordering::SeqCst)), [2, 0]);
+        assert_eq!(signals.map(|signals| signals.load(Ordering::SeqCst)), [2, 0]);
     }
 }

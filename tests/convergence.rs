@@ -119,7 +119,7 @@ impl Run {
     }
 
     /// Passes until one has nothing more to do and says what the one before said, or the object is gone.
-    fn settle(&mut self) -> Pass {
+    fn converge(&mut self) -> Pass {
         for _ in 0..PASSES {
             let (status, writes) = (self.object.status.clone(), self.memory.writes().len());
             let pass = self.pass();
@@ -190,7 +190,7 @@ impl Run {
 
 /// Passes over the object lead to where the scenario must end.
 fn reaches_its_end(run: &mut Run, scenario: &Scenario) {
-    let last = run.settle();
+    let last = run.converge();
     run.memory.recover();
     assert_ended(&scenario.ends(), &scenario.cloud(), &run.memory.cloud());
     access::assert_is(&run.memory.cloud(), &scenario.access_ends());
@@ -210,7 +210,7 @@ fn reaches_its_end(run: &mut Run, scenario: &Scenario) {
 /// Passes over the deleted object lead to where the scenario must end.
 fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
     let (ends, full) = scenario.ends_of_deletion();
-    let mut last = run.settle();
+    let mut last = run.converge();
     run.memory.recover();
     let mut before = scenario.cloud();
     if !full.is_empty() {
@@ -226,7 +226,7 @@ fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
         };
         empty(&mut before);
         run.memory.change(empty);
-        last = run.settle();
+        last = run.converge();
     }
     assert!(last.finished, "{:#?}", last.status);
     assert_ended(&ends, &before, &run.memory.cloud());
@@ -316,7 +316,7 @@ fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
         let mut first = FakeCloud::default();
         first.service_accounts.insert("support/account-0".into(), StoredAccount::default());
         let mut run = Run::new(Memory::new(ACCOUNT, first.clone()), old_object.clone());
-        run.settle();
+        run.converge();
         new_object.status = run.object.status.take();
         run.object = new_object;
         let before = run.memory.cloud();
@@ -325,7 +325,7 @@ fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
         } else {
             run.memory.fail(failure);
         }
-        run.settle();
+        run.converge();
         run.memory.recover();
 
         let shapes = old.buckets.iter().flatten();

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 /// The text of every file below a folder whose name ends so.
-fn texts(folder: &Path, found: &mut String) {
+fn strings(folder: &Path, found: &mut String) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            texts(&path, found);
+            strings(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
             found.push_str(&std::fs::read_to_string(&path).expect("text"));
         }
@@ -19,7 +19,7 @@ fn every_test_that_the_security_model_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut code = String::new();
     for folder in ["core", "src", "tests"] {
-        texts(&root.join(folder), &mut code);
+        strings(&root.join(folder), &mut code);
     }
     let model = std::fs::read_to_string(root.join("docs/security.md")).expect("the security model");
     let is_name = |word: &&str| {

@@ -131,7 +131,7 @@ fn beyond(statement: &Value, account: &str) -> Beyond {
     };
     let (mut named, mut services) = (Vec::new(), Vec::new());
     for (kind, value) in kinds {
-        for name in texts(value) {
+        for name in strings(value) {
             match kind.as_str() {
                 "Service" => services.push(name),
                 "AWS" if name == "*" => return Beyond::Everybody,
@@ -235,7 +235,7 @@ fn conditions(statement: &Value) -> impl Iterator<Item = (&str, &str, Vec<String
     let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
     operators.flat_map(|(operator, keys)| {
         let keys = keys.as_object().into_iter().flatten();
-        keys.map(move |(key, values)| (operator.as_str(), key.as_str(), texts(values)))
+        keys.map(move |(key, values)| (operator.as_str(), key.as_str(), strings(values)))
     })
 }
 
@@ -250,14 +250,14 @@ fn by_actions(statement: &Value) -> Extent {
 }
 
 fn actions(statement: &Value) -> BTreeSet<String> {
-    let excepted = statement.get("NotAction").map(texts).unwrap_or_default();
+    let excepted = statement.get("NotAction").map(strings).unwrap_or_default();
     let excepted = excepted.into_iter().map(|action| format!("all but {action}"));
-    statement.get("Action").map(texts).unwrap_or_default().into_iter().chain(excepted).collect()
+    statement.get("Action").map(strings).unwrap_or_default().into_iter().chain(excepted).collect()
 }
 
-fn texts(value: &Value) -> Vec<String> {
+fn strings(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
         Value::String(text) => vec![text.clone()],
         other => vec![other.to_string()],
     }

@@ -152,20 +152,20 @@ impl Error {
 
     fn describe(&self) -> String {
         let Self { action, subject, code, message, .. } = self;
-        let said = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
+        let detail = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
         match self.class {
             Class::Denied if !self.is_of_aws() => format!(
-                "the API server denies {action} on {subject} ({said}): allow it for the operator, as manifests/rbac.yaml does"
+                "the API server denies {action} on {subject} ({detail}): allow it for the operator, as manifests/rbac.yaml does"
             ),
-            Class::Denied => format!("AWS denies {action} on {subject} ({said}): allow that action for the operator"),
-            Class::Throttled => format!("AWS throttles {action} on {subject} ({said}): tried again more slowly"),
-            Class::Bug => format!("{action} on {subject}: a bug of aiplatform, please report it ({said})"),
+            Class::Denied => format!("AWS denies {action} on {subject} ({detail}): allow that action for the operator"),
+            Class::Throttled => format!("AWS throttles {action} on {subject} ({detail}): tried again more slowly"),
+            Class::Bug => format!("{action} on {subject}: a bug of aiplatform, please report it ({detail})"),
             Class::Propagating => format!(
-                "{action} on {subject} failed ({said}): IAM may not have told everybody yet about what was just written; tried \
+                "{action} on {subject} failed ({detail}): IAM may not have told everybody yet about what was just written; tried \
                  again for two minutes"
             ),
             Class::Invalid | Class::Quota | Class::NotOwned | Class::Conflict | Class::NotFound | Class::Transient => {
-                format!("{action} on {subject} failed ({said})")
+                format!("{action} on {subject} failed ({detail})")
             }
         }
     }

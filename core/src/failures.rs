@@ -91,14 +91,14 @@ impl From<Error> for Failures {
 
 impl fmt::Display for Failures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said: Vec<String> = Vec::new();
+        let mut messages: Vec<String> = Vec::new();
         for error in self.errors() {
             let text = error.to_string();
-            if !said.contains(&text) {
-                said.push(text);
+            if !messages.contains(&text) {
+                messages.push(text);
             }
         }
-        formatter.write_str(&said.join("; "))
+        formatter.write_str(&messages.join("; "))
     }
 }
 

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_told_with_what_is_expected() {
-        for (selector, told) in [
+        for (selector, reported) in [
             ("a b", "there is \"b\" where ="),
             ("a=b c", "there is \"c\" where a comma"),
             ("a=b,", "it ends where a key"),
@@ -205,7 +205,7 @@ mod tests {
             ("a>x", "there is \"x\" where a whole number"),
         ] {
             let error = check_selector(selector).unwrap_err();
-            assert!(error.contains(told), "{selector}: {error}");
+            assert!(error.contains(reported), "{selector}: {error}");
         }
     }
 }

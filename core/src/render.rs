@@ -70,15 +70,15 @@ pub fn message(step: &Step) -> Option<String> {
         Action::Create | Action::Update(_) | Action::Delete { .. } | Action::Keep => {
             let unknown = step.unknown.values().map(ToString::to_string);
             let held_back = step.held_back.iter().map(|held_back| held_back.message.clone());
-            let said: Vec<String> = held_back.chain(unknown).chain(not_granted(step)).collect();
-            if said.is_empty() { step.not_applied.map(Into::into) } else { Some(said.join("; ")) }
+            let messages: Vec<String> = held_back.chain(unknown).chain(not_granted(step)).collect();
+            if messages.is_empty() { step.not_applied.map(Into::into) } else { Some(messages.join("; ")) }
         }
     }
 }
 
 fn not_granted(step: &Step) -> Option<String> {
-    let told: Vec<&str> = step.left_out.iter().map(|left| left.message.as_str()).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let messages: Vec<&str> = step.left_out.iter().map(|left| left.message.as_str()).collect();
+    (!messages.is_empty()).then(|| messages.join("; "))
 }
 
 impl fmt::Display for Plan {

@@ -322,8 +322,8 @@ impl<'a> Finding<'a> {
 
     fn with_exposures(&self) -> Option<String> {
         let exposed = self.step.exposures.iter().map(|exposure| exposure.message.as_str());
-        let said: Vec<&str> = self.message.as_deref().into_iter().chain(exposed).collect();
-        (!said.is_empty()).then(|| said.join("; "))
+        let messages: Vec<&str> = self.message.as_deref().into_iter().chain(exposed).collect();
+        (!messages.is_empty()).then(|| messages.join("; "))
     }
 
     fn describe(&self) -> String {
@@ -353,11 +353,11 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     if troubles.is_empty() || step.not_applied.is_some() {
         return found;
     }
-    let mut said: Vec<String> = Vec::new();
+    let mut messages: Vec<String> = Vec::new();
     let held_back = step.held_back.as_ref().map(|held_back| held_back.message.clone());
     for text in troubles.iter().map(ToString::to_string).chain(held_back) {
-        if !said.contains(&text) {
-            said.push(text);
+        if !messages.contains(&text) {
+            messages.push(text);
         }
     }
     let stuck = troubles.iter().find(|error| error.needs_somebody());
@@ -366,7 +366,7 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     Finding {
         state: State::Failed,
         reason: reason.or_else(|| troubles.first().map(|error| error.reason())),
-        message: Some(said.join("; ")),
+        message: Some(messages.join("; ")),
         weight: if is_stuck { Weight::Stuck } else { Weight::Failing },
         retries: troubles.iter().any(|error| !error.needs_somebody()),
         ..found
@@ -486,10 +486,10 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
     let of_weight: Vec<&Finding> = found.iter().filter(|finding| finding.weight == heaviest).collect();
     // What is not granted for a reason that is told of the resource itself is told once.
     let is_echo = |finding: &&&Finding| {
-        let told = |about: &Key| of_weight.iter().any(|other| other.step.key == *about);
-        finding.leaves_out() && finding.step.left_out.iter().all(|left| told(&left.about))
+        let is_reported = |about: &Key| of_weight.iter().any(|other| other.step.key == *about);
+        finding.leaves_out() && finding.step.left_out.iter().all(|left| is_reported(&left.about))
     };
-    let told = || {
+    let messages = || {
         let each: Vec<&&Finding> = of_weight.iter().filter(|finding| !is_echo(finding)).collect();
         let first: Vec<String> = each.iter().take(3).map(|finding| finding.describe()).collect();
         let more = each.len().saturating_sub(3);
@@ -506,11 +506,11 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
             Summary { next, ..Summary::ready(settled(found)) }
         }
         Weight::Confirming | Weight::Moving => {
-            Summary::unknown(Phase::Progressing, "Progressing", &told(), Next::Transition)
+            Summary::unknown(Phase::Progressing, "Progressing", &messages(), Next::Transition)
         }
-        Weight::Failing => Summary::retrying(told()),
+        Weight::Failing => Summary::retrying(messages()),
         Weight::Stuck => {
-            Summary::stalled(of_weight.first().and_then(|finding| finding.reason).unwrap_or("Failed"), told())
+            Summary::stalled(of_weight.first().and_then(|finding| finding.reason).unwrap_or("Failed"), messages())
         }
     };
     let next = soonest(found).filter(|_| heaviest == Weight::Stuck).unwrap_or(summary.next);

@@ -148,8 +148,8 @@ mod tests {
             assert_eq!(cluster_name(name).as_deref(), Ok(name));
         }
         for wrong in ["", "*", "p*", "p?", "${aws:username}", "$", "prod/ml", "prod ml", "pröd", &"x".repeat(101)] {
-            let told = cluster_name(wrong).unwrap_err();
-            assert!(told.contains(&format!("{wrong:?}")) && told.contains("leave it out"), "{told}");
+            let message = cluster_name(wrong).unwrap_err();
+            assert!(message.contains(&format!("{wrong:?}")) && message.contains("leave it out"), "{message}");
         }
     }
 

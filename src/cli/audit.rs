@@ -120,7 +120,7 @@ fn write<A: Iterator<Item = Audit>>(arguments: &AuditArguments, audits: impl Fn(
         Format::Json => output::platforms(audits().inspect(note).map(|audit| json!(audit)))?,
         Format::Text => {
             let colour = output::is_colourful(&std::io::stdout());
-            output::texts(audits().inspect(note).map(|audit| Text { audit: &audit, colour }.to_string()))?;
+            output::strings(audits().inspect(note).map(|audit| Text { audit: &audit, colour }.to_string()))?;
         }
         Format::Html => {
             let audits: &Audits = &|show| audits().inspect(note).try_for_each(|audit| show(&audit));

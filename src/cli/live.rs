@@ -83,14 +83,14 @@ pub(super) fn lines(manifest: &Manifest, error: &PlanError) -> Vec<String> {
 
 /// What could not be read, a line for each.
 pub(super) fn unreadable(plan: &Plan) -> Vec<String> {
-    let told = plan.steps.iter().flat_map(|step| {
+    let lines = plan.steps.iter().flat_map(|step| {
         let whole = match &step.action {
             Action::Unreadable(error) => Some(error),
             _ => None,
         };
         whole.into_iter().chain(step.unknown.values()).map(|error| format!("{}: {error}", step.key))
     });
-    told.collect()
+    lines.collect()
 }
 
 fn namespace(object: &AIPlatform) -> String {

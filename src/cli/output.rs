@@ -42,13 +42,13 @@ pub(super) fn plans(plans: impl Iterator<Item = Plan>, format: OutputFormat) -> 
         OutputFormat::Json => platforms(plans.map(|plan| json!(plan))),
         OutputFormat::Text => {
             let colour = is_colourful(&io::stdout());
-            texts(plans.map(|plan| Text { plan: &plan, colour }.to_string()))
+            strings(plans.map(|plan| Text { plan: &plan, colour }.to_string()))
         }
     }
 }
 
 /// Texts with an empty line between each.
-pub(super) fn texts(mut texts: impl Iterator<Item = String>) -> Result<(), Error> {
+pub(super) fn strings(mut texts: impl Iterator<Item = String>) -> Result<(), Error> {
     let mut between = "";
     excused(texts.try_for_each(|text| write(format_args!("{}{text}", std::mem::replace(&mut between, "\n")))))
 }

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_missing_right_is_named_with_the_way_out() {
-        let told = refused(Attempt::WriteStatus, 403).to_string();
-        assert!(told.contains("patch aiplatforms/status") && told.contains("manifests/rbac.yaml"), "{told}");
+        let message = refused(Attempt::WriteStatus, 403).to_string();
+        assert!(message.contains("patch aiplatforms/status") && message.contains("manifests/rbac.yaml"), "{message}");
     }
 }

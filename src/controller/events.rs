@@ -179,8 +179,8 @@ fn turned(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Option<Note> {
     if now.status != "True" && !stalled && set_aside.is_none() {
         return None;
     }
-    let told = |resource: &ResourceStatus| is_warning(resource) && resource.reason.as_ref() == Some(&now.reason);
-    if stalled && set_aside.is_none() && status.resources.iter().any(told) {
+    let is_reported = |resource: &ResourceStatus| is_warning(resource) && resource.reason.as_ref() == Some(&now.reason);
+    if stalled && set_aside.is_none() && status.resources.iter().any(is_reported) {
         return None;
     }
     let message = if set_aside.is_some() {
@@ -231,7 +231,7 @@ mod tests {
         json!({"kind": kind, "name": "x", "state": state, "reason": reason, "message": "said AWS"})
     }
 
-    fn told(before: &AIPlatformStatus, after: AIPlatformStatus) -> Vec<String> {
+    fn published(before: &AIPlatformStatus, after: AIPlatformStatus) -> Vec<String> {
         let notes = notes(Some(before), &Pass::of(after));
         notes.into_iter().map(|note| format!("{} {} {}", note.warning, note.reason, note.message)).collect()
     }
@@ -240,18 +240,18 @@ mod tests {
     fn what_a_resource_tells_is_not_told_again_of_the_platform() {
         let before = status("Unknown", "Progressing", &[resource("SageMakerEndpoint", "Progressing", "Progressing")]);
         let rolled_back = status("False", ROLLED_BACK, &[resource("SageMakerEndpoint", "Refused", ROLLED_BACK)]);
-        assert_eq!(told(&before, rolled_back.clone()), ["true RolledBack SageMakerEndpoint x: said AWS"]);
+        assert_eq!(published(&before, rolled_back.clone()), ["true RolledBack SageMakerEndpoint x: said AWS"]);
         // The resource told it in the pass before, while something else was still on its way.
-        let told_before = AIPlatformStatus { conditions: before.conditions.clone(), ..rolled_back.clone() };
-        assert!(told(&told_before, rolled_back).is_empty());
+        let reported_before = AIPlatformStatus { conditions: before.conditions.clone(), ..rolled_back.clone() };
+        assert!(published(&reported_before, rolled_back).is_empty());
     }
 
     #[test]
     fn what_no_resource_tells_is_told_of_the_platform() {
         let before = status("Unknown", "Pending", &[]);
-        assert_eq!(told(&before, status("False", "AccountMismatch", &[])), ["true AccountMismatch as it is"]);
-        assert_eq!(told(&before, status("True", "Ready", &[])), ["false Ready as it is"]);
-        assert!(told(&before, status("Unknown", "Progressing", &[])).is_empty());
+        assert_eq!(published(&before, status("False", "AccountMismatch", &[])), ["true AccountMismatch as it is"]);
+        assert_eq!(published(&before, status("True", "Ready", &[])), ["false Ready as it is"]);
+        assert!(published(&before, status("Unknown", "Progressing", &[])).is_empty());
     }
 
     #[test]
@@ -259,16 +259,16 @@ mod tests {
         let resources = [resource("Role", "Ready", ""), resource("Bucket", "Ready", "")];
         let before = status("True", "Ready", &resources);
         for (ready, reason) in [("Unknown", "Suspended"), ("False", "InvalidSpec"), ("False", "NotPermitted")] {
-            let told = told(&before, status(ready, reason, &resources));
-            let [note] = told.as_slice() else { panic!("{told:?}") };
+            let notes = published(&before, status(ready, reason, &resources));
+            let [note] = notes.as_slice() else { panic!("{notes:?}") };
             assert!(note.starts_with(&format!("true {reason} ")) && note.contains("1 of them roles"), "{note}");
         }
-        assert!(told(&status("Unknown", "Pending", &[]), status("Unknown", "Suspended", &[])).is_empty());
+        assert!(published(&status("Unknown", "Pending", &[]), status("Unknown", "Suspended", &[])).is_empty());
     }
 
     #[test]
     fn nothing_new_is_no_news() {
         let after = status("False", "AccessDenied", &[resource("Bucket", "Failed", "AccessDenied")]);
-        assert!(told(&after.clone(), after).is_empty());
+        assert!(published(&after.clone(), after).is_empty());
     }
 }

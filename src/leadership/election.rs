@@ -9,7 +9,7 @@ use k8s_openapi::api::coordination::v1::LeaseSpec;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum LeaseState {
     /// It is ours.
     Ours,
     /// It can be taken now.
@@ -34,7 +34,7 @@ impl Election {
     }
 
     /// Takes note of the record, read no later than `now`.
-    pub(super) fn look(&mut self, record: Option<&LeaseSpec>, now: Duration) -> Standing {
+    pub(super) fn observe(&mut self, record: Option<&LeaseSpec>, now: Duration) -> LeaseState {
         let since = match &self.seen {
             Some((seen, since)) if seen.as_ref() == record => *since,
             _ => now,
@@ -42,19 +42,20 @@ impl Election {
         self.seen = Some((record.cloned(), since));
         let holder = record.and_then(|record| record.holder_identity.as_deref()).unwrap_or_default();
         if holder == self.identity {
-            return Standing::Ours;
+            return LeaseState::Ours;
         }
         let left = (since + self.patience(record, holder)).saturating_sub(now);
-        if left.is_zero() { Standing::Free } else { Standing::Held(left) }
+        if left.is_zero() { LeaseState::Free } else { LeaseState::Held(left) }
     }
 
     /// How long the record has to stay as it is. A holder that gave the lease back said so with a duration of a second;
     /// where somebody deleted the Lease or emptied it by hand, a leader may still be at work.
     fn patience(&self, record: Option<&LeaseSpec>, holder: &str) -> Duration {
-        let told = record.and_then(|record| record.lease_duration_seconds).and_then(|told| u64::try_from(told).ok());
-        match told.map(Duration::from_secs) {
-            Some(told) if holder.is_empty() => told,
-            Some(told) => told.max(self.duration),
+        let stated =
+            record.and_then(|record| record.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+        match stated.map(Duration::from_secs) {
+            Some(stated) if holder.is_empty() => stated,
+            Some(stated) => stated.max(self.duration),
             None => self.duration,
         }
     }
@@ -93,9 +94,9 @@ mod tests {
     fn a_silent_holder_is_followed_after_the_lease_by_our_own_clock() {
         let mut election = candidate();
         let silent = record("them", 0, 30);
-        assert_eq!(election.look(Some(&silent), seconds(1000)), Standing::Held(LEASE));
-        assert_eq!(election.look(Some(&silent), seconds(1029)), Standing::Held(seconds(1)));
-        assert_eq!(election.look(Some(&silent), seconds(1030)), Standing::Free);
+        assert_eq!(election.observe(Some(&silent), seconds(1000)), LeaseState::Held(LEASE));
+        assert_eq!(election.observe(Some(&silent), seconds(1029)), LeaseState::Held(seconds(1)));
+        assert_eq!(election.observe(Some(&silent), seconds(1030)), LeaseState::Free);
     }
 
     #[test]
@@ -103,40 +104,40 @@ mod tests {
         // A clock that is a century ahead or behind, or that jumps from renewal to renewal.
         for times in [[4_000_000_000, 4_000_000_001], [1, 2], [4_000_000_000, 1]] {
             let mut election = candidate();
-            assert_eq!(election.look(Some(&record("them", times[0], 30)), seconds(0)), Standing::Held(LEASE));
+            assert_eq!(election.observe(Some(&record("them", times[0], 30)), seconds(0)), LeaseState::Held(LEASE));
             let renewed = record("them", times[1], 30);
-            assert_eq!(election.look(Some(&renewed), seconds(29)), Standing::Held(LEASE), "it is alive");
-            assert_eq!(election.look(Some(&renewed), seconds(59)), Standing::Free, "it is silent");
+            assert_eq!(election.observe(Some(&renewed), seconds(29)), LeaseState::Held(LEASE), "it is alive");
+            assert_eq!(election.observe(Some(&renewed), seconds(59)), LeaseState::Free, "it is silent");
         }
     }
 
     #[test]
     fn a_holder_with_a_longer_lease_has_it_and_a_shorter_one_has_ours() {
         let mut election = candidate();
-        assert_eq!(election.look(Some(&record("them", 0, 60)), seconds(0)), Standing::Held(seconds(60)));
-        assert_eq!(election.look(Some(&record("them", 0, 5)), seconds(1)), Standing::Held(LEASE));
-        assert_eq!(election.look(Some(&record("them", 0, -1)), seconds(2)), Standing::Held(LEASE));
+        assert_eq!(election.observe(Some(&record("them", 0, 60)), seconds(0)), LeaseState::Held(seconds(60)));
+        assert_eq!(election.observe(Some(&record("them", 0, 5)), seconds(1)), LeaseState::Held(LEASE));
+        assert_eq!(election.observe(Some(&record("them", 0, -1)), seconds(2)), LeaseState::Held(LEASE));
     }
 
     #[test]
     fn what_was_given_back_is_free_after_a_second() {
         let mut election = candidate();
-        assert_eq!(election.look(Some(&record("", 0, 1)), seconds(0)), Standing::Held(seconds(1)));
-        assert_eq!(election.look(Some(&record("", 0, 1)), seconds(1)), Standing::Free);
+        assert_eq!(election.observe(Some(&record("", 0, 1)), seconds(0)), LeaseState::Held(seconds(1)));
+        assert_eq!(election.observe(Some(&record("", 0, 1)), seconds(1)), LeaseState::Free);
     }
 
     #[test]
     fn a_lease_that_somebody_deleted_or_emptied_may_still_be_used() {
         for record in [None, Some(LeaseSpec::default()), Some(record("", 0, 30))] {
             let mut election = candidate();
-            assert_eq!(election.look(record.as_ref(), seconds(0)), Standing::Held(LEASE));
-            assert_eq!(election.look(record.as_ref(), seconds(30)), Standing::Free);
+            assert_eq!(election.observe(record.as_ref(), seconds(0)), LeaseState::Held(LEASE));
+            assert_eq!(election.observe(record.as_ref(), seconds(30)), LeaseState::Free);
         }
     }
 
     #[test]
     fn what_is_ours_is_ours() {
-        assert_eq!(candidate().look(Some(&record("us", 0, 30)), seconds(0)), Standing::Ours);
+        assert_eq!(candidate().observe(Some(&record("us", 0, 30)), seconds(0)), LeaseState::Ours);
     }
 
     proptest! {
@@ -148,17 +149,17 @@ mod tests {
             looks in prop::collection::vec(0_u64..400, 1..60),
         ) {
             let mut at = 0;
-            let told: Vec<(u64, LeaseSpec)> = renewals
+            let records: Vec<(u64, LeaseSpec)> = renewals
                 .into_iter()
                 .map(|(pause, clock)| { at += pause; (at, record("them", i64::from(clock), 30)) })
                 .collect();
             let mut looks = looks;
             looks.sort_unstable();
             let mut election = candidate();
-            for look in looks {
-                let Some((renewed, record)) = told.iter().rev().find(|(at, _)| *at <= look) else { continue };
-                let is_free = election.look(Some(record), seconds(look)) == Standing::Free;
-                prop_assert!(!is_free || look - renewed >= 30, "free at {look}, renewed at {renewed}");
+            for now in looks {
+                let Some((renewed, record)) = records.iter().rev().find(|(at, _)| *at <= now) else { continue };
+                let is_free = election.observe(Some(record), seconds(now)) == LeaseState::Free;
+                prop_assert!(!is_free || now - renewed >= 30, "free at {now}, renewed at {renewed}");
             }
         }
     }

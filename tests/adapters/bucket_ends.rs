@@ -48,9 +48,12 @@ async fn versions_that_are_refused_keep_none_of_the_others() {
     run.delete();
     let pass = run.settle().await;
     assert!(!pass.finished && condition(&pass, "Stalled").is_some(), "{}", message(&pass));
-    let told = message(&pass);
-    assert!(told.contains("AccessDenied: Access Denied (2 were refused so)"), "each thing that S3 says, once: {told}");
-    assert!(told.contains("HTTP 403"), "the SDK cannot read an answer that repeats the key: {told}");
+    let reported = message(&pass);
+    assert!(
+        reported.contains("AccessDenied: Access Denied (2 were refused so)"),
+        "each thing that S3 says, once: {reported}"
+    );
+    assert!(reported.contains("HTTP 403"), "the SDK cannot read an answer that repeats the key: {reported}");
     let left = run.aws.s3().list_object_versions().bucket(&bucket).encoding_type(aws_sdk_s3::types::EncodingType::Url);
     let left = left.send().await.expect("versions");
     let keys: Vec<&str> = left.versions().iter().filter_map(|version| version.key()).collect();

@@ -112,9 +112,9 @@ async fn what_others_open_in_a_bucket_is_told_and_left_alone() {
     policy["Statement"].as_array_mut().expect("a list").push(theirs.clone());
     put_policy(&run, &bucket, &policy).await;
     run.settle_ready().await;
-    let told = run.resource("Bucket").message.clone().expect("it is told");
+    let reported = run.resource("Bucket").message.clone().expect("it is told");
     for part in ["666666666666", "s3:*", "AipBackup"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(reported.contains(part), "{part}: {reported}");
     }
     let statements = policy_of(&run, &bucket).await["Statement"].as_array().expect("a list").clone();
     assert!(statements.contains(&theirs), "a Sid that begins like ours is theirs all the same");

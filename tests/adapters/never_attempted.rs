@@ -86,8 +86,8 @@ async fn a_cluster_that_is_not_there_is_told_with_the_way_out() {
         run.pass().await;
     }
     let pass = run.pass().await;
-    let told = message(&pass);
-    assert!(told.contains("spec.identity.podIdentity.clusterArn") && told.contains("eu-west-1"), "{told}");
+    let reported = message(&pass);
+    assert!(reported.contains("spec.identity.podIdentity.clusterArn") && reported.contains("eu-west-1"), "{reported}");
     run.aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
     run.settle_ready().await;
 }

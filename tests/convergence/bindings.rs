@@ -23,7 +23,7 @@ fn with_consumer(identity: Identity, name: &str) -> AIPlatform {
 
 fn settled(object: AIPlatform, cloud: FakeCloud) -> Run {
     let mut run = Run::new(Memory::new(ACCOUNT, cloud), object);
-    run.settle();
+    run.converge();
     run
 }
 
@@ -68,7 +68,7 @@ fn a_role_comes_before_what_gives_it_to_pods_and_goes_after_it() {
         assert_eq!(calls_since(&run, 0), made);
         let before = run.memory.writes().len();
         let mut run = run.ending();
-        assert!(run.settle().finished);
+        assert!(run.converge().finished);
         let taken = calls_since(&run, before);
         let role = taken.iter().position(|action| action == "iam:DeleteRole").expect("the role goes");
         // Under Pod Identity it is the association that gives the role, and the service account is only marked.
@@ -88,7 +88,7 @@ fn a_renamed_consumer_moves_its_service_account_before_the_old_role_goes() {
         let run = settled(with_consumer(identity, "api"), FakeCloud::default());
         let before = run.memory.writes().len();
         let mut run = edited(run, with_consumer(identity, "backend"));
-        run.settle();
+        run.converge();
         assert_eq!(calls_since(&run, before), ["iam:CreateRole", moved, "iam:DeleteRole"]);
         assert_eq!(run.memory.cloud().roles.keys().collect::<Vec<_>>(), [&wanted(&run.object)[0].role.name]);
     }
@@ -107,7 +107,7 @@ fn an_old_role_stays_while_a_service_account_that_has_it_cannot_be_moved() {
             strange.tags.clear();
             cloud.roles.insert(new.name.clone(), strange);
         });
-        let last = run.settle();
+        let last = run.converge();
         assert_eq!(ready_reason(&run), "NotOwned");
         assert!(run.memory.cloud().roles.contains_key(&old));
         let step = last.plan.steps.iter().find(|step| step.key.name == old).expect("the old role is in the plan");
@@ -115,7 +115,7 @@ fn an_old_role_stays_while_a_service_account_that_has_it_cannot_be_moved() {
         run.memory.change(|cloud| {
             cloud.roles.remove(&new.name);
         });
-        run.settle();
+        run.converge();
         assert_eq!(ready_reason(&run), "Ready");
         assert!(!run.memory.cloud().roles.contains_key(&old));
     }
@@ -137,7 +137,7 @@ fn a_role_stays_while_nobody_can_tell_what_has_it() {
         let unreadable = pass.plan.steps.iter().find(|step| step.action.name() == "Unreadable").expect("one step");
         assert_eq!(unreadable.key.kind, kind);
         assert_eq!(run.memory.cloud().roles.len(), 1);
-        assert!(run.settle().finished);
+        assert!(run.converge().finished);
         assert!(run.memory.cloud().roles.is_empty());
     }
 }
@@ -152,7 +152,7 @@ fn a_service_account_that_was_there_stays_with_what_others_set() {
         assert_eq!(bound.annotations["example.com/team"], "web");
         assert_eq!(bound.role_arn().is_some(), identity == Identity::Irsa);
         let mut run = run.ending();
-        assert!(run.settle().finished);
+        assert!(run.converge().finished);
         assert_eq!(run.memory.cloud().service_accounts, before.service_accounts);
     }
 }
@@ -165,7 +165,7 @@ fn a_service_account_that_somebody_bound_is_left_to_them_and_everything_else_is_
     assert_eq!(run.memory.cloud().service_accounts, before.service_accounts);
     assert_eq!(run.memory.cloud().roles.len(), 1);
     let mut run = run.ending();
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert_eq!(run.memory.cloud().service_accounts, before.service_accounts);
     assert!(run.memory.cloud().roles.is_empty());
 }
@@ -179,12 +179,12 @@ fn a_policy_that_others_attach_is_told_and_stays_until_the_role_goes() {
         cloud.roles.get_mut(&name).unwrap().attached.insert(policy.into());
     });
     let writes = run.memory.writes().len();
-    let status = run.settle().status;
+    let status = run.converge().status;
     assert_eq!((ready_reason(&run), run.memory.writes().len()), ("Ready", writes));
-    let told = status.resources.iter().find(|resource| resource.name == name).and_then(|role| role.message.clone());
-    assert!(told.is_some_and(|told| told.contains(policy)));
+    let reported = status.resources.iter().find(|resource| resource.name == name).and_then(|role| role.message.clone());
+    assert!(reported.is_some_and(|reported| reported.contains(policy)));
     let mut run = run.ending();
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert!(run.memory.cloud().roles.is_empty());
 }
 
@@ -196,7 +196,7 @@ fn a_change_of_identity_moves_the_binding_and_keeps_the_role() {
         let before = run.memory.writes().len();
         run = edited(run, with_consumer(identity, "api"));
         run.object.metadata.generation = Some(3 + i64::try_from(before).unwrap());
-        run.settle();
+        run.converge();
         assert_eq!(ready_reason(&run), "Ready");
         let calls = calls_since(&run, before);
         assert!(!calls.iter().any(|call| ["iam:CreateRole", "iam:DeleteRole"].contains(&call.as_str())), "{calls:?}");
@@ -219,7 +219,7 @@ fn a_role_that_drifts_is_put_right_by_the_calls_for_what_drifted() {
         role.policies.insert("by-hand".into(), widened);
         role.permissions_boundary = Some("arn:aws:iam::aws:policy/PowerUserAccess".into());
     });
-    run.settle();
+    run.converge();
     let calls: Vec<String> = run.memory.writes().split_off(before).into_iter().map(|write| write.action).collect();
     assert_eq!(calls, ["iam:PutRolePermissionsBoundary", "iam:DeleteRolePolicy"]);
     run.assert_at_rest();

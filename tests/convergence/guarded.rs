@@ -49,15 +49,15 @@ fn what_is_permitted_again_heals() {
     let mut run = guarded(one_bucket(), only_in("999999999999"));
     run.pass();
     run.guardrails = only_in(ACCOUNT);
-    assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+    assert_eq!(run.converge().status.phase, Some(Phase::Ready));
 }
 
 #[test]
 fn a_deletion_goes_on_although_the_guardrails_changed() {
     let mut run = guarded(one_bucket(), Guardrails::Absent);
-    run.settle();
+    run.converge();
     let mut run = Run { guardrails: only_in("999999999999"), ..run.ending() };
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert_eq!(run.memory.cloud(), FakeCloud::default());
 }
 
@@ -99,18 +99,18 @@ fn edited(mut run: Run, mut to: AIPlatform) -> Run {
 fn a_spec_that_was_never_accepted_takes_nothing_away() {
     for fault in faults() {
         let mut earlier = guarded(with_bucket("Retain", &json!({})), Guardrails::Absent);
-        earlier.settle();
+        earlier.converge();
         fill(&earlier);
         let mut earlier = earlier.ending();
-        assert!(earlier.settle().finished);
+        assert!(earlier.converge().finished);
         let kept = earlier.memory.cloud();
         assert_eq!(kept.buckets.len(), 1);
 
         let object = with_bucket("DeleteWithContents", &fault);
         let mut run = Run { guardrails: Guardrails::Absent, ..Run::new(earlier.memory, object) };
-        assert_eq!(run.settle().status.phase, Some(Phase::Stalled));
+        assert_eq!(run.converge().status.phase, Some(Phase::Stalled));
         let mut run = run.ending();
-        assert!(run.settle().finished, "{fault}: nothing was made for it");
+        assert!(run.converge().finished, "{fault}: nothing was made for it");
         assert_eq!(run.memory.cloud(), kept, "{fault}");
     }
 }
@@ -127,14 +127,14 @@ fn an_edit_that_is_not_accepted_loosens_no_end_and_may_tighten_one() {
         for fault in faults() {
             for is_seen in [true, false] {
                 let mut run = guarded(with_bucket(accepted, &json!({})), Guardrails::Absent);
-                run.settle();
+                run.converge();
                 fill(&run);
                 let mut run = edited(run, with_bucket(edited_to, &fault));
                 if is_seen {
-                    assert_eq!(run.settle().status.phase, Some(Phase::Stalled));
+                    assert_eq!(run.converge().status.phase, Some(Phase::Stalled));
                 }
                 let mut run = run.ending();
-                assert!(run.settle().finished, "{accepted} {edited_to} {fault}");
+                assert!(run.converge().finished, "{accepted} {edited_to} {fault}");
                 assert_eq!(run.memory.cloud().buckets.len() == 1, is_kept, "{accepted} {edited_to} {fault}");
             }
         }
@@ -144,10 +144,10 @@ fn an_edit_that_is_not_accepted_loosens_no_end_and_may_tighten_one() {
 #[test]
 fn an_edit_that_is_accepted_at_the_time_of_the_deletion_counts_although_no_pass_saw_it() {
     let mut run = guarded(with_bucket("Retain", &json!({})), Guardrails::Absent);
-    run.settle();
+    run.converge();
     fill(&run);
     let mut run = edited(run, with_bucket("DeleteWithContents", &json!({}))).ending();
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert_eq!(run.memory.cloud().buckets.len(), 0);
 }
 
@@ -156,11 +156,11 @@ fn an_edit_that_is_not_accepted_does_not_lift_what_keeps_everything() {
     let accepted = [json!({"deletionPolicy": "Retain"}), json!({"managementPolicy": "NoDelete"})];
     for (fields, mut fault) in accepted.iter().flat_map(|fields| faults().map(|fault| (fields, fault))) {
         let mut run = guarded(with_bucket("DeleteWithContents", fields), Guardrails::Absent);
-        run.settle();
+        run.converge();
         fill(&run);
         fault["deletionPolicy"] = json!("Delete");
         let mut run = edited(run, with_bucket("DeleteWithContents", &fault)).ending();
-        assert!(run.settle().finished);
+        assert!(run.converge().finished);
         assert_eq!(run.memory.cloud().buckets.len(), 1, "{fields} {fault}");
     }
 }
@@ -169,18 +169,18 @@ fn an_edit_that_is_not_accepted_does_not_lift_what_keeps_everything() {
 fn where_nobody_knows_what_was_accepted_a_deletion_waits() {
     for mut fault in faults() {
         let mut run = guarded(with_bucket("Delete", &json!({})), Guardrails::Absent);
-        run.settle();
+        run.converge();
         let mut run = edited(run, with_bucket("Delete", &fault)).ending();
         run.object.status.as_mut().expect("a status").deletion_policy = None;
         let writes = run.memory.writes();
-        let pass = run.settle();
+        let pass = run.converge();
         assert!(!pass.finished && run.memory.writes() == writes, "{fault}");
         let ready = &pass.status.conditions[0];
         assert!(ready.message.contains("set spec.deletionPolicy to Retain"), "{}", ready.message);
 
         fault["deletionPolicy"] = json!("Retain");
         let mut run = edited(run, with_bucket("Delete", &fault)).ending();
-        assert!(run.settle().finished);
+        assert!(run.converge().finished);
         assert_eq!(run.memory.cloud().buckets.len(), 1);
     }
 }
@@ -188,7 +188,7 @@ fn where_nobody_knows_what_was_accepted_a_deletion_waits() {
 #[test]
 fn a_deletion_does_not_work_through_a_role_that_is_no_longer_permitted() {
     let mut run = guarded(working_through_a_role(), Guardrails::Unbounded);
-    run.settle();
+    run.converge();
     let calls = run.memory.calls();
     let mut run = Run { guardrails: only_in(ACCOUNT), ..run.ending() };
     let pass = run.pass();

@@ -56,7 +56,7 @@ fn once_the_account_is_found_right_a_pass_makes_it_and_the_next_finds_it() {
 #[test]
 fn a_new_generation_is_announced_again() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     let calls = run.memory.calls();
     run.object.metadata.generation = Some(3);
     assert_eq!(run.pass().status.observed_generation, Some(3));
@@ -67,21 +67,21 @@ fn a_new_generation_is_announced_again() {
 #[test]
 fn nothing_is_made_that_the_status_does_not_know_of() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     // Somebody took the inventory away; the generation is the same.
     run.object.status.as_mut().unwrap().resources.clear();
     run.memory.change(|cloud| cloud.buckets.clear());
     let writes = run.memory.writes().len();
     assert_eq!(run.pass().next, Next::Now);
     assert_eq!(run.memory.writes().len(), writes, "it is listed first");
-    assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+    assert_eq!(run.converge().status.phase, Some(Phase::Ready));
 }
 
 #[test]
 fn a_suspended_object_makes_no_call_even_when_it_is_deleted() {
     for ending in [false, true] {
         let mut run = in_empty_world(one_bucket());
-        run.settle();
+        run.converge();
         run.object.spec.suspend = true;
         run.object.metadata.generation = Some(3);
         let mut run = if ending { run.ending() } else { run };
@@ -91,7 +91,7 @@ fn a_suspended_object_makes_no_call_even_when_it_is_deleted() {
         assert_eq!((pass.status.phase, pass.next), (Some(Phase::Suspended), Next::Never));
         assert_eq!(run.memory.calls(), calls);
         run.object.spec.suspend = false;
-        assert_eq!(run.settle().finished, ending);
+        assert_eq!(run.converge().finished, ending);
     }
 }
 
@@ -126,7 +126,7 @@ fn an_account_that_cannot_be_asked_for_is_asked_again() {
         let pass = run.pass();
         assert_eq!((ready_reason(&run), pass.next), (reason, next));
         assert_eq!(run.memory.writes(), []);
-        assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+        assert_eq!(run.converge().status.phase, Some(Phase::Ready));
     }
 }
 
@@ -152,7 +152,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
 #[test]
 fn a_deletion_is_finished_only_when_a_read_confirms_it() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     let mut run = run.ending();
     run.object.metadata.generation = Some(3);
     assert!(!run.pass().finished, "announced");
@@ -167,30 +167,30 @@ fn a_deletion_is_finished_only_when_a_read_confirms_it() {
 #[test]
 fn a_deletion_is_not_finished_while_something_cannot_be_read() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     let mut run = run.ending();
     run.memory.fail(Fault { class: Class::Denied, ..transient(1) });
     let pass = run.pass();
     assert!(!pass.finished);
     assert_eq!(pass.next, Next::Slow);
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
 }
 
 #[test]
 fn a_deletion_goes_on_although_the_spec_is_no_longer_valid() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     let mut run = run.ending();
     run.object.spec.ownership.team.clear();
     run.object.metadata.generation = Some(3);
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert_eq!(run.memory.cloud(), FakeCloud::default());
 }
 
 #[test]
 fn an_object_deleted_before_its_first_pass_leaves_nothing() {
     let mut run = in_empty_world(one_bucket()).ending();
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert_eq!(run.memory.writes(), []);
 }
 
@@ -207,7 +207,7 @@ fn an_object_whose_account_was_never_right_can_be_deleted() {
         assert!(!run.pass().finished);
         let mut run = run.ending();
         run.object.metadata.generation = Some(3);
-        assert!(run.settle().finished, "{}", ready_reason(&run));
+        assert!(run.converge().finished, "{}", ready_reason(&run));
         assert_eq!(run.memory.writes(), []);
     }
 }
@@ -215,7 +215,7 @@ fn an_object_whose_account_was_never_right_can_be_deleted() {
 #[test]
 fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out() {
     let made = |run: &mut Run| {
-        run.settle();
+        run.converge();
     };
     // The process dies between the creation and the status that tells of it.
     let killed = |run: &mut Run| {
@@ -226,12 +226,12 @@ fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out(
     };
     // An operator from before did not say whether the account was right.
     let from_before = |run: &mut Run| {
-        run.settle();
+        run.converge();
         run.object.status.as_mut().unwrap().account_check = None;
     };
     // Somebody took the status away, or restored the object without it.
     let without_status = |run: &mut Run| {
-        run.settle();
+        run.converge();
         run.object.metadata.finalizers = Some(vec![FINALIZER.into()]);
         run.object.status = None;
     };
@@ -241,12 +241,12 @@ fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out(
         history(&mut run);
         run.memory.fail(Fault { class: Class::Denied, for_good: true, ..transient(0) });
         let mut run = run.ending();
-        let pass = run.settle();
+        let pass = run.converge();
         assert!(!pass.finished);
         let message = &pass.status.conditions[0].message;
         assert!(message.contains("set spec.deletionPolicy to Retain"), "{message}");
         run.memory.recover();
-        assert!(run.settle().finished);
+        assert!(run.converge().finished);
         assert_eq!(run.memory.cloud(), FakeCloud::default(), "no orphan");
     }
 }
@@ -256,15 +256,15 @@ fn what_was_made_through_a_role_is_not_deleted_through_one_that_is_not_permitted
     let role = json!({"roleArn": "arn:aws:iam::123456789012:role/deployer"});
     let buckets = json!({"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]});
     let mut run = in_empty_world(object(json!({"storage": buckets, "assumeRole": role})));
-    run.settle();
+    run.converge();
     run.guardrails = Guardrails::Absent;
     let mut run = run.ending();
-    let pass = run.settle();
+    let pass = run.converge();
     assert!(!pass.finished);
     let message = &pass.status.conditions[0].message;
     assert!(message.contains("spec.assumeRole.roleArn") && message.contains("deletionPolicy to Retain"), "{message}");
     run.guardrails = Guardrails::Unbounded;
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
 }
 
 #[test]
@@ -279,11 +279,11 @@ fn a_live_object_is_never_finished_even_when_it_declares_nothing() {
 #[test]
 fn an_object_made_again_takes_its_resources_back() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     run.object.status = None;
     run.object.metadata.generation = Some(1);
     let writes = run.memory.writes();
-    assert_eq!(run.settle().status.phase, Some(Phase::Ready));
+    assert_eq!(run.converge().status.phase, Some(Phase::Ready));
     assert_eq!(run.memory.writes(), writes);
 }
 
@@ -310,11 +310,11 @@ fn looking_says_why_it_cannot_plan() {
 #[test]
 fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     let name = wanted(&run.object)[0].name.clone();
     run.memory.change(|cloud| cloud.buckets.get_mut(&name).unwrap().versioning = false);
     let writes = run.memory.writes().len();
-    run.settle();
+    run.converge();
     let made: Vec<String> = run.memory.writes().split_off(writes).into_iter().map(|write| write.action).collect();
     assert_eq!(made, ["s3:Put versioning"]);
 }
@@ -322,15 +322,15 @@ fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
 #[test]
 fn a_bucket_somebody_else_takes_over_is_left_to_them() {
     let mut run = in_empty_world(one_bucket());
-    run.settle();
+    run.converge();
     let name = wanted(&run.object)[0].name.clone();
     let theirs = Stored::fresh("eu-west-1", [("aiplatform.dev/owner".into(), "cluster-2/sales/crm".into())].into());
     run.memory.change(|cloud| {
         cloud.buckets.insert(name.clone(), theirs.clone());
     });
-    run.settle();
+    run.converge();
     assert_eq!(ready_reason(&run), "NotOwned");
     let mut run = run.ending();
-    assert!(run.settle().finished);
+    assert!(run.converge().finished);
     assert_eq!(run.memory.cloud().buckets[&name], theirs);
 }

@@ -30,7 +30,7 @@ fn bystanders() -> FakeCloud {
 
 fn made_by_others() -> FakeCloud {
     let mut run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), platform(Some(&served())));
-    settle(&mut run);
+    converge(&mut run);
     let ours = run.memory.cloud().sagemaker;
     let mut cloud = FakeCloud::default();
     let with = |owner: Option<&str>| owner.map(|owner| (tags::OWNER.to_string(), owner.to_string()));
@@ -61,9 +61,9 @@ fn in_a_world_of_others(served: Option<&Served>) -> Run {
 /// An endpoint that is as wanted, and that load has given so many instances.
 fn at_rest(served: &Served, instances: i32) -> Run {
     let mut run = in_a_world_of_others(Some(served));
-    settle(&mut run);
+    converge(&mut run);
     scale(&run, instances);
-    settle(&mut run);
+    converge(&mut run);
     forget_the_past(&run);
     run
 }
@@ -94,7 +94,7 @@ fn edit(run: &mut Run, served: Option<&Served>) {
 }
 
 /// Passes until nothing is left to do and SageMaker is at work on nothing.
-fn settle(run: &mut Run) -> Pass {
+fn converge(run: &mut Run) -> Pass {
     for _ in 0..PASSES {
         let (status, writes) = (run.object.status.clone(), run.memory.writes().len());
         let pass = run.pass();

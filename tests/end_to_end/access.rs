@@ -108,8 +108,8 @@ async fn a_service_account_bound_by_somebody_else_is_left_alone() {
     );
     env.cluster.kubectl(&["apply", "-n", &env.namespace, "-f", "-"], &manifest).expect("applied");
     env.apply("assistant", &platform(irsa(), api())).await;
-    let told = env.wait_stalled("assistant", "NotOwned").await;
-    assert!(told.contains(theirs), "{told}");
+    let reported = env.wait_stalled("assistant", "NotOwned").await;
+    assert!(reported.contains(theirs), "{reported}");
     assert_eq!(env.service_account("support-api").await.expect("it")["eks.amazonaws.com/role-arn"], theirs);
 }
 
@@ -279,7 +279,10 @@ async fn policies_that_others_attach_are_told_and_stay() {
     iam.attach_role_policy().role_name(&role).policy_arn(&arn).send().await.expect("attached");
     env.poke("assistant").await;
     env.wait_for("assistant", "told", |status| {
-        status.resources.iter().any(|resource| resource.message.as_deref().is_some_and(|told| told.contains(&arn)))
+        status
+            .resources
+            .iter()
+            .any(|resource| resource.message.as_deref().is_some_and(|reported| reported.contains(&arn)))
     })
     .await;
     env.wait_ready("assistant").await;
@@ -306,8 +309,8 @@ async fn a_role_of_that_name_that_is_not_ours_is_left_alone() {
     let call = iam.create_role().role_name(&name).assume_role_policy_document(trust.to_string()).tags(tag);
     call.send().await.expect("made");
     env.apply("first", &wanted).await;
-    let told = env.wait_stalled("first", "NotOwned").await;
-    assert!(told.contains(&name), "{told}");
+    let reported = env.wait_stalled("first", "NotOwned").await;
+    assert!(reported.contains(&name), "{reported}");
     let policies = iam.list_role_policies().role_name(&name).send().await.expect("a list");
     assert!(policies.policy_names().is_empty());
 }
@@ -345,8 +348,8 @@ async fn a_write_without_effect_is_not_repeated_for_ever() {
     env.aws.control("faults", fault);
     let tag = Tag::builder().key("aiplatform.dev/stray").value("x").build().expect("a tag");
     env.aws.iam().tag_role().role_name(&role).tags(tag).send().await.expect("tagged");
-    let told = env.wait_stalled("assistant", "Conflict").await;
-    assert!(told.contains("tags.aiplatform.dev/stray") && told.contains("twice"), "{told}");
+    let reported = env.wait_stalled("assistant", "Conflict").await;
+    assert!(reported.contains("tags.aiplatform.dev/stray") && reported.contains("twice"), "{reported}");
     let writes = || env.aws.calls_since(0).iter().filter(|name| *name == "UntagRole").count();
     assert_eq!(writes(), 2);
 }

@@ -99,8 +99,8 @@ async fn a_bucket_that_was_there_is_granted_when_it_is_taken_over_and_not_before
     let env = TestEnv::guarded("attained", ANY_BUCKET).await;
     make_bucket(&env, "payroll-of-finance", None).await;
     env.apply("assistant", &platform("payroll-of-finance")).await;
-    let told = env.wait_stalled("assistant", "NotOwned").await;
-    assert!(told.contains("payroll-of-finance") && told.contains("adopt: true"), "{told}");
+    let reported = env.wait_stalled("assistant", "NotOwned").await;
+    assert!(reported.contains("payroll-of-finance") && reported.contains("adopt: true"), "{reported}");
 
     let granted = policy(&env).await;
     assert!(granted.contains("-own-"), "the rest is granted: {granted}");
@@ -157,8 +157,8 @@ async fn whoever_holds_a_bucket_it_is_granted_to_nobody_else() {
     {
         let object = format!("assistant-{index}");
         env.apply(&object, &wanted).await;
-        let told = env.wait_stalled(&object, reason).await;
-        assert!(told.contains(name), "{told}");
+        let reported = env.wait_stalled(&object, reason).await;
+        assert!(reported.contains(name), "{reported}");
         let granted = policies(&env).await;
         assert_eq!(granted.len(), index + 1, "the role is made for the rest: {granted:?}");
         assert!(granted.values().all(|text| !text.contains(name) && !text.contains(KEY)), "{granted:?}");

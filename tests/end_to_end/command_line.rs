@@ -151,15 +151,15 @@ fn output_that_cannot_be_written_is_an_error_whatever_the_command() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
         let output = command().args(&arguments).stdout(full).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let told = text(&output.stderr);
-        assert_eq!(told.matches("the output cannot be written").count(), 1, "{arguments:?}: {told}");
-        assert!(told.contains("No space left on device"), "{arguments:?}: {told}");
+        let reported = text(&output.stderr);
+        assert_eq!(reported.matches("the output cannot be written").count(), 1, "{arguments:?}: {reported}");
+        assert!(reported.contains("No space left on device"), "{arguments:?}: {reported}");
 
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = command().args(&arguments).stdout(writer).output().expect("it runs");
-        let told = text(&output.stderr);
-        assert!(!told.contains("written"), "{arguments:?}: a reader that went away is no error: {told}");
+        let reported = text(&output.stderr);
+        assert!(!reported.contains("written"), "{arguments:?}: a reader that went away is no error: {reported}");
         assert_ne!(output.status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -197,11 +197,11 @@ fn credentials_that_no_header_can_hold_are_bad_input() {
         let path = kubeconfig(&user);
         for arguments in [vec!["run", "--cluster-name", "x"], vec!["diff", "--cluster-name", "x", "-f", EXAMPLE]] {
             let output = command().args(&arguments).env("KUBECONFIG", &path).output().expect("it runs");
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "{arguments:?} {user}: {told}");
-            let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("aiplatform: ")).collect();
-            assert!(lines.len() == 1 && lines[0].contains("control character"), "{told}");
-            assert!(!told.contains("panicked"), "{told}");
+            let reported = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?} {user}: {reported}");
+            let lines: Vec<&str> = reported.lines().filter(|line| line.starts_with("aiplatform: ")).collect();
+            assert!(lines.len() == 1 && lines[0].contains("control character"), "{reported}");
+            assert!(!reported.contains("panicked"), "{reported}");
         }
     }
 }

@@ -57,10 +57,13 @@ async fn everything_declared_exists_and_the_status_says_so() {
     let no_policy = s3.get_bucket_policy().bucket(&names[1]).send().await;
     assert!(no_policy.is_err(), "tlsOnly: false leaves the bucket without a policy");
 
-    let told = env.cluster.kubectl(&["get", "aip", "-n", &env.namespace], "").expect("a table");
+    let reported = env.cluster.kubectl(&["get", "aip", "-n", &env.namespace], "").expect("a table");
     assert!(
-        told.contains("READY") && told.contains("RESOURCES") && told.contains("True") && told.contains("2/2"),
-        "{told}"
+        reported.contains("READY")
+            && reported.contains("RESOURCES")
+            && reported.contains("True")
+            && reported.contains("2/2"),
+        "{reported}"
     );
     let events = env.events("assistant").await;
     assert_eq!(events.iter().filter(|(reason, _)| reason == "Created").count(), 2, "{events:?}");

@@ -57,8 +57,8 @@ async fn a_bucket_with_objects_blocks_the_deletion_and_says_how_many() {
     s3.delete_object().bucket(&name).key("one").send().await.expect("a delete marker");
     let upload = s3.create_multipart_upload().bucket(&name).key("big").send().await.expect("an upload");
     env.delete("assistant").await;
-    let told = env.wait_stalled("assistant", "DeletionBlocked").await;
-    assert!(told.contains("2 object versions, 1 delete marker and 1 unfinished upload"), "{told}");
+    let reported = env.wait_stalled("assistant", "DeletionBlocked").await;
+    assert!(reported.contains("2 object versions, 1 delete marker and 1 unfinished upload"), "{reported}");
     assert!(exists(&env, &name).await);
 
     let versions = s3.list_object_versions().bucket(&name).send().await.expect("versions");
@@ -143,8 +143,8 @@ async fn a_finalizer_stays_while_aws_refuses_the_deletion() {
     let name = resource_names(&env.wait_ready("assistant").await).remove(0);
     env.aws.control("deny", json!({"action": "s3:DeleteBucket"}));
     env.delete("assistant").await;
-    let told = env.wait_stalled("assistant", "AccessDenied").await;
-    assert!(told.contains("s3:DeleteBucket"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccessDenied").await;
+    assert!(reported.contains("s3:DeleteBucket"), "{reported}");
     let object = env.api().get("assistant").await.expect("it is still there");
     let status = object.status.expect("a status");
     assert_eq!(format!("{:?}", status.phase), "Some(Deleting)");

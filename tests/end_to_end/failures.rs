@@ -10,8 +10,8 @@ async fn another_account_stalls_before_any_write() {
     let mut wanted = spec(json!([{"name": "a"}]));
     wanted["accountId"] = json!("999999999999");
     env.apply("assistant", &wanted).await;
-    let told = env.wait_stalled("assistant", "AccountMismatch").await;
-    assert!(told.contains("999999999999") && told.contains("123456789012"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccountMismatch").await;
+    assert!(reported.contains("999999999999") && reported.contains("123456789012"), "{reported}");
     assert!(env.aws.operations().is_empty(), "S3 was never asked");
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
@@ -29,8 +29,8 @@ async fn an_object_whose_account_was_right_once_stays_until_it_can_be_deleted_or
     env.operator.kill();
     env.restart_operator();
     env.delete("assistant").await;
-    let told = env.wait_stalled("assistant", "AccessDenied").await;
-    assert!(told.contains("set spec.deletionPolicy to Retain"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccessDenied").await;
+    assert!(reported.contains("set spec.deletionPolicy to Retain"), "{reported}");
     assert!(env.aws.s3().head_bucket().bucket(&bucket).send().await.is_ok(), "nothing is lost");
     let mut retained = spec(json!([{"name": "a", "deletionPolicy": "Delete"}]));
     retained["deletionPolicy"] = json!("Retain");
@@ -45,8 +45,8 @@ async fn a_region_that_aws_does_not_have_stalls_and_is_named() {
     let mut wanted = spec(json!([{"name": "a"}]));
     wanted["region"] = json!("eu-west-9");
     env.apply("assistant", &wanted).await;
-    let told = env.wait_stalled("assistant", "AccessDenied").await;
-    assert!(told.contains("eu-west-9"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccessDenied").await;
+    assert!(reported.contains("eu-west-9"), "{reported}");
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
 }
@@ -56,8 +56,8 @@ async fn a_missing_permission_is_named_and_heals_by_itself() {
     let env = TestEnv::with("denied", &["--resync", "1s"]).await;
     env.aws.control("deny", json!({"action": "s3:PutBucketVersioning"}));
     env.apply("assistant", &spec(json!([{"name": "a"}, {"name": "b", "versioning": false}]))).await;
-    let told = env.wait_stalled("assistant", "AccessDenied").await;
-    assert!(told.contains("s3:PutBucketVersioning") && told.contains("arn:aws:s3:::"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccessDenied").await;
+    assert!(reported.contains("s3:PutBucketVersioning") && reported.contains("arn:aws:s3:::"), "{reported}");
     let status = env.api().get("assistant").await.expect("it").status.expect("a status");
     assert_eq!(status.ready.as_deref(), Some("1/2"), "the other bucket is there all the same");
     assert!(env.events("assistant").await.iter().any(|(reason, _)| reason == "AccessDenied"));
@@ -106,8 +106,11 @@ async fn each_refused_part_is_told_once_and_the_others_are_written() {
     env.aws.control("deny", json!({"action": "s3:PutLifecycleConfiguration"}));
     let rules = json!({"rules": [{"id": "x", "expiration": {"days": 10}}]});
     env.apply("assistant", &spec(json!([{"name": "a", "lifecycle": rules}]))).await;
-    let told = env.wait_stalled("assistant", "AccessDenied").await;
-    assert!(told.contains("s3:PutBucketVersioning") && told.contains("s3:PutLifecycleConfiguration"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccessDenied").await;
+    assert!(
+        reported.contains("s3:PutBucketVersioning") && reported.contains("s3:PutLifecycleConfiguration"),
+        "{reported}"
+    );
     let object = env.api().get("assistant").await.expect("it");
     let bucket = resource_names(&object).remove(0);
     let s3 = env.aws.s3();

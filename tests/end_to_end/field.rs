@@ -29,9 +29,9 @@ fn objects_stay_ninety_days_where_they_are_archived_for_instant_retrieval() {
     for command in ["plan", "audit", "operator-policy"] {
         let (code, _, complaint) = run(&[command], &rule(60, 90));
         assert_eq!(code, Some(2), "{command}: {complaint}");
-        let told = "transitions[2].days: 90 is too early: objects stay at least 90 days in GLACIER_IR, where they go on day 60, \
+        let reported = "transitions[2].days: 90 is too early: objects stay at least 90 days in GLACIER_IR, where they go on day 60, \
                     so day 150 is the first that would do";
-        assert!(complaint.contains(told), "{complaint}");
+        assert!(complaint.contains(reported), "{complaint}");
     }
     assert_eq!(run(&["plan"], &rule(60, 150)).0, Some(0));
 }
@@ -45,7 +45,7 @@ fn keys_of_tags_that_differ_in_case_are_refused_with_both() {
 }
 
 /// What the audit says about lifecycle rules and artifacts, with this rule on the bucket and this key of the artifact.
-fn told(rule: &str, key: &str) -> Vec<Value> {
+fn reported(rule: &str, key: &str) -> Vec<Value> {
     let spec = format!(
         "  storage:\n    buckets:\n    - name: weights\n      lifecycle:\n        rules:\n        - {rule}\n  models:\n  - name: \
          scorer\n    sagemaker:\n      image: 210987654321.dkr.ecr.eu-central-1.amazonaws.com/scorer:7.2.1\n      modelData: \
@@ -73,7 +73,7 @@ fn a_rule_that_takes_the_artifact_is_told_with_its_name_and_the_models() {
         ("{id: tidy, filter: {prefix: models/scorer/7.2.1/old/}, expiration: {days: 365}}", PREFIX),
         ("{id: tidy, filter: {prefix: models/, tags: {a: b}}, expiration: {days: 365}}", OBJECT),
     ] {
-        let found = told(rule, key);
+        let found = reported(rule, key);
         assert_eq!(found.len(), 1, "{rule}: {found:?}");
         assert_eq!((&found[0]["severity"], &found[0]["subject"]), (&json!("warning"), &json!("model scorer")));
         let message = found[0]["message"].as_str().expect("text");
@@ -93,7 +93,7 @@ fn a_rule_that_takes_the_artifact_is_told_with_its_name_and_the_models() {
         "{id: tidy, noncurrentTransitions: [{days: 1, storageClass: GLACIER}]}",
     ] {
         for key in [OBJECT, PREFIX] {
-            assert_eq!(told(rule, key), Vec::<Value>::new(), "{rule}");
+            assert_eq!(reported(rule, key), Vec::<Value>::new(), "{rule}");
         }
     }
 }

@@ -117,8 +117,8 @@ async fn a_foreign_rule_that_cannot_be_carried_stops_the_write_and_only_that() {
     env.aws.s3().delete_bucket_policy().bucket(&bucket).send().await.expect("it goes");
     let calls = env.aws.operations().len();
     env.poke("assistant").await;
-    let told = env.wait_stalled("assistant", "Conflict").await;
-    assert!(told.contains("odd") && told.contains("Novelty"), "{told}");
+    let reported = env.wait_stalled("assistant", "Conflict").await;
+    assert!(reported.contains("odd") && reported.contains("Novelty"), "{reported}");
     assert_eq!(env.aws.writes_since(calls), ["PutBucketPolicy"], "the rest is repaired, the rules are not touched");
 
     env.aws.s3().delete_bucket_lifecycle().bucket(&bucket).send().await.expect("it goes");
@@ -134,9 +134,9 @@ async fn a_bucket_that_is_not_ours_is_left_alone() {
     let calls = env.aws.operations().len();
     let buckets = json!([{"name": "a", "bucketName": "nobodys-bucket"}, {"name": "b", "bucketName": "anothers-bucket", "adopt": true}]);
     env.apply("assistant", &spec(buckets)).await;
-    let told = env.wait_stalled("assistant", "NotOwned").await;
-    assert!(told.contains("nobodys-bucket") && told.contains("adopt: true"), "{told}");
-    assert!(told.contains("anothers-bucket") && told.contains("other/ns/name"), "{told}");
+    let reported = env.wait_stalled("assistant", "NotOwned").await;
+    assert!(reported.contains("nobodys-bucket") && reported.contains("adopt: true"), "{reported}");
+    assert!(reported.contains("anothers-bucket") && reported.contains("other/ns/name"), "{reported}");
     assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
     let status = env.api().get("assistant").await.expect("it").status.expect("a status");
     assert_eq!(status.ready.as_deref(), Some("0/2"));
@@ -152,8 +152,8 @@ async fn a_bucket_of_another_account_is_left_alone() {
     let env = TestEnv::guarded("other-account", ANY_BUCKET).await;
     env.aws.control("s3/foreign-bucket", json!({"name": "far-away", "account": "999999999999", "region": "eu-west-1"}));
     env.apply("assistant", &spec(json!([{"name": "a", "bucketName": "far-away", "adopt": true}]))).await;
-    let told = env.wait_stalled("assistant", "AccessDenied").await;
-    assert!(told.contains("far-away") && told.contains("another account"), "{told}");
+    let reported = env.wait_stalled("assistant", "AccessDenied").await;
+    assert!(reported.contains("far-away") && reported.contains("another account"), "{reported}");
     env.apply("deleted", &spec(json!([{"name": "a", "bucketName": "far-away", "deletionPolicy": "Delete"}]))).await;
     env.wait_stalled("deleted", "AccessDenied").await;
     env.delete("deleted").await;
@@ -169,8 +169,8 @@ async fn a_bucket_of_another_region_is_named_with_its_region() {
     let env = TestEnv::guarded("other-region", ANY_BUCKET).await;
     foreign_bucket(&env, "us-west-2", "wandering-bucket", None).await;
     env.apply("assistant", &spec(json!([{"name": "a", "bucketName": "wandering-bucket", "adopt": true}]))).await;
-    let told = env.wait_stalled("assistant", "Conflict").await;
-    assert!(told.contains("us-west-2") && told.contains("eu-west-1"), "{told}");
+    let reported = env.wait_stalled("assistant", "Conflict").await;
+    assert!(reported.contains("us-west-2") && reported.contains("eu-west-1"), "{reported}");
 }
 
 #[tokio::test]
@@ -226,17 +226,17 @@ async fn what_others_open_in_a_bucket_is_told_once_and_found_by_the_audit() {
     policy["Statement"].as_array_mut().expect("a list").push(theirs);
     s3.put_bucket_policy().bucket(&bucket).policy(policy.to_string()).send().await.expect("put");
 
-    let told = async || {
+    let reported = async || {
         let events = env.events("assistant").await.into_iter();
         events.filter(|(reason, note)| reason == "OpenedByOthers" && note.contains("666666666666")).count()
     };
     env.poke("assistant").await;
-    env.wait("an event", async || told().await == 1).await;
+    env.wait("an event", async || reported().await == 1).await;
     env.wait_ready("assistant").await;
     let looks = env.aws.operations().len();
     env.poke("assistant").await;
     env.wait("another look", async || env.aws.operations().len() >= looks + 7).await;
-    assert_eq!(told().await, 1);
+    assert_eq!(reported().await, 1);
     env.restart_operator();
     let looks = env.aws.operations().len();
     env.wait("a look after a restart", async || env.aws.operations().len() >= looks + 7).await;

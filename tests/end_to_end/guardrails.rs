@@ -31,16 +31,16 @@ async fn a_platform_outside_its_bounds_stalls_before_any_call_and_heals() {
     let guardrails = "rules: [{regions: [us-east-1, eu-west-1], accounts: [\"210987654321\"]}]";
     let env = TestEnv::guarded("bounds", guardrails).await;
     env.apply("assistant", &asking()).await;
-    let told = env.wait_stalled("assistant", "NotPermitted").await;
+    let reported = env.wait_stalled("assistant", "NotPermitted").await;
     for part in [
         "spec.accountId: \"123456789012\" is not allowed here (allowed: 210987654321)",
         "spec.assumeRole.roleArn: \"arn:aws:iam::123456789012:role/deployer\"",
         "spec.storage.buckets[0].adopt: \"legacy-bucket\"",
         "the operator's guardrails",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
-    assert!(!told.contains("spec.region"), "{told}");
+    assert!(!reported.contains("spec.region"), "{reported}");
     assert_eq!(calls(&env), Vec::<String>::new());
     assert!(env.events("assistant").await.iter().any(|(reason, _)| reason == "NotPermitted"));
 
@@ -81,21 +81,27 @@ async fn an_edit_that_is_refused_deletes_no_more_than_what_was_accepted() {
 async fn without_the_file_what_has_to_be_allowed_by_name_is_refused() {
     let env = TestEnv::new("unguarded").await;
     env.apply("assistant", &asking()).await;
-    let told = env.wait_stalled("assistant", "NotPermitted").await;
-    assert!(told.contains("spec.assumeRole.roleArn") && told.contains("spec.storage.buckets[0].adopt"), "{told}");
-    assert!(told.contains("--guardrails"), "{told}");
+    let reported = env.wait_stalled("assistant", "NotPermitted").await;
+    assert!(
+        reported.contains("spec.assumeRole.roleArn") && reported.contains("spec.storage.buckets[0].adopt"),
+        "{reported}"
+    );
+    assert!(reported.contains("--guardrails"), "{reported}");
     assert_eq!(calls(&env), Vec::<String>::new());
     env.apply("assistant", &reaching()).await;
-    let told = env.wait_stalled("assistant", "NotPermitted").await;
+    let reported = env.wait_stalled("assistant", "NotPermitted").await;
     for part in [
         "spec.models[0].sagemaker.modelData.uri: \"s3://models-of-others/rank/model.tar.gz\" is not allowed here",
         "spec.access[0].principalArns[0]: \"arn:aws:iam::210987654321:role/partner\" is not allowed here \
          (allowed: the users and roles of account 123456789012)",
         "spec.access[1].serviceAccount.namespace: \"kube-system\" is not allowed here (allowed: none)",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
-    assert!(!told.contains("bucketName") && !told.contains("image") && !told.contains("clusterArn"), "{told}");
+    assert!(
+        !reported.contains("bucketName") && !reported.contains("image") && !reported.contains("clusterArn"),
+        "{reported}"
+    );
     assert_eq!(calls(&env), Vec::<String>::new());
     env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
     env.wait_ready("assistant").await;
@@ -140,9 +146,9 @@ async fn whatever_the_operator_refuses_every_command_refuses_in_the_same_words()
          here (allowed: clusters in eu-west-1)",
     ];
     env.apply("assistant", &wanted).await;
-    let told = env.wait_stalled("assistant", "NotPermitted").await;
+    let reported = env.wait_stalled("assistant", "NotPermitted").await;
     for part in expected {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
     assert_eq!(calls(&env), Vec::<String>::new());
 
@@ -207,13 +213,13 @@ async fn a_model_outside_its_bounds_stalls_before_any_call() {
         "instance": {"type": "ml.g5.xlarge", "count": 2},
     }}]);
     env.apply("assistant", &wanted).await;
-    let told = env.wait_stalled("assistant", "NotPermitted").await;
+    let reported = env.wait_stalled("assistant", "NotPermitted").await;
     for part in [
         "spec.models[0].sagemaker.executionRoleArn: \"arn:aws:iam::123456789012:role/own\" is not allowed here",
         "spec.models[0].sagemaker.instance.type: \"ml.g5.xlarge\" is not allowed here (allowed: ml.m5.*)",
         "spec.models[0].sagemaker.instance.count: 2 is more than a model may have here (at most 1)",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
     assert_eq!(calls(&env), Vec::<String>::new());
 }
@@ -223,8 +229,8 @@ async fn a_rule_with_labels_follows_the_namespaces_labels() {
     let rules = "rules:\n- namespaces: {names: [\"labels-*\"], labels: {tier: prod}}\n- regions: [us-east-1]\n";
     let env = TestEnv::guarded("labels", rules).await;
     env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
-    let told = env.wait_stalled("assistant", "NotPermitted").await;
-    assert!(told.contains("spec.region: \"eu-west-1\"") && told.contains("us-east-1"), "{told}");
+    let reported = env.wait_stalled("assistant", "NotPermitted").await;
+    assert!(reported.contains("spec.region: \"eu-west-1\"") && reported.contains("us-east-1"), "{reported}");
 
     let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
         "metadata": {"name": "assistant", "namespace": env.namespace}, "spec": spec(json!([{"name": "a"}]))});

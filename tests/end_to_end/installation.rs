@@ -69,7 +69,7 @@ async fn one_namespace_needs_no_right_outside_of_it() {
     let elsewhere = ["auth", "can-i", "delete", "serviceaccounts", "-n", "default", "--as"];
     let user = format!("operator-of-{}", env.namespace);
     let answer = env.cluster.kubectl(&[&elsewhere[..], &[user.as_str()]].concat(), "");
-    assert!(answer.is_err_and(|told| !told.contains("yes")), "it may not delete service accounts elsewhere");
+    assert!(answer.is_err_and(|reported| !reported.contains("yes")), "it may not delete service accounts elsewhere");
 }
 
 const NAMESPACES: &str = "- apiGroups: [\"\"]\n  resources: [namespaces]\n  verbs: [get]\n";
@@ -78,11 +78,11 @@ const STATUS: &str = "- apiGroups: [aiplatform.dev]\n  resources: [aiplatforms/s
 /// Waits until the operator says in `/readyz` and in its log that it lacks a right for an object.
 async fn wait_obstacle(env: &TestEnv, right: &str) {
     let part = format!("{}/assistant:", env.namespace);
-    let told = async || {
+    let reported = async || {
         let (status, text) = env.operator.page("/readyz");
         status == 503 && text.lines().any(|line| line.contains(&part) && line.contains(right))
     };
-    env.wait("an obstacle", told).await;
+    env.wait("an obstacle", reported).await;
     assert!(env.operator.log().contains(right), "{}", env.operator.log());
 }
 
@@ -104,9 +104,9 @@ async fn labels_that_may_not_be_read_stall_the_object_and_show_in_readiness() {
     wanted["tags"] = json!({"a": "b"});
     env.apply("settled", &wanted).await;
     for name in ["assistant", "settled"] {
-        let told = env.wait_stalled(name, "AccessDenied").await;
+        let reported = env.wait_stalled(name, "AccessDenied").await;
         for part in ["the API server denies get namespaces", "forbidden", "manifests/rbac.yaml", "guardrails"] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(reported.contains(part), "{part}: {reported}");
         }
     }
     wait_obstacle(&env, "get namespaces").await;
@@ -127,8 +127,8 @@ async fn a_status_that_may_not_be_written_is_told_where_it_can_be() {
     env.operator = Operator::start(&arguments, &environment);
     env.apply("assistant", &with_service_account()).await;
     wait_obstacle(&env, "patch aiplatforms/status").await;
-    let told = async || env.events("assistant").await.iter().any(|(reason, _)| reason == "AccessDenied");
-    env.wait("an event", told).await;
+    let reported = async || env.events("assistant").await.iter().any(|(reason, _)| reason == "AccessDenied");
+    env.wait("an event", reported).await;
     assert_eq!(env.aws.operations().iter().filter(|name| *name == "CreateBucket").count(), 0);
 }
 
@@ -164,18 +164,18 @@ async fn a_status_that_the_api_server_rejects_is_told_where_it_can_be() {
             "ownership": {"team": "a", "contact": "b", "environment": "c"}}),
         )
         .await;
-        let told = async || !env.events(&name).await.is_empty();
+        let reported = async || !env.events(&name).await.is_empty();
         let written = async || env.api().get(&name).await.expect("it").status.is_some();
-        env.wait("an answer", async || told().await || written().await).await;
+        env.wait("an answer", async || reported().await || written().await).await;
         !written().await
     };
     env.wait("the policy holds", holds).await;
     env.apply("assistant", &with_service_account()).await;
-    let told = async || {
+    let reported = async || {
         let events = env.events("assistant").await;
         events.iter().any(|(reason, note)| reason == "StatusRejected" && note.contains("no status today"))
     };
-    env.wait("an event", told).await;
+    env.wait("an event", reported).await;
     assert!(env.operator.metric("aiplatform_failures_total{reason=\"StatusRejected\"}") > 0);
     assert_eq!(env.aws.operations().iter().filter(|name| *name == "CreateBucket").count(), 0);
 }
@@ -195,11 +195,11 @@ async fn a_cluster_that_may_not_be_asked_for_its_name_is_an_obstacle_with_a_way_
 async fn objects_that_may_not_be_watched_are_an_obstacle() {
     let (mut env, environment) = namespaced("unwatched").await;
     env.operator = Operator::start(&["--cluster-name", "tests"], &environment);
-    let told = async || {
+    let reported = async || {
         let (status, text) = env.operator.page("/readyz");
         status == 503 && text.contains("watch:") && text.contains("forbidden")
     };
-    env.wait("told", told).await;
+    env.wait("told", reported).await;
     // It stays told while the watch begins again and again: a success is only what the API server has answered.
     let began = Instant::now();
     while began.elapsed() < std::time::Duration::from_secs(5) {
@@ -213,14 +213,14 @@ async fn a_namespace_that_may_not_be_watched_is_not_hidden_by_one_that_may() {
     let (mut env, environment) = namespaced("half-watched").await;
     let arguments = ["--namespace", &env.namespace, "--namespace", "default", "--cluster-name", "tests"];
     env.operator = Operator::start(&arguments, &environment);
-    let told = async || {
+    let reported = async || {
         let (status, text) = env.operator.page("/readyz");
         status == 503 && text.contains("watch of default:") && text.contains("forbidden")
     };
-    env.wait("told", told).await;
+    env.wait("told", reported).await;
     env.apply("assistant", &with_service_account()).await;
     env.wait_ready("assistant").await;
-    assert!(told().await, "what the other watch hears changes nothing: {}", env.operator.page("/readyz").1);
+    assert!(reported().await, "what the other watch hears changes nothing: {}", env.operator.page("/readyz").1);
 }
 
 #[tokio::test]
@@ -269,8 +269,8 @@ fn a_name_that_no_namespace_can_have_is_refused() {
     for name in ["", "a,", "Team", "a/b", "-a"] {
         let output = command().args(["run".to_string(), format!("--namespace={name}")]).output().expect("it ends");
         assert_eq!(output.status.code(), Some(2), "{name:?}");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(told.contains("is not the name of a namespace"), "{told}");
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(reported.contains("is not the name of a namespace"), "{reported}");
     }
 }
 
@@ -285,13 +285,13 @@ async fn a_platform_that_is_set_aside_shows_in_metrics_and_events() {
     env.wait_for("assistant", "suspended", |status| format!("{:?}", status.phase) == "Some(Suspended)").await;
     let metric = "aiplatform_platforms_set_aside{reason=\"Suspended\"}";
     assert_eq!(env.operator.metric(metric), 1);
-    let told = async || {
+    let reported = async || {
         env.events("assistant")
             .await
             .iter()
             .any(|(reason, note)| reason == "Suspended" && note.contains("1 of them roles"))
     };
-    env.wait("an event", told).await;
+    env.wait("an event", reported).await;
     wanted["suspend"] = json!(false);
     env.apply("assistant", &wanted).await;
     env.wait_ready("assistant").await;

@@ -162,8 +162,8 @@ async fn an_object_that_does_not_fit_stops_nobody_else() {
     env.apply("good", &two_buckets()).await;
     env.wait_ready("good").await;
     let status = env.wait_unreadable("bad").await;
-    let told = status["conditions"][0]["message"].as_str().expect("a message");
-    assert!(told.contains("does not fit") && told.contains("correct the object"), "{told}");
+    let reported = status["conditions"][0]["message"].as_str().expect("a message");
+    assert!(reported.contains("does not fit") && reported.contains("correct the object"), "{reported}");
 }
 
 #[tokio::test]

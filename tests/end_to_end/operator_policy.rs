@@ -81,7 +81,7 @@ fn statements(policies: &Value, name: &str) -> Vec<Value> {
     named.flat_map(|policy| policy["document"]["Statement"].as_array().expect("statements").clone()).collect()
 }
 
-fn texts(value: &Value) -> Vec<&str> {
+fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         other => other.as_str().into_iter().collect(),
@@ -99,7 +99,7 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
 
 /// Whether a condition of a statement holds.
 fn holds(operator: &str, wanted: &Value, found: Option<&String>, account: &str) -> bool {
-    let wanted = texts(wanted).into_iter().map(|wanted| wanted.replace("${aws:PrincipalAccount}", account));
+    let wanted = strings(wanted).into_iter().map(|wanted| wanted.replace("${aws:PrincipalAccount}", account));
     let (mut wanted, is_there) = (wanted.collect::<Vec<_>>().into_iter(), found.is_some());
     let found = found.map(String::as_str).unwrap_or_default();
     match operator {
@@ -112,11 +112,11 @@ fn holds(operator: &str, wanted: &Value, found: Option<&String>, account: &str) 
 
 /// Whether a statement allows what somebody of the account needs.
 fn allows(statement: &Value, account: &str, need: &Need) -> bool {
-    let any = |value: &Value, text: &str| texts(value).iter().any(|item| like(item.as_bytes(), text.as_bytes()));
+    let any = |value: &Value, text: &str| strings(value).iter().any(|item| like(item.as_bytes(), text.as_bytes()));
     let conditions = statement["Condition"].as_object().into_iter().flatten();
     let mut conditions =
         conditions.flat_map(|(operator, keys)| keys.as_object().into_iter().flatten().map(move |it| (operator, it)));
-    texts(&statement["Action"]).contains(&need.action.as_str())
+    strings(&statement["Action"]).contains(&need.action.as_str())
         && any(&statement["Resource"], &need.resource)
         && conditions.all(|(operator, (key, wanted))| holds(operator, wanted, need.conditions.get(key), account))
 }
@@ -140,7 +140,7 @@ fn assert_allowed<'a>(statements: &[Value], calls: impl Iterator<Item = &'a Call
 }
 
 fn actions(statements: &[Value]) -> BTreeSet<String> {
-    statements.iter().flat_map(|statement| texts(&statement["Action"])).map(ToString::to_string).collect()
+    statements.iter().flat_map(|statement| strings(&statement["Action"])).map(ToString::to_string).collect()
 }
 
 fn printed(arguments: &[&str]) -> Value {
@@ -351,7 +351,7 @@ async fn fill(env: &TestEnv, bucket: &str, role: &str, policy: &str) {
 }
 
 /// What the command says beside its output.
-fn told(arguments: &[&str]) -> String {
+fn reported(arguments: &[&str]) -> String {
     let output = command().arg("operator-policy").args(arguments).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -362,22 +362,22 @@ fn what_the_policies_leave_open_is_told_beside_them() {
     let worth_the_account = "worth the account";
     let every_bucket = "every bucket of the account";
     let every_cluster = "--cluster-name";
-    let open = told(&[]);
+    let open = reported(&[]);
     for part in [worth_the_account, every_bucket, every_cluster] {
         assert!(open.contains(part), "{part}: {open}");
     }
     let bounded = file("rules: [{permissionsBoundaryArn: \"arn:aws:iam::123456789012:policy/b\"}]");
     let bounded = bounded.to_str().expect("a path");
     let limited = ["--guardrails", bounded, "--bucket-name-pattern", "ml-*", "--cluster-name", "prod"];
-    assert_eq!(told(&limited), "");
+    assert_eq!(reported(&limited), "");
     let half =
         file("rules: [{namespaces: {names: [a]}, permissionsBoundaryArn: \"arn:aws:iam::123456789012:policy/b\"}, {}]");
-    let half = told(&["--guardrails", half.to_str().expect("a path"), "--cluster-name", "prod"]);
+    let half = reported(&["--guardrails", half.to_str().expect("a path"), "--cluster-name", "prod"]);
     assert!(half.contains(worth_the_account), "{half}");
     let wanted = spec(json!([{"name": "a"}]));
     let unbounded = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": "x", "namespace": "n"}, "spec": wanted});
     let without_roles = file(&unbounded.to_string());
-    assert_eq!(told(&["-f", without_roles.to_str().expect("a path"), "--cluster-name", "prod"]), "");
+    assert_eq!(reported(&["-f", without_roles.to_str().expect("a path"), "--cluster-name", "prod"]), "");
 }
 
 #[test]
@@ -424,8 +424,8 @@ fn the_policies_of_many_large_platforms_are_held_one_platform_at_a_time() {
         .arg(&file)
         .output()
         .expect("python runs");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (code, mebibytes) = told.trim().split_once(' ').expect("two numbers");
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (code, mebibytes) = reported.trim().split_once(' ').expect("two numbers");
     assert_eq!(code, "0");
     assert!(mebibytes.parse::<u64>().expect("a number") < MOST_MIB, "{mebibytes} MiB");
 }

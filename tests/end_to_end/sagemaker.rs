@@ -149,7 +149,7 @@ async fn rolled_back(env: &TestEnv) -> String {
 }
 
 /// Waits until the operator has looked at endpoints so many times more.
-async fn look_again(env: &TestEnv, times: usize) {
+async fn wait_for_passes(env: &TestEnv, times: usize) {
     let before = count(env, "DescribeEndpoint");
     env.wait("further looks", async || count(env, "DescribeEndpoint") >= before + times).await;
 }

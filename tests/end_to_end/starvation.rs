@@ -88,14 +88,14 @@ async fn an_edit_is_looked_at_while_two_hundred_objects_hang() {
         eprintln!("{namespace}/{name} ready after {took:?}");
         assert!(took < SOON, "{namespace}/{name} took {took:?}\n{}", env.operator.log());
     }
-    let told = |status: &aiplatform::api::AIPlatformStatus| {
+    let reported = |status: &aiplatform::api::AIPlatformStatus| {
         condition(status, "Ready").is_some_and(|ready| {
             ready.reason == "ProgressingWithRetry"
                 && ready.message.contains("AWS service s3 in region eu-west-1 does not answer since")
                 && ready.message.contains("asked again at")
         })
     };
-    env.wait_for("hangs-7", "told that S3 does not answer", told).await;
+    env.wait_for("hangs-7", "told that S3 does not answer", reported).await;
     assert_eq!(env.operator.page("/readyz").0, 200, "one service of AWS is not all of it");
 
     env.aws.lift_faults();
@@ -146,8 +146,8 @@ async fn an_annotation_in_a_loop_is_slowed_down_and_told_once() {
     // Five at once, and one for every ten seconds that this has taken.
     let (at_once, most) = (looks() - before, 8 + began.elapsed().as_secs() / 10);
     assert!(at_once as u64 <= most, "{at_once} looks at everything in {:?}", began.elapsed());
-    let told = env.events("assistant").await.into_iter().filter(|(reason, _)| reason == "Postponed").count();
-    assert_eq!(told, 1);
+    let reported = env.events("assistant").await.into_iter().filter(|(reason, _)| reason == "Postponed").count();
+    assert_eq!(reported, 1);
     env.wait("the last one is looked at in the end", async || looks() - before > at_once).await;
 }
 

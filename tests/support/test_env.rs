@@ -165,8 +165,8 @@ impl TestEnv {
         let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
         let events = events.list(&kube::api::ListParams::default()).await.expect("events");
         let about = |event: &Event| event.regarding.as_ref().is_some_and(|object| object.name.as_deref() == Some(name));
-        let told = events.items.into_iter().filter(about);
-        told.map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
+        let reported = events.items.into_iter().filter(about);
+        reported.map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
     }
 }
 

@@ -27,8 +27,8 @@ pub fn removals(spec: &AIPlatformSpec, namespace: &str, platform: &str) -> BTree
     let mut removals: BTreeMap<Key, Removal> = BTreeMap::new();
     for bucket in spec.storage.iter().flat_map(|storage| &storage.buckets) {
         let key = Key { kind: Kind::Bucket, name: name_in_aws(spec, namespace, platform, bucket) };
-        let said = removal(bucket.deletion_policy);
-        removals.entry(key).and_modify(|removal| *removal = said.min(*removal)).or_insert(said);
+        let removal = removal(bucket.deletion_policy);
+        removals.entry(key).and_modify(|earlier| *earlier = removal.min(*earlier)).or_insert(removal);
     }
     removals
 }

@@ -160,7 +160,7 @@ fn each_limit_is_told_with_field_value_and_what_is_allowed() {
             {"name": "c", "bucketName": "other-c"},
         ]},
     });
-    let told = refusals(&guardrails, spec);
+    let reported = refusals(&guardrails, spec);
     let expected = [
         ("spec.region: \"eu-west-1\"", "none"),
         ("spec.accountId: \"123456789012\"", "111111111111, 222222222222"),
@@ -171,9 +171,12 @@ fn each_limit_is_told_with_field_value_and_what_is_allowed() {
         ),
         ("spec.storage.buckets[1].adopt: \"other-b\"", "legacy-*, old"),
     ];
-    assert_eq!(told.len(), expected.len(), "{told:#?}");
-    for (told, (field, allowed)) in told.iter().zip(expected) {
-        assert!(told.starts_with(field) && told.contains(allowed) && told.contains("guardrails"), "{told}");
+    assert_eq!(reported.len(), expected.len(), "{reported:#?}");
+    for (reported, (field, allowed)) in reported.iter().zip(expected) {
+        assert!(
+            reported.starts_with(field) && reported.contains(allowed) && reported.contains("guardrails"),
+            "{reported}"
+        );
     }
 }
 
@@ -214,7 +217,7 @@ fn a_model_keeps_to_its_instance_types_its_number_and_its_roles() {
     ] {
         assert_eq!(refusals(&within, models(&[rank()])), Vec::<String>::new());
     }
-    let told = |guardrails: &Guardrails| refusals(guardrails, models(&[rank(), rank()]));
+    let reported = |guardrails: &Guardrails| refusals(guardrails, models(&[rank(), rank()]));
     let beyond = file("[\"ml.m5.*\", ml.g5.large]", "3", "[\"arn:aws:iam::123456789012:role/other/*\"]");
     let each = [
         "executionRoleArn: \"arn:aws:iam::123456789012:role/ml/rank\" is not allowed here (allowed: arn:aws:iam::123456789012:role/other/*): ",
@@ -225,22 +228,25 @@ fn a_model_keeps_to_its_instance_types_its_number_and_its_roles() {
         "autoscaling.schedules[1].maxInstances: 12 is more than a model may have here (at most 3): ",
     ];
     let expected = [0, 1].map(|model| each.map(|field| format!("spec.models[{model}].sagemaker.{field}"))).concat();
-    let found = told(&beyond);
+    let found = reported(&beyond);
     assert_eq!(found.len(), expected.len(), "{found:#?}");
-    for (told, expected) in found.iter().zip(expected) {
-        assert!(told.starts_with(&expected) && told.ends_with(WITH_FILE), "{told} should begin with {expected}");
+    for (reported, expected) in found.iter().zip(expected) {
+        assert!(
+            reported.starts_with(&expected) && reported.ends_with(WITH_FILE),
+            "{reported} should begin with {expected}"
+        );
     }
-    let one = told(&file("[]", "1", any_role));
+    let one = reported(&file("[]", "1", any_role));
     assert!(
         one[0].contains("(allowed: none)")
             && one[1].contains("instance.count: 2 is more than a model may have here (at most 1)"),
         "{one:#?}"
     );
     for none in [given("rules: [{}]"), given("rules: [{executionRoles: []}]"), Guardrails::Absent] {
-        let found = told(&none);
+        let found = reported(&none);
         assert_eq!(found.len(), 2, "{found:#?}");
         assert!(
-            found.iter().all(|told| told.contains("executionRoleArn") && told.contains("(allowed: none)")),
+            found.iter().all(|reported| reported.contains("executionRoleArn") && reported.contains("(allowed: none)")),
             "{found:#?}"
         );
     }
@@ -275,8 +281,8 @@ fn naming() -> serde_json::Value {
 #[test]
 fn names_keys_images_and_principals_are_refused_outside_their_globs() {
     let refused = |rule: &str| -> Vec<String> {
-        let told = refusals(&given(&format!("rules: [{{{rule}}}]")), naming());
-        told.into_iter().map(|told| told.split(": \"").next().unwrap_or_default().to_string()).collect()
+        let reported = refusals(&given(&format!("rules: [{{{rule}}}]")), naming());
+        reported.into_iter().map(|reported| reported.split(": \"").next().unwrap_or_default().to_string()).collect()
     };
     let always = [
         "spec.models[0].sagemaker.modelData.uri",
@@ -316,13 +322,13 @@ fn names_keys_images_and_principals_are_refused_outside_their_globs() {
 
 #[test]
 fn a_refusal_says_what_would_do_instead() {
-    let told = refusals(&Guardrails::Absent, naming()).join("\n");
+    let reported = refusals(&Guardrails::Absent, naming()).join("\n");
     for part in [
         "\"s3://payroll-prod/2026/\" is not allowed here (allowed: none): keep the artifact in a bucket of spec.storage.buckets",
         "\"arn:aws:iam::666666666666:role/attacker\" is not allowed here (allowed: the users and roles of account 123456789012)",
         "\"kube-system\" is not allowed here (allowed: none)",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
 }
 
@@ -333,8 +339,11 @@ fn a_service_account_elsewhere_is_free_to_use_a_role_by_irsa() {
     spec["identity"] = json!({"irsa": {
         "oidcProviderArn": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC",
     }});
-    let told = refusals(&Guardrails::Absent, spec);
-    assert!(told.len() == 2 && !told.iter().any(|told| told.contains("serviceAccount")), "{told:?}");
+    let reported = refusals(&Guardrails::Absent, spec);
+    assert!(
+        reported.len() == 2 && !reported.iter().any(|reported| reported.contains("serviceAccount")),
+        "{reported:?}"
+    );
 }
 
 #[test]
@@ -388,9 +397,9 @@ fn a_serverless_model_has_no_instances_to_limit() {
 #[test]
 fn a_namespace_without_a_rule_is_refused() {
     let guardrails = given("rules: [{namespaces: {names: [elsewhere]}}]");
-    let told = refusals(&guardrails, json!({}));
+    let reported = refusals(&guardrails, json!({}));
     assert!(
-        matches!(told.as_slice(), [told] if told.starts_with("metadata.namespace: ") && told.contains("\"support\""))
+        matches!(reported.as_slice(), [reported] if reported.starts_with("metadata.namespace: ") && reported.contains("\"support\""))
     );
     assert!(guardrails.permit_role("support", None, None).is_ok(), "a deletion without a role asks for nothing");
 }
@@ -464,9 +473,9 @@ fn a_key_without_a_value_is_refused_wherever_it_stands() {
     }
     assert!(texts.len() > 50, "{texts:?}");
     for (text, path) in texts {
-        let told = Guardrails::parse("g.yaml", &text).unwrap_err().to_string();
-        assert!(told.contains(&format!(" {path}: is empty")), "{text}: {told}");
-        assert!(told.contains("fill it, or leave the key out"), "{text}: {told}");
+        let reported = Guardrails::parse("g.yaml", &text).unwrap_err().to_string();
+        assert!(reported.contains(&format!(" {path}: is empty")), "{text}: {reported}");
+        assert!(reported.contains("fill it, or leave the key out"), "{text}: {reported}");
     }
 }
 

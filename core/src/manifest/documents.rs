@@ -128,7 +128,7 @@ fn line_end(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn texts(text: &str) -> Vec<(usize, &str, bool)> {
+    fn strings(text: &str) -> Vec<(usize, &str, bool)> {
         split(text)
             .map(|document| {
                 let document = document.unwrap_or_else(|broken| panic!("{broken:?} in {text:?}"));
@@ -139,13 +139,13 @@ mod tests {
 
     #[test]
     fn a_line_that_begins_with_three_hyphens_separates_documents() {
-        assert_eq!(texts(""), []);
-        assert_eq!(texts("a: 1\n"), [(1, "a: 1\n", false)]);
+        assert_eq!(strings(""), []);
+        assert_eq!(strings("a: 1\n"), [(1, "a: 1\n", false)]);
         assert_eq!(
-            texts("---\n---\r\n--- # why\na: 1\n---#why\n\nb: 2"),
+            strings("---\n---\r\n--- # why\na: 1\n---#why\n\nb: 2"),
             [(1, "---\n", false), (3, "--- # why\na: 1\n", false), (6, "\nb: 2", false)]
         );
-        assert_eq!(texts("a: |\n  ---\n b: 1\n"), [(1, "a: |\n  ---\n b: 1\n", false)]);
+        assert_eq!(strings("a: |\n  ---\n b: 1\n"), [(1, "a: |\n  ---\n b: 1\n", false)]);
     }
 
     #[test]
@@ -160,11 +160,14 @@ mod tests {
     #[test]
     fn json_objects_stand_one_behind_the_other() {
         assert_eq!(
-            texts("\n{\"a\": 1}\n\n{\"b\": [\n2]} {}\n"),
+            strings("\n{\"a\": 1}\n\n{\"b\": [\n2]} {}\n"),
             [(2, "{\"a\": 1}", true), (4, "{\"b\": [\n2]}", true), (5, "{}", true)]
         );
-        assert_eq!(texts("{\"a\": 1}\n---\n{\"b\": 2}\n"), [(1, "{\"a\": 1}", true), (2, "---\n{\"b\": 2}\n", false)]);
-        assert_eq!(texts("{a: 1}\n---\nb: 2\n"), [(1, "{a: 1}\n", false), (3, "b: 2\n", false)]);
+        assert_eq!(
+            strings("{\"a\": 1}\n---\n{\"b\": 2}\n"),
+            [(1, "{\"a\": 1}", true), (2, "---\n{\"b\": 2}\n", false)]
+        );
+        assert_eq!(strings("{a: 1}\n---\nb: 2\n"), [(1, "{a: 1}\n", false), (3, "b: 2\n", false)]);
         let broken = split("{}{}\n{]").find_map(Result::err).expect("the third is broken");
         assert_eq!(broken.line, 2);
     }

@@ -98,9 +98,9 @@ pub(super) fn check(document: &Node) -> Vec<Finding> {
         }
     };
     let mut findings = Vec::new();
-    let mut refuse = |line: usize, path: String, told: &str, rule: Result<(), String>| {
+    let mut refuse = |line: usize, path: String, value: &str, rule: Result<(), String>| {
         if let Err(rule) = rule {
-            findings.push(Finding { line, path, message: format!("{:?} {rule}", cut(told)) });
+            findings.push(Finding { line, path, message: format!("{:?} {rule}", cut(value)) });
         }
     };
     for Entry { key, line, value } in entries("labels") {

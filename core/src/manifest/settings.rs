@@ -35,7 +35,7 @@ pub fn settings<T: DeserializeOwned + JsonSchema>(
     let mut problems: Vec<Problem> =
         findings.into_iter().map(|finding| problem(Some(finding.line), &finding.path, finding.message)).collect();
     let json = document.to_json();
-    for (path, text) in texts("", &json) {
+    for (path, text) in strings("", &json) {
         if let Some(message) = refused(text) {
             problems.push(problem(lines.get(&path).copied(), &path, message));
         }
@@ -51,13 +51,13 @@ pub fn settings<T: DeserializeOwned + JsonSchema>(
 }
 
 /// Every text in a document, with its path.
-fn texts<'a>(path: &str, value: &'a Value) -> Vec<(String, &'a str)> {
+fn strings<'a>(path: &str, value: &'a Value) -> Vec<(String, &'a str)> {
     match value {
         Value::String(text) => vec![(path.to_string(), text)],
         Value::Array(items) => {
-            items.iter().enumerate().flat_map(|(index, item)| texts(&format!("{path}[{index}]"), item)).collect()
+            items.iter().enumerate().flat_map(|(index, item)| strings(&format!("{path}[{index}]"), item)).collect()
         }
-        Value::Object(fields) => fields.iter().flat_map(|(name, value)| texts(&join(path, name), value)).collect(),
+        Value::Object(fields) => fields.iter().flat_map(|(name, value)| strings(&join(path, name), value)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }

@@ -67,9 +67,9 @@ fn names(policies: &[OperatorPolicy]) -> Vec<&str> {
     policies.iter().map(|policy| policy.name.as_str()).collect()
 }
 
-fn texts(value: &Value) -> Vec<String> {
+fn strings(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
         Value::String(text) => vec![text.clone()],
         _ => Vec::new(),
     }
@@ -78,7 +78,7 @@ fn texts(value: &Value) -> Vec<String> {
 /// One element of all statements of all documents.
 fn all(policies: &[OperatorPolicy], element: &str) -> BTreeSet<String> {
     let statements = policies.iter().flat_map(|policy| policy::statements(&policy.document));
-    statements.flat_map(|statement| texts(&statement[element])).collect()
+    statements.flat_map(|statement| strings(&statement[element])).collect()
 }
 
 fn check_limits(policies: &[OperatorPolicy]) {
@@ -92,11 +92,11 @@ fn check_limits(policies: &[OperatorPolicy]) {
             let sid = statement["Sid"].as_str().unwrap().to_string();
             assert!(sid.chars().all(|character| character.is_ascii_alphanumeric()), "{sid}");
             assert!(sids.insert(sid.clone()), "{name}: {sid} is there twice");
-            for action in texts(&statement["Action"]) {
+            for action in strings(&statement["Action"]) {
                 assert!(!action.contains(['*', '?']), "{name}: {sid}: {action}");
             }
-            let lists = texts(&statement["Action"]).iter().all(|action| LISTS.contains(&action.as_str()));
-            assert_eq!(texts(&statement["Resource"]).contains(&"*".to_string()), lists, "{name}: {sid}");
+            let lists = strings(&statement["Action"]).iter().all(|action| LISTS.contains(&action.as_str()));
+            assert_eq!(strings(&statement["Resource"]).contains(&"*".to_string()), lists, "{name}: {sid}");
         }
     }
 }
@@ -130,7 +130,7 @@ const BOUND: [&str; 3] = ["MakeRoles", "WriteRolePolicies", "BindOwnRoles"];
 /// The boundaries of the statements that make and widen roles, which agree; nothing where there are none.
 fn boundaries(policies: &[OperatorPolicy]) -> Vec<String> {
     let found =
-        BOUND.map(|sid| texts(&statement(policies, sid)["Condition"]["StringEquals"]["iam:PermissionsBoundary"]));
+        BOUND.map(|sid| strings(&statement(policies, sid)["Condition"]["StringEquals"]["iam:PermissionsBoundary"]));
     assert!(found.iter().all(|each| *each == found[0]), "{found:?}");
     let unbinds = all(policies, "Action").contains("iam:DeleteRolePermissionsBoundary");
     assert_eq!(unbinds, found[0].is_empty(), "where every role has one, nobody takes it off");
@@ -185,7 +185,7 @@ fn a_role_that_is_handed_to_a_model_is_within_what_the_guardrails_allow() {
         let rules = guardrails(json!([{"permissionsBoundaryArn": boundary("b"), "executionRoles": [glob]}]));
         let extent = Extent { guardrails: &rules, cluster: Some("prod"), bucket_names: &["ml-*".into()], ..EVERYTHING };
         let generated = "arn:aws:iam::*:role/aiplatform/*";
-        let found = texts(&statement(&of(&extent), "PassExecutionRoles")["Resource"]);
+        let found = strings(&statement(&of(&extent), "PassExecutionRoles")["Resource"]);
         let found: Vec<String> = found.into_iter().filter(|arn| arn != generated).collect();
         (found, cautions(&extent))
     };
@@ -249,10 +249,10 @@ fn buckets_are_named_by_account_and_within_the_patterns() {
     );
     let policies = of(&Extent { guardrails: &rules, ..EVERYTHING });
     let change = statement(&policies, "ChangeBuckets");
-    assert_eq!(texts(&change["Resource"]), ["arn:aws:s3:::acme-*", "arn:aws:s3:::search-*-????????"]);
+    assert_eq!(strings(&change["Resource"]), ["arn:aws:s3:::acme-*", "arn:aws:s3:::search-*-????????"]);
     assert_eq!(change["Condition"]["StringEquals"]["aws:ResourceAccount"], "123456789012");
     let contents = statement(&policies, "DeleteContents");
-    assert_eq!(texts(&contents["Resource"]), ["arn:aws:s3:::acme-*/*", "arn:aws:s3:::search-*-????????/*"]);
+    assert_eq!(strings(&contents["Resource"]), ["arn:aws:s3:::acme-*/*", "arn:aws:s3:::search-*-????????/*"]);
     let given = ["mine-*".to_string()];
     let policies = of(&Extent { guardrails: &rules, bucket_names: &given, ..EVERYTHING });
     assert_eq!(statement(&policies, "ChangeBuckets")["Resource"], "arn:aws:s3:::mine-*");
@@ -264,7 +264,7 @@ fn buckets_are_named_by_account_and_within_the_patterns() {
     for statement in policies.iter().flat_map(|policy| policy::statements(&policy.document)) {
         // The list of the account's own buckets is about no bucket.
         let is_of_buckets = |action: &String| action.starts_with("s3:") && *action != "s3:ListAllMyBuckets";
-        let is_bound = texts(&statement["Action"]).iter().any(is_of_buckets);
+        let is_bound = strings(&statement["Action"]).iter().any(is_of_buckets);
         assert_eq!(statement["Condition"]["StringEquals"].get(account).is_some(), is_bound, "{statement}");
     }
 }
@@ -292,7 +292,7 @@ fn a_model_can_be_made_in_every_revision_and_its_endpoint_is_named() {
     let revised = crate::desire::sagemaker::revised_name(&platform, "rank");
     let endpoint = crate::desire::sagemaker::endpoint_name(&platform, "rank");
     let prefix = "arn:aws:sagemaker:eu-west-1:123456789012:";
-    let on = |sid: &str| texts(&statement(&policies, sid)["Resource"]);
+    let on = |sid: &str| strings(&statement(&policies, sid)["Resource"]);
     assert!(on("MakeModels").contains(&format!("{prefix}model/{revised}-*")));
     assert!(on("MakeConfigs").contains(&format!("{prefix}endpoint-config/{revised}-*")));
     for sid in ["MakeEndpoints", "MoveOwnEndpoints"] {
@@ -309,7 +309,7 @@ fn a_model_is_handed_its_own_role_or_the_users() {
     let passed = statement(&narrowed(std::slice::from_ref(&platform), None), "PassExecutionRoles");
     let own = crate::grants::execution_role_name(&platform, "rank");
     let expected = [format!("arn:aws:iam::123456789012:role/aiplatform/{own}"), THEIR_ROLE.to_string()];
-    assert_eq!(texts(&passed["Resource"]), expected);
+    assert_eq!(strings(&passed["Resource"]), expected);
     assert_eq!(passed["Condition"], json!({"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}));
     let for_any = of(&EVERYTHING);
     let passed = statement(&for_any, "PassExecutionRoles");

@@ -15,7 +15,7 @@ use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource
 
 /// What is known of a resource that a policy names.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum Attainment {
     /// It is the platform's own.
     Attained,
     /// A step of the plan makes it or takes it over, and what comes of that decides.
@@ -49,10 +49,11 @@ pub(super) fn granted<'a>(
     observations: &Observations,
 ) -> (Cow<'a, Desired>, Vec<Key>, Vec<LeftOut>) {
     let Some(policies) = item.resource.policies() else { return (Cow::Borrowed(item), Vec::new(), Vec::new()) };
-    let standings = subjects(policies).map(|key| (key.clone(), standing(key, steps, observations))).collect();
+    let attainments = subjects(policies).map(|key| (key.clone(), attainment(key, steps, observations))).collect();
     let live = observations.get(&item.resource.key()).and_then(|observed| observed.resource.as_ref());
-    let Narrowed { resource, left_out, remarks } = narrowed(&item.resource, policies, live, &standings);
-    let pending = standings.into_iter().filter(|(_, standing)| *standing == Standing::Pending).map(|(key, _)| key);
+    let Narrowed { resource, left_out, remarks } = narrowed(&item.resource, policies, live, &attainments);
+    let pending =
+        attainments.into_iter().filter(|(_, attainment)| *attainment == Attainment::Pending).map(|(key, _)| key);
     let remarks = item.remarks.iter().cloned().chain(remarks).collect();
     (Cow::Owned(Desired { resource, remarks, ..item.clone() }), pending.collect(), left_out)
 }
@@ -63,16 +64,16 @@ pub fn grounds(step: &Step) -> impl Iterator<Item = &Key> {
     desired.and_then(Resource::policies).into_iter().flat_map(subjects)
 }
 
-/// The step as it is to be taken when what it awaited has finished, in whichever way: `standings` says which.
+/// The step as it is to be taken when what it awaited has finished, in whichever way: `attainments` says which.
 #[must_use]
-pub fn settled(step: &Step, standings: &BTreeMap<Key, Standing>) -> Step {
+pub fn settled(step: &Step, attainments: &BTreeMap<Key, Attainment>) -> Step {
     let Some((desired, policies)) = step.desired.as_ref().and_then(|it| Some((it, it.policies()?))) else {
         return step.clone();
     };
     // What is not awaited was attained, or is left as it was found, when the plan was made.
     let decided =
-        subjects(policies).filter(|key| !step.awaits.contains(key)).map(|key| (key.clone(), Standing::Attained));
-    let awaited = step.awaits.iter().filter_map(|key| Some((key.clone(), standings.get(key)?.clone())));
+        subjects(policies).filter(|key| !step.awaits.contains(key)).map(|key| (key.clone(), Attainment::Attained));
+    let awaited = step.awaits.iter().filter_map(|key| Some((key.clone(), attainments.get(key)?.clone())));
     let Narrowed { resource: desired, left_out, remarks } =
         narrowed(desired, policies, step.observed.as_ref(), &decided.chain(awaited).collect());
     let action = match &step.observed {
@@ -90,24 +91,24 @@ fn subjects(policies: &BTreeMap<String, Policy>) -> impl Iterator<Item = &Key> {
 
 /// Whose a resource is decides, and not how it is: one that cannot be written just now is the platform's own all the
 /// same.
-fn standing(key: &Key, steps: &[Step], observations: &Observations) -> Standing {
+fn attainment(key: &Key, steps: &[Step], observations: &Observations) -> Attainment {
     let observed = observations.get(key);
     match observed.map(|observed| (&observed.owner, &observed.state)) {
-        Some((Owner::Ours, _)) => return Standing::Attained,
+        Some((Owner::Ours, _)) => return Attainment::Attained,
         // S3 answers that access is denied for a bucket of another account, too.
         Some((_, ObservedState::Unreadable(error))) if error.needs_somebody() => {
-            return Standing::Refused(Refusal { reason: error.reason(), message: error.to_string() });
+            return Attainment::Refused(Refusal { reason: error.reason(), message: error.to_string() });
         }
-        Some((_, ObservedState::Unreadable(error))) => return Standing::Unknown(error.to_string()),
+        Some((_, ObservedState::Unreadable(error))) => return Attainment::Unknown(error.to_string()),
         _ => {}
     }
     let Some(step) = steps.iter().find(|step| step.key == *key) else {
-        return Standing::Missing("it is not the platform's, or no longer".into());
+        return Attainment::Missing("it is not the platform's, or no longer".into());
     };
     match &step.action {
-        Action::Create | Action::Update(_) => Standing::Pending,
-        Action::Refuse(refusal) => Standing::Refused(refusal.clone()),
-        other => Standing::Missing(render::message(step).unwrap_or_else(|| format!("its step is {}", other.name()))),
+        Action::Create | Action::Update(_) => Attainment::Pending,
+        Action::Refuse(refusal) => Attainment::Refused(refusal.clone()),
+        other => Attainment::Missing(render::message(step).unwrap_or_else(|| format!("its step is {}", other.name()))),
     }
 }
 
@@ -118,19 +119,19 @@ fn narrowed(
     resource: &Resource,
     declared: &BTreeMap<String, Policy>,
     live: Option<&Resource>,
-    standings: &BTreeMap<Key, Standing>,
+    attainments: &BTreeMap<Key, Attainment>,
 ) -> Narrowed {
     let live = live.and_then(Resource::policies);
     let (mut dropped, mut dropped_idle) = (BTreeSet::new(), BTreeSet::new());
     let mut policies = BTreeMap::new();
     for (name, policy) in declared {
         let left = policy.without(|about, statement| {
-            let is_left_out = match standings.get(about) {
-                Some(Standing::Attained | Standing::Pending) => false,
-                Some(Standing::Unknown(_)) => {
+            let is_left_out = match attainments.get(about) {
+                Some(Attainment::Attained | Attainment::Pending) => false,
+                Some(Attainment::Unknown(_)) => {
                     !live.is_some_and(|live| live.values().any(|policy| policy.says(statement)))
                 }
-                Some(Standing::Refused(_) | Standing::Missing(_)) | None => true,
+                Some(Attainment::Refused(_) | Attainment::Missing(_)) | None => true,
             };
             if is_left_out {
                 if policy.is_idle() { &mut dropped_idle } else { &mut dropped }.insert(about.clone());
@@ -140,7 +141,7 @@ fn narrowed(
         policies.extend(left.map(|left| (name.clone(), left)));
     }
     let remarks = dropped_idle.difference(&dropped).map(|about| {
-        let LeftOut { message, .. } = left_out(about.clone(), standings);
+        let LeftOut { message, .. } = left_out(about.clone(), attainments);
         format!("a revision that is kept and does not run: {message}")
     });
     let mut narrowed = resource.clone();
@@ -149,7 +150,7 @@ fn narrowed(
     }
     Narrowed {
         remarks: remarks.collect(),
-        left_out: dropped.iter().map(|about| left_out(about.clone(), standings)).collect(),
+        left_out: dropped.iter().map(|about| left_out(about.clone(), attainments)).collect(),
         resource: narrowed,
     }
 }
@@ -162,12 +163,12 @@ struct Narrowed {
     remarks: Vec<String>,
 }
 
-fn left_out(about: Key, standings: &BTreeMap<Key, Standing>) -> LeftOut {
-    let (reason, why, needs_somebody) = match standings.get(&about) {
-        Some(Standing::Refused(refusal)) => (refusal.reason, refusal.message.as_str(), true),
-        Some(Standing::Missing(why)) => ("Blocked", why.as_str(), false),
-        Some(Standing::Unknown(why)) => ("Unknown", why.as_str(), false),
-        Some(Standing::Attained | Standing::Pending) | None => ("Unknown", "nothing is known of it", false),
+fn left_out(about: Key, attainments: &BTreeMap<Key, Attainment>) -> LeftOut {
+    let (reason, why, needs_somebody) = match attainments.get(&about) {
+        Some(Attainment::Refused(refusal)) => (refusal.reason, refusal.message.as_str(), true),
+        Some(Attainment::Missing(why)) => ("Blocked", why.as_str(), false),
+        Some(Attainment::Unknown(why)) => ("Unknown", why.as_str(), false),
+        Some(Attainment::Attained | Attainment::Pending) | None => ("Unknown", "nothing is known of it", false),
     };
     LeftOut { reason, message: format!("{about} is not granted: {why}"), needs_somebody, about }
 }

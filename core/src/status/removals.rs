@@ -10,18 +10,18 @@ use crate::resource::{Key, Kind, Removal};
 #[must_use]
 pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
     let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
-    let said = resources.iter().filter_map(|resource| {
+    let removals = resources.iter().filter_map(|resource| {
         let kind = Kind::named(&resource.kind)?;
         Some((Key { kind, name: resource.name.clone() }, removal(resource)?))
     });
-    said.collect()
+    removals.collect()
 }
 
 /// What the last accepted spec said of AWS when the object is deleted. A word of a later version keeps everything.
 #[must_use]
 pub fn accepted_end(status: Option<&AIPlatformStatus>) -> Option<DeletionPolicy> {
-    let said = status?.deletion_policy.as_deref()?;
-    Some(if said == end_name(DeletionPolicy::Delete) { DeletionPolicy::Delete } else { DeletionPolicy::Retain })
+    let policy = status?.deletion_policy.as_deref()?;
+    Some(if policy == end_name(DeletionPolicy::Delete) { DeletionPolicy::Delete } else { DeletionPolicy::Retain })
 }
 
 /// The deletion policy as it stands in the status.

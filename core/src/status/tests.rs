@@ -801,8 +801,8 @@ fn what_somebody_has_to_mend_comes_before_what_passes() {
     let found = resource(&status, "api");
     assert_eq!((found.state.clone(), found.reason.as_deref()), (State::Refused, Some("NotOwned")));
     assert!(condition(&status, "Stalled").is_some());
-    let told = found.message.clone().unwrap();
-    assert!(told.contains("Bucket slow") && told.contains("Bucket theirs"), "{told}");
+    let reported = found.message.clone().unwrap();
+    assert!(reported.contains("Bucket slow") && reported.contains("Bucket theirs"), "{reported}");
 }
 
 /// What became of a step of which several parts were refused.

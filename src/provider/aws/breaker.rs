@@ -60,7 +60,7 @@ enum State {
 
 impl Breaker {
     /// Asks whether a call may be sent.
-    pub(super) fn ask(&mut self, now: Duration) -> Result<Call, Silence> {
+    pub(super) fn admit(&mut self, now: Duration) -> Result<Call, Silence> {
         self.check(now)?;
         self.calls += 1;
         let call = Call(self.calls);
@@ -162,12 +162,12 @@ mod tests {
     }
 
     fn fail(breaker: &mut Breaker, sent: u64, given_up: u64) {
-        let call = breaker.ask(seconds(sent)).expect("let through");
+        let call = breaker.admit(seconds(sent)).expect("let through");
         breaker.failed(call, seconds(given_up));
     }
 
     fn answer(breaker: &mut Breaker, at: u64) {
-        let call = breaker.ask(seconds(at)).expect("let through");
+        let call = breaker.admit(seconds(at)).expect("let through");
         breaker.answered(call, seconds(at));
     }
 
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn calls_that_come_to_nothing_open_it_and_the_next_fails_at_once() {
         let mut breaker = open();
-        let silence = breaker.ask(seconds(101)).unwrap_err();
+        let silence = breaker.admit(seconds(101)).unwrap_err();
         assert_eq!(silence, Silence { since: seconds(100), again: seconds(110) });
     }
 
@@ -193,7 +193,7 @@ mod tests {
         for second in 0..TRIPS as u64 - 1 {
             fail(&mut breaker, second, second);
         }
-        assert!(breaker.ask(seconds(5)).is_ok());
+        assert!(breaker.admit(seconds(5)).is_ok());
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
     fn calls_that_hang_open_it_before_they_time_out() {
         let mut breaker = Breaker::default();
         for _ in 0..TRIPS {
-            breaker.ask(seconds(0)).expect("let through");
+            breaker.admit(seconds(0)).expect("let through");
         }
         assert!(breaker.check(seconds(2)).is_ok());
         assert_eq!(breaker.check(seconds(3)).unwrap_err().since, seconds(0));
@@ -241,11 +241,11 @@ mod tests {
     #[test]
     fn after_the_pause_one_call_is_let_through_and_its_answer_closes_it() {
         let mut breaker = open();
-        let probe = breaker.ask(seconds(110)).expect("the pause is over");
-        assert!(breaker.ask(seconds(110)).is_err(), "one at a time");
+        let probe = breaker.admit(seconds(110)).expect("the pause is over");
+        assert!(breaker.admit(seconds(110)).is_err(), "one at a time");
         breaker.answered(probe, seconds(111));
         for _ in 0..10 {
-            breaker.ask(seconds(111)).expect("closed");
+            breaker.admit(seconds(111)).expect("closed");
         }
     }
 
@@ -254,9 +254,9 @@ mod tests {
         let mut breaker = open();
         let mut now = seconds(110);
         for pause in [20, 40, 60, 60] {
-            let probe = breaker.ask(now).expect("the pause is over");
+            let probe = breaker.admit(now).expect("the pause is over");
             breaker.failed(probe, now + seconds(10));
-            let silence = breaker.ask(now + seconds(10)).unwrap_err();
+            let silence = breaker.admit(now + seconds(10)).unwrap_err();
             assert_eq!(silence, Silence { since: seconds(100), again: now + seconds(10 + pause) });
             now = silence.again;
         }
@@ -265,15 +265,15 @@ mod tests {
     #[test]
     fn a_probe_whose_caller_went_away_leaves_its_place_to_the_next() {
         let mut breaker = open();
-        let probe = breaker.ask(seconds(110)).expect("the pause is over");
+        let probe = breaker.admit(seconds(110)).expect("the pause is over");
         breaker.abandoned(probe, seconds(111));
-        assert!(breaker.ask(seconds(111)).is_ok());
+        assert!(breaker.admit(seconds(111)).is_ok());
     }
 
     #[test]
     fn late_answers_of_others_do_not_close_it() {
         let mut breaker = Breaker::default();
-        let late = breaker.ask(seconds(0)).expect("let through");
+        let late = breaker.admit(seconds(0)).expect("let through");
         for _ in 0..TRIPS {
             fail(&mut breaker, 1, 1);
         }
@@ -304,7 +304,7 @@ mod tests {
                 now += seconds(pause);
                 let before = breaker.state;
                 match (what, flying.is_empty()) {
-                    (0 | 1, _) | (_, true) => match (breaker.ask(now), before) {
+                    (0 | 1, _) | (_, true) => match (breaker.admit(now), before) {
                         (Ok(call), State::Open { silence, .. }) => {
                             prop_assert!(silence.again <= now);
                             flying.push(call);
@@ -325,7 +325,7 @@ mod tests {
             for call in flying {
                 breaker.abandoned(call, now);
             }
-            prop_assert!(breaker.ask(now + LONGEST_PAUSE).is_ok());
+            prop_assert!(breaker.admit(now + LONGEST_PAUSE).is_ok());
         }
     }
 }

@@ -81,8 +81,8 @@ impl Line {
         Self { service, region: region.into(), breaker: Mutex::default(), began: Instant::now() }
     }
 
-    fn ask(self: &Arc<Self>) -> Result<Flight, Unsent> {
-        let call = self.breaker(Breaker::ask).map_err(|silence| self.unsent(silence))?;
+    fn admit(self: &Arc<Self>) -> Result<Flight, Unsent> {
+        let call = self.breaker(Breaker::admit).map_err(|silence| self.unsent(silence))?;
         Ok(Flight { line: Arc::clone(self), call: Some(call) })
     }
 
@@ -109,8 +109,8 @@ impl Line {
         self.breaker(Breaker::check).map_err(|silence| self.unsent(silence))
     }
 
-    fn breaker<T>(&self, ask: impl FnOnce(&mut Breaker, Duration) -> T) -> T {
-        ask(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner), self.began.elapsed())
+    fn breaker<T>(&self, action: impl FnOnce(&mut Breaker, Duration) -> T) -> T {
+        action(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner), self.began.elapsed())
     }
 
     fn unsent(&self, silence: Silence) -> Unsent {
@@ -181,7 +181,7 @@ impl Connection {
     async fn send(self, connector: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         self.line.check().map_err(unsent)?;
         let _room = self.room().await.map_err(unsent)?;
-        let flight = self.line.ask().map_err(unsent)?;
+        let flight = self.line.admit().map_err(unsent)?;
         if let Some(authority) = &self.authority {
             authority.check().map_err(|error| unsent(error.into()))?;
         }
@@ -304,28 +304,28 @@ mod tests {
         }
         assert_eq!(service.reached.load(Ordering::SeqCst), 5);
         let error = send(&connection, &service).await.unwrap_err();
-        let told = why(&error).to_string();
-        assert!(told.starts_with("AWS service s3 in region eu-west-1 does not answer since 2"), "{told}");
-        assert!(told.contains("; asked again at 2"), "{told}");
+        let message = why(&error).to_string();
+        assert!(message.starts_with("AWS service s3 in region eu-west-1 does not answer since 2"), "{message}");
+        assert!(message.contains("; asked again at 2"), "{message}");
     }
 
     #[tokio::test]
     async fn a_pass_hears_that_it_waits_for_a_service_that_does_not_answer() {
         let connection = connection(None);
-        let heard = Arc::<AtomicUsize>::default();
+        let signals = Arc::<AtomicUsize>::default();
         let listener = {
-            let heard = Arc::clone(&heard);
+            let signals = Arc::clone(&signals);
             move || {
-                heard.fetch_add(1, Ordering::SeqCst);
+                signals.fetch_add(1, Ordering::SeqCst);
             }
         };
         let answering = Arc::<Service>::default();
         stall::listen(listener.clone(), send(&connection, &answering)).await.unwrap();
-        assert_eq!(heard.load(Ordering::SeqCst), 0);
+        assert_eq!(signals.load(Ordering::SeqCst), 0);
         let hanging = Arc::new(Service { hangs: true, ..Service::default() });
         let call = stall::listen(listener, send(&connection, &hanging));
         assert!(tokio::time::timeout(4 * PATIENCE, call).await.is_err());
-        assert!(heard.load(Ordering::SeqCst) > 0);
+        assert!(signals.load(Ordering::SeqCst) > 0);
     }
 
     #[tokio::test]

@@ -57,7 +57,7 @@ impl Story {
             scale(run, load);
         }
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            settle(run);
+            converge(run);
             end(run);
             assert_never_below(run, self.never_below);
             let updates = count(run, "sagemaker:UpdateEndpoint");
@@ -84,11 +84,11 @@ impl Story {
 /// A failure of every call, but for those that come to the same: a read that is repeated while nothing changes, the
 /// answer to a read that is lost, and an end of the process before a read.
 fn faults(calls: Vec<Call>) -> Vec<Fault> {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let mut faults = Vec::new();
     for (call, it) in calls.into_iter().enumerate() {
         let writes = it.writes;
-        if !told.insert(it) {
+        if !reported.insert(it) {
             continue;
         }
         for (after_the_effect, for_good) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -199,7 +199,7 @@ fn a_rollback_and_what_mends_it_survive_a_failure_of_any_call() {
 
     let mut mended = start;
     edit(&mut mended, Some(&Served { image: 'b', ..served() }));
-    settle(&mut mended);
+    converge(&mut mended);
     edit(&mut mended, Some(&Served { image: 'c', ..served() }));
     Story { never_below: 5, updates: 1, load: Some(6), ..Story::of(mended) }.ends(assert_arrived);
 }
@@ -212,7 +212,7 @@ fn a_way_out_of_a_failed_rollback_survives_a_failure_of_any_call() {
         cloud.fire(&scaled(), MORNING).expect("the time comes");
     });
     edit(&mut start, Some(&Served { image: 'b', ..served() }));
-    settle(&mut start);
+    converge(&mut start);
     for mended in [served(), Served { instance: "ml.m5.xlarge", ..served() }] {
         let mut start = Run::new(Memory::new(ACCOUNT, start.memory.cloud()), start.object.clone());
         edit(&mut start, Some(&mended));

@@ -141,7 +141,7 @@ fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
         // What was seen too late, or could not be seen, is seen in the end, and the user asks for it once more.
         happen(&mut run, &Event::Unseen(0, 0));
         edit(&mut run, Some(&last));
-        settle(&mut run);
+        converge(&mut run);
         let cloud = run.memory.cloud();
         run.memory.change(|cloud| cloud.sagemaker.taken_down.clear());
         let removed = events.iter().any(|event| matches!(event, Event::Edit(None)));
@@ -150,7 +150,7 @@ fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
         assert_eq!(spec::wanted_endpoint(&run.object).map(|it| it.name), Some(endpoint_name()));
         if ends {
             let mut run = run.ending();
-            assert!(settle(&mut run).finished);
+            assert!(converge(&mut run).finished);
             assert_gone(&run);
         }
     });

@@ -24,7 +24,7 @@ fn position(run: &Run, action: &str) -> usize {
 fn an_endpoint_is_made_after_what_it_needs_and_scaled_when_it_serves() {
     let mut run = in_a_world_of_others(Some(&served()));
     run.memory.change(|cloud| cloud.sagemaker.looks = 2);
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!((reason(&run).as_str(), instances(&run)), ("Ready", 2));
     let order = ["iam:CreateRole", "sagemaker:CreateModel", "sagemaker:CreateEndpointConfig"];
@@ -42,7 +42,7 @@ fn another_image_is_one_update_that_leaves_the_scaling_alone() {
     let mut run = at_rest(&served(), 5);
     let before = run.memory.writes().len();
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_never_below(&run, 5);
     assert_eq!(instances(&run), 5);
@@ -57,7 +57,7 @@ fn another_image_is_one_update_that_leaves_the_scaling_alone() {
 fn another_instance_type_takes_the_scaling_off_and_puts_it_back() {
     let mut run = at_rest(&served(), 5);
     edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_never_below(&run, 5);
     assert_eq!(instances(&run), 5);
@@ -82,7 +82,7 @@ fn scaling_goes_on_while_a_move_to_another_instance_type_is_refused() {
     }
     assert_eq!((reason(&run).as_str(), instances(&run)), ("AccessDenied", 5));
     run.memory.deny(None);
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_never_below(&run, 5);
 }
@@ -92,10 +92,10 @@ fn another_count_is_taken_over_and_no_other_change_touches_the_count() {
     let fixed = Served { bounds: None, ..served() };
     let mut run = at_rest(&fixed, 5);
     edit(&mut run, Some(&Served { image: 'b', ..fixed.clone() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!(instances(&run), 5);
     edit(&mut run, Some(&Served { image: 'c', count: 3, ..fixed }));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!(instances(&run), 3);
 }
@@ -107,7 +107,7 @@ fn superseded_revisions_stay_as_many_as_are_wanted_and_the_newest() {
         let mut configs = Vec::new();
         for image in ['a', 'b', 'c', 'd'] {
             edit(&mut run, Some(&Served { image, keep, ..served() }));
-            settle(&mut run);
+            converge(&mut run);
             assert_arrived(&mut run);
             configs.push(spec::wanted_endpoint(&run.object).expect("an endpoint").config);
         }
@@ -121,10 +121,10 @@ fn superseded_revisions_stay_as_many_as_are_wanted_and_the_newest() {
 fn going_back_to_a_revision_that_was_kept_makes_nothing_new() {
     let mut run = at_rest(&served(), 5);
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     let made = count(&run, "sagemaker:CreateModel");
     edit(&mut run, Some(&served()));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!((count(&run, "sagemaker:CreateModel"), instances(&run)), (made, 5));
 }
@@ -137,17 +137,17 @@ fn what_rolled_back_is_told_and_not_tried_again_until_the_user_asks() {
         cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!(reason(&run), "RolledBack");
     assert_at_peace(&mut run);
     assert_eq!((count(&run, "sagemaker:UpdateEndpoint"), instances(&run)), (1, 5));
     scale(&run, 7);
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 1));
     // The image is mended under the same name.
     run.memory.change(|cloud| cloud.sagemaker.broken.clear());
     run.object.metadata.annotations.get_or_insert_default().insert("aiplatform.dev/reconcile-at".into(), "now".into());
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_never_below(&run, 5);
     assert_eq!((count(&run, "sagemaker:UpdateEndpoint"), instances(&run)), (2, 7));
@@ -160,14 +160,14 @@ fn going_back_after_a_rollback_needs_no_update() {
         cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     edit(&mut run, Some(&served()));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!(count(&run, "sagemaker:UpdateEndpoint"), 1);
     // The same mistake is made again, and seen again.
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 2));
 }
 
@@ -178,13 +178,13 @@ fn an_endpoint_that_could_not_even_roll_back_is_updated_when_the_user_asks() {
         cloud.sagemaker.broken.insert(image('b'), Rollback::Fails);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!(reason(&run), "UpdateRollbackFailed");
     assert_at_peace(&mut run);
     for image in ['a', 'c'] {
         let mut run = Run::new(Memory::new(ACCOUNT, run.memory.cloud()), run.object.clone());
         edit(&mut run, Some(&Served { image, ..served() }));
-        settle(&mut run);
+        converge(&mut run);
         assert_arrived(&mut run);
         assert_never_below(&run, 5);
     }
@@ -197,7 +197,7 @@ fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
         cloud.sagemaker.roles_unseen_by_models = 2;
         cloud.sagemaker.roles_unseen_by_endpoints = 2;
     });
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!(count(&run, "sagemaker:CreateEndpoint"), 3);
 }
@@ -206,12 +206,12 @@ fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
 fn a_failed_first_creation_is_not_made_again_for_ever() {
     let mut run = in_a_world_of_others(Some(&served()));
     run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 100);
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 4));
     assert_at_peace(&mut run);
     run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 1);
     edit(&mut run, Some(&Served { keep: 2, ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
 }
 
@@ -221,11 +221,11 @@ fn a_first_creation_that_fails_for_good_waits_for_the_user() {
     run.memory.change(|cloud| {
         cloud.sagemaker.broken.insert(image('a'), Rollback::Works);
     });
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 1));
     assert_at_peace(&mut run);
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!(kept(&run.memory.cloud(), &run.object), BTreeSet::new());
 }
@@ -235,7 +235,7 @@ fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
     let mut run = at_rest(&served(), 2);
     let writes = run.memory.writes().len();
     run.memory.change(|cloud| cloud.fire(&scaled(), spec::MORNING).expect("the time comes"));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!((run.memory.writes().len(), instances(&run)), (writes, 4));
     let bounds = |run: &Run| run.memory.cloud().sagemaker.targets[&scaled()].bounds.min_capacity;
@@ -243,7 +243,7 @@ fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
     run.memory.change(|cloud| {
         cloud.sagemaker.targets.get_mut(&scaled()).expect("a target").bounds.min_capacity = 1;
     });
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!(bounds(&run), 2);
 }
@@ -270,7 +270,7 @@ fn what_somebody_takes_away_comes_back() {
     for loss in LOSSES {
         let mut run = at_rest(&served(), 5);
         run.memory.change(loss);
-        settle(&mut run);
+        converge(&mut run);
         assert_arrived(&mut run);
     }
 }
@@ -282,7 +282,7 @@ fn a_policy_that_nobody_declared_goes_from_an_endpoint_of_ours() {
         let target = cloud.sagemaker.targets.get_mut(&scaled()).expect("a target");
         target.policies.insert("by-hand".into(), None);
     });
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert!(!run.memory.cloud().sagemaker.targets[&scaled()].policies.contains_key("by-hand"));
 }
@@ -293,7 +293,7 @@ fn where_nothing_may_be_deleted_an_endpoint_moves_all_the_same() {
     let mut run = at_rest(&Served { keep: 0, ..served() }, 5);
     edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", keep: 0, ..served() }));
     no_delete(&mut run);
-    settle(&mut run);
+    converge(&mut run);
     for resource in spec::wanted(&run.object) {
         spec::assert_is_there(&run.memory.cloud(), &resource);
     }
@@ -309,7 +309,7 @@ fn an_operator_that_only_observes_says_what_it_would_do_and_moves_nothing() {
     edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
     run.object.spec.management_policy = ManagementPolicy::Observe;
     let writes = run.memory.writes();
-    settle(&mut run);
+    converge(&mut run);
     assert_eq!((reason(&run).as_str(), run.memory.writes()), ("Observing", writes));
 }
 
@@ -325,7 +325,7 @@ fn nothing_serves_after_a_deletion_whatever_the_endpoint_was_doing() {
             } else {
                 edit(&mut run, None);
             }
-            let pass = settle(&mut run);
+            let pass = converge(&mut run);
             assert_eq!(pass.finished, whole);
             assert_gone(&run);
             if !whole {
@@ -369,7 +369,7 @@ pub(super) fn assert_gone(run: &Run) {
 fn a_configuration_that_stays_under_an_edited_count_is_mended_although_nobody_knows_of_it_any_more() {
     let mut run = at_rest(&served(), 5);
     edit(&mut run, Some(&Served { count: 4, ..served() }));
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!((run.memory.cloud().sagemaker.configs.len(), instances(&run)), (1 + others(), 5));
     // Somebody took the inventory away, and a tag.
@@ -378,7 +378,7 @@ fn a_configuration_that_stays_under_an_edited_count_is_mended_although_nobody_kn
         let ours = cloud.sagemaker.configs.values_mut().filter(|config| is_ours(&config.tags));
         ours.for_each(|config| drop(config.tags.remove("aiplatform.dev/team")));
     });
-    settle(&mut run);
+    converge(&mut run);
     assert_arrived(&mut run);
     let configs = run.memory.cloud().sagemaker.configs;
     assert!(

@@ -171,9 +171,9 @@ fn a_label_selector_that_does_not_parse_ends_the_start() {
     let variable = command().arg("run").env("AIPLATFORM_LABEL_SELECTOR", "tier in prod").output().expect("it ends");
     for output in [flag, variable] {
         assert_eq!(output.status.code(), Some(2));
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let reported = String::from_utf8_lossy(&output.stderr).into_owned();
         for part in ["--label-selector", "tier in prod", "there is \"prod\" where ( before the values is expected"] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(reported.contains(part), "{part}: {reported}");
         }
     }
 }

@@ -89,8 +89,8 @@ async fn what_is_known_goes_while_the_revisions_cannot_be_listed() {
         env.delete("assistant").await;
         env.wait("the role is gone", async || count(&env, "DeleteRole") > 0).await;
         assert!(count(&env, "DeleteModel") > 0 && count(&env, "DeleteEndpointConfig") > 0, "in order");
-        let told = env.wait_stalled("assistant", "AccessDenied").await;
-        assert!(told.contains(action), "{told}");
+        let reported = env.wait_stalled("assistant", "AccessDenied").await;
+        assert!(reported.contains(action), "{reported}");
         let object = env.api().get("assistant").await.expect("it is held");
         assert!(object.metadata.finalizers.is_some_and(|finalizers| !finalizers.is_empty()));
         env.aws.control("deny", json!({"action": action, "remove": true}));

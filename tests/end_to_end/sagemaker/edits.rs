@@ -144,7 +144,7 @@ async fn only_observing_shows_the_rollout_and_makes_none() {
         })
         .await;
     let plan = object.status.expect("a status").plan;
-    let told: Vec<String> = plan.iter().map(|step| format!("{} {}", step.action, step.kind)).collect();
+    let reported: Vec<String> = plan.iter().map(|step| format!("{} {}", step.action, step.kind)).collect();
     let expected = [
         "Update Role",
         "Create SageMakerModel",
@@ -152,7 +152,7 @@ async fn only_observing_shows_the_rollout_and_makes_none() {
         "Delete ScalableTarget",
         "Update SageMakerEndpoint",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     let writes: Vec<String> = env
         .aws
         .calls_since(start)

@@ -26,9 +26,9 @@ async fn an_edit_of_the_first_count_makes_no_revision_and_takes_no_instance_away
     env.apply("assistant", &counting(3, json!({}))).await;
     let object = env.wait_ready("assistant").await;
     assert_eq!(model(&object).revision, revision);
-    look_again(&env, 2).await;
+    wait_for_passes(&env, 2).await;
     let version = crate::support::test_env::version(&env.api().get("assistant").await.expect("it"));
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(instances(&env, &name).await, 6);
     assert_eq!(pairs(&env).await, before);
     let is_read = |operation: &String| ["Get", "List", "Describe"].iter().any(|read| operation.starts_with(read));

@@ -68,14 +68,14 @@ async fn a_new_revision_gets_no_right_to_a_bucket_that_is_refused() {
         env.apply("assistant", &wanted).await;
         env.wait_ready("assistant").await;
         env.apply("assistant", &consumed(fields)).await;
-        let told = env.wait_stalled("assistant", "NotOwned").await;
-        assert!(told.contains("answers-of-others"), "{told}");
+        let reported = env.wait_stalled("assistant", "NotOwned").await;
+        assert!(reported.contains("answers-of-others"), "{reported}");
         let execution = role(&env, "-rank-execution-").await;
         let found = policies(&env, &execution).await;
         assert!(!Value::from(found.clone()).to_string().contains("answers-of-others"), "{found:#?}");
         let status = env.api().get("assistant").await.expect("it").status.expect("a status");
-        let told = status.resources.iter().find(|it| it.name == execution).expect("the role");
-        assert!(told.message.as_ref().is_some_and(|it| it.contains("answers-of-others")), "{told:?}");
+        let reported = status.resources.iter().find(|it| it.name == execution).expect("the role");
+        assert!(reported.message.as_ref().is_some_and(|it| it.contains("answers-of-others")), "{reported:?}");
 
         env.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
         env.poke("assistant").await;
@@ -129,8 +129,8 @@ async fn an_endpoint_that_another_claims_is_no_longer_granted() {
     let theirs = theirs.key("aiplatform.dev/owner").value("tests/other/platform").build();
     env.aws.sagemaker().add_tags().resource_arn(arn).tags(theirs).send().await.expect("tagged");
     env.poke("assistant").await;
-    let told = env.wait_stalled("assistant", "NotOwned").await;
-    assert!(told.contains("tests/other/platform"), "{told}");
+    let reported = env.wait_stalled("assistant", "NotOwned").await;
+    assert!(reported.contains("tests/other/platform"), "{reported}");
     assert!(!granted().await.contains(&name), "{}", granted().await);
     assert!(resource_names(&ready).contains(&consumer));
 }
@@ -149,12 +149,12 @@ async fn a_kept_revision_whose_bucket_is_gone_holds_nothing_up() {
     env.aws.s3().delete_bucket().bucket("answers-of-others").send().await.expect("it goes");
     env.poke("assistant").await;
     let execution = role(&env, "-rank-execution-").await;
-    let told = |status: &aiplatform::api::status::AIPlatformStatus| {
+    let reported = |status: &aiplatform::api::status::AIPlatformStatus| {
         let found = status.resources.iter().find(|it| it.name == execution);
         let message = found.and_then(|it| it.message.as_deref()).unwrap_or_default();
         message.contains("does not run") && message.contains("answers-of-others")
     };
-    env.wait_for("assistant", "told", told).await;
+    env.wait_for("assistant", "told", reported).await;
     env.wait_ready("assistant").await;
     let found = policies(&env, &execution).await;
     assert_eq!(found.len(), 3, "the revision is kept: {found:#?}");

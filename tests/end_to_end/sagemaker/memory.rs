@@ -72,11 +72,11 @@ async fn an_object_that_was_torn_off_and_made_again_takes_its_endpoint_back() {
 async fn an_operator_restarted_after_a_rollback_does_not_try_again() {
     let mut env = TestEnv::with("restarted", &["--transition-poll", "200ms", "--resync", "1s"]).await;
     rolled_back(&env).await;
-    look_again(&env, 2).await;
+    wait_for_passes(&env, 2).await;
     env.operator.kill();
     let version = resource_version(&env).await;
     env.restart_operator();
-    look_again(&env, 4).await;
+    wait_for_passes(&env, 4).await;
     assert_eq!(count(&env, "UpdateEndpoint"), 1);
     assert_eq!(resource_version(&env).await, version, "nothing is new, so nothing is written");
 }
@@ -90,22 +90,22 @@ async fn what_changes_nothing_writes_nothing_in_every_state() {
         status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
     };
     let name = endpoint_name(&env.wait_for("assistant", "creating", creating).await);
-    look_again(&env, 2).await;
+    wait_for_passes(&env, 2).await;
     let version = resource_version(&env).await;
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(resource_version(&env).await, version, "while it is created");
     transitions_take(&env, 0);
     env.wait_ready("assistant").await;
-    look_again(&env, 2).await;
+    wait_for_passes(&env, 2).await;
     let version = resource_version(&env).await;
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(resource_version(&env).await, version, "when it is ready");
     env.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
     env.wait_stalled("assistant", "RolledBack").await;
-    look_again(&env, 2).await;
+    wait_for_passes(&env, 2).await;
     let (version, events) = (resource_version(&env).await, env.events("assistant").await.len());
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(resource_version(&env).await, version, "when it was rolled back");
     assert_eq!(env.events("assistant").await.len(), events);
 }
@@ -122,7 +122,7 @@ async fn asking_again_while_a_rollout_is_under_way_is_no_second_try_after_it_was
     wait_for_status(&env, &name, "RollingBack").await;
     env.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
     env.wait_stalled("assistant", "RolledBack").await;
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(count(&env, "UpdateEndpoint"), 1, "nobody asked since it failed");
 }
 
@@ -136,7 +136,7 @@ async fn what_sagemaker_refused_is_no_rollback_although_an_older_one_is_still_to
     env.wait_stalled("assistant", "QuotaExceeded").await;
     env.aws.control("scale", json!({"endpoint": name, "variant": "AllTraffic", "count": 3}));
     env.wait("three instances", async || instances(&env, &name).await == 3).await;
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     let message = env.wait_stalled("assistant", "QuotaExceeded").await;
     assert!(message.contains("ml.m5.large"), "{message}");
     env.aws.control("sagemaker/limit", json!({"instanceType": "ml.m5.large", "count": null}));

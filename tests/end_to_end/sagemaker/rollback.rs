@@ -13,15 +13,15 @@ async fn a_rollback_is_told_and_not_tried_again_until_the_user_asks() {
     let message = env.wait_stalled("assistant", "RolledBack").await;
     assert!(message.contains("did not pass the ping health check"), "{message}");
     let object = env.api().get("assistant").await.expect("it");
-    let told = model(&object);
-    assert_eq!((told.ready, told.outcome.as_deref()), (false, Some("RolledBack")));
-    assert_eq!(told.revision, before, "traffic stays on the old revision");
-    assert_ne!(told.attempted_revision, before);
+    let reported = model(&object);
+    assert_eq!((reported.ready, reported.outcome.as_deref()), (false, Some("RolledBack")));
+    assert_eq!(reported.revision, before, "traffic stays on the old revision");
+    assert_ne!(reported.attempted_revision, before);
     assert_eq!(image_in_service(&env, &name).await, "1");
     assert_eq!(bounds(&env).await, Some((2, 8)), "the old revision scales on");
     let events = env.events("assistant").await;
-    let told = events.iter().filter(|(reason, _)| reason == "RolledBack").count();
-    assert_eq!(told, 1, "one event for one thing: {events:?}");
+    let reported = events.iter().filter(|(reason, _)| reason == "RolledBack").count();
+    assert_eq!(reported, 1, "one event for one thing: {events:?}");
 
     let looks = count(&env, "DescribeEndpoint");
     env.wait("further looks", async || count(&env, "DescribeEndpoint") > looks + 2).await;
@@ -53,7 +53,7 @@ async fn an_edit_beside_the_model_is_no_request_to_try_again_what_was_rolled_bac
     env.apply("assistant", &wanted).await;
     let message = env.wait_stalled("assistant", "RolledBack").await;
     assert!(message.contains("this model's part of the spec"), "{message}");
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(count(&env, "UpdateEndpoint"), 1);
     wanted["models"][0]["sagemaker"]["rollout"] = json!({"strategy": "Canary", "stepPercent": 10});
     env.apply("assistant", &wanted).await;
@@ -85,7 +85,7 @@ async fn an_upgrade_of_the_operator_does_not_try_again_what_was_rolled_back() {
         noted(&tags) == attempt
     })
     .await;
-    look_again(&env, 3).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(count(&env, "UpdateEndpoint"), 1);
     env.wait_stalled("assistant", "RolledBack").await;
 }
@@ -98,8 +98,8 @@ async fn going_back_after_a_rollback_makes_no_update() {
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
     env.wait_stalled("assistant", "RolledBack").await;
     env.apply("assistant", &ranking(json!({}))).await;
-    let told = model(&env.wait_ready("assistant").await);
-    assert_eq!(told.outcome.as_deref(), Some("InService"));
+    let reported = model(&env.wait_ready("assistant").await);
+    assert_eq!(reported.outcome.as_deref(), Some("InService"));
     assert_eq!(count(&env, "UpdateEndpoint"), 1);
     // And the bad one again is a new attempt.
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;

@@ -146,7 +146,10 @@ async fn a_model_goes_to_bedrock_and_comes_back_under_its_name() {
     assert_eq!(bounds(&env).await, Some((2, 8)));
     env.apply("assistant", &bedrock).await;
     let object = env.wait_ready("assistant").await;
-    let told = model(&object);
-    assert_eq!((told.backend.as_str(), told.revision, told.outcome.as_deref()), ("Bedrock", None, Some("Unknown")));
+    let reported = model(&object);
+    assert_eq!(
+        (reported.backend.as_str(), reported.revision, reported.outcome.as_deref()),
+        ("Bedrock", None, Some("Unknown"))
+    );
     assert_eq!(pairs(&env).await, (Vec::new(), Vec::new()));
 }

@@ -277,13 +277,13 @@ fn what_the_guardrails_refuse_is_an_error_and_what_they_leave_open_is_told() {
     let refused = vec![Problem::new("spec.region", "\"eu-west-1\" is not allowed here")];
     let bounds = Bounds { boundary: None, refused, unknown: Some("labels are not known") };
     let findings = find(&Context { platform: &platform, grants: &platform.grants, bounds: &bounds });
-    let told: Vec<(&str, Severity, &str, &str)> =
+    let reported: Vec<(&str, Severity, &str, &str)> =
         findings.iter().map(|it| (it.rule, it.severity, it.subject.as_str(), it.message.as_str())).collect();
     let expected = [
         ("not-permitted", Error, "spec.region", "\"eu-west-1\" is not allowed here"),
         ("guardrails-unknown", Warning, "metadata.namespace", "labels are not known"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelS
     };
     let moves = |changes: &[crate::diff::Change]| changes.iter().any(|change| change.field() == field::CONFIG);
     let is_moved = matches!(&step.action, Action::Update(changes) if moves(changes));
-    let told = match &step.action {
+    let outcome = match &step.action {
         Action::Create if is_done => Status::Creating.name(),
         Action::Delete { .. } if is_done => Status::Deleting.name(),
         Action::Update(_) if is_moved && is_done => Status::Updating.name(),
@@ -45,7 +45,7 @@ fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelS
         revision: running,
         attempted_revision: attempted,
         instances: instances.map(|it: endpoint::Capacity| Instances { current: it.current, desired: it.desired }),
-        outcome: Some(told.into()),
+        outcome: Some(outcome.into()),
         ..model.clone()
     }
 }

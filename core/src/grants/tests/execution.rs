@@ -241,7 +241,7 @@ fn an_image_is_in_the_account_and_the_region_that_its_host_names() {
 fn every_statement_goes_back_to_the_field_that_asks_for_it() {
     let grants = grants(&platform(served())).unwrap();
     let (_, later) = (&grants[1], &grants[2]);
-    let told: BTreeMap<&str, &str> = later
+    let reported: BTreeMap<&str, &str> = later
         .policies
         .iter()
         .flat_map(|(_, statements)| statements)
@@ -252,7 +252,7 @@ fn every_statement_goes_back_to_the_field_that_asks_for_it() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         BTreeMap::from([
             ("Artifact", ".modelData"),
             ("Capture", ".dataCapture"),

@@ -118,14 +118,14 @@ fn two_prefixes_of_one_bucket_have_statements_of_their_own() {
         {"name": "artifacts", "prefix": "evals/", "mode": "ReadWrite"},
     ]);
     let statements = written(uses(json!({}), ways));
-    let told: Vec<(&str, &Value)> = statements
+    let reported: Vec<(&str, &Value)> = statements
         .as_array()
         .unwrap()
         .iter()
         .map(|statement| (statement["Sid"].as_str().unwrap(), &statement["Resource"]))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("ReadArtifacts", &json!("arn:aws:s3:::the-bucket/prompts/*")),
             ("ListArtifacts", &json!("arn:aws:s3:::the-bucket")),

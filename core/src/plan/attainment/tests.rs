@@ -176,22 +176,23 @@ fn what_is_to_be_made_or_taken_over_is_awaited() {
             assert_eq!(step.awaits, [bucket_key("bucket-one")]);
             assert!(step.may_be_taken());
 
-            let after = |standing: Standing| settled(step, &BTreeMap::from([(bucket_key("bucket-one"), standing)]));
-            let made = after(Standing::Attained);
+            let after =
+                |attainment: Attainment| settled(step, &BTreeMap::from([(bucket_key("bucket-one"), attainment)]));
+            let made = after(Attainment::Attained);
             assert_eq!((&made.action, grants(&made)), (planned_action, [true; 4]));
             assert!(made.left_out.is_empty() && made.awaits.is_empty());
 
             let refusal = Refusal { reason: "QuotaExceeded", message: "too many".into() };
-            for (standing, needs_somebody) in
-                [(Standing::Refused(refusal), true), (Standing::Missing("waits".into()), false)]
+            for (attainment, needs_somebody) in
+                [(Attainment::Refused(refusal), true), (Attainment::Missing("waits".into()), false)]
             {
-                let narrow = after(standing);
+                let narrow = after(attainment);
                 assert!(narrow.action.writes(), "{:?}", narrow.action);
                 assert_eq!(grants(&narrow), [false, false, true, true]);
                 assert_eq!(narrow.left_out[0].needs_somebody, needs_somebody);
             }
 
-            let lost = after(Standing::Unknown("no answer".into()));
+            let lost = after(Attainment::Unknown("no answer".into()));
             let keeps = *planned_action == Action::Keep;
             assert_eq!(grants(&lost), [keeps, keeps, true, true], "what was there stays, and nothing is added");
         }

@@ -140,10 +140,10 @@ fn the_id_of_a_profile_is_no_model() {
         let id = format!("{geography}.anthropic.claude-haiku-4-5-20251001-v1:0");
         let object = bedrock(json!({"modelId": id}));
         is_refused(&object, "spec.models[0].bedrock.modelId", "is the id of an inference profile");
-        let told = problems(&object);
-        assert_eq!(told.len(), 1, "{told:?}");
+        let reported = problems(&object);
+        assert_eq!(reported.len(), 1, "{reported:?}");
         for part in ["\"anthropic.claude-haiku-4-5-20251001-v1:0\"", "inferenceProfileId", "destinationRegions"] {
-            assert!(told[0].message.contains(part), "{part}: {}", told[0]);
+            assert!(reported[0].message.contains(part), "{part}: {}", reported[0]);
         }
     }
     for model in ["zai.glm-4.7", "deepseek.v3.2", "openai.gpt-oss-120b-1:0", "ai21.jamba-1-5-large-v1:0", "usa.x"] {
@@ -182,8 +182,8 @@ fn a_profile_belongs_to_its_model_and_to_the_region_it_is_called_from() {
     is_refused(&profile("eu-west-1", "eu.amazon.nova-pro-v1:0", "eu-west-1"), field, "is no profile of model");
     is_refused(&profile("eu-west-1", nova, "eu-west-1"), field, "is the model's own id");
     is_refused(&profile("us-east-1", &format!("eu.{nova}"), "eu-west-1"), field, "cannot be called from spec.region");
-    let told = problems(&profile("us-gov-west-1", &format!("us.{nova}"), "us-gov-west-1"));
-    assert!(told[0].path == field && told[0].message.contains("cannot be called from"), "{told:?}");
+    let reported = problems(&profile("us-gov-west-1", &format!("us.{nova}"), "us-gov-west-1"));
+    assert!(reported[0].path == field && reported[0].message.contains("cannot be called from"), "{reported:?}");
     for (region, geography, destination) in [
         ("eu-central-1", "eu", "eu-north-1"),
         ("ca-central-1", "us", "us-west-2"),

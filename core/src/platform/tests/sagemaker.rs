@@ -201,8 +201,11 @@ fn an_environment_keeps_to_sagemakers_limits_and_its_values_are_not_told() {
     }
     let long = "x".repeat(1025);
     refused(&one(&long, "x"), &format!(".environment[{long:?}]"), "its name is 1025 bytes long");
-    let told = problems(&one("TOKEN", &"é".repeat(513)));
-    assert!(told.len() == 1 && told[0].message == "its value is 1026 bytes long: SageMaker allows 1024", "{told:?}");
+    let reported = problems(&one("TOKEN", &"é".repeat(513)));
+    assert!(
+        reported.len() == 1 && reported[0].message == "its value is 1026 bytes long: SageMaker allows 1024",
+        "{reported:?}"
+    );
     refused(&many(101, 10), ".environment", "101 variables are too many: SageMaker allows 100");
     refused(&many(32, 1018), ".environment", "is 32800 bytes long: SageMaker allows 32768");
 }

@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::platform::schedule::{validate_expression, validate_timezone};
 
-fn told(check: impl FnOnce(&mut Vec<Problem>)) -> Option<String> {
+fn reported(check: impl FnOnce(&mut Vec<Problem>)) -> Option<String> {
     let mut problems = Vec::new();
     check(&mut problems);
     assert!(problems.len() < 2, "{problems:?}");
@@ -11,7 +11,7 @@ fn told(check: impl FnOnce(&mut Vec<Problem>)) -> Option<String> {
 }
 
 fn expression(expression: &str) -> Option<String> {
-    told(|problems| validate_expression(expression, "x", problems))
+    reported(|problems| validate_expression(expression, "x", problems))
 }
 
 fn are_fine(expressions: &[&str]) {
@@ -22,8 +22,8 @@ fn are_fine(expressions: &[&str]) {
 
 fn are_refused(expressions: &[&str], telling: &str) {
     for each in expressions {
-        let told = expression(each).unwrap_or_else(|| panic!("{each} should be refused"));
-        assert!(told.starts_with(&format!("{each:?} ")) && told.contains(telling), "{each}: {told}");
+        let reported = expression(each).unwrap_or_else(|| panic!("{each} should be refused"));
+        assert!(reported.starts_with(&format!("{each:?} ")) && reported.contains(telling), "{each}: {reported}");
     }
 }
 
@@ -161,13 +161,16 @@ fn a_wrong_field_of_a_cron_expression_is_named() {
 
 #[test]
 fn a_time_zone_is_known_whatever_machine_asks() {
-    let zone = |name: &str| told(|problems| validate_timezone(name, "x", problems));
+    let zone = |name: &str| reported(|problems| validate_timezone(name, "x", problems));
     for good in ["UTC", "Europe/Dublin", "Etc/GMT+9", "Pacific/Tahiti", "America/Argentina/Buenos_Aires"] {
         assert_eq!(zone(good), None, "{good}");
     }
     for bad in ["", "Europe", "Europe/Atlantis", "Etc/Unknown", "../../etc/localtime", "localtime"] {
-        let told = zone(bad).unwrap();
-        assert!(told.contains("is not a time zone of the IANA database: take one such as Europe/Dublin"), "{told}");
+        let reported = zone(bad).unwrap();
+        assert!(
+            reported.contains("is not a time zone of the IANA database: take one such as Europe/Dublin"),
+            "{reported}"
+        );
     }
     assert!(zone("europe/dublin").unwrap().ends_with("write Europe/Dublin"), "AWS knows one way to write it");
 }

@@ -21,32 +21,40 @@ const COOLDOWN: i32 = 300;
 
 /// What is asked about one variant of an endpoint.
 #[derive(Default)]
-struct Asked {
+struct VariantRequest {
     targets: Vec<Key>,
     policies: Vec<Key>,
     actions: Vec<Key>,
     thorough: bool,
 }
 
-impl Asked {
+impl VariantRequest {
     /// What the policies are part of, or are themselves.
-    fn about_policies(&self) -> Asking<'_> {
-        if self.policies.is_empty() { Asking::Around(&self.targets, POLICIES) } else { Asking::For(&self.policies) }
+    fn policy_selection(&self) -> Selection<'_> {
+        if self.policies.is_empty() {
+            Selection::PartsOf(&self.targets, POLICIES)
+        } else {
+            Selection::Only(&self.policies)
+        }
     }
 
     /// What the scheduled actions are part of, or are themselves.
-    fn about_actions(&self) -> Asking<'_> {
-        if self.actions.is_empty() { Asking::Around(&self.targets, ACTIONS) } else { Asking::For(&self.actions) }
+    fn action_selection(&self) -> Selection<'_> {
+        if self.actions.is_empty() {
+            Selection::PartsOf(&self.targets, ACTIONS)
+        } else {
+            Selection::Only(&self.actions)
+        }
     }
 }
 
 /// Why something below a target is looked at.
 #[derive(Clone, Copy)]
-enum Asking<'a> {
+enum Selection<'a> {
     /// These were asked about.
-    For(&'a [Key]),
+    Only(&'a [Key]),
     /// These targets were asked about, and what else is below them is a part of theirs.
-    Around(&'a [Key], &'static str),
+    PartsOf(&'a [Key], &'static str),
 }
 
 /// What else scales a target, as parts of it that could not be read.
@@ -62,9 +70,9 @@ impl Autoscaling {
         let targets: Vec<_> = join_all(chunks).await.into_iter().flatten().collect();
         // What has no target has nothing below it.
         let registered: BTreeSet<&String> = targets.iter().map(|(scaled, _)| &scaled.resource_id).collect();
-        let looked_below = variants.iter().filter(|(resource_id, _)| registered.contains(resource_id));
+        let with_targets = variants.iter().filter(|(resource_id, _)| registered.contains(resource_id));
         let below =
-            looked_below.map(|(resource_id, asked)| async move { (asked, self.below(resource_id, asked).await) });
+            with_targets.map(|(resource_id, variant)| async move { (variant, self.below(resource_id, variant).await) });
         let below = join_all(below).await;
         let mut seen: BTreeMap<Key, Observed> =
             requests.iter().map(|request| (request.key.clone(), Observed::absent())).collect();
@@ -77,9 +85,9 @@ impl Autoscaling {
                 Err(error) => unreadable(&mut seen, &[key], &error),
             }
         }
-        for (asked, (policies, actions)) in below {
-            tell(&mut seen, &owners, policies, asked.about_policies());
-            tell(&mut seen, &owners, actions, asked.about_actions());
+        for (variant, (policies, actions)) in below {
+            record(&mut seen, &owners, policies, variant.policy_selection());
+            record(&mut seen, &owners, actions, variant.action_selection());
         }
         seen.into_iter().collect()
     }
@@ -152,15 +160,15 @@ impl Autoscaling {
     async fn below(
         &self,
         resource_id: &str,
-        asked: &Asked,
+        variant: &VariantRequest,
     ) -> (Result<Vec<Resource>, Error>, Result<Vec<Resource>, Error>) {
         let policies = async {
-            let is_asked = !asked.targets.is_empty() || !asked.policies.is_empty();
-            if is_asked { self.policies(resource_id).await } else { Ok(Vec::new()) }
+            let is_needed = !variant.targets.is_empty() || !variant.policies.is_empty();
+            if is_needed { self.policies(resource_id).await } else { Ok(Vec::new()) }
         };
         let actions = async {
-            let is_asked = !asked.actions.is_empty() || (asked.thorough && !asked.targets.is_empty());
-            if is_asked { self.actions(resource_id).await } else { Ok(Vec::new()) }
+            let is_needed = !variant.actions.is_empty() || (variant.thorough && !variant.targets.is_empty());
+            if is_needed { self.actions(resource_id).await } else { Ok(Vec::new()) }
         };
         futures::join!(policies, actions)
     }
@@ -198,8 +206,8 @@ impl Autoscaling {
     }
 }
 
-fn by_variant(requests: &[&Request]) -> BTreeMap<String, Asked> {
-    let mut variants: BTreeMap<String, Asked> = BTreeMap::new();
+fn by_variant(requests: &[&Request]) -> BTreeMap<String, VariantRequest> {
+    let mut variants: BTreeMap<String, VariantRequest> = BTreeMap::new();
     for request in requests {
         let Key { kind, name } = &request.key;
         let scaled = if *kind == Kind::ScalableTarget {
@@ -207,28 +215,28 @@ fn by_variant(requests: &[&Request]) -> BTreeMap<String, Asked> {
         } else {
             ScalableResource::of(name.split('/').next().unwrap_or_default(), Dimension::Instances)
         };
-        let asked = variants.entry(scaled.resource_id).or_default();
-        asked.thorough |= request.thorough;
+        let variant = variants.entry(scaled.resource_id).or_default();
+        variant.thorough |= request.thorough;
         match kind {
-            Kind::ScalableTarget => asked.targets.push(request.key.clone()),
-            Kind::ScalingPolicy => asked.policies.push(request.key.clone()),
-            _ => asked.actions.push(request.key.clone()),
+            Kind::ScalableTarget => variant.targets.push(request.key.clone()),
+            Kind::ScalingPolicy => variant.policies.push(request.key.clone()),
+            _ => variant.actions.push(request.key.clone()),
         }
     }
     variants
 }
 
 /// Puts what was found below targets beside the rest. Whoever holds a target holds what is below it.
-fn tell(
+fn record(
     seen: &mut BTreeMap<Key, Observed>,
     owners: &BTreeMap<ScalableResource, Result<Owner, Error>>,
     found: Result<Vec<Resource>, Error>,
-    asked: Asking<'_>,
+    selection: Selection<'_>,
 ) {
-    let found = match (found, asked) {
+    let found = match (found, selection) {
         (Ok(found), _) => found,
-        (Err(error), Asking::For(keys)) => return unreadable(seen, keys, &error),
-        (Err(error), Asking::Around(targets, part)) => {
+        (Err(error), Selection::Only(keys)) => return unreadable(seen, keys, &error),
+        (Err(error), Selection::PartsOf(targets, part)) => {
             for key in targets {
                 if let Some(target) = seen.get_mut(key) {
                     target.unknown.insert(part.into(), error.clone());

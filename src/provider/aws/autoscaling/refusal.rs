@@ -47,9 +47,11 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
 /// Whether a refusal ends by itself: the endpoint is not there or not in service yet, or, where tags are not taken, the
 /// target was registered meanwhile.
 fn passes(message: &str) -> bool {
-    let told = message.to_lowercase();
+    let lowercase = message.to_lowercase();
     let signs = ["could not find", "does not exist", "doesn't exist", "its status is", "inservice", "in service"];
-    signs.iter().any(|sign| told.contains(sign)) || told.contains("in-progress") || told.contains("tags can only")
+    signs.iter().any(|sign| lowercase.contains(sign))
+        || lowercase.contains("in-progress")
+        || lowercase.contains("tags can only")
 }
 
 #[cfg(test)]

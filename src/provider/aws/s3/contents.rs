@@ -333,7 +333,7 @@ mod tests {
             refusals.add(refused(key, "AccessDenied"));
         }
         let errors = refusals.and(refused("d", "InternalError")).into_errors();
-        let told: Vec<(&str, &str)> = errors.iter().map(|it| (it.subject.as_str(), it.message.as_str())).collect();
-        assert_eq!(told, [("a", "said S3 (3 were refused so)"), ("d", "said S3")]);
+        let reported: Vec<(&str, &str)> = errors.iter().map(|it| (it.subject.as_str(), it.message.as_str())).collect();
+        assert_eq!(reported, [("a", "said S3 (3 were refused so)"), ("d", "said S3")]);
     }
 }

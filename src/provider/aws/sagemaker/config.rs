@@ -140,7 +140,7 @@ mod tests {
         Content { capacity, asynchronous: None, data_capture: None, ..on_instances() }
     }
 
-    fn told(content: &Content) -> DescribeEndpointConfigOutput {
+    fn described(content: &Content) -> DescribeEndpointConfigOutput {
         DescribeEndpointConfigOutput::builder()
             .production_variants(variant(content))
             .set_async_inference_config(content.asynchronous.as_ref().map(async_config))
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_made_is_read_back() {
         for written in [on_instances(), serverless()] {
-            assert_eq!(content(&told(&written)), written);
+            assert_eq!(content(&described(&written)), written);
         }
     }
 

@@ -12,17 +12,17 @@ use crate::tags::{self, Tags};
 
 /// How an endpoint is, in the words of plans and status.
 pub(super) fn state(described: &DescribeEndpointOutput) -> ObservedState {
-    let told = told(described);
+    let text = status_text(described);
     let since =
-        if told == Status::Creating.name() { described.creation_time() } else { described.last_modified_time() };
+        if text == Status::Creating.name() { described.creation_time() } else { described.last_modified_time() };
     let since = since.map(|since| format!(" since {}", whole_seconds(timestamp(since)))).unwrap_or_default();
-    match status(told) {
+    match status(text) {
         Some(Status::InService) => ObservedState::Ready,
         Some(Status::Failed | Status::OutOfService | Status::UpdateRollbackFailed) => {
             let reason = described.failure_reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-            ObservedState::Failed(format!("{told}{since}{reason}"))
+            ObservedState::Failed(format!("{text}{since}{reason}"))
         }
-        _ => ObservedState::Progressing(format!("{told}{since}")),
+        _ => ObservedState::Progressing(format!("{text}{since}")),
     }
 }
 
@@ -30,7 +30,7 @@ pub(super) fn state(described: &DescribeEndpointOutput) -> ObservedState {
 pub(super) fn facts(described: &DescribeEndpointOutput, found: &Tags) -> Facts {
     Facts {
         // A status that SageMaker invents later is taken as work of its own, which keeps us from touching anything.
-        status: status(told(described)).unwrap_or(Status::SystemUpdating),
+        status: status(status_text(described)).unwrap_or(Status::SystemUpdating),
         failure: described.failure_reason().map(ToString::to_string),
         modified: described.last_modified_time().map_or(Timestamp::UNIX_EPOCH, timestamp),
         attempt: found.get(tags::ATTEMPT).and_then(|value| Attempt::parse(value)),
@@ -40,12 +40,12 @@ pub(super) fn facts(described: &DescribeEndpointOutput, found: &Tags) -> Facts {
     }
 }
 
-fn told(described: &DescribeEndpointOutput) -> &str {
+fn status_text(described: &DescribeEndpointOutput) -> &str {
     described.endpoint_status().map(EndpointStatus::as_str).unwrap_or_default()
 }
 
-fn status(told: &str) -> Option<Status> {
-    Status::ALL.into_iter().find(|status| status.name() == told)
+fn status(text: &str) -> Option<Status> {
+    Status::ALL.into_iter().find(|status| status.name() == text)
 }
 
 fn capacity(variant: &ProductionVariantSummary) -> Option<Capacity> {

@@ -83,7 +83,7 @@ mod tests {
         }
     }
 
-    fn told(container: ContainerDefinition) -> DescribeModelOutput {
+    fn described(container: ContainerDefinition) -> DescribeModelOutput {
         let content = model("");
         DescribeModelOutput::builder()
             .primary_container(container)
@@ -95,10 +95,10 @@ mod tests {
     #[test]
     fn what_is_made_is_read_back() {
         for uri in ["s3://b/models/1/model.tar.gz", "s3://b/models/1/"] {
-            assert_eq!(content(&told(container(&model(uri)))), model(uri));
+            assert_eq!(content(&described(container(&model(uri)))), model(uri));
         }
         let bare = Content { data: None, ..model("") };
-        assert_eq!(content(&told(container(&bare))), bare);
+        assert_eq!(content(&described(container(&bare))), bare);
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
             .build();
         let mut container = container(&model("s3://b/model.tar.gz"));
         container.model_data_source = Some(ModelDataSource::builder().s3_data_source(echoed).build());
-        assert_eq!(content(&told(container)), model("s3://b/model.tar.gz"));
+        assert_eq!(content(&described(container)), model("s3://b/model.tar.gz"));
     }
 
     #[test]

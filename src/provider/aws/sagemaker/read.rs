@@ -132,6 +132,6 @@ pub(super) fn arn_of(scope: &Scope, kind: Kind, name: &str) -> String {
     arn::sagemaker(&scope.region, &scope.account_id, written, name)
 }
 
-fn created(told: Option<&DateTime>) -> Timestamp {
-    told.map(timestamp).unwrap_or_default()
+fn created(time: Option<&DateTime>) -> Timestamp {
+    time.map(timestamp).unwrap_or_default()
 }

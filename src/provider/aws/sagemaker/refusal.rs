@@ -33,7 +33,7 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
         "ResourceLimitExceeded" => Class::Quota,
         "ResourceInUse" | "ConflictException" => Class::Conflict,
         "ResourceNotFound" => Class::NotFound,
-        "ValidationException" => told(action, message),
+        "ValidationException" => validation_class(action, message),
         _ => return None,
     })
 }
@@ -41,7 +41,7 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
 /// What is made of something else reads it from a store that knows it a moment later.
 const MADE_OF_OTHERS: [&str; 3] = [action::CREATE_CONFIG, action::CREATE_ENDPOINT, action::UPDATE_ENDPOINT];
 
-fn told(action: &str, message: &str) -> Class {
+fn validation_class(action: &str, message: &str) -> Class {
     let says = |text: &str| message.contains(text);
     if says("Could not find") {
         return if MADE_OF_OTHERS.contains(&action) { Class::Conflict } else { Class::NotFound };
@@ -99,8 +99,11 @@ mod tests {
         let message = "Could not access model data at s3://b/models/1.4.0/model.tar.gz. Please ensure that the role \
                        \"arn:r\" exists";
         assert_eq!(classified(action::CREATE_MODEL, "ValidationException", message), Some(Class::Conflict));
-        let told = explained(message);
-        assert!(told.starts_with("waits for the artifact at s3://b/models/1.4.0/model.tar.gz: Could not"), "{told}");
+        let message = explained(message);
+        assert!(
+            message.starts_with("waits for the artifact at s3://b/models/1.4.0/model.tar.gz: Could not"),
+            "{message}"
+        );
         assert_eq!(explained("anything else"), "anything else");
     }
 }

@@ -85,12 +85,12 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
 
 /// What changes in the memory of an endpoint.
 fn noted(step: &Step, update: &EndpointUpdate) -> Change {
-    let told = |attempt: &Attempt| {
+    let text = |attempt: &Attempt| {
         let outcome = if attempt.rolled_back { " rolled back" } else { "" };
         Value::from(format!("{}{outcome}", attempt.revision))
     };
     let last = step.facts_of::<Endpoint>().and_then(|facts| facts.attempt.as_ref());
-    Change { path: field::ATTEMPT.into(), from: last.map(told).unwrap_or_default(), to: told(&update.attempt) }
+    Change { path: field::ATTEMPT.into(), from: last.map(text).unwrap_or_default(), to: text(&update.attempt) }
 }
 
 /// The step for a model or a configuration of an endpoint under this decision.

@@ -131,7 +131,7 @@ impl Deployed {
     }
 
     /// What of models and endpoints is not left as it is, in the plan's order.
-    fn told(&self, desired: &[Desired]) -> Vec<String> {
+    fn reported(&self, desired: &[Desired]) -> Vec<String> {
         let plan = self.plan(desired);
         let open = plan.steps.iter().filter(|step| step.key.kind != Kind::Role);
         let open = open.filter(|step| !matches!(step.action, Action::Keep) || step.held_back.is_some());
@@ -179,7 +179,7 @@ fn step(plan: &Plan, kind: Kind) -> &Step {
 fn what_runs_as_wanted_is_left_alone() {
     let desired = wanted(json!({}));
     let deployed = Deployed::of(&desired);
-    assert!(deployed.told(&desired).is_empty());
+    assert!(deployed.reported(&desired).is_empty());
     assert!(deployed.plan(&desired).is_settled());
 }
 
@@ -216,7 +216,7 @@ fn another_image_is_a_new_pair_and_one_update_that_keeps_the_number_of_instances
         "Retain SageMakerEndpointConfig",
         "Retain SageMakerModel",
     ];
-    assert_eq!(deployed.told(&after), expected);
+    assert_eq!(deployed.reported(&after), expected);
     let plan = deployed.plan(&after);
     let update = step(&plan, Kind::SageMakerEndpoint).write_of::<Endpoint>().expect("the attempt is remembered");
     assert_eq!((update.attempt.revision.as_str(), update.apply_instance_count), (revision(&after).as_str(), false));
@@ -313,8 +313,8 @@ fn a_count_that_is_edited_with_something_else_leaves_the_instances_of_what_is_sc
 #[test]
 fn what_begins_to_scale_keeps_the_instances_that_it_has() {
     let deployed = Deployed::of(&wanted(json!({"autoscaling": null})));
-    let told = deployed.told(&with_count(json!({}), 5));
-    assert_eq!(told, ["Create ScalableTarget", "Create ScalingPolicy", "Create ScheduledAction"]);
+    let reported = deployed.reported(&with_count(json!({}), 5));
+    assert_eq!(reported, ["Create ScalableTarget", "Create ScalingPolicy", "Create ScheduledAction"]);
 }
 
 #[test]
@@ -339,10 +339,10 @@ fn a_count_is_no_request_to_try_again_what_was_rolled_back() {
         facts.attempt = Some(Attempt { rolled_back: true, ..attempt(&revision(&after), 0, &request_hash) });
         facts.modified = at(9);
     });
-    assert_eq!(deployed.told(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
+    assert_eq!(deployed.reported(&with_count(image("2"), 5))[0], "Keep SageMakerEndpoint (RolledBack)");
     let mut slower = image("2");
     slower["rollout"] = json!({"strategy": "Canary", "stepPercent": 10});
-    assert_eq!(deployed.told(&wanted(slower))[0], "Update SageMakerEndpoint config", "that may be the remedy");
+    assert_eq!(deployed.reported(&wanted(slower))[0], "Update SageMakerEndpoint config", "that may be the remedy");
 }
 
 #[test]
@@ -387,13 +387,13 @@ fn an_upgrade_of_the_operator_is_no_request_to_try_again_what_was_rolled_back() 
     let noted = noted.write_of::<Endpoint>().expect("it is noted").attempt.clone();
     assert_eq!((&noted.request_hash, noted.rolled_back), (&endpoint_of(&after).request_hash, true));
     deployed.facts(|facts| facts.attempt = Some(noted));
-    assert_eq!(deployed.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+    assert_eq!(deployed.reported(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
     for item in &mut after {
         if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
             endpoint.request_hash = crate::resource::endpoint::request_hash("another");
         }
     }
-    assert_eq!(deployed.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
+    assert_eq!(deployed.reported(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
 }
 
 #[test]
@@ -404,17 +404,17 @@ fn an_endpoint_does_not_move_from_a_configuration_that_cannot_be_read() {
     let running = Key { kind: Kind::SageMakerEndpointConfig, name: endpoint_of(&before).config.clone() };
     let denied = crate::testing::failure(crate::failure::Class::Denied);
     deployed.0.insert(running, Observed::unreadable(denied));
-    let told = deployed.told(&after);
-    assert!(told.contains(&"Wait SageMakerEndpoint".to_string()), "{told:?}");
+    let reported = deployed.reported(&after);
+    assert!(reported.contains(&"Wait SageMakerEndpoint".to_string()), "{reported:?}");
 }
 
 #[test]
 fn what_is_registered_for_scaling_is_taken_off_before_the_instance_type_changes() {
     let (before, after) = (wanted(json!({})), wanted(other_type("1")));
     let deployed = Deployed::of(&before);
-    let told = deployed.told(&after);
+    let reported = deployed.reported(&after);
     assert_eq!(
-        told[..4],
+        reported[..4],
         [
             "Create SageMakerEndpointConfig",
             "Delete ScalableTarget",
@@ -438,14 +438,14 @@ fn bounds_that_a_schedule_has_set_come_back_with_the_target() {
             target.bounds = bounds;
         }
     }
-    let told = deployed.told(&after);
-    assert!(told.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {told:?}");
+    let reported = deployed.reported(&after);
+    assert!(reported.contains(&"Update SageMakerEndpoint attempt".to_string()), "it is remembered first: {reported:?}");
     let noted =
         step(&deployed.plan(&after), Kind::SageMakerEndpoint).write_of::<Endpoint>().cloned().expect("what is noted");
     assert_eq!((noted.attempt.revision, noted.bounds), (revision(&before), Some(bounds)), "and nothing is tried yet");
-    assert!(!told.contains(&"Delete ScalableTarget".to_string()), "{told:?}");
+    assert!(!reported.contains(&"Delete ScalableTarget".to_string()), "{reported:?}");
     deployed.facts(|facts| facts.bounds = Some(bounds));
-    assert!(deployed.told(&after).contains(&"Delete ScalableTarget".to_string()));
+    assert!(deployed.reported(&after).contains(&"Delete ScalableTarget".to_string()));
 
     let deployed = Deployed::of(&after).without(Kind::ScalableTarget);
     let target = |deployed: &Deployed| match &step(&deployed.plan(&after), Kind::ScalableTarget).desired {
@@ -468,10 +468,11 @@ fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_
         facts.status = Status::Updating;
         facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
     });
-    let told = deployed.told(&after);
+    let reported = deployed.reported(&after);
     assert!(
-        told.contains(&"Wait SageMakerEndpoint".to_string()) && told.contains(&"Blocked ScalableTarget".to_string()),
-        "{told:?}"
+        reported.contains(&"Wait SageMakerEndpoint".to_string())
+            && reported.contains(&"Blocked ScalableTarget".to_string()),
+        "{reported:?}"
     );
 
     deployed.facts(|facts| {
@@ -479,9 +480,9 @@ fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
     });
-    let told = deployed.told(&after);
-    assert!(told.contains(&"Update SageMakerEndpoint attempt (RolledBack)".to_string()), "{told:?}");
-    assert!(told.contains(&"Create ScalableTarget".to_string()), "the old revision scales again: {told:?}");
+    let reported = deployed.reported(&after);
+    assert!(reported.contains(&"Update SageMakerEndpoint attempt (RolledBack)".to_string()), "{reported:?}");
+    assert!(reported.contains(&"Create ScalableTarget".to_string()), "the old revision scales again: {reported:?}");
 }
 
 #[test]
@@ -495,8 +496,8 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
         facts.modified = at(9);
         facts.failure = Some("the container did not answer".into());
     });
-    let told = deployed.told(&after);
-    assert_eq!(told[0], "Update SageMakerEndpoint attempt (RolledBack)");
+    let reported = deployed.reported(&after);
+    assert_eq!(reported[0], "Update SageMakerEndpoint attempt (RolledBack)");
     let held_back = step(&deployed.plan(&after), Kind::SageMakerEndpoint).held_back.clone().expect("it is held back");
     for part in ["the container did not answer", &revision(&before), &revision(&after), "reconcile-at"] {
         assert!(held_back.message.contains(part), "{part} is missing in {}", held_back.message);
@@ -507,14 +508,14 @@ fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
         facts.modified = at(99);
         facts.failure = None;
     });
-    assert_eq!(deployed.told(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
+    assert_eq!(deployed.reported(&after)[0], "Keep SageMakerEndpoint (RolledBack)");
 
     for item in &mut after {
         if let Resource::SageMakerEndpoint(endpoint) = &mut item.resource {
             endpoint.request_hash = crate::resource::endpoint::request_hash("another");
         }
     }
-    assert_eq!(deployed.told(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
+    assert_eq!(deployed.reported(&after)[0], "Update SageMakerEndpoint config", "the user asked again");
 }
 
 #[test]
@@ -526,7 +527,7 @@ fn an_update_that_never_reached_sagemaker_is_made_again() {
         facts.attempt = Some(attempt(&revision(&after), 0, &request_hash));
         facts.failure = Some("an older failure".into());
     });
-    assert!(deployed.told(&after).contains(&"Update SageMakerEndpoint config".to_string()));
+    assert!(deployed.reported(&after).contains(&"Update SageMakerEndpoint config".to_string()));
 }
 
 #[test]
@@ -541,7 +542,7 @@ fn back_on_the_old_revision_the_failed_one_is_forgotten_and_goes() {
         facts.failure = Some("the container did not answer".into());
     });
     let expected = ["Update SageMakerEndpoint attempt", "Delete SageMakerEndpointConfig", "Delete SageMakerModel"];
-    assert_eq!(deployed.told(&before), expected);
+    assert_eq!(deployed.reported(&before), expected);
 }
 
 #[test]
@@ -550,10 +551,10 @@ fn while_the_endpoint_is_busy_nothing_is_made_for_an_edit_that_another_may_super
     for status in [Status::Creating, Status::Updating, Status::RollingBack, Status::SystemUpdating] {
         let mut deployed = Deployed::of(&before);
         deployed.facts(|facts| facts.status = status);
-        let told = deployed.told(&after);
+        let reported = deployed.reported(&after);
         let expected = ["Wait SageMakerModel", "Wait SageMakerEndpointConfig", "Wait SageMakerEndpoint"];
-        assert_eq!(told[..3], expected, "{status:?}");
-        assert!(!told.iter().any(|it| it.starts_with("Delete")), "{status:?}: {told:?}");
+        assert_eq!(reported[..3], expected, "{status:?}");
+        assert!(!reported.iter().any(|it| it.starts_with("Delete")), "{status:?}: {reported:?}");
     }
 }
 
@@ -565,7 +566,7 @@ fn an_endpoint_that_somebody_scales_is_as_declared() {
         facts.status = Status::Updating;
         facts.capacity = Some(Capacity { current: 2, desired: 5 });
     });
-    assert!(deployed.told(&desired).is_empty());
+    assert!(deployed.reported(&desired).is_empty());
     assert_eq!(step(&deployed.plan(&desired), Kind::SageMakerEndpoint).remarks, ["on its way from 2 to 5"]);
 }
 
@@ -614,7 +615,7 @@ fn an_endpoint_that_never_came_up_is_made_again_a_few_times_where_the_cause_pass
             deployed.0.iter_mut().find(|(key, _)| key.kind == Kind::SageMakerEndpointConfig).expect("there is one").1;
         let revision = Revision { created: Timestamp::UNIX_EPOCH, recreated: times.map(recreation) };
         config.facts = Some(EndpointConfig::boxed_facts(revision));
-        deployed.told(&desired)
+        deployed.reported(&desired)
     };
     let not_visible = "Could not assume role arn:aws:iam::123456789012:role/x. Please ensure that the role exists";
     let again = ["Update SageMakerEndpointConfig recreated", "Delete SageMakerEndpoint"];
@@ -646,7 +647,7 @@ fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
         facts.status = Status::Failed;
         facts.failure = Some("the container did not answer".into());
     });
-    assert!(deployed.told(&after).contains(&"Delete SageMakerEndpoint".to_string()));
+    assert!(deployed.reported(&after).contains(&"Delete SageMakerEndpoint".to_string()));
 }
 
 #[test]
@@ -660,15 +661,21 @@ fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
         facts.attempt = Some(attempt(&revision(&after), -60, &request_hash));
         facts.failure = Some("no capacity".into());
     });
-    let told = deployed.told(&after);
-    assert_eq!(told[0], "Refuse SageMakerEndpoint (UpdateRollbackFailed)");
-    assert!(!told.iter().any(|it| it.starts_with("Delete")), "{told:?}");
-    let told = deployed.told(&before);
-    assert!(told.contains(&"Update SageMakerEndpoint config".to_string()), "either revision is a way out: {told:?}");
+    let reported = deployed.reported(&after);
+    assert_eq!(reported[0], "Refuse SageMakerEndpoint (UpdateRollbackFailed)");
+    assert!(!reported.iter().any(|it| it.starts_with("Delete")), "{reported:?}");
+    let reported = deployed.reported(&before);
+    assert!(
+        reported.contains(&"Update SageMakerEndpoint config".to_string()),
+        "either revision is a way out: {reported:?}"
+    );
 
     deployed.facts(|facts| facts.attempt = Some(attempt(&revision(&after), 0, &request_hash)));
-    let told = deployed.told(&after);
-    assert!(told.iter().any(|it| it.starts_with("Update SageMakerEndpoint ")), "the call was never made: {told:?}");
+    let reported = deployed.reported(&after);
+    assert!(
+        reported.iter().any(|it| it.starts_with("Update SageMakerEndpoint ")),
+        "the call was never made: {reported:?}"
+    );
 }
 
 #[test]
@@ -676,10 +683,10 @@ fn instances_cannot_become_serverless() {
     let before = wanted(json!({"autoscaling": null}));
     let after =
         wanted(json!({"autoscaling": null, "instance": null, "serverless": {"memoryMiB": 2048, "maxConcurrency": 5}}));
-    let told = Deployed::of(&before).told(&after);
-    assert!(told.contains(&"Refuse SageMakerEndpoint (InvalidSpec)".to_string()), "{told:?}");
+    let reported = Deployed::of(&before).reported(&after);
+    assert!(reported.contains(&"Refuse SageMakerEndpoint (InvalidSpec)".to_string()), "{reported:?}");
     assert!(
-        Deployed::of(&after).told(&before).contains(&"Update SageMakerEndpoint config".to_string()),
+        Deployed::of(&after).reported(&before).contains(&"Update SageMakerEndpoint config".to_string()),
         "the other way works"
     );
 }
@@ -695,9 +702,9 @@ fn what_scales_instances_stays_while_the_endpoint_cannot_become_serverless() {
             "target": {"provisionedConcurrencyUtilization": {"value": 0.7}},
         },
     }));
-    let told = Deployed::of(&before).told(&after);
-    let count = |action: &str| told.iter().filter(|it| it.starts_with(action) && it.contains("Scal")).count();
-    assert_eq!((count("Retain"), count("Blocked"), count("Delete"), count("Create")), (2, 2, 0, 0), "{told:?}");
+    let reported = Deployed::of(&before).reported(&after);
+    let count = |action: &str| reported.iter().filter(|it| it.starts_with(action) && it.contains("Scal")).count();
+    assert_eq!((count("Retain"), count("Blocked"), count("Delete"), count("Create")), (2, 2, 0, 0), "{reported:?}");
 }
 
 #[test]
@@ -730,7 +737,7 @@ fn steps_need_only_what_comes_before_them() {
         let plan = deployed.plan(&after);
         for (index, step) in plan.steps.iter().enumerate() {
             let is_later = |need: &&Key| plan.steps[index..].iter().any(|later| later.key == **need);
-            assert_eq!(step.needs.iter().find(is_later), None, "{} in {:?}", step.key, deployed.told(&after));
+            assert_eq!(step.needs.iter().find(is_later), None, "{} in {:?}", step.key, deployed.reported(&after));
         }
     }
 }
@@ -761,7 +768,7 @@ fn bounds_that_a_schedule_has_set_are_no_drift_and_others_are() {
                 target.bounds = Bounds { min_capacity: bounds.0, max_capacity: bounds.1 };
             }
         }
-        assert_eq!(!deployed.told(&desired).is_empty(), drifted, "{bounds:?}");
+        assert_eq!(!deployed.reported(&desired).is_empty(), drifted, "{bounds:?}");
     }
 }
 

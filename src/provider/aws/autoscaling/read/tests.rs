@@ -28,7 +28,7 @@ fn tracked() -> Tracking {
     }
 }
 
-fn told(kind: PolicyType) -> ScalingPolicyBuilder {
+fn described_policy(kind: PolicyType) -> ScalingPolicyBuilder {
     types::ScalingPolicy::builder()
         .policy_arn("arn:p")
         .policy_name("invocations-per-instance")
@@ -70,7 +70,8 @@ fn policy_of(tracking: Option<Tracking>) -> Resource {
 #[test]
 fn what_is_put_is_read_back() {
     let configuration = write::tracking(&tracked()).unwrap();
-    let found = told(PolicyType::TargetTrackingScaling).target_tracking_scaling_policy_configuration(configuration);
+    let found =
+        described_policy(PolicyType::TargetTrackingScaling).target_tracking_scaling_policy_configuration(configuration);
     let policy = policy(&found.build().unwrap()).unwrap();
     assert_eq!((policy.scaled, policy.tracking), (instances(), Some(tracked())));
 }
@@ -86,7 +87,8 @@ fn cooldowns_that_are_not_told_are_the_usual_ones() {
         .predefined_metric_specification(metric)
         .build()
         .unwrap();
-    let found = told(PolicyType::TargetTrackingScaling).target_tracking_scaling_policy_configuration(configuration);
+    let found =
+        described_policy(PolicyType::TargetTrackingScaling).target_tracking_scaling_policy_configuration(configuration);
     let tracking = tracking(&found.build().unwrap()).unwrap();
     assert_eq!((tracking.scale_in_cooldown_seconds, tracking.scale_out_cooldown_seconds), (300, 300));
     assert!(!tracking.disable_scale_in);
@@ -94,13 +96,14 @@ fn cooldowns_that_are_not_told_are_the_usual_ones() {
 
 #[test]
 fn a_policy_of_another_kind_tracks_nothing_we_know() {
-    assert_eq!(policy(&told(PolicyType::StepScaling).build().unwrap()).unwrap().tracking, None);
+    assert_eq!(policy(&described_policy(PolicyType::StepScaling).build().unwrap()).unwrap().tracking, None);
     let configuration = TargetTrackingScalingPolicyConfiguration::builder()
         .target_value(1.0)
         .customized_metric_specification(CustomizedMetricSpecification::builder().metric_name("m").build())
         .build()
         .unwrap();
-    let found = told(PolicyType::TargetTrackingScaling).target_tracking_scaling_policy_configuration(configuration);
+    let found =
+        described_policy(PolicyType::TargetTrackingScaling).target_tracking_scaling_policy_configuration(configuration);
     assert_eq!(policy(&found.build().unwrap()).unwrap().tracking, None);
 }
 
@@ -134,7 +137,7 @@ fn requests_about_one_endpoint_go_together() {
     let asked = &variants[RESOURCE];
     assert_eq!((asked.targets.len(), asked.policies.len(), asked.actions.len()), (2, 1, 0));
     assert!(asked.thorough);
-    let Asking::Around(targets, ACTIONS) = asked.about_actions() else { panic!("nobody named an action") };
+    let Selection::PartsOf(targets, ACTIONS) = asked.action_selection() else { panic!("nobody named an action") };
     assert_eq!(targets, asked.targets, "an unread list of actions nobody named is not passed over");
 }
 
@@ -148,7 +151,7 @@ fn whoever_holds_a_target_holds_what_is_below_it() {
     ] {
         let owners = owner.map(|owner| (instances(), owner)).into_iter().collect();
         let mut seen = BTreeMap::new();
-        tell(&mut seen, &owners, Ok(vec![policy_of(None)]), Asking::For(&[]));
+        record(&mut seen, &owners, Ok(vec![policy_of(None)]), Selection::Only(&[]));
         assert_eq!(seen.values().next().unwrap().owner, expected);
     }
 }
@@ -157,11 +160,11 @@ fn whoever_holds_a_target_holds_what_is_below_it() {
 fn what_cannot_be_read_is_told_of_what_was_asked() {
     let [asked, other] = [policy_of(None).key(), instances().key()];
     let mut seen = BTreeMap::from([(asked.clone(), Observed::absent()), (other.clone(), Observed::absent())]);
-    tell(&mut seen, &BTreeMap::new(), Err(error()), Asking::For(std::slice::from_ref(&asked)));
+    record(&mut seen, &BTreeMap::new(), Err(error()), Selection::Only(std::slice::from_ref(&asked)));
     assert!(matches!(seen[&asked].state, ObservedState::Unreadable(_)));
     assert!(matches!(seen[&other].state, ObservedState::Absent));
     let owners = BTreeMap::from([(instances(), Err(error()))]);
-    tell(&mut seen, &owners, Ok(vec![policy_of(Some(tracked()))]), Asking::For(&[]));
+    record(&mut seen, &owners, Ok(vec![policy_of(Some(tracked()))]), Selection::Only(&[]));
     assert!(matches!(seen[&asked].state, ObservedState::Unreadable(_)), "nobody knows whose it is");
 }
 
@@ -170,7 +173,7 @@ fn what_else_scales_a_target_is_a_part_of_it_that_is_unknown() {
     let target = instances().key();
     let there = Observed { state: ObservedState::Ready, owner: Owner::Ours, ..Observed::absent() };
     let mut seen = BTreeMap::from([(target.clone(), there)]);
-    tell(&mut seen, &BTreeMap::new(), Err(error()), Asking::Around(std::slice::from_ref(&target), ACTIONS));
+    record(&mut seen, &BTreeMap::new(), Err(error()), Selection::PartsOf(std::slice::from_ref(&target), ACTIONS));
     assert!(matches!(seen[&target].state, ObservedState::Ready), "its bounds and tags are known all the same");
     assert!(seen[&target].unknown.contains_key(ACTIONS));
 }
