@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::leadership::{Authority, LONGEST_CALL};
 
-/// What goes wrong in one of the layers of a client.
+/// An error in one of the layers of a client.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The API server said nothing for as long as a request may take.

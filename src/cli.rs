@@ -148,12 +148,12 @@ struct GuardrailsArguments {
 }
 
 impl GuardrailsArguments {
-    /// What an operator with these arguments permits.
+    /// The guardrails of an operator with these arguments.
     fn enforced(&self) -> Result<Guardrails, Error> {
         Ok(files::guardrails(self.file.as_deref())?)
     }
 
-    /// What a command that changes nothing shows: without a file, everything.
+    /// The guardrails of a command that changes nothing: without a file, everything.
     fn shown(&self) -> Result<Guardrails, Error> {
         if self.file.is_some() { self.enforced() } else { Ok(Guardrails::Unbounded) }
     }
@@ -221,7 +221,7 @@ fn ended(result: Result<u8, Error>) -> ExitCode {
     }))
 }
 
-/// What ends a command with exit code 2: each line names what is wrong and what to do.
+/// An error that ends a command with exit code 2: each line names what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{0}")]

@@ -95,7 +95,8 @@ fn now<'a>(step: &'a Step, plan: &Plan, outcomes: &Outcomes) -> Cow<'a, Step> {
     Cow::Owned(settled(step, &standings.collect()))
 }
 
-/// What came of a step that makes something or takes it over. Of a call whose answer was lost nobody knows.
+/// The attainment that follows from a step which creates or adopts something. Of a call whose answer was lost nobody
+/// knows.
 fn attainment(step: &Step, outcome: Option<&Outcome>) -> Attainment {
     match outcome {
         Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Attainment::Attained,
@@ -122,7 +123,7 @@ fn position(plan: &Plan, key: &Key) -> Option<usize> {
     plan.steps.iter().position(|step| step.key == *key)
 }
 
-/// Whether what needs a step can start.
+/// True when what needs a step can start.
 fn is_done(step: &Step, outcome: Option<&Outcome>) -> bool {
     let is_aside = |part: &Option<String>| {
         let field = part.as_deref().map(|part| part.split('.').next().unwrap_or_default());

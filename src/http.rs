@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// What the pages show.
+/// The state that the pages show.
 #[derive(Clone, Default)]
 pub struct Pages {
     /// Metrics.
     pub metrics: Arc<Metrics>,
-    /// Whether the operator can work.
+    /// True when the operator can work.
     pub readiness: Arc<Readiness>,
 }
 

@@ -25,10 +25,10 @@ use lease::{Error, LeaseObject};
 
 pub use authority::{Authority, NotLeading};
 
-/// How long others wait for a silent leader.
+/// The time that others wait for a silent leader.
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// How long a leader acts without a successful renewal.
+/// The time for which a leader acts without a successful renewal.
 pub const DEADLINE: Duration = Duration::from_secs(15);
 
 /// The longest that one request, to AWS or to the API server, is waited for.
@@ -40,7 +40,7 @@ const PERIOD: Duration = Duration::from_secs(3);
 const _: () = assert!(LEASE.as_secs() > DEADLINE.as_secs() + LONGEST_CALL.as_secs());
 const _: () = assert!(DEADLINE.as_secs() > 2 * (PERIOD.as_secs() + lease::ANSWER.as_secs()));
 
-/// What stands in the way of being elected, in `/readyz`.
+/// The part of `/readyz` about the election.
 const PART: &str = "leader election";
 
 /// The time in which this process leads.
@@ -64,7 +64,7 @@ impl Tenure {
         }
     }
 
-    /// Whether the Lease was lost rather than given back.
+    /// True when the Lease was lost rather than given back.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.authority.check().is_err()
@@ -105,7 +105,7 @@ pub async fn lead(client: Client, namespace: &str, authority: &Authority, readin
     }
 }
 
-/// What came of one try.
+/// The result of one attempt.
 enum Attempt {
     /// The Lease, and until when it is ours by our own clock.
     Acquired(Box<Lease>, Duration),
@@ -190,7 +190,7 @@ async fn renew_until_stopped(
     }
 }
 
-/// What came of a renewal.
+/// The result of a renewal.
 enum Renewal {
     Renewed(Lease),
     /// It is still ours, and somebody wrote to it: the next renewal names this version.

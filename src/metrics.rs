@@ -1,4 +1,4 @@
-//! What `/metrics` shows. Labels are names from closed lists, so their number is bounded.
+//! The metrics that `/metrics` shows. Labels are names from closed lists, so their number is bounded.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;

@@ -28,7 +28,7 @@ pub trait Provider: Send + Sync {
     /// tried, whatever became of the others, and what closes something comes first.
     ///
     /// # Errors
-    /// What AWS said about each refused part, classified. What was written stays written, and the next pass goes on
+    /// The errors of AWS about each refused part, classified. What was written stays written, and the next pass goes on
     /// from there.
     fn apply(&self, scope: &Scope, step: &Step) -> impl Future<Output = Result<Applied, Failures>> + Send;
 }

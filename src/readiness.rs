@@ -1,4 +1,4 @@
-//! Whether the operator can work: the cluster answers, AWS answers, and it leads where leaders are elected.
+//! Readiness of the operator: the cluster answers, AWS answers, and it leads where leaders are elected.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,26 +12,26 @@ use crate::api::AIPlatform;
 use crate::provider::Provider;
 use crate::scope::Scope;
 
-/// How often the cluster and AWS are asked. AWS's answer holds longer, so this seldom becomes a call.
+/// The interval at which the cluster and AWS are probed. AWS's answer holds longer, so this seldom becomes a call.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// How often they are asked while one of them is away.
+/// The interval while one of them is away.
 const PERIOD_WHILE_AWAY: Duration = Duration::from_secs(2);
 
-/// How long an answer is waited for. Longer than a call to AWS may take, whose own error says more.
+/// The timeout of a probe. Longer than a call to AWS may take, whose own error says more.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long what was found holds: whoever asks nobody any more is not ready.
+/// The time for which a result holds: an operator that does not probe any more is not ready.
 const HOLDS: Duration = Duration::from_secs(30);
 
-/// What stands in the way of work.
+/// The obstacles to work.
 #[derive(Debug)]
 pub struct Readiness(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     obstacles: BTreeMap<String, String>,
-    /// When the cluster and AWS were asked last.
+    /// The time of the last probe of the cluster and AWS.
     at: Instant,
 }
 
@@ -115,8 +115,8 @@ pub async fn watch<P: Provider>(
     }
 }
 
-/// Whether the API server answers and serves our resource. Discovery costs it nothing and everybody may ask; whether we
-/// may list and watch objects is told by the watch.
+/// True when the API server answers and serves our resource. Discovery costs it nothing and everybody may ask; whether
+/// we may list and watch objects is told by the watch.
 async fn probe(client: &Client) -> Result<(), kube::Error> {
     match client.list_api_group_resources(&AIPlatform::api_version(&())).await {
         // A cluster that lets not everybody ask answers all the same.
@@ -125,7 +125,7 @@ async fn probe(client: &Client) -> Result<(), kube::Error> {
     }
 }
 
-/// What an error of the API server means for somebody who wants to work.
+/// The obstacle that an error of the API server is to the operator.
 #[must_use]
 pub fn cluster_obstacle(error: &kube::Error) -> String {
     match error {

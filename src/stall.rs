@@ -1,4 +1,5 @@
-//! How a pass tells that it waits for a server that does not answer, so that others need not wait for the pass.
+//! The signal by which a pass reports that it waits for a server that does not answer, so that others need not wait for
+//! the pass.
 
 use std::sync::Arc;
 

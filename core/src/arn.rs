@@ -17,14 +17,14 @@ pub fn partition(region: &str) -> &'static str {
     BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
 
-/// Whether a path has an empty part, or one of dots alone. AWS takes paths as they are written; whoever limits them to
-/// what is below another path means more than that.
+/// True when a path has an empty part, or one of dots alone. AWS takes paths as they are written; whoever limits them
+/// to what is below another path means more than that.
 #[must_use]
 pub fn has_odd_part(path: &str) -> bool {
     path.split('/').any(|part| part.trim_matches('.').is_empty())
 }
 
-/// What the names of a region's services end in.
+/// The domain of a region's services.
 ///
 /// Source: `partitions.json` of the AWS SDKs.
 #[must_use]

@@ -30,11 +30,11 @@ pub struct Audit {
     pub platform: Platform,
     /// A role for each consumer, then for each model that one is made for, in the order of the spec.
     pub roles: Vec<Grant>,
-    /// What the policies of buckets say, for buckets that have one.
+    /// The policies of buckets, for buckets that have one.
     pub bucket_policies: Vec<BucketPolicy>,
-    /// What is worth a second look, the worst first.
+    /// The findings, the worst first.
     pub findings: Vec<Finding>,
-    /// How AWS and the cluster differ, where that was looked up.
+    /// The differences of AWS and the cluster, where those were read.
     pub live: Option<Vec<Difference>>,
 }
 
@@ -49,14 +49,14 @@ pub struct BucketPolicy {
     pub statements: Vec<Statement>,
 }
 
-/// What the operator's guardrails say of a platform.
+/// The violations of the operator's guardrails by a platform.
 #[derive(Clone, Debug, Default)]
 pub struct Bounds<'a> {
     /// The permissions boundary that they demand, if they do.
     pub boundary: Option<&'a str>,
     /// Everything that they refuse.
     pub refused: Vec<Problem>,
-    /// What about them is not known.
+    /// Facts that were not known.
     pub unknown: Option<&'static str>,
 }
 
@@ -84,7 +84,7 @@ impl Audit {
         self
     }
 
-    /// Whether something is really wrong.
+    /// True when something is really wrong.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)

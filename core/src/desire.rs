@@ -1,4 +1,4 @@
-//! What a platform wants to exist. Pure and total: a valid platform always has an answer.
+//! The desired resources of a platform. Pure and total: a valid platform always has an answer.
 
 mod access;
 pub mod sagemaker;

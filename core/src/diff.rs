@@ -8,9 +8,9 @@ use serde_json::Value;
 pub struct Change {
     /// Path of the field, such as `lifecycle.expire-evals.expiration.days`; it ends in `[]` for one item of a list.
     pub path: String,
-    /// What it is; `null` when it is not there.
+    /// The observed value; `null` when it is not there.
     pub from: Value,
-    /// What it should be; `null` when it should not be there.
+    /// The desired value; `null` when it should not be there.
     pub to: Value,
 }
 

@@ -1,6 +1,6 @@
-//! What others did to what is ours and is not ours to undo: statements in a bucket's policy that let somebody in from
-//! beyond the account, lifecycle rules that take objects away, and managed policies attached to a role. It must not go
-//! unnoticed.
+//! Exposures: what others did to resources of ours and is not ours to undo, namely statements in a bucket's policy that
+//! let somebody in from beyond the account, lifecycle rules that take objects away, and managed policies attached to a
+//! role. It must not go unnoticed.
 //!
 //! Source: "How Amazon S3 authorizes a request" and "The meaning of public", Amazon S3 user guide; "AWS JSON policy
 //! elements: Principal", IAM user guide.
@@ -15,13 +15,13 @@ use crate::resource::bucket::LifecycleRule;
 /// One opening.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Exposure {
-    /// How far it opens.
+    /// The extent of the opening.
     pub extent: Extent,
-    /// What opens what to whom.
+    /// The finding in words: what opens what to whom.
     pub message: String,
 }
 
-/// How far an opening goes, the widest first.
+/// The extent of an opening, the widest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
     /// Everybody is let in.
@@ -56,8 +56,8 @@ pub fn attached(role: &str, policy: &str) -> Exposure {
     Exposure { extent: Extent::Attached, message }
 }
 
-/// What an enabled lifecycle rule of others takes away from `bucket`, if anything. Objects in the other storage classes
-/// can be read as before.
+/// Objects that an enabled lifecycle rule of others takes away from `bucket`, if anything. Objects in the other storage
+/// classes can be read as before.
 ///
 /// Source: "Amazon S3 Glacier storage classes", Amazon S3 user guide.
 #[must_use]
@@ -85,7 +85,7 @@ pub fn of_lifecycle_rule(bucket: &str, id: Option<&str>, rule: &LifecycleRule) -
     Some(Exposure { extent: Extent::Objects, message })
 }
 
-/// What a statement of others in the policy of `bucket` opens beyond `account`, if anything.
+/// Access that a statement of others in the policy of `bucket` opens beyond `account`, if anything.
 #[must_use]
 pub fn of_statement(bucket: &str, account: &str, statement: &Value) -> Option<Exposure> {
     if statement.get("Effect").and_then(Value::as_str) != Some("Allow") || is_bound(statement, account) {
@@ -146,7 +146,7 @@ fn beyond(statement: &Value, account: &str) -> Beyond {
     if services.is_empty() { Beyond::Nobody } else { Beyond::Services(services) }
 }
 
-/// Whether a principal belongs to the account.
+/// True when a principal belongs to the account.
 fn is_of(principal: &str, account: &str) -> bool {
     principal == account || principal.split(':').nth(4) == Some(account)
 }
@@ -173,7 +173,7 @@ const NARROWING: [&str; 11] = [
     "s3:dataaccesspointaccount",
 ];
 
-/// Whether a condition lets in nobody beyond the account.
+/// True when a condition lets in nobody beyond the account.
 fn is_bound(statement: &Value, account: &str) -> bool {
     is_clear(statement)
         && conditions(statement).any(|(operator, key, values)| {
@@ -186,14 +186,15 @@ fn is_bound(statement: &Value, account: &str) -> bool {
         })
 }
 
-/// Whether an ARN, or a pattern of ARNs, is of users and roles of the account alone: no wildcard comes before the account.
+/// True when an ARN, or a pattern of ARNs, is of users and roles of the account alone: no wildcard comes before the
+/// account.
 fn is_principal_of(arn: &str, account: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     matches!(parts.as_slice(), ["arn", partition, "iam" | "sts", "", of, _]
         if *of == account && !partition.contains(['*', '?']))
 }
 
-/// Whether a condition narrows who is let in.
+/// True when a condition narrows who is let in.
 fn is_narrowed(statement: &Value) -> bool {
     is_clear(statement)
         && conditions(statement).any(|(operator, key, values)| {
@@ -207,7 +208,7 @@ fn is_narrowed(statement: &Value) -> bool {
         })
 }
 
-/// Whether an operator demands one of the values, and is not met where the key is missing.
+/// True when an operator demands one of the values, and is not met where the key is missing.
 ///
 /// Source: "IAM JSON policy elements: Condition operators", IAM user guide.
 fn demands_equality(operator: &str) -> bool {
@@ -220,8 +221,8 @@ fn is_address(operator: &str) -> bool {
     operator.eq_ignore_ascii_case("IpAddress")
 }
 
-/// Whether no operator and no key of its condition stands there in two spellings, of which nobody says which one AWS goes
-/// by.
+/// True when no operator and no key of its condition stands there in two spellings, of which nobody says which one AWS
+/// goes by.
 fn is_clear(statement: &Value) -> bool {
     let Some(operators) = statement.get("Condition").and_then(Value::as_object) else { return true };
     let is_clear = |fields: &Map<String, Value>| {

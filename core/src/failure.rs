@@ -11,15 +11,15 @@ pub const UNREACHABLE: &str = "Unreachable";
 /// The code of a call that was not sent, because nobody answered those before it or because leadership had ended.
 pub const NOT_SENT: &str = "NotSent";
 
-/// What AWS or the cluster refused, and what that means for us.
+/// A failure of AWS or the cluster, and its meaning for us.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct Error {
-    /// What the failure means.
+    /// The class of the failure.
     pub class: Class,
     /// The IAM action that was tried, such as `s3:PutBucketVersioning`.
     pub action: String,
-    /// What it was tried on: an ARN, or a name where there is none.
+    /// The subject of the call: an ARN, or a name where there is none.
     pub subject: String,
     /// AWS's error code.
     pub code: String,
@@ -27,7 +27,7 @@ pub struct Error {
     pub message: String,
 }
 
-/// What a failure means for the resource and for the next try.
+/// The meaning of a failure for the resource and for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Somebody has to grant a permission.
@@ -53,7 +53,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// What an HTTP status means where nothing more exact is known. A conflict (409) alone does not say that it
+    /// The class of an HTTP status where nothing more exact is known. A conflict (409) alone does not say that it
     /// passes: the tables of the services name those that do.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
@@ -116,7 +116,7 @@ impl Error {
         Self::bug(step.action.name(), &step.key.to_string(), format_args!("no call writes the field {field:?}"))
     }
 
-    /// Whether nobody answered.
+    /// True when nobody answered.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.class == Class::Transient && [TIMEOUT, UNREACHABLE, NOT_SENT].contains(&self.code.as_str())
@@ -139,13 +139,13 @@ impl Error {
         }
     }
 
-    /// Whether somebody has to act before another try can succeed.
+    /// True when somebody has to act before another try can succeed.
     #[must_use]
     pub fn needs_somebody(&self) -> bool {
         matches!(self.class, Class::Denied | Class::Invalid | Class::Quota | Class::NotOwned | Class::Bug)
     }
 
-    /// Whether AWS said so: its actions have the service in front, and those of Kubernetes are a verb and a resource.
+    /// True when AWS said so: its actions have the service in front, and those of Kubernetes are a verb and a resource.
     fn is_of_aws(&self) -> bool {
         self.action.contains(':')
     }

@@ -14,7 +14,7 @@ const UNANSWERED: u32 = 2;
 pub struct Refused {
     /// The part, as it stands in diffs, such as `versioning` or `policies.access`; nothing where the step is one call.
     pub part: Option<String>,
-    /// What was said.
+    /// The error.
     pub error: Error,
 }
 
@@ -33,25 +33,25 @@ impl Failures {
         &self.refused
     }
 
-    /// What was said about each.
+    /// The errors by part.
     pub fn errors(&self) -> impl Iterator<Item = &Error> {
         self.refused.iter().map(|refused| &refused.error)
     }
 
-    /// Whether something was written all the same.
+    /// True when something was written all the same.
     #[must_use]
     pub fn wrote(&self) -> bool {
         self.wrote
     }
 
-    /// Whether the resource is known to be the platform's own all the same: it was made with its owner tag, or its owner
-    /// was read in this step, or was written and read back.
+    /// True when the resource is known to be the platform's own all the same: it was made with its owner tag, or its
+    /// owner was read in this step, or was written and read back.
     #[must_use]
     pub fn is_owned(&self) -> bool {
         self.owned
     }
 
-    /// Whether a path, a part of it or what it is a part of was refused; everything was where the step is one call.
+    /// True when a path, a part of it or what it is a part of was refused; everything was where the step is one call.
     #[must_use]
     pub fn concerns(&self, path: &str) -> bool {
         let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
@@ -60,7 +60,7 @@ impl Failures {
         })
     }
 
-    /// Whether somebody has to act before another try can succeed in everything.
+    /// True when somebody has to act before another try can succeed in everything.
     #[must_use]
     pub fn needs_somebody(&self) -> bool {
         self.errors().any(Error::needs_somebody)
@@ -146,19 +146,19 @@ impl Parts {
         self.refused.extend(errors.into_iter().map(|error| Refused { part: Some(part.into()), error }));
     }
 
-    /// Whether the service has stopped answering, so that further calls would only wait.
+    /// True when the service has stopped answering, so that further calls would only wait.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.unanswered >= UNANSWERED
     }
 
-    /// Whether nothing was refused so far.
+    /// True when nothing was refused so far.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.refused.is_empty()
     }
 
-    /// What became of the step, which ends with `applied` where nothing was refused.
+    /// The result of the step, which is `applied` where nothing was refused.
     ///
     /// # Errors
     /// The refused parts.

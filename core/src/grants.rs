@@ -1,4 +1,4 @@
-//! Who may do what: roles and their policies, derived from the declared graph and never written by the user.
+//! Grants: roles and their policies, derived from the declared graph and never written by the user.
 //!
 //! `desire` makes resources of them, `audit` explains them. Every statement carries its reason.
 
@@ -79,7 +79,7 @@ pub const CONDITIONS: [&str; 19] = [
     "s3:prefix",
 ];
 
-/// What the names of policies begin with that one revision needs.
+/// The prefix of the names of policies that one revision needs.
 const REVISION_POLICY: &str = "revision-";
 
 /// The path of every role, so that the operator's own policy can be limited to it.
@@ -91,7 +91,7 @@ pub type InlinePolicy = (String, Vec<Statement>);
 /// A role and everything it is for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
-    /// What the role is for.
+    /// The purpose of the role.
     pub purpose: Purpose,
     /// The name in the spec of the consumer or of the model.
     pub name: String,
@@ -99,17 +99,17 @@ pub struct Grant {
     pub role: String,
     /// The role's ARN.
     pub arn: String,
-    /// Who takes the role.
+    /// The subject that assumes the role.
     pub subject: Subject,
-    /// Who may take the role, and when.
+    /// The statements of the trust policy.
     pub trust: Vec<Statement>,
-    /// What the role can do, once everything that it is about is the platform's own.
+    /// The inline policies, complete once everything that they name is the platform's own.
     pub policies: Vec<InlinePolicy>,
     /// The model it is made for, if it is for SageMaker.
     pub served: Option<Served>,
 }
 
-/// What a role is for.
+/// The purpose of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Purpose {
     /// A consumer uses models and buckets.
@@ -118,7 +118,7 @@ pub enum Purpose {
     Execution,
 }
 
-/// Who takes a role.
+/// The subject that assumes a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Pods of a service account, by the cluster's OpenID Connect provider.

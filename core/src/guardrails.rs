@@ -1,4 +1,5 @@
-//! What platforms may ask for, said by those who run the operator and not by the objects themselves.
+//! Guardrails: limits on what platforms may request, set by those who run the operator and not by the objects
+//! themselves.
 
 mod access;
 pub(crate) mod glob;
@@ -20,7 +21,7 @@ use crate::platform::{Platform, Problem};
 /// Labels of a namespace.
 pub type Labels = BTreeMap<String, String>;
 
-/// What platforms may ask for.
+/// The guardrails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Guardrails {
     /// Everything: for commands that only show.
@@ -28,7 +29,7 @@ pub enum Guardrails {
     /// There is no file: everything but what needs to be allowed by name.
     #[default]
     Absent,
-    /// What the file says.
+    /// The rules of a file.
     Given(Rules),
 }
 
@@ -40,7 +41,7 @@ pub struct Rules {
     pub rules: Vec<Rule>,
 }
 
-/// What platforms of some namespaces may ask for.
+/// The limits for platforms of some namespaces.
 #[derive(Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
@@ -157,7 +158,7 @@ impl Default for Allowed {
 }
 
 impl Allowed {
-    /// Whether this value is allowed.
+    /// True when this value is allowed.
     #[must_use]
     pub fn allows(&self, value: &str) -> bool {
         match self {
@@ -220,14 +221,14 @@ impl Guardrails {
         self.rules().unwrap_or_default().iter().flat_map(|rule| rule.assume_roles.iter().cloned()).collect()
     }
 
-    /// Whether the labels of a namespace make a difference.
+    /// True when the labels of a namespace make a difference.
     #[must_use]
     pub fn need_labels(&self) -> bool {
         let Self::Given(Rules { rules }) = self else { return false };
         rules.iter().any(|rule| rule.namespaces.as_ref().is_some_and(|namespaces| namespaces.labels.is_some()))
     }
 
-    /// What is said where the labels of namespaces are not known and make a difference.
+    /// The problem where the labels of namespaces are not known and make a difference.
     #[must_use]
     pub fn note(&self) -> Option<&'static str> {
         self.need_labels().then_some(LABELS_UNKNOWN)
@@ -251,7 +252,7 @@ impl Guardrails {
         }
     }
 
-    /// Whether a rule that asks for labels could be for a namespace whose labels are not known.
+    /// True when a rule that asks for labels could be for a namespace whose labels are not known.
     fn may_match_by_labels(&self, namespace: &str, labels: Option<&Labels>) -> bool {
         let Self::Given(Rules { rules }) = self else { return false };
         let named = |it: &Namespaces| it.names.as_ref().is_none_or(|globs| any(globs, namespace));
@@ -288,10 +289,10 @@ impl Guardrails {
         Ok(Platform { permissions_boundary_arn: boundary.or(platform.permissions_boundary_arn), ..platform })
     }
 
-    /// Whether the operator may work through this role, which is all that a deletion asks for.
+    /// True when the operator may work through this role, which is all that a deletion asks for.
     ///
     /// # Errors
-    /// Why it may not.
+    /// The reasons for which it may not.
     pub fn permit_role(
         &self,
         namespace: &str,
@@ -311,7 +312,7 @@ impl Guardrails {
     }
 }
 
-/// What is wrong with a text that IAM would take for more than it says: the globs become patterns in the policies that
+/// The problem with a text that IAM would take for more than it says: the globs become patterns in the policies that
 /// `operator-policy` prints. Source: "IAM policy elements: Variables and tags", IAM user guide.
 fn variable(text: &str) -> Option<String> {
     text.contains("${").then(|| {

@@ -17,9 +17,9 @@ use crate::tags::Tags;
 pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
     /// The description of the kind.
     const INFO: Info;
-    /// What a step says of a write beside the fields, such as what the resource is to remember. [`Nothing`] for most.
+    /// The parameters of a write besides the fields, such as what the resource is to remember. [`Nothing`] for most.
     type Write: Clone + fmt::Debug + PartialEq;
-    /// What was seen of a resource beside the fields. [`Nothing`] for most.
+    /// Facts observed about a resource besides the fields. [`Nothing`] for most.
     type Facts: Clone + fmt::Debug + PartialEq;
 
     /// The name in AWS or the cluster, unique among the kind.
@@ -100,25 +100,25 @@ pub struct Info {
     pub noun: &'static str,
     /// The part of the platform that it belongs to, which has a condition of its own.
     pub part: Part,
-    /// Where its resources are.
+    /// The backend that has its resources.
     pub backend: Backend,
-    /// What its resources are known by.
+    /// The identity of its resources.
     pub identity: Identity,
-    /// What says whose a resource is.
+    /// The mark by which the owner of a resource is known.
     pub owned_by: OwnedBy,
     /// The field of the spec by which one that exists and has no owner is adopted, as a user would set it.
     pub adopted_by: Option<&'static str>,
-    /// Whether a resource in a transition takes writes.
+    /// The behaviour of a resource in a transition towards writes.
     pub busy: Busy,
-    /// How often it has to be read.
+    /// The interval at which it has to be read.
     pub reads: Reads,
-    /// What happens to one that is no longer declared, where nothing else is known.
+    /// The fate of one that is no longer declared, where nothing else is known.
     pub removal: Removal,
-    /// Why one that is no longer declared stays, where it does.
+    /// The reason for which one that is no longer declared stays, where it does.
     pub kept_because: &'static str,
     /// The kinds that it can need.
     pub refers_to: &'static [Kind],
-    /// What of it others rely on that need it.
+    /// The parts of it that its dependants rely on.
     pub relied_on: Reliance,
     /// The ARNs that resources of any platform may have, as a pattern.
     pub arns: Option<&'static str>,
@@ -126,7 +126,7 @@ pub struct Info {
     pub permissions: &'static [Permission],
 }
 
-/// Why a resource stays where the spec has a field that says so.
+/// The reason for which a resource stays where the spec has a field that says so.
 pub const DELETION_POLICY: &str = "its deletionPolicy is Retain";
 
 /// The parts of a platform, in the order of their conditions.
@@ -155,7 +155,7 @@ impl Part {
     }
 }
 
-/// Where the resources of a kind are.
+/// The backend that has the resources of a kind.
 #[derive(Clone, Copy, Debug)]
 pub enum Backend {
     /// In AWS, behind one service's API.
@@ -186,15 +186,15 @@ pub struct ClusterApi {
     pub kind: &'static str,
     /// The resource in URLs and in roles of RBAC.
     pub plural: &'static str,
-    /// How much of an object is the operator's.
+    /// The extent to which an object is the operator's.
     pub extent: Extent,
     /// The object to apply, without its name and without what says whose it is; `None` for a resource of another kind.
     pub body: fn(&Resource) -> Option<Value>,
     /// The resource of this name, from those fields of the object that the operator manages.
     pub read: fn(&str, &Value) -> Option<Resource>,
-    /// How the whole object is.
+    /// The state of the whole object.
     pub readiness: fn(&Value) -> ObservedState,
-    /// Who has claimed an object without the operator's mark, by its annotations, if somebody has.
+    /// The holder that has claimed an object without the operator's mark, by its annotations, if somebody has.
     pub claimed: fn(&BTreeMap<String, String>) -> Option<String>,
 }
 
@@ -215,7 +215,7 @@ impl ClusterApi {
     }
 }
 
-/// How much of an object in the cluster is the operator's.
+/// The extent to which an object in the cluster is the operator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// All of it: it goes with the platform's object.
@@ -259,7 +259,7 @@ impl Service {
     }
 }
 
-/// What the resources of a kind are known by.
+/// The identity of the resources of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// A name that follows from the spec.
@@ -270,7 +270,7 @@ pub enum Identity {
     AssignedByAws,
 }
 
-/// What says whose a resource of a kind is.
+/// The mark by which the owner of a resource is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnedBy {
     /// Its owner tag.
@@ -281,7 +281,7 @@ pub enum OwnedBy {
     Parent(Kind),
 }
 
-/// Whether a resource in a transition takes writes.
+/// The behaviour of a resource in a transition towards writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
     /// It refuses them until the transition has ended.
@@ -290,7 +290,7 @@ pub enum Busy {
     AcceptsWrites,
 }
 
-/// How often a kind has to be read.
+/// The interval at which a kind has to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
     /// At each resync, and not while only something else is on its way.
@@ -301,7 +301,7 @@ pub enum Reads {
     Always,
 }
 
-/// What of a resource others rely on that need it.
+/// The parts of a resource that its dependants rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reliance {
     /// That it is there and ours, however it is set up.
@@ -311,7 +311,7 @@ pub enum Reliance {
 }
 
 impl Reliance {
-    /// Whether what needs the resource relies on this part of it.
+    /// True when what needs the resource relies on this part of it.
     #[must_use]
     pub fn is_on(self, part: &str) -> bool {
         match self {

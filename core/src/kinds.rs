@@ -30,13 +30,13 @@ macro_rules! kinds {
             $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind($type)),*
         }
 
-        /// What was seen of a resource beside the fields we manage.
+        /// Facts observed about a resource besides the fields we manage.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Facts {
             $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind(<$type as Managed>::Facts)),*
         }
 
-        /// What a step says of a write beside the fields.
+        /// The parameters of a write besides the fields.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Write {
             $(#[doc = concat!("See [`", stringify!($type), "`].")] $kind(<$type as Managed>::Write)),*
@@ -170,7 +170,7 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Whether a resource of this kind can need one of that kind.
+    /// True when a resource of this kind can need one of that kind.
     #[must_use]
     pub fn may_need(self, other: Self) -> bool {
         self.info().refers_to.contains(&other)

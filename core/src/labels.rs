@@ -7,7 +7,7 @@ const NAME_LIMIT: usize = 63;
 /// The most characters of a domain in a key.
 const DOMAIN_LIMIT: usize = 253;
 
-/// What is wrong with the key of a label, in words that follow it.
+/// The problem with the key of a label, in words that follow it.
 ///
 /// # Errors
 /// The rule that it breaks.
@@ -19,7 +19,7 @@ pub fn check_key(key: &str) -> Result<(), String> {
     if is_sound { Ok(()) } else { Err(RULE.into()) }
 }
 
-/// What is wrong with the key of an annotation, whose case does not count, in words that follow it.
+/// The problem with the key of an annotation, whose case does not count, in words that follow it.
 ///
 /// # Errors
 /// The rule that it breaks.
@@ -27,7 +27,7 @@ pub fn check_annotation_key(key: &str) -> Result<(), String> {
     check_key(&key.to_lowercase())
 }
 
-/// What is wrong with the value of a label, in words that follow it.
+/// The problem with the value of a label, in words that follow it.
 ///
 /// # Errors
 /// The rule that it breaks.
@@ -56,10 +56,10 @@ fn is_domain(domain: &str) -> bool {
     domain.len() <= DOMAIN_LIMIT && domain.split('.').all(is_part)
 }
 
-/// What is wrong with a label selector, such as `tier=prod,team in (a, b),!old`.
+/// An error in a label selector, such as `tier=prod,team in (a, b),!old`.
 ///
 /// # Errors
-/// What does not parse, and what is expected there.
+/// The part that does not parse, and what is expected there.
 pub fn check_selector(text: &str) -> Result<(), String> {
     let mut tokens = Tokens { rest: text };
     if tokens.clone().take() == Token::End {

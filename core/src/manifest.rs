@@ -44,7 +44,7 @@ const PLATFORM_LIMIT: usize = 8 << 20;
 /// The same for all platforms together: some hundred times what an example takes.
 const PLATFORMS_LIMIT: usize = 32 << 20;
 
-/// Where an object stands.
+/// The location of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The file, or `standard input`.
@@ -62,9 +62,9 @@ impl fmt::Display for Source {
 /// One object from a file.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// Where it stands.
+    /// The location.
     pub source: Source,
-    /// What it says, which was found valid; its status is not read.
+    /// The object, which was found valid; its status is not read.
     pub object: AIPlatform,
     lines: BTreeMap<String, usize>,
 }
@@ -74,7 +74,7 @@ impl Manifest {
     /// it takes in a file, and all of them together more than the memory holds.
     ///
     /// # Errors
-    /// What is wrong with it, which nothing is once it was read.
+    /// The problems; none once it was read.
     pub fn platform(&self) -> Result<Platform, Vec<platform::Problem>> {
         platform::validate(&self.object)
     }
@@ -92,7 +92,7 @@ impl Manifest {
     }
 }
 
-/// What was found in the input.
+/// The result of reading the input.
 #[derive(Debug)]
 pub struct Input {
     /// The platforms, in the order of the files.
@@ -110,7 +110,7 @@ pub struct Problem {
     pub line: Option<usize>,
     /// Path in the document, such as `spec.region`; empty when the document itself is meant.
     pub path: String,
-    /// What is wrong, and what would be right.
+    /// The problem, and what would be right.
     pub message: String,
 }
 
@@ -136,9 +136,9 @@ pub enum Error {
     /// There is nothing to plan.
     #[error("no AIPlatform in {}{}", printable(&.files.join(", ")), others(*.skipped))]
     Empty {
-        /// Where it was looked for.
+        /// The place that was searched.
         files: Vec<String>,
-        /// How many objects of other kinds are there.
+        /// The number of objects of other kinds.
         skipped: usize,
     },
 }
@@ -181,10 +181,10 @@ pub struct Reader {
     skipped_count: usize,
     problems: Vec<Problem>,
     problem_count: usize,
-    /// Where each platform was seen first.
+    /// The first location of each platform.
     seen: BTreeMap<String, Source>,
     objects: usize,
-    /// What the platforms so far took while they were read.
+    /// The memory that the platforms so far took while they were read.
     bytes: usize,
 }
 
@@ -258,7 +258,7 @@ impl Reader {
         self.files.push(file);
     }
 
-    /// Whether there is more than is looked at.
+    /// True when there is more than is looked at.
     fn is_full(&self) -> bool {
         self.objects > OBJECTS_LIMIT || self.bytes > PLATFORMS_LIMIT
     }
@@ -414,7 +414,8 @@ impl Reader {
     }
 }
 
-/// What identifies an object that is not a platform, where it is given twice: kubectl takes the second and says nothing.
+/// The identity of an object that is not a platform, where it is given twice: kubectl takes the second and says
+/// nothing.
 fn repeated(entries: &[Entry]) -> Option<(usize, &'static str)> {
     const IDENTIFYING: [&str; 4] = ["apiVersion", "kind", "metadata", "items"];
     IDENTIFYING.iter().find_map(|field| {
@@ -423,7 +424,7 @@ fn repeated(entries: &[Entry]) -> Option<(usize, &'static str)> {
     })
 }
 
-/// Whether kubectl takes an object apart into its `items`, which it does whatever its kind is.
+/// True when kubectl takes an object apart into its `items`, which it does whatever its kind is.
 fn is_list(kind: &str, items: &Node) -> bool {
     matches!(items.value, Value::List(_)) || kind == "List" && !matches!(items.value, Value::Null)
 }
@@ -447,7 +448,7 @@ fn line_of(lines: &BTreeMap<String, usize>, mut path: &str) -> Option<usize> {
     }
 }
 
-/// Whether one of two paths is within the other: one complaint about a place is enough.
+/// True when one of two paths is within the other: one complaint about a place is enough.
 fn same_place(one: &str, other: &str) -> bool {
     let within = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

@@ -26,7 +26,7 @@ fn room(limit: usize) -> usize {
     limit.saturating_sub(PLACE_HASH + 1)
 }
 
-/// Whether the name of a part does not hold all that can be read of it.
+/// True when the name of a part does not hold all that can be read of it.
 #[must_use]
 pub fn is_cut(namespace: &str, platform: &str, part: &str, limit: usize) -> bool {
     namespace.len() + platform.len() + part.len() + 2 > room(limit)
@@ -41,7 +41,7 @@ pub const SAGEMAKER_LIMIT: usize = 63;
 /// Characters of the hash that stands for the content of something immutable.
 const CONTENT_HASH: usize = 8;
 
-/// What the names of all revisions of an immutable kind begin with, at most `limit` characters with the hash of the
+/// The prefix of the names of all revisions of an immutable kind, at most `limit` characters with the hash of the
 /// content.
 #[must_use]
 pub fn revised(account_id: &str, region: &str, namespace: &str, platform: &str, part: &str, limit: usize) -> String {
@@ -60,13 +60,13 @@ pub fn revision_with<C: Serialize>(revised: &str, content: &C) -> String {
     revision(revised, &serde_json::to_string(content).unwrap_or_default())
 }
 
-/// What the names of all revisions begin with of which this is one.
+/// The prefix of the names of all revisions of which this is one.
 #[must_use]
 pub fn revised_of(revision: &str) -> &str {
     revision.rsplit_once('-').map_or("", |(revised, _)| revised)
 }
 
-/// Whether a name is that of a revision of the part that `generated` names: both hold the same hash.
+/// True when a name is that of a revision of the part that `generated` names: both hold the same hash.
 #[must_use]
 pub fn is_revision_of(revision: &str, generated: &str) -> bool {
     let hash = |name: &str, from_the_end: usize| name.rsplit('-').nth(from_the_end).map(ToString::to_string);

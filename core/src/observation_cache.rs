@@ -1,4 +1,4 @@
-//! What earlier passes saw and this one need not ask again. Losing it costs one look at everything.
+//! A cache of observations that this pass need not make again. Losing it costs one full read.
 //!
 //! While AWS is at work on one thing, only that is asked about, and not everything beside it that was as desired a
 //! moment ago. What SageMaker never changes is looked at once an hour.
@@ -18,31 +18,31 @@ use crate::resource::{Key, Observations, Observed, ObservedState, Owner};
 use crate::schedule::Next;
 use crate::session::Trigger;
 
-/// What a pass saw and did.
+/// A report of a pass: what it observed and did.
 #[derive(Clone, Copy, Debug)]
 pub struct PassReport<'a> {
     /// Its plan.
     pub plan: &'a Plan,
-    /// What became of the steps.
+    /// The outcomes of the steps.
     pub outcomes: &'a Outcomes,
-    /// What was seen.
+    /// The observations.
     pub observations: &'a Observations,
-    /// What of that was cached.
+    /// The observations that came from the cache.
     pub cached: &'a Observations,
 }
 
-/// What was seen, and when.
+/// The observations, with their times.
 #[derive(Clone, Debug, Default)]
 pub struct ObservationCache(BTreeMap<Key, (Timestamp, Observed)>);
 
-/// How long what was as desired holds while something else is on its way.
+/// The time for which an observation of something in sync holds while something else is in transition.
 const SETTLED_HOLDS: Duration = Duration::from_mins(10);
 
-/// How long what is read hourly holds.
+/// The time for which an observation holds that is made hourly.
 const HOURLY: Duration = Duration::from_hours(1);
 
 impl ObservationCache {
-    /// What still holds.
+    /// The observations that still hold.
     #[must_use]
     pub fn cached(&self, trigger: Trigger, now: Timestamp) -> Observations {
         let holds = |key: &Key, seen: Timestamp| {
@@ -102,8 +102,8 @@ impl ObservationCache {
     }
 }
 
-/// What is made or taken away in this pass, and everything that needs it, by however many others in between that were
-/// not written to themselves.
+/// Resources that are created or deleted in this pass, and everything that needs them, by however many others in
+/// between that were not written to themselves.
 fn remade(plan: &Plan) -> BTreeSet<&Key> {
     let mut remade = BTreeSet::new();
     for step in &plan.steps {
@@ -115,7 +115,8 @@ fn remade(plan: &Plan) -> BTreeSet<&Key> {
     remade
 }
 
-/// What was just made is as it was asked for. Where AWS has chosen something about it, that has to be read.
+/// The observation of something that was just created as requested. Where AWS has chosen something about it, that has
+/// to be read.
 fn made(step: &Step, outcome: Option<&Outcome>) -> Option<Observed> {
     let is_made = matches!((&step.action, outcome), (Action::Create, Some(Outcome::Done(Applied::Ready))));
     let is_known = step.key.kind.info().identity != Identity::AssignedByAws;

@@ -102,7 +102,7 @@ pub enum Condition {
     LinkedService(&'static str),
     /// The tags come with one of these calls, which make something.
     TaggingAction(&'static [&'static str]),
-    /// What is scaled belongs to this service.
+    /// The scaled resource belongs to this service.
     ScalingNamespace(&'static str),
 }
 

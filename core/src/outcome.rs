@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::failures::Failures;
 use crate::resource::Key;
 
-/// What became of a step.
+/// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// The resource is as desired.
@@ -16,7 +16,7 @@ pub enum Applied {
     Gone,
 }
 
-/// What became of a step of the plan.
+/// The outcome of a step of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It was taken.

@@ -11,7 +11,7 @@ use crate::kind::Service;
 use crate::operator_policy::{Permission, ResourcePattern};
 use crate::resource::Kind;
 
-/// What working through another role needs. Asking whose the credentials are needs nothing.
+/// The permissions for working through another role. `GetCallerIdentity` needs none.
 const ASSUMING: &[Permission] = &[Permission {
     sid: "WorkThroughRoles",
     actions: &["sts:AssumeRole"],

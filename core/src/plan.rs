@@ -31,7 +31,7 @@ pub enum Action {
     Update(Vec<Change>),
     /// Take it away; what is in it too, where that is allowed.
     Delete {
-        /// Whether its contents go with it.
+        /// True when its contents go with it.
         with_contents: bool,
     },
     /// It is as desired.
@@ -48,12 +48,12 @@ pub enum Action {
     Unreadable(Error),
 }
 
-/// Why a resource may not be touched.
+/// The reason for which a resource may not be touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason in conditions.
     pub reason: &'static str,
-    /// What, where, and the way out.
+    /// The message: what, where, and the way out.
     pub message: String,
 }
 
@@ -74,7 +74,7 @@ impl Action {
         }
     }
 
-    /// Whether it changes anything.
+    /// True when it changes anything.
     #[must_use]
     pub fn writes(&self) -> bool {
         matches!(self, Self::Create | Self::Update(_) | Self::Delete { .. })
@@ -86,42 +86,42 @@ impl Action {
 pub struct Step {
     /// Which resource.
     pub key: Key,
-    /// What is to be done.
+    /// The action.
     pub action: Action,
-    /// What must have been done before: what it needs to be ready, or, when it goes, what needs it to be gone.
+    /// The steps that must have been done before: its dependencies, or, when it is deleted, its dependants.
     pub needs: Vec<Key>,
     /// Its ARN, as far as it is known.
     pub arn: Option<String>,
     /// The identifier AWS chose, where it did.
     pub id: Option<String>,
-    /// What it should be.
+    /// The desired resource.
     pub desired: Option<Resource>,
-    /// What it is.
+    /// The observed resource.
     pub observed: Option<Resource>,
     /// The reason for which some of its fields are held back: a write would lose something of others, say.
     pub held_back: Option<Refusal>,
     /// Parts that could not be read, by their path: they are neither compared nor written.
     pub unknown: BTreeMap<String, Error>,
-    /// What others opened in it.
+    /// Exposures that others opened in it.
     pub exposures: Vec<Exposure>,
     /// The reason for which the step is shown and not applied.
     pub not_applied: Option<&'static str>,
-    /// What is worth telling although nothing is done about it.
+    /// Remarks about what is worth knowing although nothing is done about it.
     pub remarks: Vec<String>,
-    /// What is to be known of the write beside the fields.
+    /// The parameters of the write besides the fields.
     pub write: Option<Box<Write>>,
-    /// What was seen of it beside the fields.
+    /// Facts observed besides the fields.
     pub facts: Option<Box<Facts>>,
-    /// What has to have been tried before, whichever way it ends: the step is settled by what came of it, see
+    /// The steps that have to have been tried before, whichever way they end: their outcomes settle this step, see
     /// [`attainment::settled`].
     pub awaits: Vec<Key>,
-    /// What a role's policies would allow and do not.
+    /// Permissions that a role's policies would grant and do not.
     pub left_out: Vec<LeftOut>,
-    /// What it is for.
+    /// The purpose of the step.
     pub purpose: Purpose,
 }
 
-/// What a step is for, which decides what of it a management policy forbids.
+/// The purpose of a step, which decides what of it a management policy forbids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// Its own resource.
@@ -160,39 +160,39 @@ impl Step {
         }
     }
 
-    /// What is to be known of the write, if it is about this kind.
+    /// The parameters of the write, if it is about this kind.
     #[must_use]
     pub fn write_of<T: Listed>(&self) -> Option<&T::Write> {
         self.write.as_deref().and_then(T::write)
     }
 
-    /// What was seen beside the fields, if it is about this kind.
+    /// Facts observed besides the fields, if it is about this kind.
     #[must_use]
     pub fn facts_of<T: Listed>(&self) -> Option<&T::Facts> {
         self.facts.as_deref().and_then(T::facts)
     }
 
-    /// Whether it is carried out.
+    /// True when it is carried out.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         self.action.writes() && self.not_applied.is_none()
     }
 
-    /// Whether it may be carried out, depending on what it awaits.
+    /// True when it may be carried out, depending on what it awaits.
     #[must_use]
     pub fn may_be_taken(&self) -> bool {
         let is_open = matches!(self.action, Action::Create | Action::Update(_) | Action::Keep);
         self.is_taken() || (is_open && !self.awaits.is_empty() && self.not_applied.is_none())
     }
 
-    /// Whether it takes over something that carries no owner tag yet. Nothing in it may be changed before it does.
+    /// True when it takes over something that carries no owner tag yet. Nothing in it may be changed before it does.
     #[must_use]
     pub fn adopts(&self) -> bool {
         let owner = |resource: &Option<Resource>| resource.as_ref()?.tags()?.get(tags::OWNER).cloned();
         matches!(self.action, Action::Update(_)) && owner(&self.desired) != owner(&self.observed)
     }
 
-    /// Whether everything is known of it that what needs it relies on.
+    /// True when everything is known of it that what needs it relies on.
     #[must_use]
     pub fn is_reliable(&self) -> bool {
         let relied_on = self.key.kind.info().relied_on;
@@ -208,7 +208,7 @@ impl Step {
         });
     }
 
-    /// Whether a part, or what it is a part of, could not be read.
+    /// True when a part, or what it is a part of, could not be read.
     #[must_use]
     pub fn is_unknown(&self, path: &str) -> bool {
         is_unknown(&self.unknown, path)
@@ -230,7 +230,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// How many steps there are of each sort.
+/// The number of steps of each sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Summary {
     /// To be created.
@@ -256,7 +256,7 @@ impl Plan {
         }
     }
 
-    /// Whether there is nothing to do and nothing in the way.
+    /// True when there is nothing to do and nothing in the way.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let is_settled = |step: &Step| {
@@ -269,20 +269,20 @@ impl Plan {
     }
 }
 
-/// What the object as a whole asks for, beside the resources it desires.
+/// The intent of the object as a whole, besides the resources it desires.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Intent {
     /// The object is being deleted: nothing is desired any more.
     pub deleting: bool,
-    /// What happens to AWS when the object is deleted.
+    /// The fate of AWS resources when the object is deleted.
     pub deletion_policy: DeletionPolicy,
-    /// What the operator may do.
+    /// The management policy.
     pub management_policy: ManagementPolicy,
-    /// What the spec says of each resource's end, while there is a spec that says so.
+    /// The removal that the spec declares for each resource, while there is a spec that does.
     pub removals: BTreeMap<Key, Removal>,
-    /// Whether that can only add care: the spec is invalid or not permitted.
+    /// True when that can only add care: the spec is invalid or not permitted.
     pub is_unaccepted: bool,
-    /// What earlier specs said of each resource's end, as the status remembers it.
+    /// The removal that earlier specs declared for each resource, as the status remembers it.
     pub remembered: BTreeMap<Key, Removal>,
     /// Writes that were denied in the last pass, see [`rules::denied`].
     pub denied: BTreeMap<Key, Refusal>,
@@ -318,7 +318,7 @@ impl Intent {
         Self { deleting: true, deletion_policy, management_policy, removals, is_unaccepted: true, ..Self::default() }
     }
 
-    /// Why a deletion of the object takes nothing away, if so. AWS need not even be asked then.
+    /// The reason for which a deletion of the object deletes nothing in AWS, if so. AWS need not be read then.
     #[must_use]
     pub fn retains_everything(&self) -> Option<&'static str> {
         if self.deleting && self.deletion_policy == DeletionPolicy::Retain {
@@ -330,11 +330,12 @@ impl Intent {
         None
     }
 
-    /// What happens to something that goes, or why it stays. `tagged` is what its own tags say, where they were read.
+    /// The removal of something that is deleted, or the reason for which it stays. `tagged` is what its own tags say,
+    /// where they were read.
     ///
-    /// What an accepted spec says of it holds. Without that, the most careful of the tag, the status and whatever spec
-    /// there is holds: whoever may only tag, or only write the status, or only ask for what is refused, cannot make us
-    /// delete what was to be kept.
+    /// The removal that an accepted spec declares holds. Without one, the most careful of the tag, the status and
+    /// whatever spec there is holds: whoever may only tag, or only write the status, or only ask for what is refused,
+    /// cannot make us delete what was to be kept.
     fn removal(&self, key: &Key, tagged: Option<Removal>) -> Result<Option<Removal>, String> {
         if let Some(why) = self.retains_everything() {
             return Err(why.to_string());
@@ -384,12 +385,12 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
     manage(intent.management_policy, Plan { namespace: namespace.into(), name: name.into(), steps })
 }
 
-/// What there shall be, with what follows from what there is.
+/// The desired resources, with adjustments that follow from what is observed.
 fn adjusted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Adjusted {
     if intent.deleting { Adjusted::default() } else { rules::adjusted(desired, observations, intent) }
 }
 
-/// Why something that is no longer declared stays under a policy that forbids deletion.
+/// The reason for which something that is no longer declared stays under a policy that forbids deletion.
 const NOT_DELETED: &str = "no longer declared, and kept because managementPolicy is NoDelete";
 
 /// The management policy is a function over a finished plan: what it forbids is shown and not taken.

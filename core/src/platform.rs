@@ -42,19 +42,19 @@ pub struct Platform {
     pub region: String,
     /// AWS account.
     pub account_id: String,
-    /// What the operator may do.
+    /// The management policy.
     pub management_policy: ManagementPolicy,
-    /// What happens to AWS when the object goes.
+    /// The deletion policy.
     pub deletion_policy: DeletionPolicy,
-    /// Who answers for it.
+    /// The ownership.
     pub ownership: Ownership,
     /// Further tags.
     pub tags: Tags,
     /// The role that the operator works through.
     pub assume_role: Option<AssumeRole>,
-    /// What bounds every role.
+    /// The permissions boundary of every role.
     pub permissions_boundary_arn: Option<String>,
-    /// How pods get credentials.
+    /// The way pods get credentials.
     pub identity: Option<Identity>,
     /// Buckets, in the order of the spec.
     pub buckets: Vec<Bucket>,
@@ -87,7 +87,7 @@ impl Platform {
 pub struct Problem {
     /// Path of the field, such as `spec.storage.buckets[0].name`.
     pub path: String,
-    /// What is wrong, and what would be right.
+    /// The problem, and what would be right.
     pub message: String,
 }
 
@@ -222,7 +222,7 @@ fn is_region(region: &str) -> bool {
     }
 }
 
-/// What is wrong with a name that [`is_label`] does not take.
+/// The problem with a name that [`is_label`] does not take.
 const NOT_A_LABEL: &str =
     "is not a name: 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends";
 
@@ -236,7 +236,7 @@ fn is_label(name: &str) -> bool {
         && bytes.last().is_some_and(|byte| allowed(*byte))
 }
 
-/// What is wrong with a name that [`is_subdomain`] does not take.
+/// The problem with a name that [`is_subdomain`] does not take.
 const NOT_A_SUBDOMAIN: &str = "is not a name: 1 to 253 lower-case letters, digits, hyphens and dots, with a letter or digit \
                                at both ends and around each dot";
 

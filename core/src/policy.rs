@@ -22,7 +22,7 @@ pub const TRUST_LIMIT: usize = 2_048;
 /// The policy language that everything here is written in.
 const VERSION: &str = "2012-10-17";
 
-/// Whether a statement allows or denies.
+/// The effect of a statement: allow or deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Allows.
@@ -39,17 +39,17 @@ pub type Conditions = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 pub struct Statement {
     /// Its name in the document: letters and digits.
     pub sid: String,
-    /// Whether it allows or denies.
+    /// The effect.
     pub effect: Effect,
-    /// Who, where the document is attached to a resource or is a trust policy: kind and names.
+    /// The principals, where the document is attached to a resource or is a trust policy: kind and names.
     pub principals: BTreeMap<String, Vec<String>>,
-    /// What.
+    /// The actions.
     pub actions: Vec<String>,
     /// On what; empty in trust policies.
     pub resources: Vec<String>,
-    /// When.
+    /// The conditions.
     pub conditions: Conditions,
-    /// Why, for those who read the policy.
+    /// The reason, for those who read the policy.
     pub reason: String,
     /// The path in the spec without which it would not be there, such as `spec.access[0].models[1]`.
     pub source: String,
@@ -171,7 +171,7 @@ pub fn reasons(statements: &[Statement]) -> BTreeMap<String, String> {
     statements.iter().map(|statement| (statement.sid.clone(), statement.reason.clone())).collect()
 }
 
-/// Whether a principal is the unique id of a role or a user, which AWS shows in place of the ARN of one that was
+/// True when a principal is the unique id of a role or a user, which AWS shows in place of the ARN of one that was
 /// deleted. Source: "Unique identifiers", IAM user guide.
 #[must_use]
 pub fn is_unique_id(principal: &str) -> bool {
@@ -287,7 +287,7 @@ impl Policy {
         Self { idle: true, ..self }
     }
 
-    /// Whether nothing works with it now, so that what it lacks holds nothing up.
+    /// True when nothing works with it now, so that what it lacks holds nothing up.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.idle
@@ -299,7 +299,7 @@ impl Policy {
         &self.written
     }
 
-    /// What it means, in the form that is compared.
+    /// The meaning, in the form that is compared.
     #[must_use]
     pub fn meaning(&self) -> &Value {
         &self.meaning
@@ -329,7 +329,7 @@ impl Policy {
         Some(Self { about, idle: self.idle, ..Self::new(written) })
     }
 
-    /// Whether one of its statements means the same as this one.
+    /// True when one of its statements means the same as this one.
     #[must_use]
     pub fn says(&self, statement: &Value) -> bool {
         let wanted = statement_meaning(statement);
@@ -390,7 +390,7 @@ pub fn canonical(value: &Value) -> Value {
     }
 }
 
-/// What a document means: without Sids, in one order, with one spelling of everything that IAM takes in several.
+/// The meaning of a document: without Sids, in one order, with one spelling of everything that IAM takes in several.
 fn meaning(document: &Value) -> Value {
     let mut statements: Vec<Value> = statements(document).iter().map(statement_meaning).collect();
     statements.sort_by_key(Value::to_string);
@@ -405,7 +405,7 @@ fn meaning(document: &Value) -> Value {
     meaning
 }
 
-/// What a statement means: without its Sid, with one spelling of everything that IAM takes in several.
+/// The meaning of a statement: without its Sid, with one spelling of everything that IAM takes in several.
 #[must_use]
 pub fn statement_meaning(statement: &Value) -> Value {
     let Value::Object(fields) = statement else { return statement.clone() };
@@ -423,7 +423,7 @@ pub fn statement_meaning(statement: &Value) -> Value {
     Value::Object(meaning)
 }
 
-/// What IAM compares without regard to case, as people read it: as in the documentation, where we know it.
+/// The spelling for people of what IAM compares without regard to case: as in the documentation, where we know it.
 fn known_spelling(text: &str) -> String {
     let known = crate::grants::ACTIONS.iter().chain(&crate::grants::CONDITIONS);
     let known = known.copied().find(|known| known.eq_ignore_ascii_case(text));

@@ -30,7 +30,7 @@ const HIDDEN: [(char, char); 16] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Whether a character is not shown as itself.
+/// True when a character is not shown as itself.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     let within = |(first, last): &(char, char)| (*first..=*last).contains(&character);

@@ -14,11 +14,11 @@ use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Key, Kind};
 
-/// How long a refusal proves nothing after a role, or what it may do, was written.
+/// The time after a write of a role or its policies in which a refusal proves nothing.
 pub const WINDOW: Duration = Duration::from_mins(2);
 
-/// When roles were last written, as far as this process knows. What was written before it began counts as written when
-/// it began.
+/// The times at which roles were last written, as far as this process knows. What was written before it began counts as
+/// written when it began.
 #[derive(Clone, Debug, Default)]
 pub struct RoleWrites {
     began: Option<Timestamp>,
@@ -86,7 +86,7 @@ fn is_recent(written: Timestamp, now: Timestamp) -> bool {
     now.duration_since(written).unsigned_abs() < WINDOW
 }
 
-/// Whether a step of this kind writes a role: the first scalable target of an account makes the service-linked role
+/// True when a step of this kind writes a role: the first scalable target of an account makes the service-linked role
 /// that Application Auto Scaling works with.
 fn makes_role(kind: Kind) -> bool {
     matches!(kind, Kind::Role | Kind::ScalableTarget)
@@ -109,7 +109,7 @@ fn roles_behind(step: &Step, plan: &Plan) -> BTreeSet<Key> {
 const SIGNS: [&str; 9] =
     ["role", "permission", "authoriz", "authoris", "assum", "access", "grant", "principal", "trust"];
 
-/// Whether a refusal by AWS can be about one of these roles, and not about what the operator itself may not do.
+/// True when a refusal by AWS can be about one of these roles, and not about what the operator itself may not do.
 fn speaks_of_roles(error: &Error, roles: &BTreeSet<&Key>) -> bool {
     let is_aws = error.action.contains(':');
     let text = format!("{} {}", error.code, error.message);
@@ -134,13 +134,13 @@ fn without_denial(text: &str) -> String {
     text.to_lowercase().replace("accessdenied", "").replace("access denied", "")
 }
 
-/// Who was denied, in AWS's usual words: `User: arn:... is not authorized to perform: ...`.
+/// The principal that was denied, in AWS's usual words: `User: arn:... is not authorized to perform: ...`.
 fn denied_principal(message: &str) -> Option<&str> {
     let (before, _) = message.split_once(" is not authorized to perform")?;
     before.rsplit(' ').next()
 }
 
-/// Whether IAM says that a permissions boundary is not there.
+/// True when IAM says that a permissions boundary is not there.
 fn speaks_of_boundary(error: &Error) -> bool {
     error.class == Class::Invalid && error.message.contains("Scope ARN")
 }

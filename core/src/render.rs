@@ -1,4 +1,4 @@
-//! How a plan looks: text for people, JSON for machines.
+//! Renderings of a plan: text for people, JSON for machines.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ pub fn fields(action: &Action) -> Vec<String> {
     }
 }
 
-/// Why a step is not taken, or what of it is left out.
+/// The reason for which a step is not taken, or a part of it is left out.
 #[must_use]
 pub fn message(step: &Step) -> Option<String> {
     match &step.action {
@@ -91,7 +91,7 @@ impl fmt::Display for Plan {
 pub struct Text<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// Whether to colour the signs, as on a terminal.
+    /// True to colour the signs, as on a terminal.
     pub colour: bool,
 }
 
@@ -156,7 +156,7 @@ fn sign(action: &Action) -> (char, u8) {
     }
 }
 
-/// What we remember for ourselves beside what somebody asked for.
+/// Tags by which we remember something for ourselves.
 fn is_bookkeeping(change: &Change) -> bool {
     change.path == format!("{}.{}", bucket::field::TAGS, tags::TAG_KEYS)
 }

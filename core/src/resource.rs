@@ -31,7 +31,7 @@ pub use crate::kinds::{Facts, Kind, Resource, Write};
 use crate::tags::{self, Tags};
 use role::Served;
 
-/// What identifies a resource within one platform.
+/// The key of a resource within one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Key {
     /// Its kind.
@@ -47,7 +47,7 @@ impl fmt::Display for Key {
 }
 
 impl Resource {
-    /// What happens to it when it is no longer declared, as far as its own tags say.
+    /// The fate of the resource when it is no longer declared, as far as its own tags say.
     #[must_use]
     pub fn removal(&self) -> Removal {
         let tagged = self.tags().and_then(|tags| tags.get(tags::DELETION_POLICY));
@@ -55,7 +55,7 @@ impl Resource {
     }
 }
 
-/// What happens to a resource that is no longer declared, the most careful first.
+/// The fate of a resource that is no longer declared, the most careful first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Removal {
     /// It stays.
@@ -91,11 +91,11 @@ impl Removal {
 pub struct Desired {
     /// The resource.
     pub resource: Resource,
-    /// Whether one that exists and has no owner may be taken over.
+    /// True when one that exists and has no owner may be taken over.
     pub adopt: bool,
-    /// What happens when it is no longer declared.
+    /// The fate of the resource when it is no longer declared.
     pub removal: Removal,
-    /// What is worth telling about it.
+    /// Remarks about it.
     pub remarks: Vec<String>,
     /// Of a role that SageMaker takes: the model it is made for.
     pub served: Option<Served>,
@@ -114,20 +114,20 @@ impl Desired {
 pub struct Request {
     /// The resource to read.
     pub key: Key,
-    /// Whether it may be taken over although it carries no owner tag, so that all of it is worth reading.
+    /// True when it may be taken over although it carries no owner tag, so that all of it is worth reading.
     pub adopt: bool,
-    /// Whether it is to be pruned, so that its contents matter.
+    /// True when it is to be pruned, so that its contents matter.
     pub pruning: bool,
-    /// Whether to list what belongs to it and was not requested as well: the other revisions of an endpoint.
+    /// True to list what belongs to it and was not requested as well: the other revisions of an endpoint.
     pub thorough: bool,
 }
 
-/// What a provider saw of one resource.
+/// The observation of one resource.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The fields we manage; `None` when it does not exist, or when it is not ours and was not read further.
     pub resource: Option<Resource>,
-    /// How it is.
+    /// The state.
     pub state: ObservedState,
     /// Whose it is.
     pub owner: Owner,
@@ -136,31 +136,31 @@ pub struct Observed {
     /// Parts that could not be read, by their path, such as `lifecycle` or `policies.access`: they are neither compared
     /// nor written.
     pub unknown: BTreeMap<String, Error>,
-    /// What others opened in it.
+    /// Exposures that others opened in it.
     pub exposures: Vec<Exposure>,
-    /// What is in it, where that was asked for.
+    /// The contents, where they were requested.
     pub contents: Option<Contents>,
     /// The identifier AWS chose, where it did.
     pub id: Option<String>,
     /// Its ARN, where only AWS knows it.
     pub arn: Option<String>,
-    /// What is worth telling although nothing is done about it.
+    /// Remarks about what is worth knowing although nothing is done about it.
     pub remarks: Vec<String>,
-    /// What was seen beside the fields we manage.
+    /// Facts observed besides the fields we manage.
     pub facts: Option<Box<Facts>>,
 }
 
-/// What was seen of a model or an endpoint configuration beside the fields we manage.
+/// Facts observed about a model or an endpoint configuration besides the fields we manage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// When it was made.
+    /// The creation time.
     pub created: Timestamp,
     /// Of an endpoint configuration: the last time that an endpoint was made again with it.
     pub recreated: Option<Recreation>,
 }
 
 impl Revision {
-    /// What the value of [`tags::RECREATED`] says.
+    /// The recreation in the value of [`tags::RECREATED`].
     #[must_use]
     pub fn parse_recreated(value: &str) -> Option<Recreation> {
         let mut parts = value.split('/');
@@ -176,9 +176,9 @@ impl Revision {
 pub struct Recreation {
     /// The hash of what was asked for.
     pub request_hash: String,
-    /// How often it was made again by then, this time among them.
+    /// The number of recreations by then, this one included.
     pub times: u32,
-    /// When the endpoint failed that goes: as long as it is there, it is not counted again.
+    /// The time at which the endpoint that is deleted failed: as long as it is there, it is not counted again.
     pub failed: Timestamp,
 }
 
@@ -238,7 +238,7 @@ impl Observed {
     }
 }
 
-/// How an observed resource is.
+/// The state of an observed resource.
 #[derive(Clone, Debug)]
 pub enum ObservedState {
     /// It does not exist.
@@ -265,7 +265,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// Who holds what carries these tags, as a platform sees it that owns things as `ours`.
+    /// The holder of a resource with these tags, as a platform sees it that owns things as `ours`.
     #[must_use]
     pub fn of(found: &Tags, ours: &str) -> Self {
         match found.get(tags::OWNER) {
@@ -279,10 +279,10 @@ impl Owner {
 /// The tags of a resource, as a part of it.
 pub const TAGS: &str = "tags";
 
-/// What is in a resource on its way out, where that is a part that could not be read.
+/// The part that stands for the contents of a resource, where they could not be read.
 pub const CONTENTS: &str = "contents";
 
-/// What is in a container that is on its way out.
+/// The contents of a container that is to be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contents {
@@ -292,12 +292,12 @@ pub struct Contents {
     pub delete_markers: u64,
     /// Uploads that were never finished.
     pub uploads: u64,
-    /// Whether counting stopped early, so that there are at least as many.
+    /// True when counting stopped early, so that there are at least as many.
     pub more: bool,
 }
 
 impl Contents {
-    /// Whether nothing is left.
+    /// True when nothing is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.versions == 0 && self.delete_markers == 0 && self.uploads == 0
@@ -318,5 +318,5 @@ impl fmt::Display for Contents {
     }
 }
 
-/// What was seen of every resource asked about.
+/// The observations of all requested resources.
 pub type Observations = BTreeMap<Key, Observed>;

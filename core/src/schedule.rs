@@ -1,8 +1,8 @@
-//! When to look again. Pure: the controller adds the clock and the dice.
+//! The schedule of passes. Pure: the controller adds the clock and the random number.
 
 use std::time::Duration;
 
-/// What a pass says about the next one.
+/// The next pass that a pass asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// There is more to do at once.
@@ -33,7 +33,7 @@ const RETRY_LEAST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_mins(2);
 const SLOW: Duration = Duration::from_mins(5);
 
-/// How long passes have gone on saying the same, and what the last of them took.
+/// The time for which passes have asked for the same, and the time that the last of them took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Since the first of them began.
@@ -42,9 +42,9 @@ pub struct Spent {
     pub on_the_last: Duration,
 }
 
-/// How long to wait, after that much time with passes that said the same. `dice` is between 0 and 1 and spreads the
-/// platforms over a tenth of the period either way, so that they do not call AWS in step; what is in transition is never
-/// asked sooner than its period.
+/// The delay before the next pass, after that much time with passes that asked for the same. `dice` is between 0 and 1
+/// and spreads the platforms over a tenth of the period either way, so that they do not call AWS in step; what is in
+/// transition is never asked sooner than its period.
 #[must_use]
 pub fn delay(next: Next, periods: Periods, spent: Spent, dice: f64) -> Option<Duration> {
     let base = match next {

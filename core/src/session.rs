@@ -45,7 +45,7 @@ pub struct UserRequest {
     pub generation: Option<i64>,
     /// The value of the annotation that asks for a pass.
     pub annotation: Option<String>,
-    /// Whether the object is being deleted.
+    /// True when the object is being deleted.
     pub is_deleting: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct PassInput {
     pub guard: UpdateLoopGuard,
     /// Observations of earlier passes that still hold.
     pub cached: Observations,
-    /// Whether to read what nothing refers to as well, such as other revisions of an endpoint.
+    /// True to read what nothing refers to as well, such as other revisions of an endpoint.
     pub thorough: bool,
     /// Writes that were denied in the last pass, see [`crate::plan::rules::denied`].
     pub denied: BTreeMap<Key, Refusal>,
@@ -100,11 +100,12 @@ pub struct PassResult<'a> {
     pub observations: &'a Observations,
     /// Writes that were denied until somebody acts.
     pub denied: &'a BTreeMap<Key, Refusal>,
-    /// When to look again.
+    /// The time of the next pass.
     pub next: Next,
 }
 
-/// How long the observations of a pass hold that ended before its plan was carried out: the next pass follows at once.
+/// The time for which the observations of a pass hold that ended before its plan was carried out: the next pass follows
+/// at once.
 const HANDED_ON: Duration = Duration::from_secs(10);
 
 /// The memory of one object.
@@ -118,7 +119,7 @@ pub struct Session {
     denied: BTreeMap<Key, Refusal>,
     last: Option<Next>,
     request: Option<UserRequest>,
-    /// Whether everything is still to be read for the request: the first pass only says that it has been seen.
+    /// True when everything is still to be read for the request: the first pass only says that it has been seen.
     is_open: bool,
 }
 

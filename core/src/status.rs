@@ -1,4 +1,4 @@
-//! What the operator answers: a function of what was before, what was planned and what came of it.
+//! The status: a function of what was before, what was planned and what came of it.
 
 mod access;
 mod conditions;
@@ -83,13 +83,13 @@ fn listed(problems: &[Problem]) -> String {
 pub struct Subject<'a> {
     /// The generation of the object.
     pub generation: Option<i64>,
-    /// Whether the object is being deleted.
+    /// True when the object is being deleted.
     pub deleting: bool,
-    /// Whether the management policy is Observe.
+    /// True when the management policy is Observe.
     pub observing: bool,
     /// The status before.
     pub previous: Option<&'a AIPlatformStatus>,
-    /// Whether no pass was ever taken over the object: it has neither a status nor our finalizer.
+    /// True when no pass was ever taken over the object: it has neither a status nor our finalizer.
     pub is_new: bool,
     /// The time of this pass.
     pub now: Timestamp,
@@ -262,14 +262,14 @@ struct Finding<'a> {
     reason: Option<&'static str>,
     message: Option<String>,
     weight: Weight,
-    /// Whether something of it failed that passes by itself, whatever else of it somebody has to mend.
+    /// True when something of it failed that passes by itself, whatever else of it somebody has to mend.
     retries: bool,
-    /// Whether AWS is at work on it, which ends by itself, whatever else of it is unknown or failed. What is not there and
-    /// waits for something is not.
+    /// True when AWS is at work on it, which ends by itself, whatever else of it is unknown or failed. What is not
+    /// there and waits for something is not.
     underway: bool,
 }
 
-/// How much a finding matters for the whole: the heaviest decides.
+/// The weight of a finding for the whole: the heaviest decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Settled,
@@ -309,7 +309,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// What the spec says of its end, or the last thing that a spec said, which no tag on the resource can loosen.
+    /// The removal that the spec declares, or that the last spec declared, which no tag on the resource can loosen.
     fn removal(&self, previous: Option<&ResourceStatus>) -> Option<Removal> {
         if self.step.key.kind != Kind::Bucket {
             return None;
@@ -332,7 +332,7 @@ impl<'a> Finding<'a> {
         if message.contains(&self.step.key.name) { message.to_string() } else { format!("{name}: {message}") }
     }
 
-    /// Whether all that is to be told of it is that something is not granted.
+    /// True when all that is to be told of it is that something is not granted.
     fn leaves_out(&self) -> bool {
         matches!(self.state, State::Refused | State::Blocked) && !self.step.left_out.is_empty()
     }
@@ -342,7 +342,7 @@ fn is(resource: &ResourceStatus, key: &Key) -> bool {
     resource.kind == key.kind.name() && resource.name == key.name
 }
 
-/// What became of one step, with everything that could not be read or written of it, each told once.
+/// The finding about one step, with everything that could not be read or written of it, each told once.
 fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     let found = outcome_of(step, outcome);
     let failed = match outcome {
@@ -447,8 +447,9 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     }
 }
 
-/// What was kept as it was seen, although something that it needs was made or deleted after that: AWS may have dropped it
-/// too. Each with what was made. What was written to in between was still there, and so is what needs that.
+/// Resources that were kept as observed, although something that they need was created or deleted after that: AWS may
+/// have dropped it too. Each with what was made. What was written to in between was still there, and so is what needs
+/// that.
 fn outdated<'a>(plan: &'a Plan, outcomes: &Outcomes) -> BTreeMap<&'a Key, &'a Key> {
     let mut beneath: BTreeMap<&Key, &Key> = BTreeMap::new();
     let mut outdated = BTreeMap::new();
@@ -466,7 +467,8 @@ fn outdated<'a>(plan: &'a Plan, outcomes: &Outcomes) -> BTreeMap<&'a Key, &'a Ke
     outdated
 }
 
-/// What is not granted: the first thing that somebody has to do something about, or else the first, and all of it told.
+/// The finding about what is not granted: the first thing that somebody has to act on, or else the first, and all of it
+/// told.
 fn left_out(step: &Step) -> Option<(&LeftOut, String)> {
     let first = step.left_out.iter().find(|left| left.needs_somebody).or(step.left_out.first())?;
     Some((first, render::message(step).unwrap_or_default()))
@@ -518,7 +520,7 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
     Summary { next: if confirming { Next::Now } else { next }, ..summary }
 }
 
-/// What somebody has to mend does not hold up what goes on beside it.
+/// A stalled resource does not hold up the others.
 fn soonest(found: &[Finding]) -> Option<Next> {
     if found.iter().any(|finding| finding.retries) {
         return Some(Next::Retry);
@@ -554,7 +556,7 @@ fn settled(found: &[Finding]) -> String {
     }
 }
 
-/// Whether a step is still to be taken after this pass.
+/// True when a step is still to be taken after this pass.
 fn is_open(step: &Step, outcome: Option<&Outcome>) -> bool {
     match &step.action {
         Action::Keep | Action::Retain(_) => {
@@ -581,7 +583,7 @@ fn planned(step: &Step) -> PlannedStep {
     }
 }
 
-/// What is known of already stays; what is new is listed before it is made.
+/// The inventory: known resources stay, and new ones are listed before they are created.
 fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) -> Vec<ResourceStatus> {
     let mut listed: Vec<ResourceStatus> = Vec::new();
     for resource in resources {
@@ -609,7 +611,8 @@ fn announced(before: &AIPlatformStatus, resources: &[Resource], now: Timestamp) 
     listed
 }
 
-/// What is listed, and what the plan makes beside; of what its steps are for, something may have been made from here on.
+/// The listed resources, and those that the plan creates besides; of what its steps are for, something may have been
+/// made from here on.
 fn attempted(before: &AIPlatformStatus, plan: &Plan, now: Timestamp) -> Vec<ResourceStatus> {
     let resources: Vec<Resource> = plan.steps.iter().filter_map(|step| step.desired.clone()).collect();
     let mut listed = announced(before, &resources, now);
@@ -621,8 +624,8 @@ fn attempted(before: &AIPlatformStatus, plan: &Plan, now: Timestamp) -> Vec<Reso
     listed
 }
 
-/// What was never attempted and has no step while the object goes: it is declared until the end, and the next pass has to
-/// know of it too.
+/// Resources that were never attempted and have no step while the object is being deleted: each is declared until the
+/// end, and the next pass has to know of it too.
 fn passed_over(before: &AIPlatformStatus, subject: Subject, plan: &Plan) -> Vec<ResourceStatus> {
     let untouched = before.resources.iter().filter(|resource| subject.deleting && resource.never_attempted);
     untouched.filter(|resource| !plan.steps.iter().any(|step| is(resource, &step.key))).cloned().collect()

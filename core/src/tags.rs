@@ -11,7 +11,7 @@ pub type Tags = BTreeMap<String, String>;
 /// Names the holder: `<cluster>/<namespace>/<name>`.
 pub const OWNER: &str = "aiplatform.dev/owner";
 
-/// What happens to the resource when it is no longer declared, kept on the resource itself because the spec that said
+/// The fate of the resource when it is no longer declared, kept on the resource itself because the spec that said
 /// so is gone by then.
 pub const DELETION_POLICY: &str = "aiplatform.dev/deletion-policy";
 
@@ -54,7 +54,7 @@ pub fn owner(cluster: &str, namespace: &str, name: &str) -> String {
 /// means itself and nothing more. AWS's tag values allow more than these characters.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The rule that it breaks.
 pub fn cluster_name(text: &str) -> Result<String, String> {
     /// As long as the name of an EKS cluster.
     const LIMIT: usize = 100;

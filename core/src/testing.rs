@@ -53,12 +53,12 @@ pub fn with_buckets(buckets: Value) -> AIPlatform {
     object(spec)
 }
 
-/// What a platform with these buckets wants.
+/// The desired resources of a platform with these buckets.
 pub fn wanted(buckets: Value) -> Vec<Desired> {
     desire(&validate(&with_buckets(buckets)).expect("the spec is valid"), CLUSTER)
 }
 
-/// What a platform wants whose only bucket is called `name` in AWS.
+/// The desired resource of a platform whose only bucket is called `name` in AWS.
 pub fn wanted_bucket(name: &str) -> Desired {
     wanted(json!([{"name": "only", "bucketName": name}])).remove(0)
 }
@@ -88,7 +88,7 @@ pub fn ours(resource: &Resource) -> Observed {
     Observed::present(resource.clone(), Owner::Ours)
 }
 
-/// What was seen, by the name of each bucket.
+/// Observations, by the name of each bucket.
 pub fn seen<const N: usize>(observed: [(&str, Observed); N]) -> Observations {
     observed.into_iter().map(|(name, observed)| (bucket_key(name), observed)).collect()
 }

@@ -7,7 +7,7 @@ use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Refusal};
 use crate::resource::Key;
 
-/// How often the same update is made in a row.
+/// The number of times that the same update is made in a row.
 const MOST: u32 = 2;
 
 /// The updates made to an object's resources, as long as each is followed by the same again.

@@ -58,7 +58,7 @@ impl Files {
     /// The text of a file.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// The reason for which it cannot be used.
     fn read(&mut self, file: &Path) -> Result<String, String> {
         let unreadable = |error: io::Error| format!("cannot be read: {error}");
         let metadata = std::fs::metadata(file).map_err(unreadable)?;
@@ -71,7 +71,7 @@ impl Files {
     /// The text of a stream such as standard input.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// The reason for which it cannot be used.
     fn text(&mut self, stream: impl Read) -> Result<String, String> {
         let mut bytes = Vec::new();
         let most = u64::try_from(self.left).unwrap_or(u64::MAX);
@@ -89,7 +89,8 @@ impl Files {
     }
 }
 
-/// What a file is that may never end, or never begin. What a shell hands over as `/dev/fd/63` does as standard input does.
+/// The kind of a file that may never end, or never begin. What a shell hands over as `/dev/fd/63` does as standard
+/// input does.
 fn endless(file: &Path, metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     let handed_over = ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|folder| file.starts_with(folder));

@@ -1,4 +1,4 @@
-//! What `diff` and `audit --live` look at: the cluster and AWS, as `run` would.
+//! The live state that `diff` and `audit --live` read: the cluster and AWS, as `run` would.
 
 use kube::{Api, Client};
 
@@ -33,7 +33,7 @@ impl Live {
         Ok(Self { client, cluster, provider, guardrails })
     }
 
-    /// What objects may ask for.
+    /// The guardrails.
     pub(super) fn guardrails(&self) -> &Guardrails {
         &self.guardrails
     }
@@ -47,7 +47,7 @@ impl Live {
         found.map(Some).map_err(|error| Error::Cluster(error.to_string()))
     }
 
-    /// What would be done for an object, or what stands in the way.
+    /// The plan for an object, or the error that prevents one.
     pub(super) async fn plan(
         &self,
         manifest: &Manifest,
@@ -71,7 +71,7 @@ impl Live {
     }
 }
 
-/// What stands in the way of a plan, a line each.
+/// The errors that prevent a plan, a line each.
 pub(super) fn lines(manifest: &Manifest, error: &PlanError) -> Vec<String> {
     match error {
         PlanError::Invalid(found) | PlanError::NotPermitted(found) => {
@@ -81,7 +81,7 @@ pub(super) fn lines(manifest: &Manifest, error: &PlanError) -> Vec<String> {
     }
 }
 
-/// What could not be read, a line for each.
+/// Everything that could not be read, a line for each.
 pub(super) fn unreadable(plan: &Plan) -> Vec<String> {
     let lines = plan.steps.iter().flat_map(|step| {
         let whole = match &step.action {

@@ -146,7 +146,7 @@ fn distinct(namespaces: Vec<String>) -> Vec<String> {
     namespaces.into_iter().filter(|namespace| seen.insert(namespace.clone())).collect()
 }
 
-/// Where the Lease is: the operator's own namespace.
+/// The namespace of the Lease: the operator's own.
 fn lease_namespace(client: &Client) -> String {
     std::env::var("POD_NAMESPACE").unwrap_or_else(|_| client.default_namespace().to_string())
 }

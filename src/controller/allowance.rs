@@ -1,4 +1,4 @@
-//! How often a user may ask for a look at everything. Pure: the clock is given.
+//! The rate at which a user may request full reads. Pure: the clock is given.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ const AT_ONCE: u32 = 5;
 /// After those, one in so much time.
 pub(super) const PERIOD: Duration = Duration::from_secs(10);
 
-/// What one object has left. Times are those of any clock that does not jump.
+/// The allowance of one object. Times are those of any clock that does not jump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Allowance {
-    /// When everything is back.
+    /// The time at which the whole allowance is back.
     full_at: Duration,
 }
 

@@ -78,7 +78,7 @@ fn parent(metadata: &ObjectMeta) -> Option<ObjectKey> {
     Some(ObjectKey { namespace: metadata.namespace.clone()?, name })
 }
 
-/// Whether the last write to an object was the operator's. Where somebody else wrote within the same second, nobody
+/// True when the last write to an object was the operator's. Where somebody else wrote within the same second, nobody
 /// can tell.
 fn is_own_write(metadata: &ObjectMeta) -> bool {
     let entries = metadata.managed_fields.as_deref().unwrap_or_default();

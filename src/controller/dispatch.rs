@@ -25,14 +25,14 @@ use crate::stall;
 /// Passes under way at most, those that wait for a server that does not answer among them.
 const MOST: usize = 1024;
 
-/// How long the passes in hand may take to end when the operator ends. Kubernetes kills after 30 seconds, unless the pod
-/// says otherwise.
+/// The time that passes in flight may take to finish when the operator shuts down. Kubernetes kills after 30 seconds,
+/// unless the pod says otherwise.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// Longer than the pause between two tries of a watch that is refused, which kube keeps under 30 seconds.
 const RETRIED: Duration = Duration::from_secs(45);
 
-/// How long after a change in a child its platform is reconciled, so that several changes cost one pass.
+/// The delay after a change in a child before its platform is reconciled, so that several changes cost one pass.
 const SETTLES: Duration = Duration::from_secs(1);
 
 type Watches = SelectAll<BoxStream<'static, (usize, Result<Event<Object>, WatchError>)>>;
@@ -76,7 +76,7 @@ fn watches<P>(context: &Context<P>) -> Watches {
     stream::select_all(apis.into_iter().enumerate().map(watch))
 }
 
-/// Whether an event shows that the API server lists or watches for us. `Init` comes before the first request.
+/// True when an event shows that the API server lists or watches for us. `Init` comes before the first request.
 fn shows_success<K>(event: &Event<K>) -> bool {
     match event {
         Event::Init | Event::InitApply(_) => false,
@@ -215,7 +215,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
     }
 
-    /// What a watch is called in `/readyz`: what stands in the way of one does not go away because another one works.
+    /// The name of a watch in `/readyz`: the obstacle of one does not go away because another one works.
     fn part(&self, watch: usize) -> String {
         match self.context.settings.namespaces.get(watch) {
             Some(namespace) => format!("watch of {namespace}"),

@@ -1,4 +1,4 @@
-//! What keeps a pass over an object from its end, before or after the plan.
+//! Errors that end a pass over an object, before or after the plan.
 
 /// A request to the API server about the object itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +27,15 @@ impl Attempt {
     }
 }
 
-/// Why a pass over an object did not end well.
+/// The reason for which a pass over an object failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The API server refused something, or did not answer.
     #[error("{}", described(*.attempt, .error))]
     Kubernetes {
-        /// What was tried.
+        /// The attempted write.
         attempt: Attempt,
-        /// What the API server said.
+        /// The error of the API server.
         error: Box<kube::Error>,
     },
     /// A bug of ours, kept away from the other objects.
@@ -54,13 +54,13 @@ impl Error {
         }
     }
 
-    /// Whether somebody has to act before another try can succeed. Edits that come in between, which the finalizer's patch
-    /// is refused for, pass by themselves.
+    /// True when somebody has to act before another try can succeed. Edits that come in between, which the finalizer's
+    /// patch is refused for, pass by themselves.
     pub(super) fn needs_somebody(&self) -> bool {
         matches!(self.reason(), "AccessDenied" | "StatusRejected" | "Panicked")
     }
 
-    /// What stands in the way of work on any object like this one: a right that the operator lacks.
+    /// The obstacle to work on any object like this one: a right that the operator lacks.
     pub(super) fn obstacle(&self) -> Option<String> {
         (self.reason() == "AccessDenied").then(|| self.to_string())
     }
@@ -70,7 +70,7 @@ fn is_denied(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403))
 }
 
-/// Whether the API server refuses the content, so that the same write fails again.
+/// True when the API server refuses the content, so that the same write fails again.
 fn is_rejected(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 413 | 422))
 }

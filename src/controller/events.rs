@@ -41,7 +41,7 @@ pub(super) async fn publish<P>(object: &AIPlatform, pass: &Pass, context: &Conte
     }
 }
 
-/// What is new since the previous status.
+/// The changes since the previous status.
 fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     for step in &pass.plan.steps {
@@ -122,14 +122,14 @@ fn refusals(notes: &mut Vec<Note>, pass: &Pass, before: Option<&ResourceStatus>,
     !errors.is_empty()
 }
 
-/// Whether the status before says so already, as far as it does not differ from call to call.
+/// True when the status before says so already, as far as it does not differ from call to call.
 fn is_told(before: Option<&ResourceStatus>, error: &Error) -> bool {
     let message = before.filter(|before| before.state == State::Failed).and_then(|before| before.message.as_deref());
     let call = format!("{} on {}", error.action, error.subject);
     message.is_some_and(|message| message.contains(&call) && message.contains(&error.code))
 }
 
-/// What others opened, told when it is first seen.
+/// Exposures by others, reported when they are first observed.
 fn exposed(previous: Option<&AIPlatformStatus>, step: &Step) -> Vec<Note> {
     let is_same = |resource: &&ResourceStatus| resource.kind == step.key.kind.name() && resource.name == step.key.name;
     let before = previous.and_then(|status| status.resources.iter().find(is_same));
@@ -145,7 +145,7 @@ fn exposed(previous: Option<&AIPlatformStatus>, step: &Step) -> Vec<Note> {
     new.map(note).collect()
 }
 
-/// What a rollout has come to. That it began, failed or was rolled back is told of its resources.
+/// The progress of a rollout. Its beginning, failure or rollback is reported for its resources.
 fn milestone(before: Option<&ModelStatus>, model: &ModelStatus, resources: &[ResourceStatus]) -> Option<Note> {
     let (outcome, endpoint) = (model.outcome.as_deref()?, model.endpoint.as_deref()?);
     let revision = model.revision.as_deref().unwrap_or_default();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::{AIPlatform, FINALIZER};
 
-/// Whether the finalizer is on the object.
+/// True when the finalizer is on the object.
 pub(super) fn is_on(object: &AIPlatform) -> bool {
     object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }

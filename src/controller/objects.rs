@@ -17,7 +17,7 @@ pub(super) type Object = DeserializeGuard<AIPlatform>;
 #[derive(Default)]
 pub(super) struct Objects {
     known: HashMap<ObjectKey, Known>,
-    /// What each watch that is starting over has seen so far.
+    /// The objects that each watch that is starting over has seen so far.
     starting: HashMap<usize, HashSet<ObjectKey>>,
 }
 
@@ -26,7 +26,7 @@ struct Known {
     object: Arc<Object>,
 }
 
-/// What an event of a watch means.
+/// The meaning of a watch event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WatchChange {
     /// This object is new or another.
@@ -100,7 +100,7 @@ impl Objects {
     }
 }
 
-/// Whether a version of an object came after another one. Versions of one resource can be compared as numbers; where
+/// True when a version of an object came after another one. Versions of one resource can be compared as numbers; where
 /// they are none, another one is taken for a later one.
 pub(super) fn is_later(version: Option<&str>, than: Option<&str>) -> bool {
     let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::ObjectKey;
 
-/// Why a pass is due: the most urgent first.
+/// The urgency of a pass, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Urgency {
     /// A user asked for something.
@@ -41,7 +41,7 @@ impl Urgency {
     }
 }
 
-/// How much may be under way.
+/// Limits on the passes under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Passes that get on.
@@ -65,7 +65,7 @@ pub(super) struct Queue {
     /// The passes under way, and whether each is stalled.
     running: HashMap<ObjectKey, bool>,
     at_work: usize,
-    /// How many passes are under way in each namespace.
+    /// The number of passes under way in each namespace.
     crowd: BTreeMap<String, usize>,
     due: BTreeSet<(Duration, ObjectKey)>,
     alarms: HashMap<ObjectKey, (Duration, Urgency)>,
@@ -82,7 +82,7 @@ struct Waiting {
     place: u64,
 }
 
-/// What waits with one urgency: the namespaces in the order of their turns.
+/// The objects that wait with one urgency: the namespaces in the order of their turns.
 #[derive(Debug, Default)]
 struct Lane {
     turns: VecDeque<String>,
@@ -181,7 +181,7 @@ impl Queue {
         self.waiting.remove(key);
     }
 
-    /// Whether a pass is under way.
+    /// True when a pass is under way.
     pub(super) fn is_running(&self, key: &ObjectKey) -> bool {
         self.running.contains_key(key)
     }
@@ -191,12 +191,12 @@ impl Queue {
         self.running.len()
     }
 
-    /// How many objects wait with this urgency.
+    /// The number of objects that wait with this urgency.
     pub(super) fn waiting(&self, urgency: Urgency) -> usize {
         self.waiting.values().filter(|waiting| waiting.urgency == urgency).count()
     }
 
-    /// When the next object is due.
+    /// The time at which the next object is due.
     pub(super) fn wake_at(&self) -> Option<Duration> {
         self.due.first().map(|(at, _)| *at)
     }
@@ -217,7 +217,7 @@ impl Queue {
         }
     }
 
-    /// Whether there is room for another pass of this namespace.
+    /// True when there is room for another pass of this namespace.
     fn has_room(&self, namespace: &str, urgency: Urgency) -> bool {
         let most =
             if urgency == Urgency::Edit { self.limits.most } else { self.limits.most - self.limits.most / RESERVED };
@@ -266,7 +266,7 @@ impl Queue {
         self.lanes[urgency as usize].objects.get_mut(&namespace)?.pop_front().map(|(key, _)| key)
     }
 
-    /// When whoever is next in this namespace arrived. What left the lane in the meantime is dropped.
+    /// The arrival of the next object in this namespace. What left the lane in the meantime is dropped.
     fn head(&mut self, urgency: Urgency, namespace: &str) -> Option<u64> {
         let lane = &mut self.lanes[urgency as usize];
         let objects = lane.objects.get_mut(namespace)?;

@@ -40,7 +40,7 @@ pub(super) struct ObjectState {
     session: Session,
     /// The allowance for full reads that the user may request.
     allowance: Allowance,
-    /// Whether an event has said that the allowance is spent.
+    /// True when an event has said that the allowance is spent.
     is_postponed: bool,
     /// The reason for which nothing is done about the object, if so.
     set_aside: Option<&'static str>,
@@ -49,7 +49,7 @@ pub(super) struct ObjectState {
 /// The result of a reconciliation.
 #[derive(Debug)]
 pub(super) struct ReconcileResult {
-    /// Whether the deletion of the object is finished.
+    /// True when the deletion of the object is finished.
     pub(super) finished: bool,
     /// The time until the next reconciliation, if there is to be one.
     pub(super) wait: Option<Duration>,

@@ -16,13 +16,13 @@ use super::FIELD_MANAGER;
 use super::events::Note;
 use crate::printable::printable;
 
-/// How long the same event is counted as one. The API server keeps events for an hour.
+/// The time for which the same event is counted as one. The API server keeps events for an hour.
 const COUNTED: Duration = Duration::from_mins(6);
 
 /// The longest note the events API takes, in bytes.
 const NOTE_LIMIT: usize = 1024;
 
-/// What makes two events the same: the object's UID, and everything that is said.
+/// The identity of an event: the object's UID, and everything that the event says.
 type Sameness = (String, Note);
 
 /// Publishes events.
@@ -47,7 +47,7 @@ impl Recorder {
     /// Publishes a note about an object.
     ///
     /// # Errors
-    /// What the API server says.
+    /// The error of the API server.
     pub(super) async fn publish(&self, mut note: Note, about: &ObjectReference) -> Result<(), kube::Error> {
         note.message = printable(&note.message).into_owned();
         note.message.truncate(note.message.floor_char_boundary(NOTE_LIMIT));

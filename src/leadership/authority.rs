@@ -1,4 +1,4 @@
-//! Whether this process may still change anything.
+//! The authority of this process to change anything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,13 +35,13 @@ impl Authority {
         Self { stop, term: Some(Arc::default()) }
     }
 
-    /// Whether another pass or step may begin: the operator is not ending, and leads.
+    /// True when another pass or step may begin: the operator is not ending, and leads.
     #[must_use]
     pub fn may_begin(&self) -> bool {
         !self.stop.is_cancelled() && self.check().is_ok()
     }
 
-    /// Whether a request may be sent. A step in hand is finished while the operator ends, as long as it leads.
+    /// True when a request may be sent. A step in hand is finished while the operator ends, as long as it leads.
     ///
     /// # Errors
     /// When this operator does not lead.

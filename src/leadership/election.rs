@@ -1,4 +1,4 @@
-//! Who may take the lease, and when. Pure: what was read and our own clock are given.
+//! The election: who may take the lease, and when. Pure: what was read and our own clock are given.
 //!
 //! As in client-go's `leaderelection`, nobody compares a timestamp of the record with a clock: a record is taken over
 //! when it has not changed for its duration by the clock of the one who looks. So a clock that jumps does no harm.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 
-/// What a record says.
+/// The state of the lease, as a record shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LeaseState {
     /// It is ours.
@@ -18,11 +18,11 @@ pub(super) enum LeaseState {
     Held(Duration),
 }
 
-/// What one candidate saw of the lease.
+/// The observations of the lease by one candidate.
 #[derive(Debug)]
 pub(super) struct Election {
     identity: String,
-    /// How long a holder that says nothing about it may be silent.
+    /// The time for which a holder that states no duration may be silent.
     duration: Duration,
     /// The last record, which may be that there is none, and when it was first seen so.
     seen: Option<(Option<LeaseSpec>, Duration)>,
@@ -48,8 +48,9 @@ impl Election {
         if left.is_zero() { LeaseState::Free } else { LeaseState::Held(left) }
     }
 
-    /// How long the record has to stay as it is. A holder that gave the lease back said so with a duration of a second;
-    /// where somebody deleted the Lease or emptied it by hand, a leader may still be at work.
+    /// The time for which the record has to stay unchanged before it can be taken over. A holder that gave the lease
+    /// back said so with a duration of a second; where somebody deleted the Lease or emptied it by hand, a leader may
+    /// still be at work.
     fn patience(&self, record: Option<&LeaseSpec>, holder: &str) -> Duration {
         let stated =
             record.and_then(|record| record.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());

@@ -15,7 +15,7 @@ use crate::controller::FIELD_MANAGER;
 /// The Lease's name.
 pub(super) const NAME: &str = "aiplatform";
 
-/// How long the API server may take to answer a question about the Lease.
+/// The timeout of requests about the Lease.
 pub(super) const ANSWER: Duration = Duration::from_secs(4);
 
 /// The Lease could not be read or written.

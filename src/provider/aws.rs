@@ -33,10 +33,10 @@ use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
 use crate::scope::Scope;
 use clients::{ClientSets, Clients};
 
-/// How the operator names itself to AWS, as seen in CloudTrail.
+/// The name of the operator in its calls to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
 
-/// What one platform looks at side by side, so that a large one leaves room for the others.
+/// The number of concurrent reads of one platform, limited so that a large one leaves room for the others.
 const CONCURRENT_LOOKS: usize = 16;
 
 /// AWS, with the credentials and endpoints the SDK finds in the environment.
@@ -68,7 +68,8 @@ impl Aws {
         Self { clients: ClientSets::new(config, s3_path_style, authority) }
     }
 
-    /// Where the operator's own credentials are asked about: the region of the environment, with no account expected.
+    /// The scope in which the operator's own credentials are checked: the region of the environment, with no account
+    /// expected.
     #[must_use]
     pub fn home(&self) -> Scope {
         Scope {
@@ -162,7 +163,7 @@ impl Aws {
         }
     }
 
-    /// What scales an endpoint and carries no owner tag of its own belongs to whoever the endpoint belongs to.
+    /// The owner of something that scales an endpoint and carries no owner tag: the owner of the endpoint.
     async fn owned_by_endpoints(
         &self,
         scope: &Scope,
@@ -220,7 +221,7 @@ impl Aws {
     /// Takes one step.
     ///
     /// # Errors
-    /// What AWS says about each part that it refuses.
+    /// The error for each part that AWS refuses.
     pub async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let service = service_of(step.key.kind)
             .ok_or_else(|| Failures::from(Error::bug("apply", &step.key.to_string(), "it is not in AWS")))?;
@@ -244,7 +245,7 @@ impl Aws {
     }
 }
 
-/// Who holds what was seen. What is not there is nobody's.
+/// The holder of what was observed. What does not exist is nobody's.
 fn holder(observed: &Observed) -> Result<Owner, Error> {
     match &observed.state {
         ObservedState::Unreadable(error) => Err(error.clone()),

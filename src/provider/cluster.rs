@@ -44,7 +44,7 @@ impl Cluster {
     /// Observes one object.
     ///
     /// # Errors
-    /// What the API server says.
+    /// The error of the API server.
     pub async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let object = Object::of(self, &request.key.to_string(), request.key.kind, &request.key.name)?;
         let Some(found) = object.find().await? else { return Ok(Observed::absent()) };
@@ -60,7 +60,7 @@ impl Cluster {
     /// Takes one step.
     ///
     /// # Errors
-    /// What the API server says.
+    /// The error of the API server.
     pub async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let object = Object::of(self, &step.key.to_string(), step.key.kind, &step.key.name)?;
         match (&step.action, &step.desired) {
@@ -146,7 +146,7 @@ impl<'a> Object<'a> {
         body
     }
 
-    /// What we made goes, unless it is not wholly ours and others manage it by now; whatever stays loses what we set.
+    /// Deletes an object that we made, unless others manage it by now; an object that stays loses the fields we set.
     async fn release(&self, scope: &Scope) -> Result<Applied, Error> {
         let Some(found) = self.find().await? else { return Ok(Applied::Gone) };
         if owner(&self.description, &found, scope) != Owner::Ours {
@@ -201,7 +201,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Who holds an object.
+/// The holder of an object.
 fn owner(description: &ClusterApi, found: &DynamicObject, scope: &Scope) -> Owner {
     let metadata: &ObjectMeta = &found.metadata;
     let marked = metadata.annotations.as_ref().and_then(|annotations| annotations.get(tags::OWNER));
@@ -215,7 +215,7 @@ fn owner(description: &ClusterApi, found: &DynamicObject, scope: &Scope) -> Owne
     }
 }
 
-/// Whether we made the object, so that it may go with its platform.
+/// True when we made the object, so that it may go with its platform.
 fn was_created(found: &DynamicObject) -> bool {
     found.annotations().contains_key(CREATED)
 }
@@ -223,7 +223,7 @@ fn was_created(found: &DynamicObject) -> bool {
 /// The labels of a namespace; one that is not there has none.
 ///
 /// # Errors
-/// What the API server says.
+/// The error of the API server.
 pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels, Error> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let found = namespaces.get_opt(namespace).await;

@@ -23,25 +23,25 @@ use crate::grants::Grant;
 use crate::platform::Platform;
 use Severity::{Error, Info, Warning};
 
-/// What the rules look at.
+/// The subject that the rules examine.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The platform.
     pub platform: &'a Platform,
     /// Its roles.
     pub grants: &'a [Grant],
-    /// What the operator's guardrails say of it.
+    /// The violations of the operator's guardrails.
     pub bounds: &'a Bounds<'a>,
 }
 
 impl Context<'_> {
-    /// Whether the environment is marked as production.
+    /// True when the environment is marked as production.
     fn is_production(&self) -> bool {
         let environment = self.platform.ownership.environment.trim().to_lowercase();
         matches!(environment.as_str(), "prod" | "production")
     }
 
-    /// Whether the data is classified as something that must not get out.
+    /// True when the data is classified as something that must not get out.
     fn is_sensitive(&self) -> bool {
         const WORDS: [&str; 4] = ["confidential", "restricted", "secret", "sensitive"];
         let classification = self.platform.ownership.data_classification.as_deref().unwrap_or_default().to_lowercase();
@@ -51,7 +51,7 @@ impl Context<'_> {
     }
 }
 
-/// How bad it is, the worst first.
+/// The severity, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -78,11 +78,11 @@ impl fmt::Display for Severity {
 pub struct Finding {
     /// Which rule found it.
     pub rule: &'static str,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// Where it is, such as `consumer api`.
+    /// The location, such as `consumer api`.
     pub subject: String,
-    /// What it is, and what would be better.
+    /// The finding, and what would be better.
     pub message: String,
 }
 
@@ -101,9 +101,9 @@ fn hit(subject: impl Into<String>, message: impl Into<String>) -> Hit {
 pub struct Rule {
     /// Its name.
     pub id: &'static str,
-    /// How bad a finding is.
+    /// The severity of its findings.
     pub severity: Severity,
-    /// What it looks for, and why that matters.
+    /// The purpose of the rule, and why it matters.
     pub about: &'static str,
     check: fn(&Context) -> Vec<Hit>,
 }

@@ -30,12 +30,12 @@ pub struct Page<'a> {
 /// Shows audits, one at a time, to whom it is given.
 pub type Audits<'a> = dyn Fn(&mut dyn FnMut(&Audit) -> fmt::Result) -> fmt::Result + 'a;
 
-/// What the page says of all platforms together.
+/// The overview of all platforms.
 #[derive(Default)]
 struct Overview {
     /// The name of each platform, and how many findings it has.
     platforms: Vec<(String, String)>,
-    /// How many findings there are by rule and severity.
+    /// The number of findings by rule and severity.
     findings: BTreeMap<(&'static str, Severity), usize>,
     is_live: bool,
 }
@@ -97,7 +97,7 @@ impl fmt::Display for Anchor<'_> {
     }
 }
 
-/// Where everything about a role stands, below the platform's own anchor. A consumer may be called as a model is.
+/// The anchor of everything about a role, below the platform's own anchor. A consumer may be called as a model is.
 fn corner(role: &Grant) -> String {
     match role.purpose {
         Purpose::Consumer => role.name.clone(),
@@ -105,7 +105,7 @@ fn corner(role: &Grant) -> String {
     }
 }
 
-/// Where the statements for one target stand, below the role's own place.
+/// The anchor of the statements for one target, below that of the role.
 fn place(target: Target<'_>) -> [&str; 2] {
     match target {
         Target::Model(name) => ["model", name],
@@ -258,7 +258,7 @@ fn live(formatter: &mut fmt::Formatter<'_>, differences: &[Difference]) -> fmt::
     writeln!(formatter, "</section>")
 }
 
-/// What was looked for, found or not: an audit without findings is worth what it looked at.
+/// The rules that were checked, with or without findings: an audit without findings is worth what it looked at.
 fn rules(formatter: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
     let live = if overview.is_live { live::RULES.as_slice() } else { &[] };
     writeln!(

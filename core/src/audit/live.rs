@@ -1,4 +1,4 @@
-//! How AWS and the cluster differ from what is declared, as far as it matters to who may do what.
+//! Differences of AWS and the cluster from what is declared, as far as they matter to who may do what.
 
 use serde::Serialize;
 
@@ -18,18 +18,18 @@ pub struct Difference {
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// What the operator would do about it.
+    /// The action that the operator would take.
     pub action: &'static str,
     /// The fields that differ.
     pub fields: Vec<String>,
-    /// What they are and what they should be.
+    /// The fields, as they are and as they should be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// Why the operator does nothing about it, or what of it is left out.
+    /// The reason for which the operator does nothing about it, or leaves a part of it out.
     pub message: Option<String>,
 }
 
-/// What differs. Of buckets only their policies count here: the rest of them is for `diff`.
+/// The differences. Of buckets only their policies count here: the rest of them is for `diff`.
 pub(super) fn differences(plan: &Plan) -> Vec<Difference> {
     plan.steps.iter().filter_map(difference).collect()
 }
@@ -82,7 +82,7 @@ pub(super) const RULES: [(&str, Severity, &str); 7] = [
     ),
 ];
 
-/// What others opened in what is ours, about which nothing is done; and what is declared and not granted.
+/// Exposures that others opened, about which nothing is done; and what is declared and not granted.
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let exposed = |step| -> Vec<Finding> { step_exposures(step).collect() };
     plan.steps.iter().flat_map(|step| exposed(step).into_iter().chain(not_granted(step))).collect()

@@ -13,7 +13,7 @@ use crate::printable::{printable, printable_json};
 pub struct Text<'a> {
     /// The audit.
     pub audit: &'a Audit,
-    /// Whether to colour what stands out, as on a terminal.
+    /// True to colour what stands out, as on a terminal.
     pub colour: bool,
 }
 
@@ -130,7 +130,7 @@ fn colour(severity: Severity) -> u8 {
     }
 }
 
-/// Who answers for it, in one line.
+/// The owner, in one line.
 fn ownership(ownership: &Ownership) -> String {
     let optional = [
         ("cost center", &ownership.cost_center),
@@ -147,7 +147,7 @@ fn ownership(ownership: &Ownership) -> String {
     )
 }
 
-/// How many findings there are of each severity.
+/// The number of findings of each severity.
 pub(super) fn counts(audit: &Audit) -> String {
     let count = |severity| audit.findings.iter().filter(|finding| finding.severity == severity).count();
     let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
@@ -160,7 +160,7 @@ pub(super) fn counts(audit: &Audit) -> String {
     if named.is_empty() { "none".into() } else { named.join(", ") }
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 pub(super) fn live_summary(differences: &[Difference]) -> String {
     match differences.len() {
         0 => "everything declared is as declared".into(),
@@ -169,7 +169,7 @@ pub(super) fn live_summary(differences: &[Difference]) -> String {
     }
 }
 
-/// Who a statement is for, where it says so.
+/// The principals of a statement, where it names them.
 pub(super) fn principals(statement: &Statement) -> Vec<String> {
     let kinds = statement.principals.iter();
     kinds
@@ -195,7 +195,7 @@ impl fmt::Display for Condition<'_> {
     }
 }
 
-/// When a statement holds.
+/// The conditions of a statement.
 pub(super) fn conditions(statement: &Statement) -> Vec<Condition<'_>> {
     let keys = statement.conditions.iter().flat_map(|(operator, keys)| keys.iter().map(move |key| (operator, key)));
     keys.map(|(operator, (key, values))| Condition { key, operator, values: values.join(" or ") }).collect()

@@ -21,7 +21,7 @@ pub(super) fn roles(platform: &Platform, purpose: Purpose, tags: &Tags) -> Vec<D
     grants.map(role).collect()
 }
 
-/// What binds service accounts to roles.
+/// The resources that bind service accounts to roles.
 pub(super) fn bindings(platform: &Platform, owner: &str, tags: &Tags) -> Vec<Desired> {
     let grants = &platform.grants;
     let associations = grants.iter().filter_map(|grant| association(platform, grant, tags)).map(Desired::made);

@@ -1,5 +1,5 @@
-//! What a model on SageMaker wants: a model and an endpoint configuration for its current revision, an endpoint that
-//! runs it, and what scales the endpoint.
+//! The desired resources of a model on SageMaker: a model and an endpoint configuration for its current revision, an
+//! endpoint that runs it, and what scales the endpoint.
 
 use crate::api::autoscaling::{Autoscaling, Schedule, Target};
 use crate::api::sagemaker::{Destination, Instance, Logs, ModelData, Rollout, SageMaker, Strategy};
@@ -35,7 +35,7 @@ pub fn endpoint_name(platform: &Platform, model: &str) -> String {
     names::generated(account_id, region, namespace, name, model, SAGEMAKER_LIMIT)
 }
 
-/// What the names of all revisions of a model and of its endpoint configuration begin with, up to the hash of the
+/// The prefix of the names of all revisions of a model and of its endpoint configuration, up to the hash of the
 /// content and the hyphen before it.
 #[must_use]
 pub fn revised_name(platform: &Platform, model: &str) -> String {
@@ -157,7 +157,7 @@ fn model(platform: &Platform, name: &str, spec: &SageMaker, tags: &Tags) -> Mode
     }
 }
 
-/// What a model is made of now.
+/// The current content of a model.
 pub(crate) fn content(platform: &Platform, name: &str, spec: &SageMaker) -> model::Content {
     let uri = spec.model_data.as_ref().and_then(|data| data_uri(platform, data));
     model::Content {
@@ -170,7 +170,7 @@ pub(crate) fn content(platform: &Platform, name: &str, spec: &SageMaker) -> mode
     }
 }
 
-/// What an endpoint configuration of this model says now.
+/// The current content of the endpoint configuration of this model.
 pub(crate) fn config_content(platform: &Platform, model: &str, spec: &SageMaker) -> endpoint_config::Content {
     let capacity = match (&spec.instance, &spec.serverless) {
         (_, Some(serverless)) => Capacity::Serverless(endpoint_config::Serverless {
@@ -206,7 +206,7 @@ fn instances(spec: Option<&Instance>) -> endpoint_config::Instance {
     }
 }
 
-/// What is said of a volume that is left out: SageMaker refuses one for instances that have disks of their own.
+/// A remark about a volume that is left out: SageMaker refuses one for instances that have disks of their own.
 fn left_out(instance: &Instance) -> Option<String> {
     let size = instance.volume_size_gib.filter(|_| !takes_a_volume(&instance.kind))?;
     let kind = &instance.kind;
@@ -215,8 +215,8 @@ fn left_out(instance: &Instance) -> Option<String> {
     ))
 }
 
-/// Whether SageMaker takes a volume for instances of this type. It refuses one where they have disks of their own, and
-/// takes none everywhere: so a family that is not known is not given one, and a new family breaks no deployment.
+/// True when SageMaker takes a volume for instances of this type. It refuses one where they have disks of their own,
+/// and takes none everywhere: so a family that is not known is not given one, and a new family breaks no deployment.
 ///
 /// Source: "Host instance storage volumes", Amazon SageMaker developer guide; "Instance type naming conventions" and
 /// "Accelerated computing", Amazon EC2 instance types guide: a `d` behind the generation stands for disks, and so do the

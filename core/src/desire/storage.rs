@@ -20,8 +20,8 @@ pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
     platform.buckets.iter().map(|spec| bucket(platform, spec, tags)).collect()
 }
 
-/// What a spec says of the end of each bucket, be the spec valid or not; the most careful where it says several things
-/// of one.
+/// The removal that a spec declares for each bucket, be the spec valid or not; the most careful where it says several
+/// things of one.
 #[must_use]
 pub fn removals(spec: &AIPlatformSpec, namespace: &str, platform: &str) -> BTreeMap<Key, Removal> {
     let mut removals: BTreeMap<Key, Removal> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What a bucket's own policy says, to everybody.
+//! The policy of a bucket, which holds for everybody.
 
 use crate::arn;
 use crate::platform::Bucket;

@@ -1,4 +1,4 @@
-//! What SageMaker may do to run a model: the role that is made where the spec names none.
+//! The permissions of SageMaker to run a model: the role that is made where the spec names none.
 //!
 //! Source: "How to use SageMaker AI execution roles", `CreateModel`, Amazon SageMaker developer guide.
 
@@ -26,7 +26,7 @@ struct Execution<'a> {
 /// The role of a model.
 ///
 /// # Errors
-/// What cannot stand in a policy, or is too long for one.
+/// Problems with values that cannot stand in a policy, or are too long for one.
 pub(super) fn grant(platform: &Platform, name: &str, spec: &SageMaker, path: &str) -> Result<Grant, Vec<Problem>> {
     let execution = Execution { platform, name, spec, path };
     let problems = execution.patterns();
@@ -55,7 +55,7 @@ impl Execution<'_> {
             .since(self.path)
     }
 
-    /// What every revision needs, and what the current one needs: what a revision needs stays as long as the revision.
+    /// The needs of every revision, and those of the current one: what a revision needs stays as long as the revision.
     fn policies(&self) -> Result<Vec<InlinePolicy>, Problem> {
         let too_large = |(size, limit): (usize, usize)| {
             let message = format!(

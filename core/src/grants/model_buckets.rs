@@ -5,7 +5,7 @@ use crate::desire::sagemaker::data_uri;
 use crate::platform::{Bucket, Platform};
 use crate::resource::model::bucket_and_key;
 
-/// What a model does with a bucket, named as the field of the spec that says so.
+/// The use that a model makes of a bucket, named as the field of the spec that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     ModelData,

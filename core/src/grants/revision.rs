@@ -1,5 +1,5 @@
-//! What the role made for a model needs for one revision: its image, its artifact, where it writes, and the keys of the
-//! buckets behind those.
+//! The needs of one revision in the role made for a model: its image, its artifact, where it writes, and the keys of
+//! the buckets behind those.
 //!
 //! It is computed from what the revision is made of, in the same way for the declared revision and for one that was
 //! observed: what a live policy says is never taken over.
@@ -14,7 +14,7 @@ use crate::resource::{endpoint_config, model};
 
 const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
-/// What one revision of a model is made of.
+/// The parts of one revision of a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Revision<'a> {
     /// The SageMaker model, where it is known.
@@ -23,12 +23,12 @@ pub struct Revision<'a> {
     pub config: Option<&'a endpoint_config::Content>,
 }
 
-/// What is known of the buckets that a revision names.
+/// The buckets that a revision names, as far as they are known.
 pub trait Buckets {
-    /// What a bucket is called in statements, and its KMS key where it has one.
+    /// The name of a bucket in statements, and its KMS key where it has one.
     fn find(&self, bucket_name: &str) -> Option<(String, Option<String>)>;
 
-    /// Whether an artifact may be loaded from this URI although its bucket is not the platform's.
+    /// True when an artifact may be loaded from this URI although its bucket is not the platform's.
     fn is_allowed(&self, uri: &str) -> bool;
 }
 
@@ -136,7 +136,7 @@ fn uses<'a>(revision: &Revision<'a>) -> Vec<Use<'a>> {
     artifact.into_iter().chain(answers).chain(captured).collect()
 }
 
-/// Whether a text stands for nothing but itself in a policy. Validation has refused all others; what is observed may
+/// True when a text stands for nothing but itself in a policy. Validation has refused all others; what is observed may
 /// have been made by somebody else.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains(['*', '?', '$'])

@@ -56,7 +56,7 @@ fn bucket_statements(
     statements
 }
 
-/// What a bucket is known by in observations and plans.
+/// The key of a bucket in observations and plans.
 pub(super) fn bucket_key(bucket_name: &str) -> Key {
     Key { kind: Kind::Bucket, name: bucket_name.into() }
 }

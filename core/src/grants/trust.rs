@@ -1,4 +1,4 @@
-//! Who may take a role: one service account, or the principals that the spec names.
+//! Trust policies: a role may be assumed by one service account, or the principals that the spec names.
 
 use super::{ServiceAccount, Subject};
 use crate::api::access::Consumer;

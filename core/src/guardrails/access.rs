@@ -1,4 +1,4 @@
-//! What consumers may ask for: principals, clusters, and the service accounts of other namespaces.
+//! Guardrails for consumers: principals, clusters, and the service accounts of other namespaces.
 
 use super::{Rule, any, refusal};
 use crate::grants::{Grant, Purpose, Subject};

@@ -1,4 +1,4 @@
-//! What models may ask for: images, artifacts, instance types, how many of them, and roles.
+//! Guardrails for models: images, artifacts, instance types, how many of them, and roles.
 
 use super::{Rule, any, refusal};
 use crate::api::sagemaker::SageMaker;

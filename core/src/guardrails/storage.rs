@@ -1,4 +1,4 @@
-//! What buckets may ask for: names, buckets that exist, and keys.
+//! Guardrails for buckets: names, buckets that exist, and keys.
 
 use super::{Rule, any, refusal};
 use crate::names::{self, BUCKET_LIMIT};
@@ -27,7 +27,7 @@ fn refused_bucket(rule: &Rule, platform: &Platform, bucket: &Bucket, path: &str,
     problems
 }
 
-/// Whether the name in AWS is the spec's own choice.
+/// True when the name in AWS is the spec's own choice.
 fn is_chosen(platform: &Platform, bucket: &Bucket) -> bool {
     let Platform { account_id, region, namespace, name, .. } = platform;
     bucket.bucket_name != names::generated(account_id, region, namespace, name, &bucket.name, BUCKET_LIMIT)

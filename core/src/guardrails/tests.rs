@@ -7,7 +7,7 @@ use crate::manifest::settings_schema;
 use crate::platform::validate;
 use crate::testing::{self, REPOSITORY};
 
-/// What the file says, or every complaint about it, without the file's name.
+/// The rules of the file, or every complaint about it, without the file's name.
 fn read(text: &str) -> Result<Guardrails, Vec<String>> {
     Guardrails::parse("rules.yaml", text).map_err(|error| {
         error.to_string().lines().map(|line| line.strip_prefix("rules.yaml:").unwrap().to_string()).collect()
@@ -450,7 +450,7 @@ fn a_chosen_bucket_name_is_within_what_the_rule_allows_and_a_generated_one_alway
     assert!(problems[0].message.contains("acme-*"), "{}", problems[0].message);
 }
 
-/// What is left of a list when its entries are commented out must not allow more than they did.
+/// A list whose entries are commented out must not allow more than they did.
 #[test]
 fn a_key_without_a_value_is_refused_wherever_it_stands() {
     let schema = serde_json::to_value(settings_schema::<Rules>()).unwrap();

@@ -24,20 +24,20 @@ pub(super) struct Finding {
     pub message: String,
 }
 
-/// What one document came to.
+/// The result of checking one document.
 #[derive(Default)]
 pub(super) struct Report {
     /// The findings, up to as many as are told.
     pub findings: Vec<Finding>,
-    /// How many there are beside.
+    /// The number of findings beyond those.
     pub more: usize,
-    /// Whether a list, an object or a text is larger than the schema allows.
+    /// True when a list, an object or a text is larger than the schema allows.
     pub is_oversized: bool,
     /// The line of every path, as [`crate::platform::validate`] writes it.
     pub lines: BTreeMap<String, usize>,
 }
 
-/// What a key without a value means.
+/// The meaning of a key without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Empty {
     /// The key might as well not be there, where it has a default or may be null: so the API server takes it.
@@ -148,7 +148,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Why a value is not what the schema asks for, without what is in it.
+    /// The reason for which a value does not match the schema, without what is in it.
     fn wrong(&mut self, schema: &Schema, node: &Node) -> Option<String> {
         let kind = schema.type_.as_deref();
         match &node.value {
@@ -326,7 +326,7 @@ fn plural(number: i64, one: &'static str, many: &'static str) -> &'static str {
     if number == 1 { one } else { many }
 }
 
-/// What a description begins with, up to the first full stop that ends a sentence.
+/// The beginning of a description, up to the first full stop that ends a sentence.
 fn first_sentence(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     line.split_once(". ").map_or(line, |(sentence, _)| sentence).trim_end_matches('.')

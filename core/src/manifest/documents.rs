@@ -1,4 +1,4 @@
-//! Where the documents of a text begin and end, as kubectl takes a text apart: before any YAML is read, line by line.
+//! The documents of a text, split as kubectl splits it: before any YAML is read, line by line.
 //!
 //! Source: `YAMLOrJSONDecoder` and `YAMLReader` of k8s.io/apimachinery.
 
@@ -13,7 +13,7 @@ pub(super) struct Document<'text> {
     pub line: usize,
     /// The document itself.
     pub text: &'text str,
-    /// Whether it is JSON, which kubectl reads as such and not as YAML.
+    /// True when it is JSON, which kubectl reads as such and not as YAML.
     pub is_json: bool,
 }
 
@@ -27,7 +27,7 @@ struct Split<'text> {
     at: usize,
     /// The line at `at`.
     line: usize,
-    /// How many JSON objects there were.
+    /// The number of JSON objects.
     objects: usize,
     may_be_json: bool,
 }
@@ -79,7 +79,7 @@ impl<'text> Split<'text> {
         }
     }
 
-    /// What stands before the next line that begins with `---`. Where nothing does, that line is part of the document.
+    /// The text before the next line that begins with `---`. Where there is none, that line is part of the document.
     fn document(&mut self) -> Option<Result<Document<'text>, Broken>> {
         let rest = &self.text[self.at..];
         if rest.is_empty() {
@@ -114,12 +114,12 @@ impl<'text> Split<'text> {
 
 const SEPARATOR: &str = "---";
 
-/// Where the first line begins that begins with `---`.
+/// The offset of the first line that begins with `---`.
 fn separator(text: &str) -> Option<usize> {
     if text.starts_with(SEPARATOR) { Some(0) } else { text.find("\n---").map(|end| end + 1) }
 }
 
-/// Where the first line ends, its line break included.
+/// The end of the first line, its line break included.
 fn line_end(text: &str) -> usize {
     text.find('\n').map_or(text.len(), |end| end + 1)
 }

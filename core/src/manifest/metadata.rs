@@ -88,7 +88,8 @@ fn object<const N: usize>(fields: [(&str, Schema); N]) -> Schema {
     Schema { properties: Some(properties), ..of("object") }
 }
 
-/// What no schema can say of `metadata`: the keys of labels and annotations, and how large these may be together.
+/// Checks of `metadata` that no schema can express: the keys of labels and annotations, and how large these may be
+/// together.
 pub(super) fn check(document: &Node) -> Vec<Finding> {
     let Some(metadata) = document.get("metadata") else { return Vec::new() };
     let entries = |field: &str| -> Vec<Entry> {

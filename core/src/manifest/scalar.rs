@@ -1,5 +1,5 @@
-//! What a scalar without quotes means to kubectl, which reads YAML 1.1 as go-yaml v2 does: `y` and `on` are booleans,
-//! `010` is eight, `1_000` a thousand and `1.0` one.
+//! The meaning of a scalar without quotes to kubectl, which reads YAML 1.1 as go-yaml v2 does: `y` and `on` are
+//! booleans, `010` is eight, `1_000` a thousand and `1.0` one.
 //!
 //! Source: `resolve.go` of go.yaml.in/yaml/v2, through which sigs.k8s.io/yaml reads, and `encoding/json` of Go, through
 //! which every value passes before kubectl sends it. The tests compare this file with kubectl itself.
@@ -142,7 +142,7 @@ fn number(float: f64) -> Scalar {
     Number::from_f64(float).map_or(Scalar::Unbounded, Scalar::Number)
 }
 
-/// Whether a number is written as a float, which may still be a whole one.
+/// True when a number is written as a float, which may still be a whole one.
 pub(super) fn is_float(written: &str) -> bool {
     written.starts_with('.') || integer(&written.replace('_', "")).is_none() && !written.starts_with("0b")
 }

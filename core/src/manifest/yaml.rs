@@ -18,7 +18,7 @@ use super::scalar::{self, Scalar};
 /// hundred thousand values. A cluster stores objects of at most 1.5 MiB each.
 const DOCUMENT_LIMIT: usize = 64 << 20;
 
-/// What an anchor takes beside what it stands at: its name is remembered here and by the parser.
+/// The memory that an anchor takes besides its node: its name is remembered here and by the parser.
 const ANCHOR_BYTES: usize = 512;
 
 /// The most brackets that may be open at the same time, and the most levels of indentation. The smallest stack is that of
@@ -34,7 +34,7 @@ pub(super) struct Node<'text> {
     pub bytes: usize,
 }
 
-/// What a node holds. Scalars that are not text keep how they were written, for messages.
+/// The value of a node. Scalars that are not text keep how they were written, for messages.
 #[derive(Clone, Debug)]
 pub(super) enum Value<'text> {
     Null,
@@ -185,14 +185,14 @@ fn read<'text>(document: &Document<'text>) -> Result<Option<Node<'text>>, Broken
     Ok((!matches!(node.value, Value::Null)).then_some(node))
 }
 
-/// Whether a text holds nothing but comments and a separator, which is seen without taking it apart.
+/// True when a text holds nothing but comments and a separator, which is seen without taking it apart.
 fn is_blank(text: &str) -> bool {
     let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
     text.lines().all(|line| is_nothing(line.trim_matches(' ')))
 }
 
-/// Where lines begin with a tab, behind spaces and the signs of lists and mappings or not. kubectl takes that within texts
-/// and between brackets alone, so those are passed over while they are read, in their order.
+/// Lines that begin with a tab, behind spaces and the signs of lists and mappings or not. kubectl takes that within
+/// texts and between brackets alone, so those are passed over while they are read, in their order.
 struct Tabs<'text> {
     text: &'text str,
     /// The line to look at next.
@@ -227,7 +227,7 @@ impl<'text> Tabs<'text> {
         None
     }
 
-    /// What stands before `start` is wrong, and up to `end` what `is_right` does not take.
+    /// Refuses what stands before `start`, and up to `end` what `is_right` does not accept.
     fn pass(&mut self, start: usize, end: usize, is_right: impl Fn(usize) -> bool) {
         while let Some(tab) = self.next.filter(|tab| *tab < end) {
             if tab < start || !is_right(tab) {
@@ -287,15 +287,15 @@ struct Reader<'text> {
     text: &'text str,
     is_json: bool,
     anchors: HashMap<usize, Node<'text>>,
-    /// What the nodes so far take in memory, with everything written out that aliases stand for.
+    /// The memory that the nodes so far take, with everything written out that aliases stand for.
     bytes: usize,
     /// Lines before the document.
     before: usize,
-    /// Where the latest event begins.
+    /// The start of the latest event.
     line: usize,
-    /// Where the latest anchor begins.
+    /// The start of the latest anchor.
     anchor: usize,
-    /// How many `[` and `{` are open.
+    /// The number of open `[` and `{`.
     flow: usize,
     tabs: Tabs<'text>,
 }
@@ -488,7 +488,7 @@ impl<'text> Reader<'text> {
         Ok((entries.list, end))
     }
 
-    /// Whether the colon behind a key stands on another line, which is for a key behind a question mark.
+    /// True when the colon behind a key stands on another line, which is for a key behind a question mark.
     fn has_distant_colon(&self, begin: usize, end: usize) -> bool {
         let mut rest = self.text[end..].trim_start();
         while rest.starts_with('#') {
@@ -565,7 +565,7 @@ impl<'text> Reader<'text> {
 #[derive(Default)]
 struct Entries<'text> {
     list: Vec<Entry<'text>>,
-    /// Where each key stands that a `<<` may stand above or under; empty as long as there is none.
+    /// The position of each key that a `<<` may stand above or under; empty as long as there is none.
     index: HashMap<Cow<'text, str>, usize>,
     /// Which of them came by `<<`.
     inherited: Vec<bool>,
@@ -605,7 +605,7 @@ impl<'text> Entries<'text> {
     }
 }
 
-/// What a scalar without quotes means.
+/// The meaning of a scalar without quotes.
 pub(super) fn meant(text: Cow<'_, str>) -> Value<'_> {
     match scalar::plain(&text) {
         Scalar::Null => Value::Null,
@@ -637,7 +637,7 @@ fn tagged<'text>(tag: Option<&Tag>, own: &str) -> Option<Value<'text>> {
     tag.filter(|tag| tag.core_suffix() != Some(own)).map(|tag| Value::Tagged(tag.original().into()))
 }
 
-/// What kubectl does not take in a text in double quotes, as it is written, though JSON has it.
+/// Characters that kubectl does not accept in a text in double quotes, as it is written, though JSON has it.
 fn json_escape(written: &str) -> Option<&'static str> {
     let mut rest = written;
     while let Some(at) = rest.find('\\') {

@@ -1,9 +1,10 @@
-//! What the policies leave open, for those who attach them.
+//! Cautions about what the policies leave open, for those who attach them.
 
 use super::{Extent, scope::PolicyScope};
 use crate::grants::ROLE_PATH;
 
-/// What whoever holds these policies can do beyond the platforms, a sentence each. It stands in `docs/security.md` too.
+/// Cautions about what a holder of these policies can do beyond the platforms, a sentence each. It stands in
+/// `docs/security.md` too.
 #[must_use]
 pub fn cautions(extent: &Extent) -> Vec<String> {
     let scopes = extent.scopes();

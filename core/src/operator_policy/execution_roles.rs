@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::guardrails::{Guardrails, glob};
 
-/// What the ARN of every role begins with in the partition that policies without files are for.
+/// The prefix of the ARN of every role in the partition that policies without files are for.
 const BEFORE_ACCOUNT: &str = "arn:aws:iam::";
 
-/// What stands between the account and the path.
+/// The text between the account and the path.
 const BEFORE_PATH: &str = ":role/";
 
 /// The digits of an account.
@@ -23,7 +23,7 @@ pub(super) fn execution_roles(guardrails: &Guardrails) -> BTreeSet<String> {
     all.iter().filter(|narrow| !all.iter().any(|wide| covers(wide, narrow))).cloned().collect()
 }
 
-/// Whether a pattern is for every role of an account.
+/// True when a pattern is for every role of an account.
 pub(super) fn is_for_every_role(pattern: &str) -> bool {
     pattern.ends_with(":role/*")
 }
@@ -41,10 +41,10 @@ fn roles(glob: &str) -> BTreeSet<String> {
     at_path.into_iter().filter_map(arn).collect()
 }
 
-/// How far a glob has been followed, each with the account on the way: `None` where the glob leaves it open.
+/// Positions that a glob has been followed to, each with the account on the way: `None` where the glob leaves it open.
 type Places = BTreeSet<(usize, Option<String>)>;
 
-/// Where a glob can stand before the next character: a star may also stand for nothing.
+/// Positions in a glob before the next character: a star may also stand for nothing.
 fn before_next<'a>(glob: &'a [char], places: &'a Places) -> impl Iterator<Item = (usize, &'a Option<String>)> {
     places.iter().flat_map(|(place, account)| {
         let stars = glob[*place..].iter().take_while(|sign| **sign == '*').count();
@@ -80,7 +80,7 @@ fn digit(glob: &[char], places: &Places) -> Places {
     before_next(glob, places).filter_map(step).collect()
 }
 
-/// What is left of a glob as the path and name of a role, if there can be such a role.
+/// The rest of a glob as the path and name of a role, if there can be such a role.
 fn path(rest: &[char]) -> Option<String> {
     let is_allowed = |sign: &char| sign.is_ascii_alphanumeric() || "_+=,.@/-*?".contains(*sign);
     if rest.is_empty() || !rest.iter().all(is_allowed) {

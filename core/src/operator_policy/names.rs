@@ -1,4 +1,4 @@
-//! What names look like that are not known one by one: of buckets, as far as the guardrails say.
+//! Patterns for bucket names that are not known one by one, as far as the guardrails limit them.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ const HASH: usize = 8;
 /// A pattern of bucket names as somebody gives it on the command line.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The rule that it breaks.
 pub fn bucket_name_pattern(text: &str) -> Result<String, String> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-*?".contains(&byte);
     if !text.is_empty() && text.len() <= BUCKET_LIMIT && text.bytes().all(is_allowed) {
@@ -39,8 +39,8 @@ pub(super) fn buckets(given: &[String], guardrails: &Guardrails) -> BTreeSet<Str
     if patterns.contains("*") { any() } else { patterns }
 }
 
-/// What generated names look like in the namespaces of a rule: they begin with the namespace, of which a long one is cut
-/// to make room for the hash.
+/// The pattern of generated names in the namespaces of a rule: they begin with the namespace, of which a long one is
+/// cut to make room for the hash.
 fn generated(rule: &Rule) -> Vec<String> {
     let room = BUCKET_LIMIT - HASH - 1;
     let hash = "?".repeat(HASH);

@@ -1,4 +1,4 @@
-//! What the operator's permissions are for: everything it might be asked for, or what some platforms declare.
+//! The scope of the operator's permissions: everything that a platform may declare, or what some platforms do declare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,17 +40,17 @@ pub(super) struct PolicyScope {
     of_kinds: BTreeMap<Kind, BTreeSet<String>>,
     pub assumed_roles: BTreeSet<String>,
     owners: BTreeSet<String>,
-    /// What stands for all owners where they are too many.
+    /// A pattern for all owners, used where they are too many.
     any_owner: String,
     accounts: BTreeSet<String>,
     boundaries: Boundaries,
 }
 
-/// What is known of the permissions boundaries of roles.
+/// The permissions boundaries of roles, as far as they are known.
 #[derive(Clone, Debug, Default)]
 struct Boundaries {
     known: BTreeSet<String>,
-    /// Who has roles and may have none.
+    /// Holders whose roles may have no boundary.
     missing: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ impl PolicyScope {
         }
     }
 
-    /// What this platform declares too.
+    /// Adds the resources of a platform.
     pub fn add(&mut self, platform: &Platform, extent: &Extent) {
         let cluster = extent.cluster;
         self.accounts.insert(platform.account_id.clone());
@@ -189,7 +189,7 @@ impl PolicyScope {
         is_known.then(|| self.boundaries.known.iter().cloned().collect())
     }
 
-    /// Whether nothing limits the names of buckets.
+    /// True when nothing limits the names of buckets.
     pub fn names_every_bucket(&self) -> bool {
         self.buckets.contains(&arn::bucket("", "*"))
     }

@@ -47,11 +47,11 @@ pub mod action {
     pub const LINK_ROLE: &str = "iam:CreateServiceLinkedRole";
 }
 
-/// How Application Auto Scaling calls SageMaker.
+/// The service namespace of SageMaker in Application Auto Scaling.
 pub const NAMESPACE: &str = "sagemaker";
 
-/// What the calls of this adapter need. A target that nobody tagged is its endpoint's like one that carries our tag, so
-/// that tags say only which of them may not be changed.
+/// The permissions that the calls of this adapter need. A target that nobody tagged is its endpoint's like one that
+/// carries our tag, so that tags say only which of them may not be changed.
 pub const PERMISSIONS: &[Permission] = &[
     Permission {
         sid: "FindScaling",

@@ -27,7 +27,7 @@ pub mod action {
 /// The service that a role is passed to with an association.
 pub const PODS: &str = "pods.eks.amazonaws.com";
 
-/// What the calls of this adapter need.
+/// The permissions that the calls of this adapter need.
 pub const PERMISSIONS: &[Permission] = &[
     Permission {
         sid: "ListAssociations",

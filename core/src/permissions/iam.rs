@@ -34,7 +34,7 @@ pub mod action {
     pub const DETACH: &str = "iam:DetachRolePolicy";
 }
 
-/// What the calls of this adapter need.
+/// The permissions that the calls of this adapter need.
 pub const PERMISSIONS: &[Permission] = &[
     // The call names no path, and IAM knows that of a role only when there is one.
     Permission {

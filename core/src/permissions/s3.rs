@@ -53,8 +53,8 @@ pub mod action {
     pub const ABORT_UPLOAD: &str = "s3:AbortMultipartUpload";
 }
 
-/// What the calls of this adapter need. Tags decide nothing here: S3 looks at a bucket's tags only where attribute-based
-/// access control was switched on for that bucket.
+/// The permissions that the calls of this adapter need. Tags decide nothing here: S3 looks at a bucket's tags only
+/// where attribute-based access control was switched on for that bucket.
 pub const PERMISSIONS: &[Permission] = &[
     Permission {
         sid: "ReadBuckets",

@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::render;
 use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource};
 
-/// What is known of a resource that a policy names.
+/// The attainment of a resource that a policy names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attainment {
     /// It is the platform's own.
@@ -35,13 +35,13 @@ pub struct LeftOut {
     pub about: Key,
     /// The reason in conditions.
     pub reason: &'static str,
-    /// What is left out, and why.
+    /// The statements that are left out, and the reason.
     pub message: String,
-    /// Whether somebody has to act before it can be granted.
+    /// True when somebody has to act before it can be granted.
     pub needs_somebody: bool,
 }
 
-/// What is desired of a role, with what is attained or may be by the end of the plan; the steps on which the latter
+/// The desired role, with what is attained or may be by the end of the plan; the steps on which the latter
 /// depends; and what is left out. `steps` has those of everything that the role's policies name.
 pub(super) fn granted<'a>(
     item: &'a Desired,
@@ -155,11 +155,11 @@ fn narrowed(
     }
 }
 
-/// What is left of a resource that carries policies.
+/// A resource that carries policies, without what is not attained.
 struct Narrowed {
     resource: Resource,
     left_out: Vec<LeftOut>,
-    /// What is left out of the policies of what does not run, which is told and holds nothing up.
+    /// Remarks about what is left out of the policies of something that does not run, which holds nothing up.
     remarks: Vec<String>,
 }
 

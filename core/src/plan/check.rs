@@ -1,4 +1,4 @@
-//! Whether a plan leaves nothing out: what has no step is neither made nor deleted, and nobody hears of it.
+//! A check that a plan leaves nothing out: what has no step is neither made nor deleted, and nobody hears of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Intent, Plan, adjusted};
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner};
 
-/// What is wrong with a plan. Nothing of such a plan is carried out.
+/// A flaw of a plan. Nothing of such a plan is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// Nobody looked at this, although it is declared or was once made.
@@ -60,7 +60,7 @@ pub fn check<'a>(
     if flaws.is_empty() { Ok(()) } else { Err(flaws) }
 }
 
-/// Whether something has to become of it: it is there and ours, or may be.
+/// True when something has to become of it: it is there and ours, or may be.
 fn concerns_us(observed: &Observed) -> bool {
     match observed.state {
         ObservedState::Absent => false,

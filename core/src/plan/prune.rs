@@ -129,7 +129,7 @@ fn prune_step(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) 
     })
 }
 
-/// What else lets something go that is not empty.
+/// The ways to let a resource be deleted that is not empty.
 fn other_end(intent: &Intent) -> &'static str {
     if intent.is_unaccepted {
         "set its deletionPolicy to Retain; DeleteWithContents counts only in a spec that is valid and permitted"

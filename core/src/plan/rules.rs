@@ -14,13 +14,13 @@ pub struct Rules {
     pub adjust: fn(Vec<Desired>, &Observations, &Intent) -> Adjusted,
     /// Makes a function that refines the step for a desired resource, once for each plan.
     pub refine: for<'a> fn(&'a [Desired], &'a Observations, &'a Intent) -> Refine<'a>,
-    /// Why something stays that is no longer desired.
+    /// The reason for which something stays that is no longer desired.
     pub retain: fn(&Key, &[Desired], &Observations) -> Option<String>,
-    /// Whether the first goes after the second, although the fields of the second do not name it.
+    /// True when the first goes after the second, although the fields of the second do not name it.
     pub outlives: fn(&Key, &Key) -> bool,
-    /// What comes in place of something that goes, and has to be there before.
+    /// The replacements of something that is deleted, which have to be there before.
     pub replacements: fn(&Observed, &[Desired]) -> Vec<Key>,
-    /// Why the deletion of something in a transition has to wait, beside the transition itself.
+    /// The reason for which the deletion of something in a transition has to wait, besides the transition itself.
     pub busy: fn(&Observed) -> Option<&'static str>,
     /// Writes that were denied until somebody acts, for which other things were taken off: the next plan knows of them
     /// and puts those back.
@@ -29,10 +29,10 @@ pub struct Rules {
     pub model: fn(&ModelStatus, &Plan, &Outcomes) -> Option<ModelStatus>,
 }
 
-/// What is desired, adjusted to what is there.
+/// The desired resources, adjusted to what is there.
 #[derive(Default)]
 pub struct Adjusted {
-    /// What is desired.
+    /// The desired resources.
     pub desired: Vec<Desired>,
     /// Resources that are held back from what is declared, with the reason.
     pub held_back: BTreeMap<Key, Refusal>,
@@ -69,7 +69,7 @@ impl Rules {
     };
 }
 
-/// What is desired, adjusted by every feature.
+/// The desired resources, adjusted by every feature.
 pub(super) fn adjusted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Adjusted {
     RULES.iter().fold(Adjusted::from(desired.to_vec()), |Adjusted { desired, mut held_back }, rules| {
         let adjusted = (rules.adjust)(desired, observations, intent);

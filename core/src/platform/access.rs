@@ -9,7 +9,7 @@ use crate::api::{AIPlatformSpec, Model};
 use crate::arn;
 use crate::grants::ServiceAccount;
 
-/// How pods get credentials, taken apart.
+/// The way pods get credentials, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// IAM roles for service accounts.
@@ -152,7 +152,7 @@ pub(super) fn validate(spec: &AIPlatformSpec, namespace: &str, problems: &mut Ve
     spec.access.clone()
 }
 
-/// Whether a role of this part's name is made for the model.
+/// True when a role of this part's name is made for the model.
 fn is_executed_as(model: &Model, part: &str) -> bool {
     let generated = model.sagemaker.as_ref().is_some_and(|sagemaker| sagemaker.execution_role_arn.is_none());
     generated && part.strip_suffix("-execution") == Some(&model.name)

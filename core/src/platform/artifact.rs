@@ -51,7 +51,7 @@ pub(super) fn validate(
     problems.push(Problem::new(path, format!("{value:?} {why}")));
 }
 
-/// Why a key cannot stand in a policy as nothing but itself, or can hardly be meant.
+/// The reason for which a key cannot stand in a policy as nothing but itself, or can hardly be meant.
 pub(super) fn bad_key(key: &str) -> Option<&'static str> {
     if key.starts_with('/') {
         Some("begins with /, which would be part of every key: leave it out")

@@ -27,7 +27,7 @@ pub(super) fn validate(model: &SageMaker, autoscaling: &Autoscaling, path: &str,
     validate_schedules(model, &autoscaling.schedules, &format!("{path}.schedules"), problems);
 }
 
-/// Whether what serves the model can be scaled at all.
+/// True when what serves the model can be scaled at all.
 fn validate_fleet(model: &SageMaker, path: &str, problems: &mut Vec<Problem>) {
     if let Some(instance) = model.instance.as_ref().filter(|instance| is_burstable(&instance.kind)) {
         let message = format!(

@@ -51,7 +51,7 @@ pub(super) fn split(id: &str) -> Option<(&'static str, &str)> {
     GEOGRAPHIES.iter().find(|(name, _)| *name == first).map(|(name, _)| (*name, rest))
 }
 
-/// Whether a geography can have this region. `GovCloud` is no part of any other.
+/// True when a geography can have this region. `GovCloud` is no part of any other.
 pub(super) fn has(geography: &str, region: &str) -> bool {
     let regions = GEOGRAPHIES.iter().find(|(name, _)| *name == geography).map(|(_, regions)| *regions);
     let is_government = region.starts_with("us-gov-");

@@ -1,4 +1,4 @@
-//! When a scheduled action of Application Auto Scaling happens: an expression and a time zone.
+//! The schedule of a scheduled action of Application Auto Scaling: an expression and a time zone.
 //!
 //! Sources: `PutScheduledAction`, Application Auto Scaling API reference; "Cron expressions reference", Amazon
 //! `EventBridge` user guide.

@@ -15,15 +15,15 @@ pub struct Bucket {
     pub name: String,
     /// Name in AWS.
     pub bucket_name: String,
-    /// Whether one that exists may be taken over.
+    /// True when one that exists may be taken over.
     pub adopt: bool,
-    /// Whether old versions are kept.
+    /// True when old versions are kept.
     pub versioning: bool,
     /// The KMS key, when it is not S3's own.
     pub kms_key_arn: Option<String>,
-    /// Whether requests without TLS are refused.
+    /// True when requests without TLS are refused.
     pub tls_only: bool,
-    /// What happens when it is no longer declared.
+    /// The fate of the resource when it is no longer declared.
     pub deletion_policy: BucketDeletionPolicy,
     /// Lifecycle rules.
     pub rules: Vec<LifecycleRule>,
@@ -94,7 +94,7 @@ pub fn name_in_aws(spec: &AIPlatformSpec, namespace: &str, platform: &str, bucke
     bucket.bucket_name.clone().unwrap_or_else(generated)
 }
 
-/// What is wrong where a bucket is named that `spec.storage.buckets` does not have.
+/// The problem where a bucket is named that `spec.storage.buckets` does not have.
 pub(super) fn undeclared(spec: &AIPlatformSpec, name: &str) -> Option<String> {
     let buckets = spec.storage.as_ref().map(|storage| storage.buckets.as_slice()).unwrap_or_default();
     let known: Vec<&str> = buckets.iter().map(|bucket| bucket.name.as_str()).collect();

@@ -63,13 +63,13 @@ pub struct Bucket {
     pub region: String,
     /// Tags that are ours.
     pub tags: Tags,
-    /// What the public may not do.
+    /// The public access block.
     pub public_access_block: PublicAccessBlock,
     /// `BucketOwnerEnforced` switches access control lists off.
     pub object_ownership: Option<String>,
     /// Default encryption of new objects.
     pub encryption: Option<Encryption>,
-    /// Whether old versions are kept. A bucket that was never versioned and one whose versioning is suspended are the
+    /// True when old versions are kept. A bucket that was never versioned and one whose versioning is suspended are the
     /// same to us.
     pub versioning: bool,
     /// Statements of the bucket policy that are ours, by Sid, as they are written.
@@ -130,7 +130,7 @@ pub struct Encryption {
     /// The KMS key, when it is not S3's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
-    /// Whether S3 asks KMS once per bucket key instead of once per object. Means nothing without KMS.
+    /// True when S3 asks KMS once per bucket key instead of once per object. Means nothing without KMS.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bucket_key: bool,
 }
@@ -153,7 +153,7 @@ impl Encryption {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LifecycleRule {
-    /// Whether it does anything.
+    /// True when it does anything.
     pub enabled: bool,
     /// Which objects.
     #[serde(skip_serializing_if = "Filter::is_empty")]
@@ -161,13 +161,13 @@ pub struct LifecycleRule {
     /// Changes of storage class, in AWS's order of application.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitions: Vec<Transition>,
-    /// When current versions expire.
+    /// The expiration of current versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Expiration>,
     /// Changes of storage class of old versions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub noncurrent_transitions: Vec<NoncurrentTransition>,
-    /// When old versions go.
+    /// The expiration of old versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noncurrent_expiration: Option<NoncurrentExpiration>,
     /// Days after which unfinished uploads go.
@@ -202,7 +202,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether it lets every object through.
+    /// True when it lets every object through.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -219,11 +219,11 @@ pub struct Transition {
     /// On this day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// Where it goes.
+    /// The storage class.
     pub storage_class: String,
 }
 
-/// When current versions expire.
+/// The expiration of current versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiration {
@@ -245,21 +245,21 @@ pub struct NoncurrentTransition {
     /// Days after the version was replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<i32>,
-    /// How many newer versions stay where they are.
+    /// The number of newer versions that stay where they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_versions: Option<i32>,
-    /// Where it goes.
+    /// The storage class.
     pub storage_class: String,
 }
 
-/// When old versions go.
+/// The expiration of old versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NoncurrentExpiration {
     /// Days after the version was replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<i32>,
-    /// How many newer versions are kept regardless.
+    /// The number of newer versions that are kept regardless.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_versions: Option<i32>,
 }

@@ -22,7 +22,7 @@ pub mod field {
     pub const TAGS: &str = "tags";
     /// The configuration it runs.
     pub const CONFIG: &str = "config";
-    /// What was tried last, see [`super::Attempt`].
+    /// The last attempt, see [`super::Attempt`].
     pub const ATTEMPT: &str = "attempt";
 }
 
@@ -41,14 +41,14 @@ pub struct Endpoint {
     pub tags: Tags,
     /// The name of the configuration it runs; of an observed one, the one that answers calls now.
     pub config: String,
-    /// How it is moved to another configuration. Known of desired ones only.
+    /// The way it is updated to another configuration. Known of desired ones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Deployment>,
     /// The hash of what the user asks for with its model, see [`request_hash`]: what failed is tried again when it changes. Of desired
     /// ones only.
     #[serde(skip)]
     pub request_hash: String,
-    /// How many superseded revisions stay. Of desired ones only.
+    /// The number of superseded revisions that stay. Of desired ones only.
     #[serde(skip)]
     pub keep_revisions: usize,
 }
@@ -61,7 +61,7 @@ impl Endpoint {
     }
 }
 
-/// How an endpoint is moved to another configuration.
+/// The way an endpoint is updated to another configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
@@ -87,41 +87,42 @@ pub enum Shift {
     },
     /// To a second fleet, some of it first.
     Canary {
-        /// How much goes first.
+        /// The size of the canary.
         step_percent: i32,
         /// Seconds that the old fleet stays.
         termination_wait_seconds: Option<i32>,
     },
     /// To a second fleet, in equal steps.
     Linear {
-        /// How much goes in each step.
+        /// The size of each step.
         step_percent: i32,
         /// Seconds that the old fleet stays.
         termination_wait_seconds: Option<i32>,
     },
     /// In batches, without a second fleet.
     Rolling {
-        /// How much is replaced in each batch.
+        /// The size of each batch.
         step_percent: i32,
     },
 }
 
-/// What was seen of an endpoint beside the fields we manage.
+/// Facts observed about an endpoint besides the fields we manage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// Its status.
     pub status: Status,
-    /// Why its creation or its last update failed. SageMaker may leave it there while the endpoint is in service.
+    /// The reason for which its creation or its last update failed. SageMaker may leave it there while the endpoint is
+    /// in service.
     pub failure: Option<String>,
-    /// When it last changed; kept in milliseconds.
+    /// The time of its last change; kept in milliseconds.
     pub modified: Timestamp,
-    /// What was tried last, as its tags remember.
+    /// The last attempt, as its tags remember it.
     pub attempt: Option<Attempt>,
     /// Revisions that it ran before, the newest first, as its tags remember.
     pub history: Vec<String>,
     /// The bounds that were registered when scaling was taken off last, as its tags remember.
     pub bounds: Option<Bounds>,
-    /// How many instances, or how much provisioned concurrency, its variant has.
+    /// The capacity of its variant: instances or provisioned concurrency.
     pub capacity: Option<Capacity>,
 }
 
@@ -178,19 +179,19 @@ impl Status {
         }
     }
 
-    /// Whether SageMaker is at work, so that it refuses every change.
+    /// True when SageMaker is at work, so that it refuses every change.
     #[must_use]
     pub fn is_busy(self) -> bool {
         matches!(self, Self::Creating | Self::Updating | Self::SystemUpdating | Self::RollingBack | Self::Deleting)
     }
 }
 
-/// How much there is of a variant.
+/// The capacity of a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// What there is.
+    /// The current capacity.
     pub current: i32,
-    /// What it is on its way to.
+    /// The desired capacity.
     pub desired: i32,
 }
 
@@ -199,24 +200,25 @@ pub struct Capacity {
 pub struct Attempt {
     /// The revision.
     pub revision: String,
-    /// When the endpoint had last changed before: the same now means that the call was never made.
+    /// The time of the endpoint's last change before: the same now means that the call was never made.
     pub modified_before: Timestamp,
     /// The hash of what the user had asked for, see [`Endpoint::request_hash`].
     pub request_hash: String,
-    /// Whether it was seen to be rolled back.
+    /// True when it was seen to be rolled back.
     pub rolled_back: bool,
-    /// Whether the reason of an earlier failure stood there, so that a reason proves nothing about this attempt until
+    /// True when the reason of an earlier failure stood there, so that a reason proves nothing about this attempt until
     /// the call is known to have been made.
     pub unconfirmed: bool,
 }
 
-/// What stands at the end of the tag when the attempt was rolled back.
+/// The suffix of the tag when the attempt was rolled back.
 const ROLLED_BACK: &str = "rolled-back";
 
-/// What stands there instead until the attempt is confirmed.
+/// The suffix of the tag until the attempt is confirmed.
 const UNCONFIRMED: &str = "unconfirmed";
 
-/// What the hash of a request begins with. Older versions remembered a hash of the whole spec, in hexadecimal digits alone.
+/// The first character of the hash of a request. Older versions remembered a hash of the whole spec, in hexadecimal
+/// digits alone.
 const REQUEST_HASH_PREFIX: char = 'm';
 
 /// The hash by which an endpoint remembers what the user asks for with its model.
@@ -226,7 +228,7 @@ pub fn request_hash(text: &str) -> String {
 }
 
 impl Attempt {
-    /// Whether it was noted by a version that remembered a hash of the whole spec, which says nothing of this model.
+    /// True when it was noted by a version that remembered a hash of the whole spec, which says nothing of this model.
     #[must_use]
     pub fn is_of_whole_spec(&self) -> bool {
         !self.request_hash.starts_with(REQUEST_HASH_PREFIX)
@@ -263,17 +265,17 @@ pub struct EndpointUpdate {
     pub attempt: Attempt,
     /// Revisions that it ran before, the newest first.
     pub history: Vec<String>,
-    /// Whether the number of instances becomes that of the new configuration, because the user changed it there, and not what it
-    /// is now.
+    /// True when the number of instances becomes that of the new configuration, because the user changed it there, and
+    /// not what it is now.
     pub apply_instance_count: bool,
-    /// Whether the instance type changes, so that everything registered for scaling is deregistered before.
+    /// True when the instance type changes, so that everything registered for scaling is deregistered before.
     pub changes_instance_type: bool,
     /// The scaling bounds that are registered by then.
     pub bounds: Option<Bounds>,
 }
 
 impl EndpointUpdate {
-    /// What the endpoint is to remember once the call has been made, where that is not what it remembers already.
+    /// Tags by which the endpoint remembers that the call has been made, where that is not what it remembers already.
     #[must_use]
     pub fn confirmation(&self) -> Option<Tags> {
         let attempt = Attempt { unconfirmed: false, ..self.attempt.clone() };

@@ -20,7 +20,7 @@ pub const VARIANT: &str = "AllTraffic";
 pub mod field {
     /// Tags.
     pub const TAGS: &str = "tags";
-    /// How often an endpoint with this configuration was made again, see [`crate::tags::RECREATED`].
+    /// The recreations of an endpoint with this configuration, see [`crate::tags::RECREATED`].
     pub const RECREATED: &str = "recreated";
 }
 
@@ -34,10 +34,10 @@ pub struct EndpointConfig {
     pub arn: String,
     /// Tags that are ours: the only thing about it that can change.
     pub tags: Tags,
-    /// What it says.
+    /// The content.
     #[serde(flatten)]
     pub content: Content,
-    /// What it needs, as far as that is the platform's.
+    /// The resources of the platform that it needs.
     #[serde(skip)]
     pub needs: Vec<Key>,
 }
@@ -66,13 +66,13 @@ pub fn revision_of(name: &str) -> &str {
     name.rsplit('-').next().unwrap_or_default()
 }
 
-/// What a configuration says: all of it is in the hash.
+/// The content of a configuration: all of it is in the hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
     /// The model's name, which holds the hash of its content.
     pub model: String,
-    /// What it runs on.
+    /// The capacity.
     #[serde(flatten)]
     pub capacity: Capacity,
     /// Requests and answers in S3.
@@ -82,7 +82,7 @@ pub struct Content {
     pub data_capture: Option<DataCapture>,
 }
 
-/// What a variant runs on.
+/// The capacity of a variant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Capacity {
@@ -119,7 +119,7 @@ impl Capacity {
         }
     }
 
-    /// What of it is scaled.
+    /// The dimension in which it is scaled.
     #[must_use]
     pub fn dimension(&self) -> Dimension {
         match self {
@@ -136,14 +136,14 @@ pub struct Instance {
     /// The type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How many there are at first.
+    /// The initial number of instances.
     pub count: i32,
     /// Size of each volume in GiB; types with disks of their own have none.
     #[serde(rename = "volumeSizeGiB")]
     pub volume_size_gib: Option<i32>,
-    /// How long the container may take to start.
+    /// The time that the container may take to start.
     pub startup_timeout_seconds: Option<i32>,
-    /// How long the artifact may take to download.
+    /// The time that the artifact may take to download.
     pub model_download_timeout_seconds: Option<i32>,
 }
 
@@ -164,7 +164,7 @@ pub struct Serverless {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Async {
-    /// Where answers go: `s3://bucket/prefix/`.
+    /// The destination of answers: `s3://bucket/prefix/`.
     pub output_uri: String,
     /// Calls that an instance works on at the same time.
     pub max_concurrent_invocations_per_instance: Option<i32>,
@@ -174,9 +174,9 @@ pub struct Async {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DataCapture {
-    /// Where they go: `s3://bucket/prefix/`.
+    /// The destination: `s3://bucket/prefix/`.
     pub destination_uri: String,
-    /// How many of a hundred calls are kept.
+    /// The percentage of calls that are captured.
     pub sampling_percent: i32,
 }
 

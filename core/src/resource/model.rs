@@ -23,33 +23,33 @@ pub struct Model {
     pub arn: String,
     /// Tags that are ours: the only thing about it that can change.
     pub tags: Tags,
-    /// What it is made of.
+    /// The content.
     #[serde(flatten)]
     pub content: Content,
-    /// What it needs, as far as that is the platform's.
+    /// The resources of the platform that it needs.
     #[serde(skip)]
     pub needs: Vec<Key>,
 }
 
-/// What a model is made of: all of it is in the hash.
+/// The content of a model: all of it is in the hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
     /// The container image.
     pub image: String,
-    /// Where the artifact is.
+    /// The location of the artifact.
     pub data: Option<Data>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
     /// The role the container works with.
     pub execution_role_arn: String,
-    /// Whether it is cut off from every network.
+    /// True when it is cut off from every network.
     pub network_isolation: bool,
     /// The network it runs in. Nothing sets it yet; it has its place so that hashes stay when something does.
     pub vpc: Option<()>,
 }
 
-/// Where an artifact is.
+/// The location of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Data {
@@ -58,7 +58,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Whether it is a prefix of files that are not compressed.
+    /// True when it is a prefix of files that are not compressed.
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         self.uri.ends_with('/')

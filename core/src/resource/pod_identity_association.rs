@@ -17,12 +17,12 @@ pub mod field {
     pub const ROLE: &str = "roleArn";
     /// A further role that is taken with the first.
     pub const TARGET_ROLE: &str = "targetRoleArn";
-    /// What narrows the session.
+    /// The session policy.
     pub const POLICY: &str = "policy";
-    /// Whether the session says nothing of the pod.
+    /// True when the session says nothing of the pod.
     pub const DISABLE_SESSION_TAGS: &str = "disableSessionTags";
 
-    /// What one call of `UpdatePodIdentityAssociation` writes.
+    /// The fields that one call of `UpdatePodIdentityAssociation` writes.
     pub const BINDING: [&str; 4] = [ROLE, TARGET_ROLE, POLICY, DISABLE_SESSION_TAGS];
 }
 
@@ -45,7 +45,7 @@ pub struct PodIdentityAssociation {
     /// A policy that narrows what the pods may do. None is ever made here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
-    /// Whether EKS leaves out the session tags that say which pod it is, on which the role's trust policy relies.
+    /// True when EKS leaves out the session tags that say which pod it is, on which the role's trust policy relies.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub disable_session_tags: bool,
     /// Tags that are ours.

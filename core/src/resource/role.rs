@@ -41,11 +41,11 @@ pub struct Role {
     pub arn: String,
     /// Tags that are ours.
     pub tags: Tags,
-    /// Who may take it.
+    /// The trust policy.
     pub trust: Policy,
-    /// What bounds it.
+    /// The permissions boundary.
     pub permissions_boundary: Option<String>,
-    /// What it can do, by the names of the inline policies.
+    /// The inline policies, by name.
     pub policies: BTreeMap<String, Policy>,
 }
 
@@ -64,7 +64,7 @@ pub struct Served {
     pub account_id: String,
 }
 
-/// What comes before the marks in the Sid of a trust policy that leaves somebody out.
+/// The text before the marks in the Sid of a trust policy that leaves somebody out.
 const WITHOUT: &str = "Without";
 
 /// Hexadecimal digits of one mark.

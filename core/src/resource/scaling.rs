@@ -149,9 +149,9 @@ pub struct ScalingPolicy {
     /// The resource that is scaled.
     #[serde(flatten)]
     pub scaled: ScalableResource,
-    /// What is tracked; `None` for a policy that is not a target tracking policy with a predefined metric.
+    /// The tracked metric; `None` for a policy that is not a target tracking policy with a predefined metric.
     pub tracking: Option<Tracking>,
-    /// How the value follows from a load test, for people. Of desired ones only.
+    /// The derivation of the value from a load test, for people. Of desired ones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub derivation: Option<String>,
 }
@@ -164,7 +164,7 @@ impl ScalingPolicy {
     }
 }
 
-/// What target tracking keeps at which value.
+/// The metric and target value of target tracking.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tracking {
@@ -176,7 +176,7 @@ pub struct Tracking {
     pub scale_in_cooldown_seconds: i32,
     /// Seconds after a scale-out.
     pub scale_out_cooldown_seconds: i32,
-    /// Whether it only ever adds.
+    /// True when it only ever adds.
     pub disable_scale_in: bool,
 }
 
@@ -189,7 +189,7 @@ pub struct ScheduledAction {
     /// The resource that is scaled.
     #[serde(flatten)]
     pub scaled: ScalableResource,
-    /// When.
+    /// The conditions.
     pub schedule: String,
     /// In which time zone.
     pub timezone: String,

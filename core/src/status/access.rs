@@ -1,4 +1,4 @@
-//! What the status says of consumers: what follows from the spec, and what their roles allow now.
+//! The status of consumers: what follows from the spec, and what their roles allow now.
 
 use crate::api::status::AccessStatus;
 use crate::grants::policy_sha256;

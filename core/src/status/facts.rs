@@ -1,4 +1,4 @@
-//! What the status says of models and consumers, as far as it follows from the spec alone.
+//! The status of models and consumers, as far as it follows from the spec alone.
 
 use super::models;
 use crate::api::status::{AccessStatus, ModelStatus};

@@ -17,13 +17,13 @@ pub(super) fn ready(models: &[ModelStatus]) -> Option<String> {
     (!known.is_empty()).then(|| format!("{ready}/{}", known.len()))
 }
 
-/// What is said of the models that nobody has looked at, where there are any.
+/// A message about the models that were not observed, where there are any.
 pub(super) fn unknown(models: &[ModelStatus]) -> Option<String> {
     let names: Vec<&str> = models.iter().filter(|model| is_unknown(model)).map(|model| model.name.as_str()).collect();
     (!names.is_empty()).then(|| format!("{}: {NOT_LOOKED_AT}", names.join(", ")))
 }
 
-/// Why nothing is known of a model that Bedrock serves.
+/// The reason for which nothing is known of a model that Bedrock serves.
 pub(super) const NOT_LOOKED_AT: &str =
     "nothing is made for a model on Bedrock, and whether the account may call it is not looked at";
 

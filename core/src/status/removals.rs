@@ -1,4 +1,4 @@
-//! What the status remembers of the end of resources that a spec may no longer declare.
+//! The removals that the status remembers for resources which a spec may no longer declare.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::api::DeletionPolicy;
 use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
 use crate::resource::{Key, Kind, Removal};
 
-/// What earlier specs said of the end of each resource. A bucket that is retained already stays retained.
+/// The removal that earlier specs declared for each resource. A bucket that is retained already stays retained.
 #[must_use]
 pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
     let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();
@@ -17,7 +17,7 @@ pub fn removals(status: Option<&AIPlatformStatus>) -> BTreeMap<Key, Removal> {
     removals.collect()
 }
 
-/// What the last accepted spec said of AWS when the object is deleted. A word of a later version keeps everything.
+/// The deletion policy of the last accepted spec. A word of a later version keeps everything.
 #[must_use]
 pub fn accepted_end(status: Option<&AIPlatformStatus>) -> Option<DeletionPolicy> {
     let policy = status?.deletion_policy.as_deref()?;
@@ -32,7 +32,7 @@ pub(super) fn end_name(end: DeletionPolicy) -> &'static str {
     }
 }
 
-/// What an entry of the status remembers.
+/// The removal that an entry of the status remembers.
 pub(super) fn removal(resource: &ResourceStatus) -> Option<Removal> {
     let is_retained_by_itself = Kind::named(&resource.kind).is_some_and(|kind| kind.info().removal == Removal::Retain);
     match resource.deletion_policy.as_deref().map(Removal::parse) {

@@ -80,7 +80,7 @@ fn resource<'a>(status: &'a AIPlatformStatus, name: &str) -> &'a ResourceStatus 
     status.resources.iter().find(|resource| resource.name == name).unwrap()
 }
 
-/// How each resource is, as `name State Reason`.
+/// The state of each resource, as `name State Reason`.
 fn resources_of(status: &AIPlatformStatus) -> Vec<String> {
     let shown =
         |found: &ResourceStatus| format!("{} {:?} {}", found.name, found.state, found.reason.as_deref().unwrap_or("-"));
@@ -565,7 +565,7 @@ fn other_outcomes_repeat_themselves_too() {
     }
 }
 
-/// When `Ready` and `StorageReady` last changed.
+/// The transition times of `Ready` and `StorageReady`.
 fn turned(status: &AIPlatformStatus) -> [Timestamp; 2] {
     ["Ready", "StorageReady"].map(|kind| condition(status, kind).unwrap().last_transition_time.0)
 }
@@ -805,7 +805,7 @@ fn what_somebody_has_to_mend_comes_before_what_passes() {
     assert!(reported.contains("Bucket slow") && reported.contains("Bucket theirs"), "{reported}");
 }
 
-/// What became of a step of which several parts were refused.
+/// The outcome of a step of which several parts were refused.
 fn refused_parts(name: &str, classes: &[Class]) -> Outcome {
     let mut parts = crate::failures::Parts::of_a_creation();
     for (index, class) in classes.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! Whether one AWS service in one region answers. Pure: the clock is given.
+//! A circuit breaker for one AWS service in one region. Pure: the clock is given.
 //!
-//! What does not answer is not asked again by everybody: after [`TRIPS`] calls that came to nothing, with not half as many
-//! answers since the first of them was sent, further calls fail at once. When a pause is over, one call is let through to see.
-//! A refusal is an answer.
+//! A service that does not answer is not called again by everybody: after [`TRIPS`] calls that came to nothing, with
+//! not half as many answers since the first of them was sent, further calls fail at once. When a pause is over, one
+//! call is let through to see. A refusal is an answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const TRIPS: usize = 5;
 /// A call that is unanswered for so long counts, before it has timed out.
 const SLOW: Duration = Duration::from_secs(3);
 
-/// How long a failure counts.
+/// The time for which a failure counts.
 const WINDOW: Duration = Duration::from_mins(2);
 
 /// The first pause, which doubles.
@@ -26,12 +26,12 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Call(u64);
 
-/// Why a call was not let through.
+/// The reason for which a call was not let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Silence {
     /// Since when nothing was answered.
     pub since: Duration,
-    /// When it is asked again.
+    /// The time of the next probe.
     pub again: Duration,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct Silence {
 pub(super) struct Breaker {
     state: State,
     calls: u64,
-    /// When the calls in flight were sent.
+    /// The times at which the calls in flight were sent.
     in_flight: BTreeMap<Call, Duration>,
-    /// When the calls that failed were sent and given up.
+    /// The times at which the calls that failed were sent and given up.
     failures: VecDeque<(Duration, Duration)>,
-    /// When the last answers came, as many as could matter.
+    /// The times of the last answers, as many as could matter.
     answers: VecDeque<Duration>,
 }
 
@@ -71,7 +71,7 @@ impl Breaker {
         Ok(call)
     }
 
-    /// Whether a call would be refused now. Sends none.
+    /// True when a call would be refused now. Sends none.
     pub(super) fn check(&mut self, now: Duration) -> Result<(), Silence> {
         self.trip(now);
         match self.state {
@@ -81,7 +81,7 @@ impl Breaker {
         }
     }
 
-    /// Whether any call was answered since then.
+    /// True when any call was answered since then.
     pub(super) fn has_answered_since(&self, then: Duration) -> bool {
         self.answers.back().is_some_and(|last| *last >= then)
     }

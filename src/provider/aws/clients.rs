@@ -16,13 +16,13 @@ use crate::api::AssumeRole;
 use crate::leadership::Authority;
 use crate::scope::Scope;
 
-/// How long a set of clients is kept that nobody uses: longer than the usual resync period.
+/// The time for which an unused set of clients is kept: longer than the usual resync period.
 const KEPT: Duration = Duration::from_mins(15);
 
-/// How long the answer to "whose credentials are these" holds.
+/// The time for which the account of the credentials is cached.
 const ACCOUNT_HOLDS: Duration = Duration::from_mins(10);
 
-/// What a set of clients is for: a region, and the role and external id it works through.
+/// The key of a set of clients: a region, and the role and external id it works through.
 type ClientKey = (String, Option<(String, Option<String>)>);
 
 /// All sets of clients.
@@ -33,7 +33,7 @@ pub(super) struct ClientSets {
 
 type Sets = BTreeMap<ClientKey, (Instant, Arc<OnceCell<Arc<Clients>>>)>;
 
-/// What all sets are made from.
+/// The configuration that all sets are made from.
 struct Common {
     config: SdkConfig,
     s3_path_style: bool,

@@ -27,10 +27,10 @@ use crate::stall;
 /// Calls in flight at most, to one service of one account in one region. A token bucket for each would stand here too.
 const IN_FLIGHT: usize = 32;
 
-/// How often a call that waits, for room or for an answer, asks whether the service answers others.
+/// The interval at which a waiting call checks whether the service answers others.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// When a call, or a place in line, is taken to hang although the service answers others.
+/// The time after which a call, or a place in the queue, counts as hanging although the service answers others.
 const LONG: Duration = Duration::from_secs(2);
 
 /// A call that was not sent.
@@ -48,7 +48,7 @@ pub(super) enum Unsent {
         region: String,
         /// Since when, to the second.
         since: Timestamp,
-        /// When somebody asks again, to the second.
+        /// The time of the next probe, to the second.
         again: Timestamp,
     },
 }
@@ -149,7 +149,7 @@ impl Drop for Flight {
     }
 }
 
-/// What the clients of one service, for one account in one region, send through.
+/// The connector through which the clients of one service, for one account in one region, send.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     https: SharedHttpClient,
@@ -159,7 +159,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Where `authority` is absent, calls are sent whoever leads: they change nothing.
+    /// Without `authority`, calls are sent whoever leads: they change nothing.
     pub(super) fn new(https: SharedHttpClient, line: Arc<Line>, authority: Option<Authority>) -> Self {
         Self { https, line, room: Arc::new(Semaphore::new(IN_FLIGHT)), authority }
     }

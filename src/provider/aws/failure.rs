@@ -76,7 +76,7 @@ pub(super) fn unexpected(action: &str, subject: &str, what: impl Display) -> Err
     }
 }
 
-/// Why the call was not sent, if it was not.
+/// The reason for which the call was not sent, if it was not.
 fn unsent<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Unsent> {
     let mut layers = std::iter::successors(Some(error), |layer| layer.source());
     layers.find_map(|layer| layer.downcast_ref())
@@ -91,8 +91,8 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     root.to_string()
 }
 
-/// Why nobody had credentials to give, as far as there is more to say. Those that are there and could not be fetched,
-/// because their source did not answer, are another matter: that passes.
+/// The reason for which there were no credentials, as far as there is more to say. Those that are there and could not
+/// be fetched, because their source did not answer, are another matter: that passes.
 fn missing_credentials(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut source = Some(error);
     while let Some(error) = source {
@@ -105,7 +105,7 @@ fn missing_credentials(error: &(dyn std::error::Error + 'static)) -> Option<Stri
     None
 }
 
-/// What a code means for a single item of an answer that names several, such as the keys of a batch.
+/// The class of a code for a single item of an answer that names several, such as the keys of a batch.
 pub(super) fn of_item(code: &str, table: fn(&str) -> Option<Class>) -> Class {
     table(code).or_else(|| common(code)).unwrap_or(Class::Invalid)
 }

@@ -18,8 +18,8 @@ pub(super) fn managed(object: &Value, entries: &[ManagedFieldsEntry], manager: &
     part
 }
 
-/// Whether somebody else set anything in an object. What the control plane puts into every service account is nobody's:
-/// the tokens that clusters before Kubernetes 1.24 made, and the pull secrets that `OpenShift` makes.
+/// True when somebody else set anything in an object. What the control plane puts into every service account is
+/// nobody's: the tokens that clusters before Kubernetes 1.24 made, and the pull secrets that `OpenShift` makes.
 pub(super) fn are_managed_by_others(entries: &[ManagedFieldsEntry], manager: &str) -> bool {
     let others = entries.iter().filter(|entry| entry.manager.as_deref() != Some(manager));
     let fields = others.filter_map(|entry| Some((entry.manager.as_deref()?, &entry.fields_v1.as_ref()?.0)));
@@ -33,7 +33,7 @@ pub(super) fn are_managed_by_others(entries: &[ManagedFieldsEntry], manager: &st
     })
 }
 
-/// What of a value these fields select.
+/// The part of a value that these fields select.
 fn select(value: &Value, fields: &Value) -> Option<Value> {
     let names: Vec<&String> = fields.as_object()?.keys().filter(|name| *name != ".").collect();
     if names.is_empty() {

@@ -1,4 +1,4 @@
-//! What the operator's guardrails say.
+//! Findings about the operator's guardrails.
 
 use super::{Context, Hit, hit};
 

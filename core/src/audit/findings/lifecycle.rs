@@ -1,4 +1,4 @@
-//! What lifecycle rules do to what is still needed.
+//! Findings about lifecycle rules that take away what is still needed.
 
 use super::{Context, Hit, hit};
 use crate::api::storage::{Expiration, LifecycleRule, StorageClass};
@@ -21,7 +21,7 @@ fn rules<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Bucket, &'a Lif
     buckets.flat_map(|bucket| bucket.rules.iter().filter(|rule| rule.enabled).map(move |rule| (bucket, rule)))
 }
 
-/// What a rule does to current versions that leaves them unreadable, in words. Old versions and unfinished uploads are
+/// The effect of a rule that leaves current versions unreadable, in words. Old versions and unfinished uploads are
 /// not loaded by any model, and a delete marker without versions hides nothing.
 fn takes(rule: &LifecycleRule) -> Option<String> {
     let archive = |class| matches!(class, StorageClass::Glacier | StorageClass::DeepArchive);
@@ -42,7 +42,7 @@ fn days(count: i32) -> String {
     if count == 1 { "1 day".into() } else { format!("{count} days") }
 }
 
-/// Why it cannot be told whether a rule is for an artifact below its prefix, if it cannot.
+/// The reason for which nobody can say whether a rule is for an artifact below its prefix, if so.
 fn unknown(rule: &LifecycleRule, key: &str) -> Option<&'static str> {
     let filter = rule.filter.as_ref()?;
     if !filter.tags.is_empty() {
@@ -55,7 +55,7 @@ fn unknown(rule: &LifecycleRule, key: &str) -> Option<&'static str> {
     (prefix.len() > key.len()).then_some("where the artifact has files below its prefix, which is not seen here")
 }
 
-/// Whether a prefix is that of an object, or of anything below a prefix.
+/// True when a prefix is that of an object, or of anything below a prefix.
 fn covers(prefix: &str, key: &str) -> bool {
     key.starts_with(prefix) || key.ends_with('/') && prefix.starts_with(key)
 }

@@ -1,4 +1,4 @@
-//! What is served.
+//! Findings about models.
 
 use super::{Context, Hit, hit};
 use crate::api::access::Mode;
@@ -17,7 +17,7 @@ fn sagemaker<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Sa
     context.platform.models.iter().filter_map(|model| Some((model.name.as_str(), model.sagemaker()?)))
 }
 
-/// Whether Bedrock applies guardrails to calls of the model at all. Embedding, reranking and speech take none.
+/// True when Bedrock applies guardrails to calls of the model at all. Embedding, reranking and speech take none.
 /// Source: "Supported Regions and models for Amazon Bedrock Guardrails", Amazon Bedrock user guide.
 fn takes_guardrails(model_id: &str) -> bool {
     const WITHOUT: [&str; 4] = ["embed", "rerank", "sonic", "marengo"];

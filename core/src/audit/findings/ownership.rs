@@ -1,4 +1,4 @@
-//! Who answers for the platform, and whether what is declared is what is there.
+//! Findings about ownership, and about the difference between what is declared and what is there.
 
 use super::{Context, Hit, hit};
 use crate::api::{DeletionPolicy, ManagementPolicy};

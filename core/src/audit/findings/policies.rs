@@ -1,4 +1,4 @@
-//! What roles can do.
+//! Findings about the permissions of roles.
 
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ fn held(statement: &Statement, key: &str) -> bool {
     statement.conditions.values().any(|keys| keys.contains_key(key))
 }
 
-/// Whether IAM takes nothing but `*` for all actions of a statement. What there is to hold them is held.
+/// True when IAM takes nothing but `*` for all actions of a statement. What there is to hold them is held.
 /// Source: Service Authorization Reference, Amazon Elastic Container Registry and Amazon `CloudWatch`.
 fn knows_no_resource(statement: &Statement) -> bool {
     statement.actions.iter().all(|action| match action.as_str() {
@@ -163,7 +163,7 @@ fn prefix(access: &BucketAccess) -> &str {
     access.prefix.as_deref().unwrap_or_default()
 }
 
-/// What each consumer may do with which part of which bucket.
+/// The access of each consumer to the parts of each bucket.
 fn uses<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Consumer, &'a BucketAccess)> {
     let consumers = context.platform.access.iter();
     consumers.flat_map(|consumer| consumer.buckets.iter().map(move |access| (consumer, access)))

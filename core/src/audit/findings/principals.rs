@@ -1,4 +1,4 @@
-//! Who may take a role, and what bounds it.
+//! Findings about trust policies and permissions boundaries.
 
 use super::{Context, Hit, hit};
 use crate::grants::{Grant, ServiceAccount, Subject};
@@ -10,7 +10,7 @@ fn trusts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Grant, &'a Sta
     all.filter(|(_, statement)| statement.effect == Effect::Allow)
 }
 
-/// Whether a condition holds the key to values that are written out.
+/// True when a condition holds the key to values that are written out.
 fn is_fixed(statement: &Statement, key: impl Fn(&str) -> bool) -> bool {
     const EXACT: [&str; 3] = ["StringEquals", "ArnEquals", "ArnLike"];
     let operators = statement.conditions.iter().filter(|(operator, _)| EXACT.contains(&operator.as_str()));
@@ -45,7 +45,7 @@ pub(super) fn trust_without_source(context: &Context) -> Vec<Hit> {
     .collect()
 }
 
-/// What EKS says of the pod that takes a role.
+/// The session tags by which EKS describes the pod that assumes a role.
 const SESSION_TAGS: [&str; 2] = ["aws:RequestTag/kubernetes-namespace", "aws:RequestTag/kubernetes-service-account"];
 
 pub(super) fn trust_by_association(context: &Context) -> Vec<Hit> {

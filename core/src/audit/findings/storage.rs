@@ -1,4 +1,4 @@
-//! Where the data is.
+//! Findings about storage.
 
 use super::{Context, Hit, hit};
 use crate::api::storage::BucketDeletionPolicy;

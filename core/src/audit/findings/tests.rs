@@ -59,7 +59,7 @@ fn says(findings: &[Finding], rule: &str, severity: Severity) -> bool {
     findings.iter().any(|finding| finding.rule == rule && finding.severity == severity)
 }
 
-/// What makes a rule speak, and what is close to that and keeps it silent.
+/// A case in which a rule finds something, and a close one in which it does not.
 fn cases() -> Vec<Value> {
     let cases: Value = serde_json::from_str(include_str!("cases.json")).expect("JSON");
     cases.as_array().expect("a list").clone()
@@ -122,7 +122,7 @@ fn a_boundary_that_the_guardrails_demand_is_an_error_where_it_is_missing() {
     assert!(!found(nobody, Some(BOUNDARY)).iter().any(|finding| finding.rule == "boundary-missing"));
 }
 
-/// What a valid spec cannot lead to is looked for all the same: the code that derives policies may be wrong one day.
+/// Rules cover what a valid spec cannot lead to as well: the code that derives policies may be wrong one day.
 #[test]
 fn policies_are_not_trusted_because_they_are_ours() {
     let statement = |resource: &str| Statement::allow("Bad", &["s3:GetObject"], vec![resource.into()], "because");
@@ -237,7 +237,7 @@ fn two_statements_of_one_name_and_two_guardrails_for_one_model_are_errors() {
     assert!(!heard("guardrails-contradict", &more(vec![guarded("gr1abc:3")])));
 }
 
-/// Whether a rule finds an error once the role has been changed.
+/// True when a rule finds an error once the role has been changed.
 fn heard(rule: &str, change: &dyn Fn(&mut Grant)) -> bool {
     let platform = validate(&object(clean())).expect("the spec is valid");
     let mut grants = platform.grants.clone();

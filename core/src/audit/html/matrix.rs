@@ -64,7 +64,7 @@ fn row(formatter: &mut fmt::Formatter<'_>, audit: &Audit, role: &Grant) -> fmt::
     writeln!(formatter, "</tr>")
 }
 
-/// What calls of a model name.
+/// The names by which calls refer to a model.
 fn served_as(platform: &Platform, model: &Model) -> String {
     match &model.backend {
         Backend::Bedrock(bedrock) => bedrock.model_id.clone(),
@@ -72,7 +72,7 @@ fn served_as(platform: &Platform, model: &Model) -> String {
     }
 }
 
-/// Who it is, in two parts: how they are known, and their name.
+/// The subject in two parts: its kind and its name.
 fn subject(subject: &Subject) -> (&'static str, String) {
     match subject {
         Subject::Irsa(account) => ("Pods, by IRSA", account.to_string()),
@@ -82,7 +82,7 @@ fn subject(subject: &Subject) -> (&'static str, String) {
     }
 }
 
-/// What the spec says of a role and a target: how far it goes, in a word for each entry, and what limits it.
+/// The grants of the spec for a role and a target: how far it goes, in a word for each entry, and what limits it.
 fn summary(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<String>, Vec<String>) {
     match role.purpose {
         Purpose::Consumer => consumption(audit, role, target),

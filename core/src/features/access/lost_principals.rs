@@ -12,8 +12,9 @@ use crate::policy::{self, Policy};
 use crate::resource::role::{self, Role};
 use crate::resource::{Desired, Key, Observations, Owner, Resource};
 
-/// What is wanted without the principals that were lost, and why each role concerned is not as declared. The trust
-/// policy itself remembers whom it leaves out, so that it is not forgotten once the id is gone from it.
+/// The desired resources without the principals that were lost, and the reason for which each role concerned is not as
+/// declared. The trust policy itself remembers whom it leaves out, so that it is not forgotten once the id is gone from
+/// it.
 pub(super) fn without_lost_principals(
     mut wanted: Vec<Desired>,
     observations: &Observations,
@@ -47,7 +48,7 @@ fn lost(desired: &Role, found: &Role) -> Vec<String> {
     principals(&desired.trust).into_iter().filter(is_lost).collect()
 }
 
-/// Whether a principal can be deleted and made again: a role or a user, not an account.
+/// True when a principal can be deleted and made again: a role or a user, not an account.
 fn is_identity(arn: &str) -> bool {
     arn.contains(":role/") || arn.contains(":user/") || arn.contains(":assumed-role/")
 }

@@ -1,5 +1,6 @@
-//! What Application Auto Scaling owns: how many instances, or how much provisioned concurrency, an endpoint has once it
-//! is there. The spec says how many there are at first, and an edit of that alone is no new revision.
+//! The capacity that Application Auto Scaling owns: how many instances, or how much provisioned concurrency, an
+//! endpoint has once it is there. The spec says how many there are at first, and an edit of that alone is no new
+//! revision.
 
 use crate::grants::revision_policy_name;
 use crate::names::revised_of;
@@ -7,9 +8,9 @@ use crate::resource::endpoint::{Endpoint, Facts, Status};
 use crate::resource::endpoint_config::EndpointConfig;
 use crate::resource::{Desired, Key, Kind, Observations, Owner, Resource};
 
-/// What is desired, where each configuration of a scaled endpoint that differs in nothing but its initial capacity from
-/// the one that is there already gives way to that one. The names of configurations hold their content, the initial
-/// capacity with the rest, so that a fleet which is made again starts with what the spec says by then.
+/// The desired resources, where each configuration of a scaled endpoint that differs in nothing but its initial
+/// capacity from the one that is there already gives way to that one. The names of configurations hold their content,
+/// the initial capacity with the rest, so that a fleet which is made again starts with what the spec says by then.
 pub(super) fn adopted(desired: &[Desired], observations: &Observations) -> Vec<Desired> {
     let mut adopted = desired.to_vec();
     let endpoints = desired.iter().filter_map(|item| match &item.resource {
@@ -25,7 +26,7 @@ pub(super) fn adopted(desired: &[Desired], observations: &Observations) -> Vec<D
     adopted
 }
 
-/// Whether Application Auto Scaling is to scale an endpoint.
+/// True when Application Auto Scaling is to scale an endpoint.
 pub(super) fn is_scaled(endpoint: &Endpoint, desired: &[Desired]) -> bool {
     desired.iter().any(
         |item| matches!(&item.resource, Resource::ScalableTarget(target) if target.scaled.endpoint() == endpoint.name),

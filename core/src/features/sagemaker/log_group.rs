@@ -39,7 +39,7 @@ pub mod action {
     pub const UNTAG: &str = "logs:UntagResource";
 }
 
-/// What stands before an endpoint's name in the name of its log group.
+/// The prefix of the name of an endpoint's log group.
 pub const PREFIX: &str = "/aws/sagemaker/Endpoints/";
 
 /// The numbers of days that CloudWatch Logs knows: `PutRetentionPolicy`, CloudWatch Logs API reference.

@@ -50,7 +50,7 @@ fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelS
     }
 }
 
-/// Whether some configuration answers calls.
+/// True when some configuration answers calls.
 fn has_run(status: Status) -> bool {
     !matches!(status, Status::Creating | Status::Failed)
 }

@@ -8,7 +8,7 @@ use crate::resource::endpoint_config::{Capacity, revision_of};
 use crate::resource::scaling::Bounds;
 use crate::resource::{Desired, Key, Kind, Observations, ObservedState, Owner, Resource};
 
-/// What is desired, with what has to hold beyond the spec: a role keeps the permissions of every revision that is
+/// The desired resources, with what has to hold beyond the spec: a role keeps the permissions of every revision that is
 /// still there, because the one that runs now may have to start another instance at any time; and bounds that a
 /// schedule has set stay.
 pub(super) fn widened(desired: &[Desired], observations: &Observations, artifacts: &Allowed) -> Vec<Desired> {
@@ -46,7 +46,7 @@ fn remembered(endpoint: &str, observations: &Observations) -> Option<Bounds> {
     observations.get(&key)?.facts_of::<Endpoint>()?.bounds
 }
 
-/// Why something of an endpoint that is no longer declared stays.
+/// The reason for which something of an endpoint that is no longer declared stays.
 pub(super) fn kept(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
     match key.kind {
         Kind::SageMakerEndpointConfig | Kind::SageMakerModel => kept_revision(key, wanted, observations),
@@ -55,9 +55,9 @@ pub(super) fn kept(key: &Key, wanted: &[Desired], observations: &Observations) -
     }
 }
 
-/// Why an endpoint configuration stays: its endpoint runs it or is on its way, or it is one of the superseded revisions
-/// that the user keeps. Only revisions that once ran are kept. A model stays by itself only while nothing tells whether
-/// it runs.
+/// The reason for which an endpoint configuration stays: its endpoint runs it or is on its way, or it is one of the
+/// superseded revisions that the user keeps. Only revisions that once ran are kept. A model stays by itself only while
+/// nothing tells whether it runs.
 fn kept_revision(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
     let endpoint = wanted.iter().find_map(|item| match &item.resource {
         Resource::SageMakerEndpoint(endpoint) if names::is_revision_of(&key.name, &endpoint.name) => Some(endpoint),
@@ -80,7 +80,7 @@ fn kept_revision(key: &Key, wanted: &[Desired], observations: &Observations) -> 
     (is_lost && ours).then(|| format!("kept because configuration {}, which may name it, is gone", running.config))
 }
 
-/// What scales an endpoint stays while the endpoint runs on what it scales, although it is to run on something else.
+/// The scaling of an endpoint stays while the endpoint runs on what it scales, although it is to run on something else.
 fn kept_scaling(key: &Key, wanted: &[Desired], observations: &Observations) -> Option<String> {
     let scaled = match observations.get(key)?.resource.as_ref()? {
         Resource::ScalableTarget(target) => &target.scaled,
@@ -101,7 +101,7 @@ fn kept_scaling(key: &Key, wanted: &[Desired], observations: &Observations) -> O
     is_still_used.then(|| format!("kept while endpoint {} runs revision {}", running.name, running.revision()))
 }
 
-/// What the endpoints with a configuration run on, where that is seen.
+/// The capacity of the configuration that an endpoint runs, where it is observed.
 fn capacity<'a>(config: &str, observations: &'a Observations) -> Option<&'a Capacity> {
     let key = Key { kind: Kind::SageMakerEndpointConfig, name: config.to_string() };
     match observations.get(&key)?.resource.as_ref()? {
@@ -110,7 +110,7 @@ fn capacity<'a>(config: &str, observations: &'a Observations) -> Option<&'a Capa
     }
 }
 
-/// Whether a configuration is one of the revisions of an endpoint, which goes before all of them.
+/// True when a configuration is one of the revisions of an endpoint, which goes before all of them.
 pub(super) fn is_of(config: &Key, endpoint: &Key) -> bool {
     config.kind == Kind::SageMakerEndpointConfig
         && endpoint.kind == Kind::SageMakerEndpoint

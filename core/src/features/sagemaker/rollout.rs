@@ -1,4 +1,4 @@
-//! How an endpoint gets from the configuration it runs to the one that is wanted.
+//! The rollout of an endpoint: from the configuration it runs to the desired one.
 //!
 //! There is no state machine: every phase follows from what is observed, so that a restart anywhere goes on from
 //! there. What cannot be seen in AWS, such as what was tried last, is remembered in the endpoint's tags.
@@ -21,7 +21,7 @@ use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState,
 use handover::{deregistrations, remembering};
 use steps::{endpoint_step, revision_step};
 
-/// How often an endpoint that failed to come up for a reason that passes is made again.
+/// The number of times that an endpoint which failed to come up for a transient reason is created again.
 const MOST_RECREATIONS: u32 = 3;
 
 /// Failures that pass by themselves: IAM is eventually consistent, and so is SageMaker's capacity.
@@ -238,7 +238,8 @@ fn decide(
     }
 }
 
-/// What is written down before the call is there without it, where the call failed or a crash came between.
+/// True when the call of the last attempt was never made: the attempt is recorded before it, and the call failed or a
+/// crash came between.
 fn was_never_made(facts: &Facts) -> bool {
     facts.attempt.as_ref().is_some_and(|last| last.modified_before == facts.modified)
 }
@@ -310,7 +311,7 @@ fn stuck(wanted: &Endpoint, facts: &Facts) -> Refusal {
     Refusal { reason: facts.status.name(), message }
 }
 
-/// What it ran before, the newest first, with what it runs now.
+/// The revisions it ran before, the newest first, with the one it runs now.
 fn history(running: &Endpoint, facts: &Facts) -> Vec<String> {
     /// The most that fit into a tag's value.
     const MOST: usize = 28;
@@ -321,7 +322,7 @@ fn history(running: &Endpoint, facts: &Facts) -> Vec<String> {
     ours.into_iter().chain(before).take(MOST).map(ToString::to_string).collect()
 }
 
-/// Whether a busy endpoint is on its way to another revision than it runs.
+/// True when a busy endpoint is on its way to another revision than it runs.
 fn is_on_its_way(facts: &Facts, running: &Endpoint) -> bool {
     facts.attempt.as_ref().is_some_and(|last| last.revision != running.revision())
 }
@@ -333,7 +334,7 @@ fn scaling(facts: &Facts) -> String {
     }
 }
 
-/// Whether the user changed the number of instances. Otherwise it belongs to whoever scales the endpoint.
+/// True when the user changed the number of instances. Otherwise it belongs to whoever scales the endpoint.
 fn is_resized(before: Option<&Capacity>, after: Option<&Capacity>) -> bool {
     match (before, after) {
         (Some(Capacity::Instance(before)), Some(Capacity::Instance(after))) => before.count != after.count,

@@ -1,5 +1,5 @@
-//! What a role that SageMaker takes needs for the revisions beside the declared one: as long as one of them is there, an
-//! instance of it may have to start at any time, also in the midst of a rollout away from it.
+//! The needs of the revisions besides the declared one in a role that SageMaker assumes: as long as one of them is
+//! there, an instance of it may have to start at any time, also in the midst of a rollout away from it.
 //!
 //! Each policy is computed from what is seen of its revision, so that one which somebody planted under the name of a
 //! revision is drift like any other.
@@ -25,7 +25,7 @@ pub(super) struct Superseded<'a> {
     pub artifacts: &'a Allowed,
 }
 
-/// What is known of a revision.
+/// A revision, as far as it is known.
 enum Known<T> {
     Seen(T),
     /// It is not there, or somebody else's.
@@ -97,8 +97,8 @@ impl Superseded<'_> {
         }
     }
 
-    /// What runs has its needs although somebody deleted its configuration. Which model that named is no longer known,
-    /// so that those of all models that are left stand for it.
+    /// A revision that runs keeps its needs although somebody deleted its configuration. Which model that named is no
+    /// longer known, so that those of all models that are left stand for it.
     fn running(&self, role: &mut Role, served: &Served) {
         let key = Key { kind: Kind::SageMakerEndpoint, name: served.endpoint.clone() };
         let Known::Seen(Resource::SageMakerEndpoint(endpoint)) = seen(self.observations.get(&key)) else { return };
@@ -125,7 +125,7 @@ impl Superseded<'_> {
         insert(role, name, Policy::from(statements.as_slice()));
     }
 
-    /// Whether the endpoint is at rest and runs something else.
+    /// True when the endpoint is at rest and runs something else.
     fn is_idle(&self, served: &Served, config: &str) -> bool {
         let key = Key { kind: Kind::SageMakerEndpoint, name: served.endpoint.clone() };
         let observed = self.observations.get(&key);
@@ -164,7 +164,7 @@ impl Buckets for Superseded<'_> {
     }
 }
 
-/// What of something is the platform's own.
+/// The part of something that is the platform's own.
 fn seen(observed: Option<&Observed>) -> Known<&Resource> {
     match observed.map(|observed| (&observed.state, &observed.owner, &observed.resource)) {
         Some((ObservedState::Unreadable(_), ..)) => Known::Unreadable,

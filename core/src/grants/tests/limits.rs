@@ -1,4 +1,4 @@
-//! What is too large for IAM.
+//! Grants that are too large for IAM.
 
 use serde_json::{Value, json};
 

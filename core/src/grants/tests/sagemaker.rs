@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What a consumer of `rank` may do, where the model has these fields.
+/// The permissions of a consumer of `rank`, where the model has these fields.
 fn called(sagemaker: Value) -> Value {
     let mut spec = serves(sagemaker, json!({}));
     spec["access"] = json!([{"name": "api", "serviceAccount": {"name": "api"}, "models": ["rank"]}]);

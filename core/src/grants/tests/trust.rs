@@ -1,4 +1,4 @@
-//! Who may take a role.
+//! Trust policies.
 
 use serde_json::{Value, json};
 

@@ -441,8 +441,8 @@ const FILES: &[&str] = &[
     "P\n\n---\n\n---\nP",
 ];
 
-/// What kubectl takes and is refused here: what is read differently by other tools, and what kubectl drops without a word
-/// (a tag that it does not know, the first of two equal keys, whatever follows `...`).
+/// Texts that kubectl accepts and that are refused here: what is read differently by other tools, and what kubectl
+/// drops without a word (a tag that it does not know, the first of two equal keys, whatever follows `...`).
 const STRICTER: &[&str] = &[
     "!a",
     "{&k 5: a, *k : b}",
@@ -466,7 +466,7 @@ const STRICTER: &[&str] = &[
     "{.inf: a}",
 ];
 
-/// What kubectl says of texts that it could read.
+/// The objects that kubectl reads from valid texts.
 const NOT_ABOUT_YAML: [&str; 4] = ["is missing in", "cannot unmarshal", "unable to decode", "metadata"];
 
 const OBJECT: &str = "apiVersion: v1\nkind: Any\nmetadata: {name: a}\n";
@@ -482,7 +482,7 @@ fn kubectl() -> Command {
     Command::new(format!("{folder}/kubectl"))
 }
 
-/// What kubectl makes of each of these files: the objects in it, or what it complains about.
+/// The result of kubectl for each of these files: the objects in it, or what it complains about.
 fn as_kubectl_reads(texts: &[String]) -> Vec<Result<Vec<Value>, String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = |index: usize| folder.path().join(format!("{index:05}.yaml")).display().to_string();
@@ -533,7 +533,7 @@ fn without_empty_metadata(mut object: Value) -> Value {
     object
 }
 
-/// What is made of a text here.
+/// The result of our own reader.
 fn read_here(text: &str) -> Result<Vec<Value>, String> {
     let nodes = documents(text).map(|document| document.map_err(|broken| broken.message));
     nodes
@@ -543,7 +543,7 @@ fn read_here(text: &str) -> Result<Vec<Value>, String> {
         .collect()
 }
 
-/// Why a tree is refused by whatever looks at it.
+/// The reason for which a reader refuses a tree.
 fn refusal(node: &Node) -> Option<String> {
     match &node.value {
         Read::Tagged(tag) => Some(format!("the tag {tag}")),
@@ -576,7 +576,7 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// Where texts are not read alike: the parts they were made of, and what becomes of them.
+/// Texts that are not read alike: the parts they were made of, and what becomes of them.
 fn differences(texts: &[(&str, String)]) -> Vec<String> {
     let whole: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
     let mut found = Vec::new();

@@ -48,13 +48,13 @@ fn role_step(plan: &Plan) -> &Step {
     plan.steps.iter().find(|step| step.key.kind == Kind::Role).unwrap()
 }
 
-/// What the role of a step may do, as text.
+/// The policies of the role of a step, as text.
 fn allowed(step: &Step) -> String {
     let Some(Resource::Role(role)) = &step.desired else { panic!("a role is desired: {step:?}") };
     serde_json::to_string(&role.policies).unwrap()
 }
 
-/// Whether the step grants the first bucket with its key, the second, and the model.
+/// The grants of a step: the first bucket with its key, the second, and the model.
 fn grants(step: &Step) -> [bool; 4] {
     let allowed = allowed(step);
     ["arn:aws:s3:::bucket-one", "key/1", "arn:aws:s3:::bucket-two", "nova-lite"].map(|part| allowed.contains(part))
@@ -144,7 +144,7 @@ fn what_is_unknown_for_a_moment_is_neither_added_nor_taken_away() {
     }
 }
 
-/// What the role has beyond what is declared about an unknown bucket is drift all the same.
+/// Permissions beyond what is declared about an unknown bucket are drift all the same.
 #[test]
 fn an_outage_is_no_cover_for_a_wider_statement() {
     let desired = wanted(&json!({}));

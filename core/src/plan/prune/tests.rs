@@ -13,7 +13,7 @@ use crate::resource::endpoint_config::{Capacity, Content, EndpointConfig, Instan
 use crate::tags::Tags;
 use crate::testing::{failure, wanted_bucket};
 
-/// How something was seen.
+/// The case in which a resource was observed.
 #[derive(Clone, Copy, Debug)]
 enum Case {
     Absent,

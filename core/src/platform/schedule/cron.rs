@@ -7,7 +7,7 @@ struct Field {
     most: u32,
     /// Words that stand for numbers, from `least` on.
     words: &'static [&'static str],
-    /// Whether a range may run past the end, as from Friday to Monday.
+    /// True when a range may run past the end, as from Friday to Monday.
     round: bool,
 }
 
@@ -26,7 +26,7 @@ const FIELDS: [Field; 6] = [
 const DAY_OF_MONTH: usize = 2;
 const DAY_OF_WEEK: usize = 4;
 
-/// Why AWS would not take what stands between the parentheses of `cron(...)`.
+/// The reason for which AWS would refuse the fields between the parentheses of `cron(...)`.
 pub(super) fn wrong(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split(' ').collect();
     if parts.len() != FIELDS.len() || parts.contains(&"") {

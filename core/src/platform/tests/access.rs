@@ -1,4 +1,4 @@
-//! What can be wrong with `spec.identity`, `spec.access` and the ARNs beside them.
+//! Problems with `spec.identity`, `spec.access` and the ARNs beside them.
 
 #![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
 

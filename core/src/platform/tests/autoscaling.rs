@@ -1,4 +1,4 @@
-//! What can be wrong with `spec.models[].sagemaker.autoscaling`.
+//! Problems with `spec.models[].sagemaker.autoscaling`.
 
 #![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
 

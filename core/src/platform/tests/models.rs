@@ -1,4 +1,4 @@
-//! What can be wrong with `spec.models`.
+//! Problems with `spec.models`.
 
 #![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
 

@@ -1,4 +1,4 @@
-//! What can be wrong with `spec.models[].sagemaker`, its scaling and its rollout aside.
+//! Problems with `spec.models[].sagemaker`, its scaling and its rollout aside.
 
 #![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
 

@@ -19,7 +19,7 @@ const RESOURCES_PER_CALL: usize = 50;
 /// A cooldown that is not told, in seconds.
 const COOLDOWN: i32 = 300;
 
-/// What is asked about one variant of an endpoint.
+/// A request about one variant of an endpoint.
 #[derive(Default)]
 struct VariantRequest {
     targets: Vec<Key>,
@@ -29,7 +29,7 @@ struct VariantRequest {
 }
 
 impl VariantRequest {
-    /// What the policies are part of, or are themselves.
+    /// The selection of policies: requested themselves, or as parts of targets.
     fn policy_selection(&self) -> Selection<'_> {
         if self.policies.is_empty() {
             Selection::PartsOf(&self.targets, POLICIES)
@@ -38,7 +38,7 @@ impl VariantRequest {
         }
     }
 
-    /// What the scheduled actions are part of, or are themselves.
+    /// The selection of scheduled actions: requested themselves, or as parts of targets.
     fn action_selection(&self) -> Selection<'_> {
         if self.actions.is_empty() {
             Selection::PartsOf(&self.targets, ACTIONS)
@@ -48,7 +48,7 @@ impl VariantRequest {
     }
 }
 
-/// Why something below a target is looked at.
+/// The selection of what is read below a target.
 #[derive(Clone, Copy)]
 enum Selection<'a> {
     /// These were asked about.
@@ -57,7 +57,7 @@ enum Selection<'a> {
     PartsOf(&'a [Key], &'static str),
 }
 
-/// What else scales a target, as parts of it that could not be read.
+/// The other things that scale a target, as parts of it that could not be read.
 const POLICIES: &str = "scalingPolicies";
 const ACTIONS: &str = "scheduledActions";
 
@@ -267,7 +267,7 @@ fn scaled_by(resource: &Resource) -> Option<&ScalableResource> {
     }
 }
 
-/// What was asked about and cannot be told.
+/// Records requested resources that could not be read.
 fn unreadable(seen: &mut BTreeMap<Key, Observed>, keys: &[Key], error: &Error) {
     for key in keys {
         if let Some(observed) = seen.get_mut(key) {
@@ -276,7 +276,7 @@ fn unreadable(seen: &mut BTreeMap<Key, Observed>, keys: &[Key], error: &Error) {
     }
 }
 
-/// What is scaled, unless it is something that we never scale.
+/// The scaled resource, unless it is something that we never scale.
 fn scaled(resource_id: &str, dimension: &str) -> Option<ScalableResource> {
     let dimension = Dimension::ALL.into_iter().find(|known| known.name() == dimension)?;
     Some(ScalableResource { resource_id: resource_id.to_string(), dimension })

@@ -1,4 +1,4 @@
-//! What it means when Application Auto Scaling refuses.
+//! The classes of refusals by Application Auto Scaling.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
@@ -9,7 +9,7 @@ use super::action;
 use crate::failure::{Class, Error};
 use crate::outcome::Applied;
 
-/// What came of a call about `subject`.
+/// The result of a call about `subject`.
 pub(super) fn refused<E>(action: &str, subject: &str, error: &SdkError<E, Response>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -25,7 +25,7 @@ pub(super) fn gone<T>(answer: Result<T, Error>) -> Result<Applied, Error> {
     }
 }
 
-/// What is put below a target, which may not be seen everywhere yet.
+/// The result of a write below a target, which may not be visible everywhere yet.
 const PUTS: [&str; 3] = [action::REGISTER, action::PUT_POLICY, action::PUT_ACTION];
 
 /// Application Auto Scaling's error codes. Source: "Errors" of each operation in its API reference.
@@ -44,8 +44,8 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
     })
 }
 
-/// Whether a refusal ends by itself: the endpoint is not there or not in service yet, or, where tags are not taken, the
-/// target was registered meanwhile.
+/// True when a refusal ends by itself: the endpoint is not there or not in service yet, or, where tags are not taken,
+/// the target was registered meanwhile.
 fn passes(message: &str) -> bool {
     let lowercase = message.to_lowercase();
     let signs = ["could not find", "does not exist", "doesn't exist", "its status is", "inservice", "in service"];

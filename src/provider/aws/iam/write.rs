@@ -70,7 +70,7 @@ impl Iam {
         parts.end(Applied::Ready)
     }
 
-    /// What is new is put before what is old is deleted, so that there is no moment without permission. A policy that
+    /// Puts what is new before it deletes what is old, so that there is no moment without permission. A policy that
     /// does not fit beside the old ones is tried again when they are gone.
     async fn put_policies(
         &self,

@@ -1,4 +1,4 @@
-//! What is in a bucket on its way out, and taking it away.
+//! The contents of a bucket that is to be deleted, and emptying it.
 
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
@@ -245,14 +245,14 @@ struct Doomed {
     version: Option<String>,
 }
 
-/// How far emptying has come.
+/// The progress of emptying.
 struct Emptied {
-    /// Whether the last page was reached.
+    /// True when the last page was reached.
     is_all: bool,
     refused: Refusals,
 }
 
-/// What was refused, with one example for each thing that S3 said.
+/// The refusals, with one example for each message of S3.
 #[derive(Default)]
 struct Refusals(Vec<(Error, usize)>);
 
@@ -287,7 +287,7 @@ fn decoded(key: &str) -> String {
     percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
-/// Whether XML can write a key. Source: "Characters" in Extensible Markup Language (XML) 1.0.
+/// True when XML can write a key. Source: "Characters" in Extensible Markup Language (XML) 1.0.
 fn fits_xml(key: &str) -> bool {
     key.chars().all(|it| matches!(it, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..))
 }

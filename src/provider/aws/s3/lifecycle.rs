@@ -59,7 +59,7 @@ impl Rules {
         })
     }
 
-    /// Why these rules cannot be written back, if they cannot.
+    /// The reason for which these rules cannot be written back, if they cannot.
     pub(super) fn protection(&self) -> Option<String> {
         if let Some(unknown) = &self.unknown {
             return Some(format!(
@@ -126,7 +126,7 @@ impl Intercept for RawAnswer {
     }
 }
 
-/// What the SDK's types carry, as paths below `Rule`. Source: `LifecycleRule`, Amazon S3 API reference.
+/// The fields that the SDK's types carry, as paths below `Rule`. Source: `LifecycleRule`, Amazon S3 API reference.
 const CARRIED: [&str; 34] = [
     "ID",
     "Prefix",

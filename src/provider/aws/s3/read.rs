@@ -81,8 +81,8 @@ impl S3 {
         Observed { protected_fields, unknown, exposures, ..Observed::present(Resource::Bucket(bucket), owner) }
     }
 
-    /// What a bucket is that may not be read: S3 says the same of one that another account holds, and of our own where
-    /// the operator lacks the permission. The list of the account's buckets tells them apart.
+    /// The observation of a bucket that may not be read: S3 says the same of one that another account holds, and of our
+    /// own where the operator lacks the permission. The list of the account's buckets tells them apart.
     async fn whose(&self, target: &Target<'_>, mut denied: Error) -> Observed {
         match self.is_in_account(target).await {
             Ok(true) => Observed::unreadable(denied),
@@ -223,7 +223,7 @@ impl Target<'_> {
     }
 }
 
-/// Where a bucket is, and its tags if it is here.
+/// The location of a bucket, and its tags if it is in this region.
 pub(super) enum Tagged {
     Missing,
     Elsewhere(Option<String>),

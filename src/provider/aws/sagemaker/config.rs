@@ -1,4 +1,4 @@
-//! What an endpoint configuration says, as SageMaker takes and tells it.
+//! The content of an endpoint configuration, as SageMaker accepts and describes it.
 
 use aws_sdk_sagemaker::operation::describe_endpoint_config::DescribeEndpointConfigOutput;
 use aws_sdk_sagemaker::types::{
@@ -53,7 +53,7 @@ pub(super) fn capture_config(capture: &DataCapture) -> DataCaptureConfig {
         .build()
 }
 
-/// What a configuration says.
+/// The content of a configuration.
 pub(super) fn content(described: &DescribeEndpointConfigOutput) -> Content {
     let variant = described.production_variants().first();
     Content {
@@ -99,7 +99,7 @@ fn data_capture(found: &DataCaptureConfig) -> DataCapture {
     }
 }
 
-/// What must stay for as long as the configuration does, if it is ours.
+/// Resources that must stay for as long as the configuration does, if it is ours.
 pub(super) fn needs(content: &Content) -> Vec<Key> {
     let model = Key { kind: Kind::SageMakerModel, name: content.model.clone() };
     let written = [

@@ -1,4 +1,4 @@
-//! How an endpoint is moved to another configuration, as SageMaker takes it.
+//! The deployment configuration of an update, as SageMaker accepts it.
 
 use aws_sdk_sagemaker::types::{
     Alarm, AutoRollbackConfig, BlueGreenUpdatePolicy, CapacitySize, CapacitySizeType, DeploymentConfig,

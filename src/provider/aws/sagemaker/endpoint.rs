@@ -1,4 +1,4 @@
-//! What SageMaker tells of an endpoint: what it runs, how it is and what it remembers.
+//! The description of an endpoint by SageMaker: what it runs, how it is and what it remembers.
 
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use aws_sdk_sagemaker::types::{EndpointStatus, ProductionVariantServerlessConfig, ProductionVariantSummary};
@@ -10,7 +10,7 @@ use crate::resource::endpoint::{Attempt, Capacity, Facts, Status, parse_history}
 use crate::resource::scaling::Bounds;
 use crate::tags::{self, Tags};
 
-/// How an endpoint is, in the words of plans and status.
+/// The state of an endpoint, in the words of plans and status.
 pub(super) fn state(described: &DescribeEndpointOutput) -> ObservedState {
     let text = status_text(described);
     let since =

@@ -1,4 +1,4 @@
-//! What a model is made of, as SageMaker takes and tells it.
+//! The content of a model, as SageMaker accepts and describes it.
 
 use aws_sdk_sagemaker::operation::describe_model::DescribeModelOutput;
 use aws_sdk_sagemaker::types::{
@@ -30,7 +30,7 @@ fn uncompressed(data: &Data) -> ModelDataSource {
     ModelDataSource::builder().s3_data_source(source.build()).build()
 }
 
-/// What a model is made of.
+/// The content of a model.
 pub(super) fn content(described: &DescribeModelOutput) -> Content {
     let container = described.primary_container().or_else(|| described.containers().first());
     Content {
@@ -52,7 +52,7 @@ fn data(container: &ContainerDefinition) -> Option<Data> {
     container.model_data_url().or_else(source).map(|uri| Data { uri: uri.to_string() })
 }
 
-/// What must stay for as long as the model does, if it is ours.
+/// Resources that must stay for as long as the model does, if it is ours.
 pub(super) fn needs(content: &Content) -> Vec<Key> {
     let role = content
         .execution_role_arn

@@ -46,7 +46,7 @@ impl SageMaker {
         Ok(all)
     }
 
-    /// Who holds an endpoint. One that is not there is nobody's.
+    /// The holder of an endpoint. One that does not exist is nobody's.
     pub(in super::super) async fn holder(&self, scope: &Scope, name: &str) -> Result<Owner, Error> {
         let arn = arn_of(scope, Kind::SageMakerEndpoint, name);
         let described = self.client.describe_endpoint().endpoint_name(name).send().await;

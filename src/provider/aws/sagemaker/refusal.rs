@@ -1,4 +1,4 @@
-//! What it means when SageMaker refuses. Nearly everything is a `ValidationException`, told apart by its message.
+//! The classes of SageMaker's refusals. Nearly everything is a `ValidationException`, distinguished by its message.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
@@ -8,7 +8,7 @@ use super::super::failure;
 use super::action;
 use crate::failure::{Class, Error};
 
-/// What came of a call about `subject`, an ARN.
+/// The result of a call about `subject`, an ARN.
 pub(super) fn refused<E>(action: &str, subject: &str, error: &SdkError<E, Response>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -38,7 +38,7 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
     })
 }
 
-/// What is made of something else reads it from a store that knows it a moment later.
+/// Validation reads other resources from a store that learns of them a moment later.
 const MADE_OF_OTHERS: [&str; 3] = [action::CREATE_CONFIG, action::CREATE_ENDPOINT, action::UPDATE_ENDPOINT];
 
 fn validation_class(action: &str, message: &str) -> Class {

@@ -110,7 +110,7 @@ impl SageMaker {
         Ok(Applied::Progressing(format!("Creating with revision {}", desired.revision())))
     }
 
-    /// What is tried is written down before it is tried. Tags that are refused do not keep the endpoint from its move.
+    /// Records the attempt before the call. Tags that are refused do not keep the endpoint from its update.
     pub(super) async fn update_endpoint(
         &self,
         step: &Step,

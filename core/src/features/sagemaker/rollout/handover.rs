@@ -6,7 +6,7 @@ use crate::resource::endpoint::{EndpointUpdate, field};
 use crate::resource::scaling::ScalableResource;
 use crate::resource::{Desired, Endpoint, Key, Kind, Observations, Observed, ObservedState, Resource};
 
-/// What has to be taken off before this step moves its endpoint, because SageMaker refuses to change the instance
+/// The deregistrations before this step updates its endpoint, because SageMaker refuses to change the instance
 /// type of what is registered for scaling. The number of instances stays what it is meanwhile. It is done when
 /// everything else is there that the move needs.
 pub(super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Observations) -> Vec<Step> {
@@ -32,8 +32,8 @@ pub(super) fn deregistrations(step: &Step, wanted: &[Desired], observations: &Ob
         .collect()
 }
 
-/// What is registered goes with its bounds, and those that a schedule has set hold until its next time: they are written
-/// down before, to come back with it.
+/// The decision that remembers the scaling bounds: those that a schedule has set hold until its next time, and are lost
+/// with the target. They are written down before, to come back with it.
 pub(super) fn remembering(
     update: EndpointUpdate,
     key: &Key,
@@ -60,7 +60,7 @@ pub(super) fn remembering(
     }
 }
 
-/// What is registered for scaling of an endpoint.
+/// The registered scalable targets of an endpoint.
 pub(super) fn registered<'a>(
     endpoint: &'a str,
     observations: &'a Observations,

@@ -83,7 +83,7 @@ pub(super) fn endpoint_step(decision: &Decision, mut step: Step, observations: &
     step
 }
 
-/// What changes in the memory of an endpoint.
+/// The change in the memory of an endpoint.
 fn noted(step: &Step, update: &EndpointUpdate) -> Change {
     let text = |attempt: &Attempt| {
         let outcome = if attempt.rolled_back { " rolled back" } else { "" };

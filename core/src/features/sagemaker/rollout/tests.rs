@@ -21,7 +21,7 @@ use crate::testing::{CLUSTER, at, object};
 /// A revision that was never made again.
 const MADE: Revision = Revision { created: Timestamp::UNIX_EPOCH, recreated: None };
 
-/// What a platform wants whose only model has these fields beside or in place of the usual ones.
+/// The desired resources of a platform whose only model has these fields besides or in place of the usual ones.
 fn wanted(fields: Value) -> Vec<Desired> {
     let mut sagemaker = json!({
         "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1",
@@ -80,7 +80,7 @@ impl Deployed {
         deployed
     }
 
-    /// What was made for these too, but for the endpoint and its scaling, stays beside what there is.
+    /// Adds the resources of a revision, but for the endpoint and its scaling.
     fn make(&mut self, desired: &[Desired]) {
         for item in desired {
             let mut observed = Observed::present(item.resource.clone(), Owner::Ours);
@@ -130,7 +130,7 @@ impl Deployed {
         plan("support", "assistant", desired, &self.0, &Intent::keep(Full))
     }
 
-    /// What of models and endpoints is not left as it is, in the plan's order.
+    /// The steps about models and endpoints that do something, in the plan's order.
     fn reported(&self, desired: &[Desired]) -> Vec<String> {
         let plan = self.plan(desired);
         let open = plan.steps.iter().filter(|step| step.key.kind != Kind::Role);
