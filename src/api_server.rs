@@ -18,7 +18,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The API server said nothing for as long as a request may take.
 #[derive(Debug, thiserror::Error)]
-#[error("the API server does not answer for {} seconds", .0.as_secs())]
+#[error("the API server does not answer: timed out after {} seconds", .0.as_secs())]
 struct Silent(Duration);
 
 /// A client for what passes do.

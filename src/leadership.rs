@@ -1,7 +1,7 @@
 //! Leader election on a Lease: of several operators one works, and no other begins while it may still write.
 //!
 //! A leader measures for itself how long it leads. It counts from the moment it *sent* the last renewal that succeeded,
-//! and [`DEADLINE`] later it takes no further step and sends no further request, whatever it has heard since: nothing,
+//! and [`DEADLINE`] later it takes no further step and sends no further request, whatever it has read since: nothing,
 //! where the API server is out of reach. Others wait for the whole [`LEASE`] after the last renewal they saw. What lies
 //! between covers the longest request in flight.
 
@@ -34,7 +34,7 @@ pub const DEADLINE: Duration = Duration::from_secs(15);
 /// The longest that one request, to AWS or to the API server, is waited for.
 pub const LONGEST_CALL: Duration = Duration::from_secs(10);
 
-/// Between two renewals, and between two looks of a candidate.
+/// The time between two renewals, and between two reads by a candidate.
 const PERIOD: Duration = Duration::from_secs(3);
 
 const _: () = assert!(LEASE.as_secs() > DEADLINE.as_secs() + LONGEST_CALL.as_secs());

@@ -91,7 +91,9 @@ pub async fn watch<P: Provider>(
         let cluster = async {
             match tokio::time::timeout(PATIENCE, probe(&client)).await {
                 Ok(answer) => answer.err().as_ref().map(cluster_obstacle),
-                Err(_) => Some(format!("the API server does not answer for {} seconds", PATIENCE.as_secs())),
+                Err(_) => {
+                    Some(format!("the API server does not answer: timed out after {} seconds", PATIENCE.as_secs()))
+                }
             }
         };
         let aws = async {
@@ -116,7 +118,7 @@ pub async fn watch<P: Provider>(
 }
 
 /// True when the API server answers and serves our resource. Discovery costs it nothing and everybody may ask; whether
-/// we may list and watch objects is told by the watch.
+/// we may list and watch objects is shown by the watch.
 async fn probe(client: &Client) -> Result<(), kube::Error> {
     match client.list_api_group_resources(&AIPlatform::api_version(&())).await {
         // A cluster that lets not everybody ask answers all the same.

@@ -39,7 +39,7 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// The reason of the event that tells of it.
+    /// The reason of the event that reports it.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {

@@ -46,7 +46,7 @@ pub enum Class {
     NotFound,
     /// Everything that passes by itself: the network, an internal error, a lost answer.
     Transient,
-    /// It speaks of a role that was written a moment ago, which IAM has not told everybody yet.
+    /// It speaks of a role that was written a moment ago, which may not have propagated through IAM yet.
     Propagating,
     /// A bug of ours.
     Bug,
@@ -93,8 +93,8 @@ impl Error {
         Self::bug(step.action.name(), &step.key.to_string(), what)
     }
 
-    /// Something that was ours or nobody's when its step was planned, and is not ours now. What can be done about it is for
-    /// the next look to tell.
+    /// Something that was ours or nobody's when its step was planned, and is not ours now. What can be done about it is
+    /// for the next pass to find out.
     #[must_use]
     pub fn owner_changed(action: &str, subject: &str, holder: Option<&str>) -> Self {
         let message = match holder {
@@ -161,7 +161,7 @@ impl Error {
             Class::Throttled => format!("AWS throttles {action} on {subject} ({detail}): tried again more slowly"),
             Class::Bug => format!("{action} on {subject}: a bug of aiplatform, please report it ({detail})"),
             Class::Propagating => format!(
-                "{action} on {subject} failed ({detail}): IAM may not have told everybody yet about what was just written; tried \
+                "{action} on {subject} failed ({detail}): what was just written may not have propagated through IAM yet; tried \
                  again for two minutes"
             ),
             Class::Invalid | Class::Quota | Class::NotOwned | Class::Conflict | Class::NotFound | Class::Transient => {

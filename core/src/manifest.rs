@@ -29,13 +29,13 @@ use yaml::{Broken, Entry, Node, Value};
 /// The name of standard input in messages.
 pub const STANDARD_INPUT: &str = "standard input";
 
-/// The most problems that are told one by one.
+/// The most problems that are reported one by one.
 const PROBLEMS_LIMIT: usize = 200;
 
-/// The most objects of other kinds that are told one by one.
+/// The most objects of other kinds that are reported one by one.
 const SKIPPED_LIMIT: usize = 100;
 
-/// The most objects that are looked at, of any kind.
+/// The most objects that are read, of any kind.
 const OBJECTS_LIMIT: usize = 20_000;
 
 /// The most bytes that one platform may take while it is read. A cluster stores objects of at most 1.5 MiB.
@@ -258,7 +258,7 @@ impl Reader {
         self.files.push(file);
     }
 
-    /// True when there is more than is looked at.
+    /// True when there is more than is read.
     fn is_full(&self) -> bool {
         self.objects > OBJECTS_LIMIT || self.bytes > PLATFORMS_LIMIT
     }
@@ -363,7 +363,7 @@ impl Reader {
             self.problem(file, finding.line, &inside(within, &finding.path), finding.message);
         }
         let first = self.is_first(file, node, within, &source);
-        // What is larger than the schema allows is not looked at further: the rules compare everything with everything.
+        // What is larger than the schema allows is not checked further: the rules compare everything with everything.
         if report.is_oversized {
             return;
         }

@@ -1,7 +1,7 @@
 //! A cache of observations that this pass need not make again. Losing it costs one full read.
 //!
 //! While AWS is at work on one thing, only that is asked about, and not everything beside it that was as desired a
-//! moment ago. What SageMaker never changes is looked at once an hour.
+//! moment ago. What SageMaker never changes is read once an hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -144,12 +144,12 @@ mod tests {
     }
 
     fn record(cache: &mut ObservationCache, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
-        let recalled = cache.cached(Trigger::Resync, at(now));
+        let cached_at = cache.cached(Trigger::Resync, at(now));
         let outcomes = Outcomes::new();
-        cache.record(&PassReport { plan, outcomes: &outcomes, observations, cached: &recalled }, next, at(now));
+        cache.record(&PassReport { plan, outcomes: &outcomes, observations, cached: &cached_at }, next, at(now));
     }
 
-    fn recalled(cache: &ObservationCache, trigger: Trigger, seconds: i64) -> Vec<String> {
+    fn cached_at(cache: &ObservationCache, trigger: Trigger, seconds: i64) -> Vec<String> {
         cache.cached(trigger, at(seconds)).into_keys().map(|key| key.name).collect()
     }
 
@@ -162,11 +162,11 @@ mod tests {
         ]);
         let mut cache = ObservationCache::default();
         record(&mut cache, &pass, Next::Transition, 0);
-        assert_eq!(recalled(&cache, Trigger::Poll, 30), ["bucket", "model"]);
-        assert_eq!(recalled(&cache, Trigger::Poll, 601), ["model"]);
-        assert_eq!(recalled(&cache, Trigger::Resync, 30), ["model"]);
-        assert!(recalled(&cache, Trigger::Resync, 3601).is_empty());
-        assert!(recalled(&cache, Trigger::UserEdit, 1).is_empty(), "the user wants to know");
+        assert_eq!(cached_at(&cache, Trigger::Poll, 30), ["bucket", "model"]);
+        assert_eq!(cached_at(&cache, Trigger::Poll, 601), ["model"]);
+        assert_eq!(cached_at(&cache, Trigger::Resync, 30), ["model"]);
+        assert!(cached_at(&cache, Trigger::Resync, 3601).is_empty());
+        assert!(cached_at(&cache, Trigger::UserEdit, 1).is_empty(), "the user wants to know");
     }
 
     #[test]
@@ -176,10 +176,10 @@ mod tests {
         for minute in 0..50 {
             record(&mut cache, &pass, Next::Resync, 60 * minute);
         }
-        assert_eq!(recalled(&cache, Trigger::Resync, 59 * 60), ["model"]);
-        assert!(recalled(&cache, Trigger::Resync, 61 * 60).is_empty());
+        assert_eq!(cached_at(&cache, Trigger::Resync, 59 * 60), ["model"]);
+        assert!(cached_at(&cache, Trigger::Resync, 61 * 60).is_empty());
         record(&mut cache, &pass, Next::Resync, 61 * 60);
-        assert_eq!(recalled(&cache, Trigger::Resync, 120 * 60), ["model"], "it was looked at again");
+        assert_eq!(cached_at(&cache, Trigger::Resync, 120 * 60), ["model"], "it was read again");
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
         let mut cache = ObservationCache::default();
         record(&mut cache, &pass, Next::Transition, 0);
-        assert!(recalled(&cache, Trigger::Poll, 1).is_empty(), "Application Auto Scaling drops it too");
+        assert!(cached_at(&cache, Trigger::Poll, 1).is_empty(), "Application Auto Scaling drops it too");
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
         pass.0.steps[2].needs = vec![pass.0.steps[1].key.clone()];
         let mut cache = ObservationCache::default();
         record(&mut cache, &pass, Next::Transition, 0);
-        assert_eq!(recalled(&cache, Trigger::Poll, 1), ["bucket"]);
+        assert_eq!(cached_at(&cache, Trigger::Poll, 1), ["bucket"]);
     }
 
     #[test]
@@ -223,6 +223,6 @@ mod tests {
         let seen =
             PassReport { plan: &plan, outcomes: &outcomes, observations: &observations, cached: &recalled_before };
         cache.record(&seen, Next::Retry, at(0));
-        assert!(recalled(&cache, Trigger::Poll, 1).is_empty());
+        assert!(cached_at(&cache, Trigger::Poll, 1).is_empty());
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 pub enum Next {
     /// There is more to do at once.
     Now,
-    /// Everything is as desired: look again at the resync period, in case somebody changes it.
+    /// Everything is in sync: read again at the resync period, in case somebody changes it.
     Resync,
-    /// AWS is at work: look again soon, and more seldom the longer it takes.
+    /// AWS is at work: poll soon, and more seldom the longer it takes.
     Transition,
     /// Something failed that passes by itself: try again, and more slowly each time.
     Retry,
@@ -22,9 +22,9 @@ pub enum Next {
 /// The periods, as set on the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct Periods {
-    /// Between two looks at what is as desired.
+    /// The resync period of resources that are in sync.
     pub resync: Duration,
-    /// Between the first looks at what is in transition.
+    /// The first polling interval of what is in transition.
     pub transition: Duration,
 }
 

@@ -20,7 +20,7 @@ pub enum Trigger {
     /// The user edited or annotated the object, something that it depends on changed, or nothing is known yet:
     /// everything is read.
     UserEdit,
-    /// The resync interval has passed: drift is looked for.
+    /// The resync interval has passed: drift is detected.
     Resync,
     /// Something is in transition, or is retried.
     Poll,

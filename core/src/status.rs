@@ -282,7 +282,7 @@ enum Weight {
 impl<'a> Finding<'a> {
     /// It was seen before something was made again that it needs.
     fn outdated(step: &'a Step, made: &Key) -> Self {
-        let message = format!("{made}, which it needs, was made again: it is looked at once more");
+        let message = format!("{made}, which it needs, was created again: it is read once more");
         let (state, reason) = (State::Progressing, Some("Progressing"));
         Self { step, state, reason, message: Some(message), weight: Weight::Confirming, retries: false, underway: true }
     }
@@ -332,7 +332,7 @@ impl<'a> Finding<'a> {
         if message.contains(&self.step.key.name) { message.to_string() } else { format!("{name}: {message}") }
     }
 
-    /// True when all that is to be told of it is that something is not granted.
+    /// True when nothing is to be reported of it but that something is not granted.
     fn leaves_out(&self) -> bool {
         matches!(self.state, State::Refused | State::Blocked) && !self.step.left_out.is_empty()
     }
@@ -342,7 +342,7 @@ fn is(resource: &ResourceStatus, key: &Key) -> bool {
     resource.kind == key.kind.name() && resource.name == key.name
 }
 
-/// The finding about one step, with everything that could not be read or written of it, each told once.
+/// The finding about one step, with everything that could not be read or written of it, each reported once.
 fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     let found = outcome_of(step, outcome);
     let failed = match outcome {
@@ -414,7 +414,7 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone | Applied::Ready))) => found(
             State::Deleting,
             Some("Deleted"),
-            Some("deleted; the next look confirms it".into()),
+            Some("deleted; the next pass confirms it".into()),
             Weight::Confirming,
         ),
         (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
@@ -486,7 +486,7 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
     }
     let heaviest = found.iter().map(|finding| finding.weight).max().unwrap_or(Weight::Settled);
     let of_weight: Vec<&Finding> = found.iter().filter(|finding| finding.weight == heaviest).collect();
-    // What is not granted for a reason that is told of the resource itself is told once.
+    // What is not granted for a reason that is reported for the resource itself is reported once.
     let is_echo = |finding: &&&Finding| {
         let is_reported = |about: &Key| of_weight.iter().any(|other| other.step.key == *about);
         finding.leaves_out() && finding.step.left_out.iter().all(|left| is_reported(&left.about))
@@ -501,7 +501,7 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
         Weight::Settled if subject.deleting => {
             Summary::unknown(Phase::Deleting, "Deleting", "nothing is left to delete", Next::Now)
         }
-        // A change is looked at once more, to see that it stayed.
+        // A change is observed once more, to see that it stayed.
         Weight::Settled => {
             let changed = found.iter().any(|finding| matches!(finding.step.action, Action::Update(_)));
             let next = if changed { Next::Transition } else { Next::Resync };
@@ -631,7 +631,7 @@ fn passed_over(before: &AIPlatformStatus, subject: Subject, plan: &Plan) -> Vec<
     untouched.filter(|resource| !plan.steps.iter().any(|step| is(resource, &step.key))).cloned().collect()
 }
 
-/// Whatever the status lists and no step was ever taken for: there is nothing of it to be looked for.
+/// Whatever the status lists and no step was ever taken for: nothing of it can exist.
 #[must_use]
 pub fn never_attempted(status: Option<&AIPlatformStatus>) -> BTreeSet<Key> {
     let resources = status.map(|status| status.resources.as_slice()).unwrap_or_default();

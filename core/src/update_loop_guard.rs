@@ -1,4 +1,4 @@
-//! Writes that have no effect: made twice, then stopped and told, so that no pass repeats them for ever.
+//! Writes that have no effect: made twice, then stopped and reported, so that no pass repeats them for ever.
 
 use std::collections::BTreeMap;
 

@@ -97,7 +97,7 @@ async fn compare(
                 problems.extend(unreadable(&plan));
                 compared.push(audit.compared_with(&plan));
             }
-            // What is refused stands in the audit, and nothing of it is looked up.
+            // What is refused stands in the audit, and nothing of it is read.
             Err(PlanError::NotPermitted(_)) => compared.push(audit),
             Err(error) => {
                 problems.extend(lines(manifest, &error));
@@ -108,7 +108,7 @@ async fn compare(
     Ok((compared, problems))
 }
 
-/// Writes the audits, each made when it is written; the exit code tells whether one of them has errors.
+/// Writes the audits, each made when it is written; the exit code says whether one of them has errors.
 fn write<A: Iterator<Item = Audit>>(arguments: &AuditArguments, audits: impl Fn() -> A) -> Result<u8, Error> {
     let code = Cell::new(SUCCESS);
     let note = |audit: &Audit| {

@@ -168,7 +168,7 @@ async fn wait_for_cluster(
                 return Some(name);
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("the API server does not answer for {} seconds", LONGEST_CALL.as_secs()),
+            Err(_) => format!("the API server does not answer: timed out after {} seconds", LONGEST_CALL.as_secs()),
         };
         readiness.set(PART, Some(obstacle));
         tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// So many looks may be asked for at once.
+/// The number of full reads that may be requested at once.
 const AT_ONCE: u32 = 5;
 
 /// After those, one in so much time.
@@ -16,7 +16,7 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// Takes one look, or says how long until there is one.
+    /// Takes one full read, or returns the time until there is one.
     pub(super) fn take(&mut self, now: Duration) -> Result<(), Duration> {
         let full_at = self.full_at.max(now) + PERIOD;
         let wait = full_at.saturating_sub(now + PERIOD * AT_ONCE);

@@ -1,4 +1,4 @@
-//! Takes what the watches tell, and keeps passes under way.
+//! Takes the events of the watches, and keeps passes under way.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -98,7 +98,7 @@ struct Dispatcher<P> {
     context: Arc<Context<P>>,
     watches: Watches,
     children: Children,
-    /// Watches that are refused, and until when nothing more would be heard of that if they still were.
+    /// Watches that are refused, with the time by which a further refusal would have been reported.
     failing: HashMap<String, Duration>,
     /// Objects of which a child changed while a pass was under way.
     woken: HashSet<ObjectKey>,
@@ -198,7 +198,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         self.context.readiness.set(watch, None);
     }
 
-    /// It starts over by itself. Where that fails for a reason that passes, the probe of the API server tells.
+    /// It starts over by itself. Where that fails for a reason that passes, the probe of the API server reports it.
     fn interrupted(&mut self, watch: &str, error: &WatchError) {
         let Some(refused) = refusal(error) else { return debug!(%error, "the watch was interrupted") };
         self.failing.insert(watch.to_string(), self.began.elapsed() + RETRIED);
@@ -223,7 +223,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
     }
 
-    /// Asks for a pass if what is known of the object now is news.
+    /// Enqueues the object if it has changed.
     fn enqueue_if_changed(&mut self, key: &ObjectKey) {
         // Only when a pass is over is it known which writes were its own.
         if self.queue.is_running(key) {
@@ -247,13 +247,13 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
         let Some(object) = self.objects.get(key).filter(|object| object.meta().uid.as_deref() == Some(uid.as_str()))
         else {
-            // It is gone, or another one has its name, which has been told of by itself.
+            // It is gone, or another one has its name, which is reported by itself.
             reconcile_object::forget(&uid, &self.context);
             self.context.readiness.set(&key.to_string(), None);
             self.enqueue_if_changed(key);
             return;
         };
-        // What happened meanwhile may be news.
+        // The object may have changed in the meantime.
         let may_have_changed = object.meta().resource_version != version;
         if let Some(wait) = wait {
             if wait.is_zero() {

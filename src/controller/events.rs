@@ -1,4 +1,4 @@
-//! Kubernetes events: what `kubectl describe` and `kubectl events` tell. A pass that changes nothing tells nothing.
+//! Kubernetes events: what `kubectl describe` and `kubectl events` show. A pass that changes nothing publishes nothing.
 
 use kube::Resource;
 use tracing::warn;
@@ -68,7 +68,7 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
     notes.extend(pass.plan.steps.iter().flat_map(|step| exposed(previous, step)));
     for resource in &pass.status.resources {
         let before = previous.and_then(|status| status.resources.iter().find(|before| same(before, resource)));
-        // Of a resource that fails, each refused part is told by itself.
+        // Of a resource that fails, each refused part is reported by itself.
         if refusals(&mut notes, pass, before, resource) {
             continue;
         }
@@ -166,7 +166,7 @@ fn milestone(before: Option<&ModelStatus>, model: &ModelStatus, resources: &[Res
     Some(Note { warning, reason: outcome.into(), action: "Rollout", message, about })
 }
 
-/// The platform as a whole became ready, stalled or suspended. What a resource told of itself is not told again.
+/// The platform as a whole became ready, stalled or suspended. What is reported for a resource is not reported again.
 fn turned(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Option<Note> {
     let status = &pass.status;
     let now = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
@@ -241,7 +241,7 @@ mod tests {
         let before = status("Unknown", "Progressing", &[resource("SageMakerEndpoint", "Progressing", "Progressing")]);
         let rolled_back = status("False", ROLLED_BACK, &[resource("SageMakerEndpoint", "Refused", ROLLED_BACK)]);
         assert_eq!(published(&before, rolled_back.clone()), ["true RolledBack SageMakerEndpoint x: said AWS"]);
-        // The resource told it in the pass before, while something else was still on its way.
+        // It was reported for the resource in the pass before, while something else was still on its way.
         let reported_before = AIPlatformStatus { conditions: before.conditions.clone(), ..rolled_back.clone() };
         assert!(published(&reported_before, rolled_back).is_empty());
     }

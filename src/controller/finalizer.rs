@@ -1,4 +1,4 @@
-//! The finalizer that keeps an object until nothing of it is left. Every patch is for the one object that was looked at:
+//! The finalizer that keeps an object until nothing of it is left. Every patch is for the one object that was read:
 //! another one of the same name, made since, is not touched.
 
 use kube::api::{Api, Patch, PatchParams};

@@ -71,7 +71,7 @@ impl Objects {
         }
     }
 
-    /// Takes an object as our own write left it, which the watch tells later. Another one of its name stays.
+    /// Takes an object as our own write left it, which the watch reports later. Another one of its name stays.
     pub(super) fn written(&mut self, key: &ObjectKey, object: AIPlatform) {
         let is_known = |known: &&Known| known.object.meta().uid == object.metadata.uid;
         if let Some(known) = self.known.get(key).filter(is_known) {
@@ -86,7 +86,7 @@ impl Objects {
             let (before, now) = (known.object.meta(), object.meta());
             let version = now.resource_version.as_deref();
             if before.uid == now.uid && !is_later(version, before.resource_version.as_deref()) {
-                // What is told again is told to who asks whether it is news, and knows more.
+                // A version that is reported again is passed on to the caller, which knows whether it matters.
                 return before.resource_version == now.resource_version;
             }
         }

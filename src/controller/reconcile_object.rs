@@ -77,7 +77,7 @@ impl ReconcileResult {
 pub(super) fn change_urgency<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgency> {
     let states = states(context);
     let Some(state) = states.get(&uid(object)) else {
-        // The operator has just started: what is settled can wait until what is not has been looked at.
+        // The operator has just started: what is in sync can wait until the rest has been reconciled.
         let is_settled = object.status.as_ref().is_some_and(|status| {
             status.observed_generation == object.metadata.generation && object.metadata.deletion_timestamp.is_none()
         });
@@ -191,7 +191,7 @@ async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) 
     let was_told = std::mem::replace(&mut states(context).entry(uid(object)).or_default().is_postponed, true);
     if !was_told {
         let message = format!(
-            "{RECONCILE_AT} changes faster than everything can be looked at: once in {} seconds from now on",
+            "{RECONCILE_AT} changes too often: full reads happen at most once in {} seconds from now on",
             allowance::PERIOD.as_secs()
         );
         let reason = "Postponed".to_string();

@@ -18,7 +18,7 @@ pub(super) async fn report<P>(invalid: &InvalidObject, context: &Context<P>) -> 
     let Some(found) = api.get_opt(&name).await.map_err(Attempt::ReadObject.failed())? else {
         return Ok(ReconcileResult::done());
     };
-    // The watch tells of another object of this name, and of what the user has changed since.
+    // The watch reports another object of this name, and what the user has changed since.
     if found.metadata.uid != meta.uid || found.metadata.generation != meta.generation {
         return Ok(ReconcileResult::done());
     }

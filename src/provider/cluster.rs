@@ -234,7 +234,7 @@ pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels
 /// `action` is the verb and the resource, as a role of RBAC names them.
 fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
     let (class, code, message) = match error {
-        // Somebody was faster: the next look tells.
+        // Somebody was faster: the next pass finds out.
         kube::Error::Api(status) if ["Conflict", "AlreadyExists"].contains(&status.reason.as_str()) => {
             (Class::Conflict, status.reason.clone(), status.message.clone())
         }

@@ -91,8 +91,8 @@ async fn an_edit_is_looked_at_while_two_hundred_objects_hang() {
     let reported = |status: &aiplatform::api::AIPlatformStatus| {
         condition(status, "Ready").is_some_and(|ready| {
             ready.reason == "ProgressingWithRetry"
-                && ready.message.contains("AWS service s3 in region eu-west-1 does not answer since")
-                && ready.message.contains("asked again at")
+                && ready.message.contains("AWS service s3 in region eu-west-1 has not answered since")
+                && ready.message.contains("next attempt at")
         })
     };
     env.wait_for("hangs-7", "told that S3 does not answer", reported).await;

@@ -54,7 +54,7 @@ pub struct AIPlatformStatus {
 /// One word on how the platform is.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum Phase {
-    /// Not looked at yet.
+    /// Not observed yet.
     Pending,
     /// On its way.
     Progressing,
@@ -105,7 +105,7 @@ pub struct ModelStatus {
     /// Number of instances that serve it; of a serverless endpoint, its provisioned concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Instances>,
-    /// Outcome of the last attempt: the endpoint's status, or `RolledBack`. `Unknown` where nothing was looked at,
+    /// Outcome of the last attempt: the endpoint's status, or `RolledBack`. `Unknown` where nothing was observed,
     /// so that the model counts neither as ready nor as not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,

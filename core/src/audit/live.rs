@@ -71,7 +71,7 @@ pub(super) const RULES: [(&str, Severity, &str); 7] = [
     (
         "grant-refused",
         Severity::Error,
-        "What is granted in the spec is not the platform's own, or cannot be told to be.",
+        "What is granted in the spec is not the platform's own, or that cannot be verified.",
     ),
     ("grant-waits", Severity::Warning, "What is granted in the spec is not there yet."),
     ("lifecycle-of-others", Severity::Warning, "Others let objects expire or archive them."),

@@ -1,6 +1,6 @@
 //! Checks a document against a schema: the custom resource's own, or that of a settings file.
 //!
-//! Only what a structural schema can say is looked at; the CEL rules are the API server's and have their twins in
+//! Only what a structural schema can say is checked; the CEL rules are the API server's and have their twins in
 //! [`crate::platform::validate`].
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,7 +27,7 @@ pub(super) struct Finding {
 /// The result of checking one document.
 #[derive(Default)]
 pub(super) struct Report {
-    /// The findings, up to as many as are told.
+    /// The findings, up to as many as are reported.
     pub findings: Vec<Finding>,
     /// The number of findings beyond those.
     pub more: usize,

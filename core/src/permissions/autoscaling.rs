@@ -31,15 +31,15 @@ pub mod action {
     pub const TAG: &str = "application-autoscaling:TagResource";
     /// `UntagResource`.
     pub const UNTAG: &str = "application-autoscaling:UntagResource";
-    /// Registering looks at the endpoint, with the caller's permission.
+    /// Registering reads the endpoint, with the caller's permission.
     pub const DESCRIBE_ENDPOINT: &str = "sagemaker:DescribeEndpoint";
-    /// Registering looks at what the endpoint runs.
+    /// Registering reads what the endpoint runs.
     pub const DESCRIBE_CONFIG: &str = "sagemaker:DescribeEndpointConfig";
     /// Registering asks whether the caller could scale the endpoint.
     pub const SCALE: &str = "sagemaker:UpdateEndpointWeightsAndCapacities";
     /// A policy makes alarms, with the caller's permission.
     pub const PUT_ALARM: &str = "cloudwatch:PutMetricAlarm";
-    /// A policy looks at its alarms.
+    /// A policy reads its alarms.
     pub const DESCRIBE_ALARMS: &str = "cloudwatch:DescribeAlarms";
     /// Whatever takes a policy away takes its alarms away.
     pub const DELETE_ALARMS: &str = "cloudwatch:DeleteAlarms";
@@ -100,14 +100,14 @@ pub const PERMISSIONS: &[Permission] = &[
         actions: &[action::DESCRIBE_ENDPOINT],
         resources: &[ResourcePattern::Endpoint],
         conditions: &[],
-        reason: "Application Auto Scaling looks at what it is to scale, with the caller's permission",
+        reason: "Application Auto Scaling reads the resource that it scales, with the caller's permission",
     },
     Permission {
         sid: "LetScalingReadConfigs",
         actions: &[action::DESCRIBE_CONFIG],
         resources: &[ResourcePattern::EndpointConfig],
         conditions: &[],
-        reason: "Application Auto Scaling looks at what an endpoint runs, with the caller's permission",
+        reason: "Application Auto Scaling reads what an endpoint runs, with the caller's permission",
     },
     Permission {
         sid: "LetScalingScale",

@@ -76,6 +76,6 @@ pub const PERMISSIONS: &[Permission] = &[
         actions: &[action::GET_ROLE],
         resources: &[ResourcePattern::PassedRole],
         conditions: &[],
-        reason: "EKS looks at the role it is handed, with the caller's permission",
+        reason: "EKS reads the role it is given, with the caller's permission",
     },
 ];

@@ -1,4 +1,4 @@
-//! A check that a plan leaves nothing out: what has no step is neither made nor deleted, and nobody hears of it.
+//! A check that a plan leaves nothing out: what has no step is neither made nor deleted, and is never reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Owner
 /// A flaw of a plan. Nothing of such a plan is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Nobody looked at this, although it is declared or was once made.
+    /// This was not observed, although it is declared or was once made.
     Unobserved(Key),
     /// Nothing is planned for this.
     Missing(Key),

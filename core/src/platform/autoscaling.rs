@@ -72,7 +72,7 @@ fn validate_bounds(
         problems.push(Problem::new(format!("{path}.minInstances"), message));
     }
     let Some(serverless) = &model.serverless else { return };
-    // The least of a pair is told once, by the most.
+    // The minimum of a pair is reported once, by the maximum.
     let (field, bound) = if most.is_some() { ("maxInstances", most) } else { ("minInstances", least) };
     if let Some(bound) = bound.filter(|bound| *bound > serverless.max_concurrency && problems.len() == before) {
         let message = format!(

@@ -239,7 +239,7 @@ fn validate_pair(one: (usize, Move), two: (usize, Move), list: &str, found: &mut
             ),
         );
     } else {
-        // Days that are out of range are told elsewhere, and are no reason to overflow here.
+        // Days that are out of range are reported elsewhere, and are no reason to overflow here.
         let earliest = i64::from(first.days) + i64::from(stay(first.class));
         if i64::from(second.days) < earliest {
             found.add(

@@ -26,7 +26,7 @@ pub(super) fn granted(access: &[AccessStatus], plan: &Plan, outcomes: &Outcomes)
 /// The hash of what a role allows at the end of a pass; `None` where that could not be read.
 fn sha256(step: &Step, outcome: Option<&Outcome>) -> Option<String> {
     let role = match (&step.action, outcome) {
-        // Of a write that failed some may have been done, and the next look says what.
+        // Of a write that failed some may have been done, and the next pass finds out what.
         (Action::Unreadable(_), _) | (_, Some(Outcome::Failed(_))) => return None,
         (_, Some(Outcome::Done(_))) | (Action::Keep, _) => step.desired.as_ref(),
         _ => step.observed.as_ref(),

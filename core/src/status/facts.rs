@@ -58,7 +58,7 @@ fn consumer(platform: &Platform, grant: &Grant) -> AccessStatus {
     AccessStatus {
         name: grant.name.clone(),
         role_arn: grant.arn.clone(),
-        // As long as nobody has looked, nothing is known to be granted.
+        // Before the first observation, nothing is known to be granted.
         policy_sha256: policy_sha256(std::iter::empty()),
         service_account: account.map(ToString::to_string),
         annotation: (elsewhere && by_annotation).then(|| format!("{ROLE_ANNOTATION}={}", grant.arn)),

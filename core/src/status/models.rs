@@ -4,13 +4,13 @@ use crate::api::status::ModelStatus;
 use crate::outcome::Outcomes;
 use crate::plan::{Plan, rules};
 
-/// The outcome of a model that nobody has looked at.
+/// The outcome of a model that was not observed.
 pub(super) const UNKNOWN: &str = "Unknown";
 
 /// The outcome of a rollout that SageMaker took back.
 pub const ROLLED_BACK: &str = "RolledBack";
 
-/// Models that are ready, of all that are looked at; nothing where there are none.
+/// Models that are ready, of all that are observed; nothing where there are none.
 pub(super) fn ready(models: &[ModelStatus]) -> Option<String> {
     let known: Vec<&ModelStatus> = models.iter().filter(|model| !is_unknown(model)).collect();
     let ready = known.iter().filter(|model| model.ready).count();
@@ -25,7 +25,7 @@ pub(super) fn unknown(models: &[ModelStatus]) -> Option<String> {
 
 /// The reason for which nothing is known of a model that Bedrock serves.
 pub(super) const NOT_LOOKED_AT: &str =
-    "nothing is made for a model on Bedrock, and whether the account may call it is not looked at";
+    "nothing is made for a model on Bedrock, and whether the account may call it is not checked";
 
 fn is_unknown(model: &ModelStatus) -> bool {
     model.outcome.as_deref() == Some(UNKNOWN)

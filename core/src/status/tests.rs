@@ -733,7 +733,7 @@ fn a_model_that_nobody_looked_at_is_unknown_and_not_counted() {
     let (after, _) = Run::default().status(subject);
     let [fast] = after.models.as_slice() else { panic!("{:?}", after.models) };
     assert_eq!((fast.ready, fast.outcome.as_deref()), (false, Some("Unknown")));
-    assert!(fast.message.as_ref().is_some_and(|message| message.contains("not looked at")), "{fast:?}");
+    assert!(fast.message.as_ref().is_some_and(|message| message.contains("not checked")), "{fast:?}");
     assert_eq!(after.models_ready, None);
     assert_eq!(conditions_of(&after), ["Ready=True Ready", "ModelsReady=Unknown Unknown"]);
     let mut both = after.models.clone();

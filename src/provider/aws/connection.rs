@@ -40,7 +40,7 @@ pub(super) enum Unsent {
     #[error("{0}")]
     NotLeading(#[from] NotLeading),
     /// The service did not answer others.
-    #[error("AWS service {service} in region {region} does not answer since {since}; asked again at {again}")]
+    #[error("AWS service {service} in region {region} has not answered since {since}; next attempt at {again}")]
     Silent {
         /// The service, as its endpoint is called.
         service: &'static str,
@@ -305,8 +305,8 @@ mod tests {
         assert_eq!(service.reached.load(Ordering::SeqCst), 5);
         let error = send(&connection, &service).await.unwrap_err();
         let message = why(&error).to_string();
-        assert!(message.starts_with("AWS service s3 in region eu-west-1 does not answer since 2"), "{message}");
-        assert!(message.contains("; asked again at 2"), "{message}");
+        assert!(message.starts_with("AWS service s3 in region eu-west-1 has not answered since 2"), "{message}");
+        assert!(message.contains("; next attempt at 2"), "{message}");
     }
 
     #[tokio::test]

@@ -89,7 +89,7 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
         "LimitExceeded" | "LimitExceededException" => Class::Quota,
         // Somebody put the role into an instance profile, which only they can take away.
         "DeleteConflict" if message.contains("instance profile") => Class::Invalid,
-        // Made by somebody else meanwhile, or by ourselves in a call whose answer was lost: the next look tells.
+        // Made by somebody else meanwhile, or by ourselves in a call whose answer was lost: the next pass finds out.
         "EntityAlreadyExists" | "ConcurrentModification" | "DeleteConflict" | "EntityTemporarilyUnmodifiable" => {
             Class::Conflict
         }

@@ -210,7 +210,7 @@ fn decide(
             })
         }
         Status::InService => match rolled_back(wanted, running, facts) {
-            // The first look at a rollback answers whatever was asked for by then.
+            // The first observation of a rollback answers whatever was asked for by then.
             Some((last, refusal)) if !last.rolled_back => {
                 let last = Attempt { request_hash: wanted.request_hash.clone(), rolled_back: true, ..last.clone() };
                 Decision::HoldBack(refusal, Some(noted(last)))

@@ -16,7 +16,7 @@ use crate::tags::{self, Tags};
 /// The most resources that one call describes the targets of.
 const RESOURCES_PER_CALL: usize = 50;
 
-/// A cooldown that is not told, in seconds.
+/// The default cooldown, in seconds.
 const COOLDOWN: i32 = 300;
 
 /// A request about one variant of an endpoint.
@@ -51,9 +51,9 @@ impl VariantRequest {
 /// The selection of what is read below a target.
 #[derive(Clone, Copy)]
 enum Selection<'a> {
-    /// These were asked about.
+    /// These resources.
     Only(&'a [Key]),
-    /// These targets were asked about, and what else is below them is a part of theirs.
+    /// Parts of these targets: what else is below them.
     PartsOf(&'a [Key], &'static str),
 }
 
@@ -62,7 +62,7 @@ const POLICIES: &str = "scalingPolicies";
 const ACTIONS: &str = "scheduledActions";
 
 impl Autoscaling {
-    /// Looks at everything asked about, and tells also what else scales the same variants.
+    /// Observes the requested resources, and reports what else scales the same variants.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let variants = by_variant(requests);
         let resource_ids: Vec<&String> = variants.keys().collect();
@@ -226,7 +226,7 @@ fn by_variant(requests: &[&Request]) -> BTreeMap<String, VariantRequest> {
     variants
 }
 
-/// Puts what was found below targets beside the rest. Whoever holds a target holds what is below it.
+/// Records what was found below targets. Whoever holds a target holds what is below it.
 fn record(
     seen: &mut BTreeMap<Key, Observed>,
     owners: &BTreeMap<ScalableResource, Result<Owner, Error>>,

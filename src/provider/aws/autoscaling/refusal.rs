@@ -34,7 +34,7 @@ fn classified(action: &str, code: &str, message: &str) -> Option<Class> {
         "ObjectNotFoundException" if PUTS.contains(&action) => Class::Conflict,
         "ObjectNotFoundException" | "ResourceNotFoundException" => Class::NotFound,
         "ConcurrentUpdateException" => Class::Conflict,
-        // Whoever scales may not look at the alarms; right after its service-linked role was made, that passes.
+        // Whoever scales may not read the alarms; right after its service-linked role was made, that passes.
         "FailedResourceAccessException" => Class::Denied,
         "LimitExceededException" => Class::Quota,
         "InternalServiceException" | "InvalidNextTokenException" => Class::Transient,

@@ -49,7 +49,7 @@ impl Rules {
             .collect()
     }
 
-    /// The rules of others, as far as they can be told, each with its id.
+    /// The rules of others, as far as they can be distinguished, each with its id.
     pub(super) fn of_others(&self) -> impl Iterator<Item = (Option<&str>, LifecycleRule)> {
         self.foreign().map(|rule| {
             let mut converted = from_sdk(rule);

@@ -82,7 +82,7 @@ impl S3 {
     }
 
     /// The observation of a bucket that may not be read: S3 says the same of one that another account holds, and of our
-    /// own where the operator lacks the permission. The list of the account's buckets tells them apart.
+    /// own where the operator lacks the permission. The list of the account's buckets distinguishes them.
     async fn whose(&self, target: &Target<'_>, mut denied: Error) -> Observed {
         match self.is_in_account(target).await {
             Ok(true) => Observed::unreadable(denied),

@@ -105,8 +105,8 @@ impl S3 {
         parts.end(Applied::Ready)
     }
 
-    /// Takes over a bucket without an owner. S3 has no conditional tag write, so that of two platforms that take it over
-    /// at once the last has it: the tags are read back, and the next look settles what this one cannot see yet.
+    /// Takes over a bucket without an owner. S3 has no conditional tag write, so that of two platforms that take it
+    /// over at once the last has it: the tags are read back, and the next pass settles what this one cannot see yet.
     async fn adopt(&self, target: &Target<'_>, found: &Tags, desired: &Tags) -> Result<(), Error> {
         self.replace_tags(target, found, desired).await?;
         self.confirm(target, action::PUT_TAGGING).await

@@ -18,26 +18,26 @@ use crate::scope::Scope;
 use crate::tags;
 
 impl SageMaker {
-    /// Looks at what is asked about and, around an endpoint that is looked at thoroughly, at all other revisions.
-    /// `asked` is everything that is asked about, so that nothing is looked at twice.
+    /// Observes the requested resources and, for an endpoint that is read thoroughly, all other revisions.
+    /// `requested` has all requested keys, so that nothing is read twice.
     pub(in super::super) async fn observe(
         &self,
         scope: &Scope,
         request: &Request,
-        asked: &BTreeSet<&Key>,
+        requested: &BTreeSet<&Key>,
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let around = async {
             if !request.thorough || request.key.kind != Kind::SageMakerEndpoint {
                 return (Vec::new(), None);
             }
-            let (keys, unknown) = self.revisions(scope, &request.key.name, asked).await;
-            let looks = keys.into_iter().map(|key| async move {
-                let seen = self.look(scope, &key).await.unwrap_or_else(Observed::unreadable);
+            let (keys, unknown) = self.revisions(scope, &request.key.name, requested).await;
+            let reads = keys.into_iter().map(|key| async move {
+                let seen = self.observe_one(scope, &key).await.unwrap_or_else(Observed::unreadable);
                 (key, seen)
             });
-            (join_all(looks).await, unknown)
+            (join_all(reads).await, unknown)
         };
-        let (seen, (mut all, unknown)) = join(self.look(scope, &request.key), around).await;
+        let (seen, (mut all, unknown)) = join(self.observe_one(scope, &request.key), around).await;
         let mut seen = seen.unwrap_or_else(Observed::unreadable);
         if let Some(error) = unknown {
             seen.unknown.insert(REVISIONS.into(), error);
@@ -57,7 +57,7 @@ impl SageMaker {
         Ok(Owner::of(&self.tags(&arn).await?, &scope.owner))
     }
 
-    async fn look(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
+    async fn observe_one(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
         match key.kind {
             Kind::SageMakerModel => self.model(scope, &key.name).await,
             Kind::SageMakerEndpointConfig => self.config(scope, &key.name).await,

@@ -46,7 +46,7 @@ fn validation_class(action: &str, message: &str) -> Class {
     if says("Could not find") {
         return if MADE_OF_OTHERS.contains(&action) { Class::Conflict } else { Class::NotFound };
     }
-    // Made or moved meanwhile, or by ourselves in a call whose answer was lost: the next look tells.
+    // Made or moved meanwhile, or by ourselves in a call whose answer was lost: the next pass finds out.
     let overtaken = says("already existing")
         || says("in-progress")
         || says("currently in use endpoint configuration")

@@ -1,4 +1,4 @@
-//! Revisions of an endpoint's model and configuration that nobody asked about: the superseded ones.
+//! Revisions of an endpoint's model and configuration that nobody requested about: the superseded ones.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::resource::{Key, Kind};
 use crate::scope::Scope;
 
 impl SageMaker {
-    /// The keys of all revisions that belong to an endpoint and were not asked about, and why some may be missing.
+    /// The keys of all revisions that belong to an endpoint and were not requested about, and why some may be missing.
     pub(super) async fn revisions(
         &self,
         scope: &Scope,
         endpoint: &str,
-        asked: &BTreeSet<&Key>,
+        requested: &BTreeSet<&Key>,
     ) -> (Vec<Key>, Option<Error>) {
         let part = format!("-{}-", hash_of(endpoint));
         let subject = format!("account {} in region {}", scope.account_id, scope.region);
@@ -30,7 +30,7 @@ impl SageMaker {
         let models = models.into_iter().flatten().filter_map(|it| it.model_name).map(key(Kind::SageMakerModel));
         let configs = configs.into_iter().flatten().filter_map(|it| it.endpoint_config_name);
         let configs = configs.map(key(Kind::SageMakerEndpointConfig));
-        let found = models.chain(configs).filter(|key| is_revision_of(&key.name, endpoint) && !asked.contains(key));
+        let found = models.chain(configs).filter(|key| is_revision_of(&key.name, endpoint) && !requested.contains(key));
         (found.collect(), unknown)
     }
 }

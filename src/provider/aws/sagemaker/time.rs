@@ -1,4 +1,4 @@
-//! Times as SageMaker tells them: seconds with a fraction, of which milliseconds are real.
+//! Times as SageMaker returns them: seconds with a fraction, of which milliseconds are real.
 
 use aws_sdk_sagemaker::primitives::DateTime;
 use jiff::Timestamp;
