@@ -238,7 +238,7 @@ fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
 }
 
 #[test]
-fn any_world_becomes_as_declared_with_one_failure_on_the_way() {
+fn any_state_becomes_as_declared_with_one_failure_on_the_way() {
     check(&(scenario(), fault()), |(scenario, fault)| {
         let mut run = Run::of(&scenario);
         run.memory.fail(fault);
@@ -247,7 +247,7 @@ fn any_world_becomes_as_declared_with_one_failure_on_the_way() {
 }
 
 #[test]
-fn any_world_becomes_as_declared_after_a_crash_at_any_call() {
+fn any_state_becomes_as_declared_after_a_crash_at_any_call() {
     check(&(scenario(), crash()), |(scenario, crash)| {
         let mut run = Run::of(&scenario);
         run.crash(crash);

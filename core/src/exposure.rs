@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_opened_beyond_the_account_is_told_by_how_far_it_opens() {
+    fn what_is_opened_beyond_the_account_is_reported_by_how_far_it_opens() {
         let stranger = json!({"AWS": "arn:aws:iam::666666666666:root"});
         for (statement, expected) in [
             (json!({"Principal": stranger}), Some(Extent::Changes)),

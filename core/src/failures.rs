@@ -177,7 +177,7 @@ mod tests {
     use crate::testing::failure;
 
     #[test]
-    fn the_heaviest_failure_gives_the_reason_and_each_is_told_once() {
+    fn the_heaviest_failure_gives_the_reason_and_each_is_reported_once() {
         let mut parts = Parts::default();
         parts.note::<()>("versioning", Err(failure(Class::Throttled)));
         parts.note("tags", Ok(()));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_stops_answering_is_not_asked_for_every_part() {
+    fn a_service_that_stops_answering_is_not_called_for_every_part() {
         let silence = || crate::failure::Error { code: UNREACHABLE.into(), ..failure(Class::Transient) };
         let mut parts = Parts::default();
         parts.note::<()>("a", Err(silence()));

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_is_told_with_what_is_expected() {
+    fn what_does_not_parse_is_reported_with_what_is_expected() {
         for (selector, reported) in [
             ("a b", "there is \"b\" where ="),
             ("a=b c", "there is \"c\" where a comma"),

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn while_something_is_on_its_way_only_that_is_asked_about() {
+    fn while_something_is_on_its_way_only_that_is_read() {
         let pass = plan(&[
             ("bucket", Kind::Bucket, Action::Keep),
             ("model", Kind::SageMakerModel, Action::Keep),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_something_that_was_touched_is_looked_at_again() {
+    fn what_needs_something_that_was_touched_is_observed_again() {
         let mut pass = plan(&[
             ("target", Kind::ScalableTarget, Action::Delete { with_contents: false }),
             ("policy", Kind::ScalingPolicy, Action::Keep),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_something_that_is_made_again_is_looked_at_again_however_far_away() {
+    fn what_stands_on_something_that_is_made_again_is_observed_again_however_far_away() {
         let mut pass = plan(&[
             ("endpoint", Kind::SageMakerEndpoint, Action::Create),
             ("target", Kind::ScalableTarget, Action::Keep),

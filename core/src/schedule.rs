@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn transitions_are_asked_at_five_seconds_and_every_thirty_later() {
+    fn transitions_are_polled_at_five_seconds_and_every_thirty_later() {
         let soonest = pauses(Next::Transition, 40, 0.0, 0.0);
         assert!((soonest[0] - 5.0).abs() < 1e-9 && (soonest[39] - 30.0).abs() < 1e-9, "{soonest:?}");
         assert!(soonest.is_sorted());

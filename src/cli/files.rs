@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn guardrails_that_are_not_there_are_told_with_their_name() {
+    fn guardrails_that_are_not_there_are_reported_with_their_name() {
         let missing = guardrails(Some(Path::new("no-such-file.yaml"))).unwrap_err().to_string();
         assert!(missing.starts_with("no-such-file.yaml: cannot be read: "), "{missing}");
         assert_eq!(guardrails(None).unwrap(), Guardrails::Absent);

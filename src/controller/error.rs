@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_somebody_can_mend_is_told_apart_from_what_passes() {
+    fn what_only_somebody_can_mend_is_distinguished_from_what_passes() {
         let cases = [
             (Attempt::ReadObject, 403, "AccessDenied", true, true),
             (Attempt::WriteFinalizer, 403, "AccessDenied", true, true),

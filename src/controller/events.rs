@@ -108,7 +108,7 @@ fn refusals(notes: &mut Vec<Note>, pass: &Pass, before: Option<&ResourceStatus>,
     };
     let errors: Vec<&Error> = failed.into_iter().chain(step.unknown.values()).collect();
     for error in &errors {
-        if is_told(before, error) || notes.iter().any(|note| note.message.contains(&error.to_string())) {
+        if is_reported(before, error) || notes.iter().any(|note| note.message.contains(&error.to_string())) {
             continue;
         }
         notes.push(Note {
@@ -123,7 +123,7 @@ fn refusals(notes: &mut Vec<Note>, pass: &Pass, before: Option<&ResourceStatus>,
 }
 
 /// True when the status before says so already, as far as it does not differ from call to call.
-fn is_told(before: Option<&ResourceStatus>, error: &Error) -> bool {
+fn is_reported(before: Option<&ResourceStatus>, error: &Error) -> bool {
     let message = before.filter(|before| before.state == State::Failed).and_then(|before| before.message.as_deref());
     let call = format!("{} on {}", error.action, error.subject);
     message.is_some_and(|message| message.contains(&call) && message.contains(&error.code))
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_resource_tells_is_not_told_again_of_the_platform() {
+    fn what_a_resource_reports_is_not_reported_again_of_the_platform() {
         let before = status("Unknown", "Progressing", &[resource("SageMakerEndpoint", "Progressing", "Progressing")]);
         let rolled_back = status("False", ROLLED_BACK, &[resource("SageMakerEndpoint", "Refused", ROLLED_BACK)]);
         assert_eq!(published(&before, rolled_back.clone()), ["true RolledBack SageMakerEndpoint x: said AWS"]);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_resource_tells_is_told_of_the_platform() {
+    fn what_no_resource_reports_is_reported_of_the_platform() {
         let before = status("Unknown", "Pending", &[]);
         assert_eq!(published(&before, status("False", "AccountMismatch", &[])), ["true AccountMismatch as it is"]);
         assert_eq!(published(&before, status("True", "Ready", &[])), ["false Ready as it is"]);

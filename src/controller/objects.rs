@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_watch_tells_late_does_not_hide_our_own_write() {
+    fn what_the_watch_reports_late_does_not_hide_our_own_write() {
         let mut objects = Objects::default();
         objects.take(0, Event::Apply(object("a", "u", "9")));
         let DeserializeGuard(Ok(written)) = object("a", "u", "11") else { panic!() };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_that_starts_over_tells_what_is_gone_and_only_of_its_own() {
+    fn a_watch_that_starts_over_reports_what_is_gone_and_only_of_its_own() {
         let mut objects = Objects::default();
         for name in ["a", "b"] {
             objects.take(0, Event::Apply(object(name, name, "1")));

@@ -223,7 +223,7 @@ async fn steps_that_are_not_taken_hold_up_what_needs_them() {
 }
 
 #[tokio::test]
-async fn what_is_withheld_is_never_taken() {
+async fn what_is_not_applied_is_never_taken() {
     let script = Script::default();
     let not_applied = Step { not_applied: Some("managementPolicy is Observe"), ..create("a", &[]) };
     let found = run(&script, vec![not_applied, create("b", &["a"])]).await;

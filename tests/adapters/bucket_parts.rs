@@ -103,7 +103,7 @@ async fn versioning_that_object_lock_keeps_on_is_for_somebody_to_mend() {
 }
 
 #[tokio::test]
-async fn what_others_open_in_a_bucket_is_told_and_left_alone() {
+async fn what_others_open_in_a_bucket_is_reported_and_left_alone() {
     let mut run = ready_run().await;
     let bucket = run.name("Bucket");
     let mut policy = policy_of(&run, &bucket).await;

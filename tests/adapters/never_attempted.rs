@@ -80,7 +80,7 @@ async fn a_region_that_was_never_there_holds_up_no_deletion() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_not_there_is_told_with_the_way_out() {
+async fn a_cluster_that_is_not_there_is_reported_with_the_way_out() {
     let mut run = Run::new(bound_in("eu-west-1")).await;
     for _ in 0..4 {
         run.pass().await;

@@ -55,7 +55,7 @@ fn open(plan: &Plan) -> BTreeSet<(Kind, String)> {
     changes.collect()
 }
 
-async fn is_told_and_heals(run: &mut Run, operation: &str, (code, status, is_stuck): (&str, u16, bool)) {
+async fn is_reported_and_heals(run: &mut Run, operation: &str, (code, status, is_stuck): (&str, u16, bool)) {
     let words = format!("refused because {code}");
     let case = format!("{operation} {status} {code}");
     run.refuse(operation, code, status, &words);
@@ -80,7 +80,7 @@ async fn a_refused_write_holds_up_no_other_part_of_anything() {
             spoil(&run).await;
             // What stands on a role waits for it, so that only the role itself is drawn into it.
             let waits = |kind: &Kind| *kind == Kind::PodIdentityAssociation && operation.contains("Role");
-            is_told_and_heals(&mut run, operation, refusal).await;
+            is_reported_and_heals(&mut run, operation, refusal).await;
             let left = open(&run.plan().await);
             let expected: BTreeSet<(Kind, String)> =
                 parts.iter().map(|(kind, part)| (*kind, (*part).to_string())).collect();
@@ -99,7 +99,7 @@ async fn tags_that_are_refused_hold_up_no_binding_and_no_bounds() {
     for operation in ["TagResource", "UntagResource"] {
         for refusal in REFUSALS {
             spoil(&run).await;
-            is_told_and_heals(&mut run, operation, refusal).await;
+            is_reported_and_heals(&mut run, operation, refusal).await;
             let left = open(&run.plan().await);
             let tags = |(_, field): &&(Kind, String)| field != "tags";
             assert_eq!(left.iter().filter(tags).count(), 0, "{operation} {refusal:?}: {left:?}");
@@ -131,7 +131,7 @@ async fn a_refused_read_hides_no_other_part_of_anything() {
     for (operation, kind, part) in READS {
         for refusal in REFUSALS {
             spoil(&run).await;
-            is_told_and_heals(&mut run, operation, refusal).await;
+            is_reported_and_heals(&mut run, operation, refusal).await;
             let left = open(&run.plan().await);
             // What stands on a role whose policies are unknown waits for it.
             let waits = part == "policies";

@@ -29,7 +29,7 @@ async fn permissions_that_arrive_late_are_waited_for() {
 }
 
 #[tokio::test]
-async fn permissions_that_never_arrive_are_told_after_two_minutes() {
+async fn permissions_that_never_arrive_are_reported_after_two_minutes() {
     let mut run = Run::new(scorer()).await;
     run.refuse("CreateModel", "ValidationException", 400, NOT_GRANTED);
     run.announce().await;
@@ -64,7 +64,7 @@ async fn a_late_role_is_waited_for_at_eks_in_whatever_words_and_only_for_a_while
 }
 
 #[tokio::test]
-async fn a_denial_of_the_operators_own_call_is_told_at_once() {
+async fn a_denial_of_the_operators_own_call_is_reported_at_once() {
     let mut run = Run::new(scorer()).await;
     run.aws.control("deny", json!({"action": "sagemaker:CreateModel"}));
     run.announce().await;

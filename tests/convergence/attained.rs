@@ -102,7 +102,7 @@ fn happen(run: &mut Run, event: &Event) {
                 run.pass();
             }
         }
-        Event::Asked => look_at_everything(run),
+        Event::Asked => read_everything(run),
         Event::Fault(fault) => {
             run.memory.fail(*fault);
             happen(run, &Event::Passes(3));
@@ -135,7 +135,7 @@ fn happen(run: &mut Run, event: &Event) {
 }
 
 /// A pass that is asked for. If nothing is in its way, nothing is granted at its end that is not attained.
-fn look_at_everything(run: &mut Run) {
+fn read_everything(run: &mut Run) {
     let annotations = run.object.metadata.annotations.get_or_insert_default();
     annotations.insert(RECONCILE_AT.into(), format!("{}", run.passes));
     let before = run.memory.cloud().holders(OURS);
@@ -206,10 +206,10 @@ fn no_pass_leaves_a_policy_that_names_what_is_not_attained() {
         for event in &events {
             happen(&mut run, event);
         }
-        look_at_everything(&mut run);
+        read_everything(&mut run);
 
         give_back(&run);
-        look_at_everything(&mut run);
+        read_everything(&mut run);
         for _ in 0..PASSES {
             let (status, writes) = (run.object.status.clone(), run.memory.writes().len());
             let pass = run.pass();
@@ -218,7 +218,7 @@ fn no_pass_leaves_a_policy_that_names_what_is_not_attained() {
                 break;
             }
         }
-        look_at_everything(&mut run);
+        read_everything(&mut run);
         assert_all_is_granted(&run);
         let edits = events.iter().filter_map(|event| match event {
             Event::Edit(wanted) => Some(wanted),

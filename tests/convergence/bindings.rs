@@ -171,7 +171,7 @@ fn a_service_account_that_somebody_bound_is_left_to_them_and_everything_else_is_
 }
 
 #[test]
-fn a_policy_that_others_attach_is_told_and_stays_until_the_role_goes() {
+fn a_policy_that_others_attach_is_reported_and_stays_until_the_role_goes() {
     let mut run = settled(with_consumer(Identity::Irsa, "api"), FakeCloud::default());
     let name = wanted(&run.object).remove(0).role.name;
     let policy = "arn:aws:iam::aws:policy/ReadOnlyAccess";

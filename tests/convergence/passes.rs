@@ -18,7 +18,7 @@ fn one_bucket() -> aiplatform::api::AIPlatform {
     object(json!({"storage": {"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]}}))
 }
 
-fn in_empty_world(object: aiplatform::api::AIPlatform) -> Run {
+fn in_an_empty_account(object: aiplatform::api::AIPlatform) -> Run {
     Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object)
 }
 
@@ -33,7 +33,7 @@ fn transient(call: usize) -> Fault {
 
 #[test]
 fn the_first_pass_says_what_it_will_make_before_any_call() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     let pass = run.pass();
     assert_eq!(run.memory.calls(), 0);
     assert_eq!(pass.next, Next::Now);
@@ -44,7 +44,7 @@ fn the_first_pass_says_what_it_will_make_before_any_call() {
 
 #[test]
 fn once_the_account_is_found_right_a_pass_makes_it_and_the_next_finds_it() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.pass();
     assert_eq!(run.pass().status.account_check, Some(AccountCheck::Passed));
     assert_eq!(run.memory.writes(), []);
@@ -55,7 +55,7 @@ fn once_the_account_is_found_right_a_pass_makes_it_and_the_next_finds_it() {
 
 #[test]
 fn a_new_generation_is_announced_again() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let calls = run.memory.calls();
     run.object.metadata.generation = Some(3);
@@ -66,7 +66,7 @@ fn a_new_generation_is_announced_again() {
 
 #[test]
 fn nothing_is_made_that_the_status_does_not_know_of() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     // Somebody took the inventory away; the generation is the same.
     run.object.status.as_mut().unwrap().resources.clear();
@@ -80,7 +80,7 @@ fn nothing_is_made_that_the_status_does_not_know_of() {
 #[test]
 fn a_suspended_object_makes_no_call_even_when_it_is_deleted() {
     for ending in [false, true] {
-        let mut run = in_empty_world(one_bucket());
+        let mut run = in_an_empty_account(one_bucket());
         run.converge();
         run.object.spec.suspend = true;
         run.object.metadata.generation = Some(3);
@@ -97,7 +97,7 @@ fn a_suspended_object_makes_no_call_even_when_it_is_deleted() {
 
 #[test]
 fn an_invalid_spec_makes_no_call() {
-    let mut run = in_empty_world(object(json!({"storage": {"buckets": [{"name": "Not A Label"}]}})));
+    let mut run = in_an_empty_account(object(json!({"storage": {"buckets": [{"name": "Not A Label"}]}})));
     let pass = run.pass();
     assert_eq!((ready_reason(&run), pass.next), ("InvalidSpec", Next::Slow));
     assert_eq!(run.memory.calls(), 0);
@@ -116,11 +116,11 @@ fn another_account_stops_everything_before_a_write_and_names_both() {
 }
 
 #[test]
-fn an_account_that_cannot_be_asked_for_is_asked_again() {
+fn an_account_that_cannot_be_read_is_requested_again() {
     for (class, reason, next) in
         [(Class::Transient, "ProgressingWithRetry", Next::Retry), (Class::Denied, "AccessDenied", Next::Slow)]
     {
-        let mut run = in_empty_world(one_bucket());
+        let mut run = in_an_empty_account(one_bucket());
         run.pass();
         run.memory.fail(Fault { class, ..transient(0) });
         let pass = run.pass();
@@ -132,7 +132,7 @@ fn an_account_that_cannot_be_asked_for_is_asked_again() {
 
 #[test]
 fn an_operator_that_is_ending_writes_nothing_more() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.pass();
     run.pass();
     let stop = CancellationToken::new();
@@ -151,7 +151,7 @@ fn an_operator_that_is_ending_writes_nothing_more() {
 
 #[test]
 fn a_deletion_is_finished_only_when_a_read_confirms_it() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let mut run = run.ending();
     run.object.metadata.generation = Some(3);
@@ -166,7 +166,7 @@ fn a_deletion_is_finished_only_when_a_read_confirms_it() {
 
 #[test]
 fn a_deletion_is_not_finished_while_something_cannot_be_read() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let mut run = run.ending();
     run.memory.fail(Fault { class: Class::Denied, ..transient(1) });
@@ -178,7 +178,7 @@ fn a_deletion_is_not_finished_while_something_cannot_be_read() {
 
 #[test]
 fn a_deletion_goes_on_although_the_spec_is_no_longer_valid() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let mut run = run.ending();
     run.object.spec.ownership.team.clear();
@@ -189,7 +189,7 @@ fn a_deletion_goes_on_although_the_spec_is_no_longer_valid() {
 
 #[test]
 fn an_object_deleted_before_its_first_pass_leaves_nothing() {
-    let mut run = in_empty_world(one_bucket()).ending();
+    let mut run = in_an_empty_account(one_bucket()).ending();
     assert!(run.converge().finished);
     assert_eq!(run.memory.writes(), []);
 }
@@ -198,7 +198,7 @@ fn an_object_deleted_before_its_first_pass_leaves_nothing() {
 fn an_object_whose_account_was_never_right_can_be_deleted() {
     let stranger = || Run::new(Memory::new("210987654321", FakeCloud::default()), one_bucket());
     let unasked = |class| {
-        let run = in_empty_world(one_bucket());
+        let run = in_an_empty_account(one_bucket());
         run.memory.fail(Fault { class, for_good: true, ..transient(0) });
         run
     };
@@ -237,7 +237,7 @@ fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out(
     };
     let histories: [&dyn Fn(&mut Run); 4] = [&made, &killed, &from_before, &without_status];
     for history in histories {
-        let mut run = in_empty_world(one_bucket());
+        let mut run = in_an_empty_account(one_bucket());
         history(&mut run);
         run.memory.fail(Fault { class: Class::Denied, for_good: true, ..transient(0) });
         let mut run = run.ending();
@@ -255,7 +255,7 @@ fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out(
 fn what_was_made_through_a_role_is_not_deleted_through_one_that_is_not_permitted_any_more() {
     let role = json!({"roleArn": "arn:aws:iam::123456789012:role/deployer"});
     let buckets = json!({"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]});
-    let mut run = in_empty_world(object(json!({"storage": buckets, "assumeRole": role})));
+    let mut run = in_an_empty_account(object(json!({"storage": buckets, "assumeRole": role})));
     run.converge();
     run.guardrails = Guardrails::Absent;
     let mut run = run.ending();
@@ -269,7 +269,7 @@ fn what_was_made_through_a_role_is_not_deleted_through_one_that_is_not_permitted
 
 #[test]
 fn a_live_object_is_never_finished_even_when_it_declares_nothing() {
-    let mut run = in_empty_world(object(json!({})));
+    let mut run = in_an_empty_account(object(json!({})));
     for _ in 0..3 {
         assert!(!run.pass().finished);
     }
@@ -278,7 +278,7 @@ fn a_live_object_is_never_finished_even_when_it_declares_nothing() {
 
 #[test]
 fn an_object_made_again_takes_its_resources_back() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     run.object.status = None;
     run.object.metadata.generation = Some(1);
@@ -288,15 +288,15 @@ fn an_object_made_again_takes_its_resources_back() {
 }
 
 #[test]
-fn looking_plans_and_writes_nothing() {
-    let run = in_empty_world(one_bucket());
+fn a_dry_run_plans_and_writes_nothing() {
+    let run = in_an_empty_account(one_bucket());
     let plan = wait_for(dry_run(&run.memory, &run.object, run.context())).unwrap();
     assert_eq!(plan.summary().create, 1);
     assert_eq!(run.memory.writes(), []);
 }
 
 #[test]
-fn looking_says_why_it_cannot_plan() {
+fn a_dry_run_says_why_it_cannot_plan() {
     let why = |memory: &Memory, object: &aiplatform::api::AIPlatform| -> PlanError {
         let run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object.clone());
         wait_for(dry_run(memory, object, run.context())).unwrap_err()
@@ -309,7 +309,7 @@ fn looking_says_why_it_cannot_plan() {
 
 #[test]
 fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let name = wanted(&run.object)[0].name.clone();
     run.memory.change(|cloud| cloud.buckets.get_mut(&name).unwrap().versioning = false);
@@ -321,7 +321,7 @@ fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
 
 #[test]
 fn a_bucket_somebody_else_takes_over_is_left_to_them() {
-    let mut run = in_empty_world(one_bucket());
+    let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let name = wanted(&run.object)[0].name.clone();
     let theirs = Stored::fresh("eu-west-1", [("aiplatform.dev/owner".into(), "cluster-2/sales/crm".into())].into());

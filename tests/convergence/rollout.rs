@@ -54,13 +54,13 @@ fn renamed(name: &str, hash: &str) -> String {
     format!("{revised}-{hash}")
 }
 
-fn in_a_world_of_others(served: Option<&Served>) -> Run {
+fn in_an_account_of_others(served: Option<&Served>) -> Run {
     Run::new(Memory::new(ACCOUNT, bystanders()), platform(served))
 }
 
 /// An endpoint that is as wanted, and that load has given so many instances.
 fn at_rest(served: &Served, instances: i32) -> Run {
-    let mut run = in_a_world_of_others(Some(served));
+    let mut run = in_an_account_of_others(Some(served));
     converge(&mut run);
     scale(&run, instances);
     converge(&mut run);

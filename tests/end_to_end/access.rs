@@ -114,7 +114,7 @@ async fn a_service_account_bound_by_somebody_else_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_service_account_elsewhere_is_told_and_not_touched() {
+async fn a_service_account_elsewhere_is_reported_and_not_touched() {
     let env = TestEnv::new("elsewhere").await;
     let mut consumer = api();
     consumer["serviceAccount"]["namespace"] = json!("search");
@@ -270,7 +270,7 @@ async fn widen(env: &TestEnv, role: &str, what: &str, original: &Value) {
 }
 
 #[tokio::test]
-async fn policies_that_others_attach_are_told_and_stay() {
+async fn policies_that_others_attach_are_reported_and_stay() {
     let env = TestEnv::new("attached").await;
     env.apply("assistant", &platform(irsa(), api())).await;
     let role = role_of(&env.wait_ready("assistant").await);

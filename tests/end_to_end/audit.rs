@@ -82,7 +82,7 @@ async fn what_the_example_relies_on(env: &TestEnv) {
 }
 
 #[tokio::test]
-async fn live_tells_what_is_not_as_declared_and_changes_nothing() {
+async fn live_reports_what_is_not_as_declared_and_changes_nothing() {
     let env = TestEnv::new("audit").await;
     let file = changed("namespace: support", &format!("namespace: {}", env.namespace));
     let path = file.path().to_str().expect("a path");

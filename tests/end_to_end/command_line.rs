@@ -84,7 +84,7 @@ fn a_clusters_name_that_would_be_a_pattern_is_refused_by_every_command() {
 }
 
 #[tokio::test]
-async fn diff_tells_what_would_change_and_changes_nothing() {
+async fn diff_reports_what_would_change_and_changes_nothing() {
     let env = TestEnv::new("diff").await;
     let file = tempfile::NamedTempFile::new().expect("a file");
     let example = std::fs::read_to_string(EXAMPLE).expect("the example");

@@ -100,7 +100,7 @@ async fn internal_errors_pass() {
 }
 
 #[tokio::test]
-async fn each_refused_part_is_told_once_and_the_others_are_written() {
+async fn each_refused_part_is_reported_once_and_the_others_are_written() {
     let env = TestEnv::with("parts", &["--resync", "1s"]).await;
     env.aws.control("deny", json!({"action": "s3:PutBucketVersioning"}));
     env.aws.control("deny", json!({"action": "s3:PutLifecycleConfiguration"}));

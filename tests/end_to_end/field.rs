@@ -60,7 +60,7 @@ fn reported(rule: &str, key: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_rule_that_takes_the_artifact_is_told_with_its_name_and_the_models() {
+fn a_rule_that_takes_the_artifact_is_reported_with_its_name_and_the_models() {
     const OBJECT: &str = "models/scorer/7.2.1/model.tar.gz";
     const PREFIX: &str = "models/scorer/7.2.1/";
     for (rule, key) in [

@@ -61,7 +61,7 @@ async fn lifecycle_rules_of_others_survive_every_write() {
 }
 
 #[tokio::test]
-async fn a_lifecycle_rule_of_others_that_takes_objects_away_is_told_and_found() {
+async fn a_lifecycle_rule_of_others_that_takes_objects_away_is_reported_and_found() {
     let env = TestEnv::new("expires").await;
     let wanted = spec(json!([{"name": "a"}]));
     env.apply("assistant", &wanted).await;
@@ -213,7 +213,7 @@ async fn statements_of_others_in_a_bucket_policy_survive() {
 }
 
 #[tokio::test]
-async fn what_others_open_in_a_bucket_is_told_once_and_found_by_the_audit() {
+async fn what_others_open_in_a_bucket_is_reported_once_and_found_by_the_audit() {
     let mut env = TestEnv::new("opened").await;
     let wanted = spec(json!([{"name": "a"}]));
     env.apply("assistant", &wanted).await;

@@ -112,8 +112,8 @@ async fn labels_that_may_not_be_read_stall_the_object_and_show_in_readiness() {
     wait_obstacle(&env, "get namespaces").await;
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
-    let is_told = |text: &str| text.contains(&format!("{}/assistant:", env.namespace));
-    env.wait("forgotten", async || !is_told(&env.operator.page("/readyz").1)).await;
+    let is_reported = |text: &str| text.contains(&format!("{}/assistant:", env.namespace));
+    env.wait("forgotten", async || !is_reported(&env.operator.page("/readyz").1)).await;
     env.delete("settled").await;
     // What was permitted once can go, whatever the guardrails say now.
     env.wait_until_gone("settled").await;
@@ -121,7 +121,7 @@ async fn labels_that_may_not_be_read_stall_the_object_and_show_in_readiness() {
 }
 
 #[tokio::test]
-async fn a_status_that_may_not_be_written_is_told_where_it_can_be() {
+async fn a_status_that_may_not_be_written_is_reported_where_it_can_be() {
     let (mut env, environment) = namespaced_without("speechless", STATUS).await;
     let arguments = ["--namespace", &env.namespace, "--cluster-name", "tests"];
     env.operator = Operator::start(&arguments, &environment);
@@ -133,7 +133,7 @@ async fn a_status_that_may_not_be_written_is_told_where_it_can_be() {
 }
 
 #[tokio::test]
-async fn a_status_that_the_api_server_rejects_is_told_where_it_can_be() {
+async fn a_status_that_the_api_server_rejects_is_reported_where_it_can_be() {
     let env = TestEnv::new("rejected").await;
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
@@ -181,7 +181,7 @@ async fn a_status_that_the_api_server_rejects_is_told_where_it_can_be() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_may_not_be_asked_for_its_name_is_an_obstacle_with_a_way_out() {
+async fn a_cluster_that_may_not_be_described_is_an_obstacle_with_a_way_out() {
     let (mut env, environment) = namespaced("unnamed").await;
     env.operator = Operator::start(&["--namespace", &env.namespace], &environment);
     let line = env.operator.wait_for_log("kube-system");

@@ -358,7 +358,7 @@ fn reported(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn what_the_policies_leave_open_is_told_beside_them() {
+fn what_the_policies_leave_open_is_reported_beside_them() {
     let worth_the_account = "worth the account";
     let every_bucket = "every bucket of the account";
     let every_cluster = "--cluster-name";
@@ -381,7 +381,7 @@ fn what_the_policies_leave_open_is_told_beside_them() {
 }
 
 #[test]
-fn bad_input_is_told() {
+fn bad_input_is_reported() {
     let bad =
         file("apiVersion: aiplatform.dev/v1alpha1\nkind: AIPlatform\nmetadata: {name: x}\nspec: {region: nowhere}\n");
     let output = command().args(["operator-policy", "-f"]).arg(bad.as_os_str()).output().expect("it runs");

@@ -77,7 +77,7 @@ async fn reached(env: &TestEnv, operation: &str, calls: usize) {
 }
 
 #[tokio::test]
-async fn an_edit_is_looked_at_while_two_hundred_objects_hang() {
+async fn an_edit_is_reconciled_while_two_hundred_objects_hang() {
     let (env, other) = flooded("hanging", |_| spec(json!([{"name": "a"}]))).await;
     env.aws
         .control("faults", json!({"service": "s3", "operation": "GetBucketTagging", "error": "hang", "times": null}));
@@ -106,7 +106,7 @@ async fn an_edit_is_looked_at_while_two_hundred_objects_hang() {
 }
 
 #[tokio::test]
-async fn an_edit_is_looked_at_while_each_of_two_hundred_regions_hangs() {
+async fn an_edit_is_reconciled_while_each_of_two_hundred_regions_hangs() {
     let region = |number: usize| format!("eu-{}-{}", ["north", "south", "east"][number / 99], number % 99 + 1);
     let (env, other) = flooded("regions", |number| {
         let mut spec = spec(json!([{"name": "a"}]));
@@ -129,7 +129,7 @@ async fn an_edit_is_looked_at_while_each_of_two_hundred_regions_hangs() {
 }
 
 #[tokio::test]
-async fn an_annotation_in_a_loop_is_slowed_down_and_told_once() {
+async fn an_annotation_in_a_loop_is_slowed_down_and_reported_once() {
     let env = TestEnv::new("annotated").await;
     env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
     env.wait_ready("assistant").await;

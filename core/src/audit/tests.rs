@@ -153,7 +153,7 @@ fn what_is_as_declared_is_no_difference() {
 }
 
 #[test]
-fn differences_are_told_where_they_matter_to_access() {
+fn differences_are_reported_where_they_matter_to_access() {
     let plan = live(|there, observed| {
         match &mut there.resource {
             Resource::Role(role) if role.name.contains("api") => role.permissions_boundary = None,

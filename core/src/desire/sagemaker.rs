@@ -347,7 +347,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_volume_is_asked_for_where_instances_have_disks_or_are_not_known() {
+    fn no_volume_is_requested_where_instances_have_disks_or_are_not_known() {
         for own in [
             "g4dn.xlarge",
             "g4ad.xlarge",

@@ -146,7 +146,7 @@ fn a_rule_without_limits_allows_what_is_not_named_one_by_one() {
 }
 
 #[test]
-fn each_limit_is_told_with_field_value_and_what_is_allowed() {
+fn each_limit_is_reported_with_field_value_and_what_is_allowed() {
     let guardrails = given(
         "rules:\n- accounts: [\"111111111111\", \"222222222222\"]\n  regions: []\n  assumeRoles: [\"arn:aws:iam::123456789012:role/a\"]\n\
          \x20 adoptableBuckets: [\"legacy-*\", old]\n  permissionsBoundaryArn: arn:aws:iam::123456789012:policy/theirs\n",
@@ -354,7 +354,7 @@ fn a_name_that_would_have_been_generated_is_no_choice() {
 }
 
 #[test]
-fn where_labels_are_not_known_and_decide_nothing_is_refused_and_that_is_told() {
+fn where_labels_are_not_known_and_decide_nothing_is_refused_and_that_is_reported() {
     let guardrails = given("rules: [{namespaces: {labels: {tier: prod}}, regions: [us-east-1]}]");
     assert_eq!(refusals(&guardrails, naming()), Vec::<String>::new());
     assert_eq!(guardrails.note(), Some(LABELS_UNKNOWN));

@@ -241,7 +241,7 @@ fn one_platform_takes_as_much_as_a_cluster_would_store_and_not_much_more() {
 }
 
 #[test]
-fn problems_are_told_up_to_a_number() {
+fn problems_are_reported_up_to_a_number() {
     let labels = (0..300).map(|index| format!("l{index}: {index}, ")).collect::<Vec<_>>().concat();
     let found = wrong(&platform("").replace("{name: support}", &format!("{{name: support, labels: {{{labels}}}}}")));
     assert_eq!(found.len(), 201, "{found:?}");
@@ -252,7 +252,7 @@ fn problems_are_told_up_to_a_number() {
 }
 
 #[test]
-fn objects_of_other_kinds_are_told_up_to_a_number() {
+fn objects_of_other_kinds_are_reported_up_to_a_number() {
     let other = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\n";
     let input = sound(&format!("{}---\n{}", platform(""), other.repeat(300)));
     assert_eq!(input.skipped.len(), 101);

@@ -395,7 +395,7 @@ fn every_action_that_an_adapter_names_is_declared() {
 }
 
 #[test]
-fn what_fits_nowhere_is_told() {
+fn what_fits_nowhere_is_reported() {
     let long: &'static str = Box::leak("s3:".to_string().into_boxed_str());
     let actions: &'static [&'static str] = Box::leak(vec![long; 2_000].into_boxed_slice());
     let permission =

@@ -151,7 +151,7 @@ fn suspended_means_unknown_and_nothing_to_come() {
 }
 
 #[test]
-fn what_is_wrong_with_the_spec_is_told_all_at_once_and_somebody_has_to_act() {
+fn what_is_wrong_with_the_spec_is_reported_all_at_once_and_somebody_has_to_act() {
     let problems = [Problem::new("spec.region", "is wrong"), Problem::new("spec.accountId", "is wrong too")];
     let (status, next) = status(SUBJECT, &PassOutcome::Invalid(&problems));
     assert_eq!(conditions_of(&status), ["Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
@@ -220,7 +220,7 @@ fn a_platform_without_resources_is_ready_and_has_no_condition_for_a_part() {
 }
 
 #[test]
-fn what_is_on_its_way_is_looked_at_again_soon() {
+fn what_is_on_its_way_is_observed_again_soon() {
     let progressing = || Outcome::Done(Applied::Progressing("creating".into()));
     for (run, state) in [
         (Run::default().created("one-bucket", progressing()), "one-bucket Progressing Progressing"),
@@ -428,7 +428,7 @@ fn a_platform_that_only_retains_declares_nothing() {
 }
 
 #[test]
-fn what_is_gone_is_listed_until_a_look_confirms_it() {
+fn what_is_gone_is_listed_until_a_pass_confirms_it() {
     let run = Run::default().kept("one-bucket").deleted("old-bucket", Outcome::Done(Applied::Gone));
     let conditions = ["Ready=Unknown Progressing", "Reconciling=True Progressing", "StorageReady=Unknown Deleted"];
     let status = gives(&run, SUBJECT, Phase::Progressing, Next::Now, &conditions);
@@ -502,7 +502,7 @@ fn observing_what_is_as_declared_is_ready() {
 }
 
 #[test]
-fn observing_tells_what_it_could_not_see() {
+fn observing_reports_what_it_could_not_see() {
     let subject = Subject { observing: true, ..SUBJECT };
     let run = Run::default().action("one-bucket", Action::Unreadable(error_on("one-bucket", Class::Denied)));
     let (denied, next) = run.status(subject);
@@ -719,7 +719,7 @@ fn what_stood_on_something_that_was_made_again_is_not_called_ready_before_it_is_
 }
 
 #[test]
-fn a_model_that_nobody_looked_at_is_unknown_and_not_counted() {
+fn a_model_that_was_not_observed_is_unknown_and_not_counted() {
     let model = |name: &str, backend: &str, outcome: &str, ready: bool| {
         let model = json!({"name": name, "backend": backend, "ready": ready, "outcome": outcome});
         serde_json::from_value::<crate::api::status::ModelStatus>(model).unwrap()
@@ -769,7 +769,7 @@ fn role_step(name: &str, action: Action, left: &[(&str, &'static str, bool)]) ->
 }
 
 #[test]
-fn what_is_not_granted_is_told_of_the_role_and_once_of_the_whole() {
+fn what_is_not_granted_is_reported_of_the_role_and_once_of_the_whole() {
     let refused = || Run::default().action("theirs", Action::Refuse(refusal("NotOwned", "theirs is not ours")));
     for (action, outcome) in [(Action::Keep, Outcome::NotTaken), (Action::Create, done())] {
         let role = role_step("api", action, &[("theirs", "NotOwned", true)]);
@@ -816,7 +816,7 @@ fn refused_parts(name: &str, classes: &[Class]) -> Outcome {
 }
 
 #[test]
-fn every_refused_part_is_told_and_the_heaviest_decides() {
+fn every_refused_part_is_reported_and_the_heaviest_decides() {
     let update = || Action::Update(Vec::new());
     let both = Run::default()
         .with(step("a", update(), &[]), refused_parts("a", &[Class::Throttled, Class::Denied, Class::Transient]));

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_tells_what_the_code_leaves_open() {
+    fn the_message_reports_what_the_code_leaves_open() {
         let boundary = "Scope ARN: arn:aws:iam::1:policy/x does not exist or is not attachable.";
         for (action, code, message, expected) in [
             (action::CREATE, "NoSuchEntity", boundary, Some(Class::Invalid)),

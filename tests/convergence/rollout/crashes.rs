@@ -114,7 +114,7 @@ fn changed(from: &Served, to: &Served) -> Story {
 
 #[test]
 fn a_first_creation_survives_a_failure_of_any_call() {
-    Story::of(slowly(in_a_world_of_others(Some(&served())))).ends(assert_arrived);
+    Story::of(slowly(in_an_account_of_others(Some(&served())))).ends(assert_arrived);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_way_out_of_a_failed_rollback_survives_a_failure_of_any_call() {
 
 #[test]
 fn a_role_that_is_not_visible_yet_survives_a_failure_of_any_call() {
-    let start = slowly(in_a_world_of_others(Some(&served())));
+    let start = slowly(in_an_account_of_others(Some(&served())));
     start.memory.change(|cloud| {
         cloud.sagemaker.roles_unseen_by_models = 1;
         cloud.sagemaker.roles_unseen_by_endpoints = 1;

@@ -129,7 +129,7 @@ fn sound() -> impl Strategy<Value = Served> {
 #[test]
 fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
     check(&(vec(event(), 0..10), sound(), any::<bool>(), any::<bool>()), |(events, last, ends, remembers)| {
-        let mut run = in_a_world_of_others(Some(&served()));
+        let mut run = in_an_account_of_others(Some(&served()));
         run.session = remembers.then(Session::default);
         run.memory.change(|cloud| {
             cloud.sagemaker.broken.insert(image('x'), Rollback::Works);

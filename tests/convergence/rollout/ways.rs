@@ -22,7 +22,7 @@ fn position(run: &Run, action: &str) -> usize {
 
 #[test]
 fn an_endpoint_is_made_after_what_it_needs_and_scaled_when_it_serves() {
-    let mut run = in_a_world_of_others(Some(&served()));
+    let mut run = in_an_account_of_others(Some(&served()));
     run.memory.change(|cloud| cloud.sagemaker.looks = 2);
     converge(&mut run);
     assert_arrived(&mut run);
@@ -130,7 +130,7 @@ fn going_back_to_a_revision_that_was_kept_makes_nothing_new() {
 }
 
 #[test]
-fn what_rolled_back_is_told_and_not_tried_again_until_the_user_asks() {
+fn what_rolled_back_is_reported_and_not_tried_again_until_the_user_requests_it() {
     let mut run = at_rest(&served(), 5);
     run.memory.change(|cloud| {
         cloud.sagemaker.looks = 2;
@@ -192,7 +192,7 @@ fn an_endpoint_that_could_not_even_roll_back_is_updated_when_the_user_asks() {
 
 #[test]
 fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
-    let mut run = in_a_world_of_others(Some(&served()));
+    let mut run = in_an_account_of_others(Some(&served()));
     run.memory.change(|cloud| {
         cloud.sagemaker.roles_unseen_by_models = 2;
         cloud.sagemaker.roles_unseen_by_endpoints = 2;
@@ -204,7 +204,7 @@ fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
 
 #[test]
 fn a_failed_first_creation_is_not_made_again_for_ever() {
-    let mut run = in_a_world_of_others(Some(&served()));
+    let mut run = in_an_account_of_others(Some(&served()));
     run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 100);
     converge(&mut run);
     assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 4));
@@ -217,7 +217,7 @@ fn a_failed_first_creation_is_not_made_again_for_ever() {
 
 #[test]
 fn a_first_creation_that_fails_for_good_waits_for_the_user() {
-    let mut run = in_a_world_of_others(Some(&served()));
+    let mut run = in_an_account_of_others(Some(&served()));
     run.memory.change(|cloud| {
         cloud.sagemaker.broken.insert(image('a'), Rollback::Works);
     });
@@ -338,7 +338,7 @@ fn nothing_serves_after_a_deletion_whatever_the_endpoint_was_doing() {
 /// An endpoint in this state, or in service.
 pub(super) fn in_the_midst(status: Option<Status>) -> Run {
     let mut run = match status {
-        Some(Status::Creating) => in_a_world_of_others(Some(&served())),
+        Some(Status::Creating) => in_an_account_of_others(Some(&served())),
         _ => at_rest(&served(), 5),
     };
     let Some(status) = status else { return run };

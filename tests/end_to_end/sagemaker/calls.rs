@@ -3,7 +3,7 @@
 use super::*;
 
 /// Calls to SageMaker and to Application Auto Scaling, from the given call on.
-fn asked(env: &TestEnv, start: usize) -> Vec<String> {
+fn calls_since(env: &TestEnv, start: usize) -> Vec<String> {
     let services = ["sagemaker", "application-autoscaling"];
     let calls = env.aws.calls().into_iter().skip(start);
     let ours = calls.filter(|call| services.contains(&call["service"].as_str().unwrap_or_default()));
@@ -35,7 +35,7 @@ async fn a_steady_endpoint_costs_six_calls_at_most() {
     env.wait("the pass in hand is over", is_quiet).await;
     let before = looks();
     env.wait("three more", async || looks() >= before + 3).await;
-    let calls = asked(&env, start);
+    let calls = calls_since(&env, start);
     let passes = calls.iter().filter(|it| *it == "DescribeEndpoint").count();
     assert!(calls.len() <= 6 * passes, "{} calls in {passes} resyncs: {calls:?}", calls.len());
     let writes = calls.iter().filter(|it| !(it.starts_with("Describe") || it.starts_with("List"))).count();
@@ -43,7 +43,7 @@ async fn a_steady_endpoint_costs_six_calls_at_most() {
 }
 
 #[tokio::test]
-async fn while_an_endpoint_is_created_only_it_is_asked_about() {
+async fn while_an_endpoint_is_created_only_it_is_read() {
     let env = TestEnv::with("polled", &["--transition-poll", "500ms"]).await;
     transitions_take(&env, 600_000);
     env.apply("assistant", &ranking(json!({}))).await;

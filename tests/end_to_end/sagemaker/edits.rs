@@ -226,7 +226,7 @@ async fn tags_changed_while_the_endpoint_is_updated_reach_everything() {
 }
 
 #[tokio::test]
-async fn more_instances_asked_for_at_least_are_made_and_it_stays_ready() {
+async fn more_instances_requested_at_least_are_made_and_it_stays_ready() {
     let env = env("raised").await;
     let name = in_service(&env).await;
     transitions_take(&env, 500);

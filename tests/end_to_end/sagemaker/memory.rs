@@ -127,7 +127,7 @@ async fn asking_again_while_a_rollout_is_under_way_is_no_second_try_after_it_was
 }
 
 #[tokio::test]
-async fn what_sagemaker_refused_is_no_rollback_although_an_older_one_is_still_told() {
+async fn what_sagemaker_refused_is_no_rollback_although_an_older_one_is_still_returned() {
     let env = TestEnv::with("stale", &["--transition-poll", "200ms", "--resync", "1s"]).await;
     let name = rolled_back(&env).await;
     // Twice the capacity is not there.

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_rollback_is_told_and_not_tried_again_until_the_user_asks() {
+async fn a_rollback_is_reported_and_not_tried_again_until_the_user_requests_it() {
     let env = TestEnv::with("rollback", &["--transition-poll", "200ms", "--resync", "1s"]).await;
     let name = in_service(&env).await;
     let before = model(&env.api().get("assistant").await.expect("it")).revision;
@@ -108,7 +108,7 @@ async fn going_back_after_a_rollback_makes_no_update() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_failed_is_told_apart() {
+async fn a_rollback_that_failed_is_distinguished() {
     let env = env("stranded").await;
     let name = in_service(&env).await;
     let bad = json!({"endpoint": name, "reason": "Insufficient capacity", "rollback": "failed"});

@@ -130,7 +130,7 @@ async fn superseded_revisions_go_but_for_those_that_are_kept() {
 }
 
 #[tokio::test]
-async fn a_canary_with_alarms_is_what_sagemaker_is_asked_for() {
+async fn a_canary_with_alarms_is_what_sagemaker_gets() {
     let env = env("canary").await;
     let rollout = json!({
         "strategy": "Canary", "stepPercent": 10, "waitSeconds": 120, "terminationWaitSeconds": 60,

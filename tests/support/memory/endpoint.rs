@@ -100,7 +100,7 @@ impl StoredEndpoint {
 
 impl FakeCloud {
     /// A look at an endpoint, which finds what it came to since the last.
-    pub(super) fn look_at_endpoint(&mut self, name: &str) -> Option<StoredEndpoint> {
+    pub(super) fn observe_endpoint(&mut self, name: &str) -> Option<StoredEndpoint> {
         let looks = self.sagemaker.looks;
         loop {
             let now = self.sagemaker.now();

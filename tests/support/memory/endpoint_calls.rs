@@ -27,7 +27,7 @@ impl Memory {
         asked: &BTreeSet<&Key>,
     ) -> Result<Vec<(Key, Observed)>, Error> {
         let name = &request.key.name;
-        let found = self.call("sagemaker:DescribeEndpoint", name, |it| Ok(it.look_at_endpoint(name))).await?;
+        let found = self.call("sagemaker:DescribeEndpoint", name, |it| Ok(it.observe_endpoint(name))).await?;
         let tags = match &found {
             Some(_) => self.list_tags(&request.key).await?,
             None => None,

@@ -86,7 +86,7 @@ fn each_rule_speaks_when_it_should_and_not_when_it_should_not() {
 
 /// Pods that EKS vouches for are known by an association, until the trust policy asks for their names too.
 #[test]
-fn an_association_alone_is_told() {
+fn an_association_alone_is_reported() {
     const RULE: &str = "trust-by-association";
     let cluster = "arn:aws:eks:eu-west-1:123456789012:cluster/prod";
     let spec = with(&json!({"/identity": {"podIdentity": {"clusterArn": cluster}}}));
@@ -272,7 +272,7 @@ fn every_rule_is_tested_and_named_once_for_each_severity() {
 }
 
 #[test]
-fn what_the_guardrails_refuse_is_an_error_and_what_they_leave_open_is_told() {
+fn what_the_guardrails_refuse_is_an_error_and_what_they_leave_open_is_reported() {
     let platform = validate(&object(clean())).expect("the spec is valid");
     let refused = vec![Problem::new("spec.region", "\"eu-west-1\" is not allowed here")];
     let bounds = Bounds { boundary: None, refused, unknown: Some("labels are not known") };
@@ -287,7 +287,7 @@ fn what_the_guardrails_refuse_is_an_error_and_what_they_leave_open_is_told() {
 }
 
 #[test]
-fn a_service_account_elsewhere_is_told_as_it_is_bound() {
+fn a_service_account_elsewhere_is_reported_as_it_is_bound() {
     let message = |identity: Value| {
         let spec = with(&json!({"/identity": identity, "/access/0/serviceAccount/namespace": "search"}));
         let findings = found(spec, None);

@@ -208,7 +208,7 @@ fn requests_are_read_where_answers_are_written() {
 }
 
 #[test]
-fn alarms_are_looked_at_by_name() {
+fn alarms_are_read_by_name() {
     let rollout = json!({"rollout": {"strategy": "Canary", "stepPercent": 10, "rollbackAlarms": ["a", "b c"]}});
     let alarms = &by_sid(&only(serves(rollout, json!({}))), "access")["RollbackAlarms"];
     assert_eq!(alarms["Action"], "cloudwatch:DescribeAlarms");

@@ -293,7 +293,7 @@ fn the_definition_uses_no_keyword_that_the_check_does_not_know() {
 }
 
 #[test]
-fn what_the_schema_finds_and_what_only_the_whole_shows_are_told_together() {
+fn what_the_schema_finds_and_what_only_the_whole_shows_are_reported_together() {
     let spec = "  suspnd: true\n  storage:\n    buckets:\n    - name: a\n    - name: b\n      bucketName: same-bucket\n    - name: c\n      \
                 bucketName: same-bucket\n";
     let found = wrong(&platform(spec));

@@ -112,7 +112,7 @@ fn what_is_refused_is_left_out_with_its_key_and_nothing_else_is() {
 }
 
 #[test]
-fn once_left_out_it_stays_left_out_and_is_still_told() {
+fn once_left_out_it_stays_left_out_and_is_still_returned() {
     let desired = wanted(&json!({}));
     let first = planned(&desired, &with_first(&desired, theirs()));
     let narrow = role_step(&first).desired.clone().unwrap();
@@ -200,7 +200,7 @@ fn what_is_to_be_made_or_taken_over_is_awaited() {
 }
 
 #[test]
-fn nothing_is_granted_that_nobody_has_looked_at() {
+fn nothing_is_granted_that_was_never_observed() {
     let desired = wanted(&json!({}));
     let step = Step { awaits: vec![bucket_key("bucket-one")], ..role_step(&planned(&desired, &seen([]))).clone() };
     assert_eq!(grants(&settled(&step, &BTreeMap::new())), [false, false, true, true]);

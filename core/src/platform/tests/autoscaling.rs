@@ -185,7 +185,7 @@ fn schedules_have_names_of_their_own_and_change_something() {
 }
 
 #[test]
-fn the_time_of_a_schedule_is_told_with_its_place() {
+fn the_time_of_a_schedule_is_reported_with_its_place() {
     let field = ".autoscaling.schedules[0]";
     refused(&scheduled(json!({"schedule": "daily"})), &format!("{field}.schedule"), "\"daily\" is not a schedule: at(");
     let telling = "\"Europe/Atlantis\" is not a time zone of the IANA database";

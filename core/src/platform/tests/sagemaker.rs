@@ -183,7 +183,7 @@ fn an_artifact_is_in_one_place() {
 }
 
 #[test]
-fn an_environment_keeps_to_sagemakers_limits_and_its_values_are_not_told() {
+fn an_environment_keeps_to_sagemakers_limits_and_its_values_are_not_shown() {
     let environment = |entries: Vec<(String, String)>| {
         let entries: serde_json::Map<_, _> = entries.into_iter().map(|(key, value)| (key, value.into())).collect();
         with(json!({"environment": entries}))

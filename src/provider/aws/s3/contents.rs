@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_write_is_told_apart() {
+    fn what_xml_cannot_write_is_distinguished() {
         for key in ["a/b", "tab\there", "line\nbreak", "日本", "\u{1F600}", "<&>", "\u{85}"] {
             assert!(fits_xml(key), "{key:?}");
         }
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_refusal_is_told_once_with_its_number() {
+    fn the_same_refusal_is_reported_once_with_its_number() {
         let refused = |key: &str, code: &str| Error {
             class: Class::Denied,
             action: action::DELETE_VERSION.into(),

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn traffic_moves_to_a_second_fleet_as_asked() {
+    fn traffic_moves_to_a_second_fleet_as_requested() {
         let termination_wait_seconds = Some(60);
         for (shift, kind, canary, linear) in [
             (Shift::AllAtOnce { termination_wait_seconds }, TrafficRoutingConfigType::AllAtOnce, None, None),

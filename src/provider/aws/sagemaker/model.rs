@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_told_again_as_a_source_is_the_same() {
+    fn a_url_that_is_returned_again_as_a_source_is_the_same() {
         let echoed = S3ModelDataSource::builder()
             .s3_uri("s3://b/model.tar.gz")
             .s3_data_type(S3ModelDataType::S3Object)

@@ -486,7 +486,7 @@ fn a_target_that_was_taken_off_comes_back_when_the_endpoint_has_arrived_or_gone_
 }
 
 #[test]
-fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_asks() {
+fn a_rollout_that_was_rolled_back_is_not_tried_again_until_the_user_requests_it() {
     let (before, mut after) = (wanted(json!({})), wanted(image("2")));
     let mut deployed = Deployed::of(&before);
     deployed.make_revision(&after);
@@ -640,7 +640,7 @@ fn what_may_not_be_deleted_is_not_made_again_and_not_counted() {
 }
 
 #[test]
-fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
+fn a_failed_endpoint_is_made_again_when_the_user_requests_something_else() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     let mut deployed = Deployed::of(&before);
     deployed.facts(|facts| {
@@ -651,7 +651,7 @@ fn a_failed_endpoint_is_made_again_when_the_user_asks_for_something_else() {
 }
 
 #[test]
-fn a_failed_rollback_is_told_apart_and_every_revision_stays() {
+fn a_failed_rollback_is_distinguished_and_every_revision_stays() {
     let (before, after) = (wanted(json!({})), wanted(image("2")));
     let request_hash = endpoint_of(&after).request_hash.clone();
     let mut deployed = Deployed::of(&before);

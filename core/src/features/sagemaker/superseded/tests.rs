@@ -237,7 +237,7 @@ fn what_is_kept_and_does_not_run_holds_nothing_up() {
     // The bucket is declared no longer, and somebody else's by now.
     let bucket = key_of(&before, Kind::Bucket);
     let theirs = Observed { owner: Owner::Theirs("c/other/p".into()), ..there(&before)[&bucket].clone() };
-    for (runs, is_told) in [(&before, true), (&after, false)] {
+    for (runs, is_reported) in [(&before, true), (&after, false)] {
         let mut observations = there(&before);
         observations.extend(there(&after));
         observations.insert(bucket.clone(), theirs.clone());
@@ -249,9 +249,9 @@ fn what_is_kept_and_does_not_run_holds_nothing_up() {
         }
         let plan = planned(&after, &observations);
         let step = step(&plan, &after);
-        assert_eq!(!step.left_out.is_empty(), is_told, "{:?}", step.left_out);
+        assert_eq!(!step.left_out.is_empty(), is_reported, "{:?}", step.left_out);
         let remarks = step.remarks.join("; ");
-        assert_eq!(remarks.contains("does not run: Bucket own-bucket is not granted"), !is_told, "{remarks}");
+        assert_eq!(remarks.contains("does not run: Bucket own-bucket is not granted"), !is_reported, "{remarks}");
         let Some(Resource::Role(role)) = &step.desired else { panic!("a role is desired") };
         assert!(!serde_json::to_string(role).unwrap().contains("own-bucket"));
     }

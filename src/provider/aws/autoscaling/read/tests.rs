@@ -39,7 +39,7 @@ fn described_policy(kind: PolicyType) -> ScalingPolicyBuilder {
         .creation_time(DateTime::from_secs(0))
 }
 
-fn told_action() -> types::ScheduledAction {
+fn reported_action() -> types::ScheduledAction {
     types::ScheduledAction::builder()
         .scheduled_action_name("morning")
         .scheduled_action_arn("arn:a")
@@ -77,7 +77,7 @@ fn what_is_put_is_read_back() {
 }
 
 #[test]
-fn cooldowns_that_are_not_told_are_the_usual_ones() {
+fn cooldowns_that_are_not_returned_are_the_usual_ones() {
     let metric = PredefinedMetricSpecification::builder()
         .predefined_metric_type(MetricType::SageMakerVariantInvocationsPerInstance)
         .build()
@@ -109,7 +109,7 @@ fn a_policy_of_another_kind_tracks_nothing_we_know() {
 
 #[test]
 fn an_action_without_a_time_zone_is_in_utc() {
-    let action = scheduled(&told_action()).unwrap();
+    let action = scheduled(&reported_action()).unwrap();
     assert_eq!((action.timezone.as_str(), action.min_capacity, action.max_capacity), ("UTC", Some(4), None));
     assert_eq!(action.scaled, instances());
 }
@@ -157,7 +157,7 @@ fn whoever_holds_a_target_holds_what_is_below_it() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_of_what_was_asked() {
+fn what_cannot_be_read_is_reported_of_what_was_requested() {
     let [asked, other] = [policy_of(None).key(), instances().key()];
     let mut seen = BTreeMap::from([(asked.clone(), Observed::absent()), (other.clone(), Observed::absent())]);
     record(&mut seen, &BTreeMap::new(), Err(error()), Selection::Only(std::slice::from_ref(&asked)));
