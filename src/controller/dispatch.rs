@@ -70,7 +70,9 @@ fn watches<P>(context: &Context<P>) -> Watches {
     let config =
         watcher::Config { label_selector: context.settings.label_selector.clone(), ..watcher::Config::default() };
     let watch = |(index, api)| {
-        let events = watcher(api, config.clone()).default_backoff();
+        // Who manages which field is a third of an object's size in memory, and nobody asks here.
+        let events = watcher(api, config.clone()).modify(|object: &mut Object| object.meta_mut().managed_fields = None);
+        let events = events.default_backoff();
         events.map(move |event| (index, event)).boxed()
     };
     stream::select_all(apis.into_iter().enumerate().map(watch))

@@ -13,6 +13,10 @@ const TRIPS: usize = 5;
 /// A call that is unanswered for so long counts, before it has timed out.
 const SLOW: Duration = Duration::from_secs(3);
 
+/// A service that has answered nothing for so long while a call waits is silent. Less would take one that is merely slow,
+/// because much is asked of it, for one that does not answer, and start even more work that asks it.
+const SILENT: Duration = Duration::from_secs(1);
+
 /// The time for which a failure counts.
 const WINDOW: Duration = Duration::from_mins(2);
 
@@ -81,9 +85,11 @@ impl Breaker {
         }
     }
 
-    /// True when any call was answered since then.
-    pub(super) fn has_answered_since(&self, then: Duration) -> bool {
-        self.answers.back().is_some_and(|last| *last >= then)
+    /// True when a call waits for its answer although the service has had time, and has answered no other call meanwhile.
+    pub(super) fn is_silent(&self, now: Duration) -> bool {
+        let last = self.answers.back();
+        let mut unanswered = self.in_flight.values().filter(|sent| last.is_none_or(|last| *sent >= last));
+        unanswered.any(|sent| now.saturating_sub(*sent) >= SILENT)
     }
 
     /// An answer came, whatever it says.
@@ -204,6 +210,22 @@ mod tests {
             answer(&mut breaker, second);
         }
         assert!(breaker.check(seconds(50)).is_ok());
+    }
+
+    #[test]
+    fn it_is_silent_once_a_call_has_waited_with_no_answer_to_any() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.is_silent(seconds(100)));
+        answer(&mut breaker, 100);
+        let waiting = breaker.admit(seconds(100)).expect("let through");
+        assert!(!breaker.is_silent(seconds(100) + SILENT / 2));
+        assert!(breaker.is_silent(seconds(100) + SILENT));
+        answer(&mut breaker, 102);
+        assert!(!breaker.is_silent(seconds(102) + SILENT / 2), "it is slow, and answers");
+        breaker.answered(waiting, seconds(103));
+        assert!(!breaker.is_silent(seconds(200)), "nothing is asked of it");
+        let _ = breaker.admit(seconds(200)).expect("let through");
+        assert!(!breaker.is_silent(seconds(200)), "that nothing was asked for long is no silence");
     }
 
     #[test]
