@@ -140,6 +140,21 @@ class Single:
             **tally(calls),
         }
 
+    def everything(self) -> Figures:
+        """A pass that reads everything, what a resync reads once an hour too."""
+
+        def quiet_since() -> float:
+            return time.time() - self.calls(0)[-1]["time"]
+
+        # Not in the midst of a resync, nor right before the next.
+        self.stage.wait("a resync to end", lambda: 1 < quiet_since() < RESYNC_S / 2, DEADLINE_S)
+        first_call = len(self.stage.calls())
+        asked = f"aiplatform.dev/reconcile-at={time.time()}"
+        self.stage.kubectl("annotate", "--overwrite", "aip", NAME, "-n", NAMESPACE, asked)
+        self.stage.wait("it to begin", lambda: self.calls(first_call), DEADLINE_S)
+        self.stage.wait("it to end", lambda: quiet_since() > 1, DEADLINE_S)
+        return tally(self.calls(first_call))
+
     def rollout(self) -> Figures:
         """A new image for an endpoint that was scaled meanwhile."""
         self.takes("update", UPDATE_S)
@@ -252,6 +267,7 @@ def measure(stage: Stage) -> dict[str, Any]:
     figures = {"creation": single.creation()}
     single.begin_with_slow_role()
     figures["resync"] = single.resync()
+    figures["everything"] = single.everything()
     single.begin_slowly()
     figures["rollout"] = single.rollout()
     figures["resync_after"] = single.resync()

@@ -28,6 +28,7 @@ def _plan(plan: Figures) -> Rows:
 
 def _single(single: Figures) -> Rows:
     created, resync, after = single["creation"], single["resync"], single["resync_after"]
+    whole = single["everything"]
     rollout, late, polls = single["rollout"], single["late_role"], single["polls"]
     each = f"{created['counted_calls_per_resource']} per resource (at most {CALLS_PER_RESOURCE})"
     instances = f"{rollout['instances_before']} before, {rollout['instances_after']} after"
@@ -39,6 +40,7 @@ def _single(single: Figures) -> Rows:
         ("a resync of it", ""),
         ("  AWS calls", f"{_calls(resync)} (at most {CALLS_PER_RESYNC}): {_services(resync)}"),
         ("  of an endpoint with, without scaling", _endpoints(resync)),
+        ("  of a pass that reads everything, too", f"{_calls(whole)}: {_services(whole)}"),
         ("a new image, after scaling to 5 instances", ""),
         ("  to Ready", _time(rollout)),
         ("  AWS calls", f"{_calls(rollout)}: {_services(rollout)}"),

@@ -12,6 +12,7 @@ use crate::execute::execute;
 use crate::failure::Error;
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
+use crate::observation_cache::contradicted;
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
@@ -351,21 +352,34 @@ async fn observe_and_plan<P: Provider>(
         goal.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
     let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
     let known = keys.clone();
-    let mut cached = Observations::new();
+    let (mut cached, mut cached_parts) = (Observations::new(), Observations::new());
     if !goal.intent.deleting {
         cached.clone_from(&input.cached);
         keys.retain(|key| !cached.contains_key(key));
+        cached_parts.clone_from(&input.cached_parts);
+        cached_parts.retain(|key, _| keys.contains(key) && adopted.contains_key(key));
     }
     let request = |key: Key| Request {
         adopt: !goal.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
         pruning: goal.intent.deleting || !adopted.contains_key(&key),
         thorough: input.thorough || goal.intent.deleting,
+        omitted: &[],
         key,
     };
-    let requests: Vec<Request> = keys.into_iter().map(request).collect();
+    let omitted = |key: &Key| cached_parts.get(key).map_or(&[][..], |_| key.kind.info().reads.hourly_parts());
+    let requests: Vec<Request> =
+        keys.into_iter().map(|key| Request { omitted: omitted(&key), ..request(key) }).collect();
     let mut observations = provider.observe(&goal.scope, &requests).await;
     cached.retain(|key, _| !observations.contains_key(key));
     observations.extend(cached.clone());
+    let mut doubtful = BTreeSet::new();
+    for (key, earlier) in &cached_parts {
+        if let Some(observed) = observations.get_mut(key).filter(|observed| observed.resource.is_some())
+            && !observed.complete(earlier)
+        {
+            doubtful.insert(key.clone());
+        }
+    }
     // Where nothing can have been made, no answer is needed to let it go.
     for key in never_attempted(status).iter().filter(|key| goal.intent.deleting || !adopted.contains_key(*key)) {
         if let Some(observed) = observations.get_mut(key)
@@ -378,10 +392,10 @@ async fn observe_and_plan<P: Provider>(
     let plan = |seen: &Observations| plan(&goal.namespace, &goal.name, &goal.desired, seen, &intent);
     let mut planned = plan(&observations);
     // Nothing is granted on what was seen earlier: somebody else may hold it by now.
-    let doubtful: BTreeSet<&Key> =
-        planned.steps.iter().flat_map(grounds).filter(|key| cached.contains_key(*key)).collect();
+    doubtful.extend(planned.steps.iter().flat_map(grounds).filter(|key| cached.contains_key(*key)).cloned());
+    doubtful.extend(contradicted(&planned, &cached, &cached_parts));
     if !doubtful.is_empty() {
-        let requests: Vec<Request> = doubtful.into_iter().cloned().map(request).collect();
+        let requests: Vec<Request> = doubtful.into_iter().map(request).collect();
         observations.extend(provider.observe(&goal.scope, &requests).await);
         planned = plan(&observations);
     }

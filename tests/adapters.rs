@@ -7,6 +7,7 @@ mod drifts;
 mod never_attempted;
 mod ownership;
 mod refusals;
+mod resync;
 mod roles;
 mod strangers;
 
@@ -29,7 +30,7 @@ use aiplatform::reconcile::{Pass, PassContext, dry_run, reconcile};
 use aiplatform::resource::{Key, Observations, Observed, Owner, Request, Resource};
 use aiplatform::schedule::Next;
 use aiplatform::scope::Scope;
-use aiplatform::session::PassInput;
+use aiplatform::session::{PassInput, Session};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -85,6 +86,8 @@ struct Run {
     guardrails: Guardrails,
     object: AIPlatform,
     role_writes: RoleWrites,
+    /// What is remembered from pass to pass, where that matters; without it each pass reads everything.
+    session: Option<Session>,
     /// Seconds since the tests began, as the passes see it.
     clock: i64,
 }
@@ -112,22 +115,28 @@ impl Run {
         });
         let object = serde_json::from_value(object).expect("the object parses");
         let (role_writes, guardrails) = (RoleWrites::default(), Guardrails::Unbounded);
-        Self { aws, provider, guardrails, object, role_writes, clock: 1_800_000_000 }
+        Self { aws, provider, guardrails, object, role_writes, session: None, clock: 1_800_000_000 }
     }
 
     fn context(&self) -> PassContext<'_> {
         PassContext { cluster: "tests", guardrails: &self.guardrails, labels: Ok(None) }
     }
 
-    /// One pass that looks at everything, whose status is kept.
+    /// One pass, whose status is kept.
     async fn pass(&mut self) -> Pass {
         self.clock += 1;
         let now = Timestamp::from_second(self.clock).expect("the time exists");
-        let input = PassInput { role_writes: self.role_writes.clone(), ..PassInput::default() };
+        let input = match &mut self.session {
+            Some(session) => session.begin(&self.object, now),
+            None => PassInput { role_writes: self.role_writes.clone(), ..PassInput::default() },
+        };
         let authority = Authority::unelected(CancellationToken::new());
         let pass = reconcile(&self.provider, &self.object, self.context(), &input, now, &authority);
         let pass = Box::pin(pass).await;
         self.role_writes.record(&pass.plan, &pass.outcomes, now);
+        if let Some(session) = &mut self.session {
+            session.end(&input, &pass.result(), now);
+        }
         self.object.status = Some(pass.status.clone());
         pass
     }

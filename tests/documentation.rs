@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use aiplatform::kind::Reads;
+use aiplatform::resource::Kind;
+
 /// The text of every file below a folder whose name ends so.
 fn strings(folder: &Path, found: &mut String) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -31,6 +34,25 @@ fn every_test_that_the_security_model_names_is_there() {
     assert!(named.len() > 40, "{}", named.len());
     let is_missing = |name: &&str| !code.contains(&format!("fn {name}(")) && !code.contains(&format!("def {name}("));
     assert_eq!(named.into_iter().filter(is_missing).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn the_documentation_says_when_drift_of_each_kind_is_noticed() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
+    let text = std::fs::read_to_string(page).expect("the page");
+    for kind in Kind::ALL {
+        let row = text.lines().find_map(|line| line.strip_prefix(&format!("| `{kind}` |")));
+        let row = row.unwrap_or_else(|| panic!("no row for {kind}"));
+        let (at_resync, hourly) = row.split_once('|').expect("a column for each");
+        let hourly = hourly.trim_end_matches('|').trim();
+        let parts: Vec<&str> = hourly.split('`').skip(1).step_by(2).collect();
+        let reads = kind.info().reads;
+        assert_eq!(parts, reads.hourly_parts(), "{kind}");
+        assert_eq!(hourly.starts_with("everything"), reads == Reads::Hourly, "{kind}");
+        assert_eq!(hourly.is_empty(), matches!(reads, Reads::Resync | Reads::Always), "{kind}");
+        assert_eq!(at_resync.trim().is_empty(), reads == Reads::Hourly, "{kind}");
+        assert_eq!(at_resync.contains("in each pass"), reads == Reads::Always, "{kind}");
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::policy;
-use crate::resource::bucket::LifecycleRule;
+use crate::resource::bucket::{self, LifecycleRule};
+use crate::resource::role;
 
 /// One opening.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,16 @@ pub enum Extent {
 }
 
 impl Extent {
+    /// The part of the resource that opens it.
+    #[must_use]
+    pub fn part(self) -> &'static str {
+        match self {
+            Self::Everybody | Self::Changes | Self::Reads | Self::Service => bucket::field::POLICY,
+            Self::Objects => bucket::field::LIFECYCLE,
+            Self::Attached => role::ATTACHED,
+        }
+    }
+
     /// The reason of the event that reports it.
     #[must_use]
     pub fn reason(self) -> &'static str {

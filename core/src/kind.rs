@@ -40,6 +40,12 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
         None
     }
 
+    /// Takes a part that [`Info::reads`] has read hourly from an earlier observation, and returns
+    /// whether the kind has such a part.
+    fn take_part(&mut self, _part: &str, _earlier: &Self) -> bool {
+        false
+    }
+
     /// ARNs by which the operator's own policies name it, where its permissions are declared in [`Info::permissions`].
     fn policy_arns(&self) -> Vec<String> {
         self.arn().into_iter().collect()
@@ -295,10 +301,24 @@ pub enum Busy {
 pub enum Reads {
     /// At each resync, and not while only something else is on its way.
     Resync,
+    /// At each resync, but for these parts, which are read once an hour: what drifts there lets nobody in and takes
+    /// nothing away until then.
+    ResyncBut(&'static [&'static str]),
     /// Once an hour: nobody can change its content, or what drifts there harms nobody until then.
     Hourly,
     /// In each pass: a read costs next to nothing.
     Always,
+}
+
+impl Reads {
+    /// The parts that are read once an hour where the rest is read at each resync.
+    #[must_use]
+    pub const fn hourly_parts(self) -> &'static [&'static str] {
+        match self {
+            Self::ResyncBut(parts) => parts,
+            Self::Resync | Self::Hourly | Self::Always => &[],
+        }
+    }
 }
 
 /// The parts of a resource that its dependants rely on.

@@ -90,6 +90,14 @@ macro_rules! kinds {
                 match self { $(Self::$kind(it) => Managed::tags(it)),* }
             }
 
+            /// Takes a part that is read hourly from an earlier observation, and returns whether it could.
+            pub fn take_part(&mut self, part: &str, earlier: &Self) -> bool {
+                match (self, earlier) {
+                    $((Self::$kind(it), Self::$kind(earlier)) => Managed::take_part(it, part, earlier),)*
+                    _ => false,
+                }
+            }
+
             /// ARNs by which the operator's own policies name it.
             #[must_use]
             pub fn policy_arns(&self) -> Vec<String> {

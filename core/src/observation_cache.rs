@@ -1,7 +1,8 @@
 //! A cache of observations that this pass need not make again. Losing it costs one full read.
 //!
 //! While AWS is at work on one thing, only that is asked about, and not everything beside it that was as desired a
-//! moment ago. What SageMaker never changes is read once an hour.
+//! moment ago. What SageMaker never changes is read once an hour, and so are parts in which drift harms nobody until then
+//! ([`crate::kind::Info::reads`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,11 +30,23 @@ pub struct PassReport<'a> {
     pub observations: &'a Observations,
     /// The observations that came from the cache.
     pub cached: &'a Observations,
+    /// Earlier observations from which parts were taken.
+    pub cached_parts: &'a Observations,
 }
 
 /// The observations, with their times.
 #[derive(Clone, Debug, Default)]
-pub struct ObservationCache(BTreeMap<Key, (Timestamp, Observed)>);
+pub struct ObservationCache(BTreeMap<Key, Entry>);
+
+/// An observation, and when it was made.
+#[derive(Clone, Debug)]
+struct Entry {
+    observed: Observed,
+    /// When all of it was read, where it holds as a whole.
+    read: Option<Timestamp>,
+    /// When the parts were read that are read hourly.
+    parts_read: Option<Timestamp>,
+}
 
 /// The time for which an observation of something in sync holds while something else is in transition.
 const SETTLED_HOLDS: Duration = Duration::from_mins(10);
@@ -48,19 +61,32 @@ impl ObservationCache {
         let holds = |key: &Key, seen: Timestamp| {
             let period = match (trigger, key.kind.info().reads) {
                 (Trigger::Poll | Trigger::Resync, Reads::Hourly) => HOURLY,
-                (Trigger::Poll, Reads::Resync) => SETTLED_HOLDS,
-                (Trigger::UserEdit, _) | (_, Reads::Always) | (Trigger::Resync, Reads::Resync) => return false,
+                (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => SETTLED_HOLDS,
+                (Trigger::UserEdit, _)
+                | (_, Reads::Always)
+                | (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) => return false,
             };
-            now.duration_since(seen).unsigned_abs() < period
+            is_within(period, seen, now)
         };
-        let held = self.0.iter().filter(|(key, (seen, _))| holds(key, *seen));
-        held.map(|(key, (_, observed))| (key.clone(), observed.clone())).collect()
+        self.observed(|key, entry| entry.read.is_some_and(|read| holds(key, read)))
+    }
+
+    /// Earlier observations of which only the parts that are read hourly still hold.
+    #[must_use]
+    pub fn cached_parts(&self, trigger: Trigger, now: Timestamp) -> Observations {
+        let holds = |read: Timestamp| trigger == Trigger::Resync && is_within(HOURLY, read, now);
+        self.observed(|_, entry| entry.parts_read.is_some_and(holds))
+    }
+
+    fn observed(&self, holds: impl Fn(&Key, &Entry) -> bool) -> Observations {
+        let held = self.0.iter().filter(|(key, entry)| holds(key, entry));
+        held.map(|(key, entry)| (key.clone(), entry.observed.clone())).collect()
     }
 
     /// Takes note of what a pass saw and need not be seen again, and forgets what a failure throws doubt on. What the
     /// pass itself had from here becomes no younger by that.
     pub fn record(&mut self, report: &PassReport, next: Next, now: Timestamp) {
-        let PassReport { plan, outcomes, observations, cached } = report;
+        let PassReport { plan, outcomes, observations, cached, cached_parts } = report;
         if plan.steps.is_empty() {
             return;
         }
@@ -70,7 +96,7 @@ impl ObservationCache {
         let remade = remade(plan);
         for step in &plan.steps {
             if let Some(made) = made(step, outcomes.get(&step.key)).filter(|_| polls) {
-                self.0.insert(step.key.clone(), (now, made));
+                self.0.insert(step.key.clone(), Entry { observed: made, read: Some(now), parts_read: None });
                 continue;
             }
             let Some(observed) = observations.get(&step.key) else { continue };
@@ -82,10 +108,22 @@ impl ObservationCache {
             };
             // What goes takes with it what needs it, and whatever needs that.
             let is_doubtful = step.needs.iter().any(|need| touched.contains(need) || remade.contains(need));
-            if is_settled && !is_doubtful && (polls || step.key.kind.info().reads == Reads::Hourly) {
-                let earlier = before.get(&step.key).filter(|_| cached.contains_key(&step.key));
-                let at = earlier.map_or(now, |(at, _)| *at);
-                self.0.insert(step.key.clone(), (at, observed.clone()));
+            if !is_settled || is_doubtful {
+                continue;
+            }
+            let reads = step.key.kind.info().reads;
+            let earlier = before.get(&step.key);
+            let whole = earlier.filter(|_| cached.contains_key(&step.key));
+            let parts = earlier.filter(|_| cached.contains_key(&step.key) || cached_parts.contains_key(&step.key));
+            let read = whole.and_then(|entry| entry.read).unwrap_or(now);
+            let parts_read = parts.map_or(Some(now), |entry| entry.parts_read);
+            let entry = Entry {
+                observed: observed.clone(),
+                read: (polls || reads == Reads::Hourly).then_some(read),
+                parts_read: parts_read.filter(|_| !reads.hourly_parts().is_empty()),
+            };
+            if entry.read.or(entry.parts_read).is_some() {
+                self.0.insert(step.key.clone(), entry);
             }
         }
         for step in &plan.steps {
@@ -102,17 +140,37 @@ impl ObservationCache {
     }
 }
 
-/// Resources that are created or deleted in this pass, and everything that needs them, by however many others in
-/// between that were not written to themselves.
+/// Cached observations that the plan made with them contradicts: what needs something that is missing now may have gone
+/// with it, and nothing is written on parts that were not read in the same pass.
+#[must_use]
+pub fn contradicted(plan: &Plan, cached: &Observations, cached_parts: &Observations) -> BTreeSet<Key> {
+    let is_there = |key: &&&Key| cached.get(**key).is_some_and(|it| !matches!(it.state, ObservedState::Absent));
+    let made = needing(plan, |action| *action == Action::Create);
+    let writes = plan.steps.iter().any(Step::is_taken);
+    let parts = cached_parts.keys().filter(|_| writes);
+    made.iter().filter(is_there).copied().chain(parts).cloned().collect()
+}
+
+/// Resources that are created or deleted in this pass, and everything that needs them.
 fn remade(plan: &Plan) -> BTreeSet<&Key> {
-    let mut remade = BTreeSet::new();
+    needing(plan, |action| matches!(action, Action::Create | Action::Delete { .. }))
+}
+
+/// Resources that are written in such a way, and everything that needs them, by however many others in between that are not written
+/// to themselves.
+fn needing(plan: &Plan, is_such: impl Fn(&Action) -> bool) -> BTreeSet<&Key> {
+    let mut found = BTreeSet::new();
     for step in &plan.steps {
-        let is_made = step.is_taken() && matches!(step.action, Action::Create | Action::Delete { .. });
-        if is_made || (!step.is_taken() && step.needs.iter().any(|need| remade.contains(need))) {
-            remade.insert(&step.key);
+        let is_written = step.is_taken() && is_such(&step.action);
+        if is_written || (!step.is_taken() && step.needs.iter().any(|need| found.contains(need))) {
+            found.insert(&step.key);
         }
     }
-    remade
+    found
+}
+
+fn is_within(period: Duration, read: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(read).unsigned_abs() < period
 }
 
 /// The observation of something that was just created as requested. Where AWS has chosen something about it, that has
@@ -144,9 +202,12 @@ mod tests {
     }
 
     fn record(cache: &mut ObservationCache, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
-        let cached_at = cache.cached(Trigger::Resync, at(now));
+        let (cached, cached_parts) =
+            (cache.cached(Trigger::Resync, at(now)), cache.cached_parts(Trigger::Resync, at(now)));
         let outcomes = Outcomes::new();
-        cache.record(&PassReport { plan, outcomes: &outcomes, observations, cached: &cached_at }, next, at(now));
+        let report =
+            PassReport { plan, outcomes: &outcomes, observations, cached: &cached, cached_parts: &cached_parts };
+        cache.record(&report, next, at(now));
     }
 
     fn cached_at(cache: &ObservationCache, trigger: Trigger, seconds: i64) -> Vec<String> {
@@ -180,6 +241,69 @@ mod tests {
         assert!(cached_at(&cache, Trigger::Resync, 61 * 60).is_empty());
         record(&mut cache, &pass, Next::Resync, 61 * 60);
         assert_eq!(cached_at(&cache, Trigger::Resync, 120 * 60), ["model"], "it was read again");
+    }
+
+    #[test]
+    fn parts_that_are_read_hourly_hold_for_an_hour_and_for_resyncs_alone() {
+        let pass = plan(&[("bucket", Kind::Bucket, Action::Keep), ("role", Kind::Role, Action::Keep)]);
+        let mut cache = ObservationCache::default();
+        let parts = |cache: &ObservationCache, trigger: Trigger, seconds: i64| -> Vec<String> {
+            cache.cached_parts(trigger, at(seconds)).into_keys().map(|key| key.name).collect()
+        };
+        for minute in 0..60 {
+            record(&mut cache, &pass, Next::Resync, 60 * minute);
+        }
+        assert_eq!(parts(&cache, Trigger::Resync, 3599), ["bucket"], "a role has no such parts");
+        for trigger in [Trigger::Poll, Trigger::UserEdit] {
+            assert!(parts(&cache, trigger, 3599).is_empty(), "{trigger:?} reads everything");
+        }
+        assert!(cached_at(&cache, Trigger::Resync, 3599).is_empty(), "the others hold no longer");
+        assert!(parts(&cache, Trigger::Resync, 3600).is_empty(), "nothing became younger");
+        record(&mut cache, &pass, Next::Resync, 3600);
+        assert_eq!(parts(&cache, Trigger::Resync, 7199), ["bucket"], "they were read again");
+        let written = plan(&[("bucket", Kind::Bucket, Action::Update(Vec::new()))]);
+        record(&mut cache, &written, Next::Resync, 7200);
+        assert!(parts(&cache, Trigger::Resync, 7201).is_empty(), "what was written is read as a whole");
+    }
+
+    #[test]
+    fn parts_of_what_was_made_are_read_before_they_hold() {
+        let pass = plan(&[("bucket", Kind::Bucket, Action::Keep)]);
+        let key = pass.0.steps[0].key.clone();
+        let entry = Entry { observed: Observed::absent(), read: Some(at(0)), parts_read: None };
+        let mut cache = ObservationCache([(key, entry)].into());
+        let cached = cache.cached(Trigger::Poll, at(1));
+        assert_eq!(cached.len(), 1);
+        let (outcomes, nothing) = (Outcomes::new(), Observations::new());
+        let (plan, observations) = (&pass.0, &pass.1);
+        let report = PassReport { plan, outcomes: &outcomes, observations, cached: &cached, cached_parts: &nothing };
+        cache.record(&report, Next::Resync, at(1));
+        assert!(cache.cached_parts(Trigger::Resync, at(2)).is_empty());
+    }
+
+    #[test]
+    fn a_plan_that_writes_contradicts_parts_and_what_went_with_what_is_missing() {
+        let pass = |action: Action| {
+            let mut pass = plan(&[
+                ("target", Kind::ScalableTarget, action),
+                ("action", Kind::ScheduledAction, Action::Keep),
+                ("bucket", Kind::Bucket, Action::Keep),
+            ]);
+            pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
+            pass
+        };
+        let names = |action: Action, state: ObservedState| -> Vec<String> {
+            let (plan, mut observations) = pass(action);
+            let parts = observations.split_off(&plan.steps[2].key);
+            let parts: Observations = parts.into_iter().filter(|(key, _)| key.kind == Kind::Bucket).collect();
+            let action = Observed { state, ..Observed::absent() };
+            let cached = Observations::from([(plan.steps[1].key.clone(), action)]);
+            contradicted(&plan, &cached, &parts).into_iter().map(|key| key.name).collect()
+        };
+        assert!(names(Action::Keep, ObservedState::Ready).is_empty());
+        assert_eq!(names(Action::Update(Vec::new()), ObservedState::Ready), ["bucket"]);
+        assert_eq!(names(Action::Create, ObservedState::Ready), ["bucket", "action"]);
+        assert_eq!(names(Action::Create, ObservedState::Absent), ["bucket"], "it cannot have gone");
     }
 
     #[test]
@@ -220,8 +344,13 @@ mod tests {
         let outcomes = Outcomes::from([(plan.steps[1].key.clone(), failed)]);
         let mut cache = ObservationCache::default();
         let recalled_before = Observations::new();
-        let seen =
-            PassReport { plan: &plan, outcomes: &outcomes, observations: &observations, cached: &recalled_before };
+        let seen = PassReport {
+            plan: &plan,
+            outcomes: &outcomes,
+            observations: &observations,
+            cached: &recalled_before,
+            cached_parts: &recalled_before,
+        };
         cache.record(&seen, Next::Retry, at(0));
         assert!(cached_at(&cache, Trigger::Poll, 1).is_empty());
     }

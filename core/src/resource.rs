@@ -120,6 +120,16 @@ pub struct Request {
     pub pruning: bool,
     /// True to list what belongs to it and was not requested as well: the other revisions of an endpoint.
     pub thorough: bool,
+    /// Parts that need not be read, because what an earlier pass read of them still holds. They may be left empty.
+    pub omitted: &'static [&'static str],
+}
+
+impl Request {
+    /// Whether a part has to be read.
+    #[must_use]
+    pub fn reads(&self, part: &str) -> bool {
+        !self.omitted.contains(&part)
+    }
 }
 
 /// The observation of one resource.
@@ -199,6 +209,30 @@ impl Observed {
     #[must_use]
     pub fn facts_of<T: Listed>(&self) -> Option<&T::Facts> {
         self.facts.as_deref().and_then(T::facts)
+    }
+
+    /// Takes the parts that are read hourly from an earlier observation, and returns whether it could: both have to be of
+    /// the same resource, which is ours.
+    #[must_use]
+    pub fn complete(&mut self, earlier: &Self) -> bool {
+        let (Some(resource), Some(before)) = (&mut self.resource, &earlier.resource) else { return false };
+        if earlier.owner != Owner::Ours || (&self.id, &self.arn) != (&earlier.id, &earlier.arn) {
+            return false;
+        }
+        for part in resource.kind().info().reads.hourly_parts() {
+            if !resource.take_part(part, before) {
+                return false;
+            }
+            if *part == TAGS {
+                self.owner = Owner::Ours;
+            }
+            self.protected_fields
+                .extend(earlier.protected_fields.get_key_value(part).map(|(part, why)| (*part, why.clone())));
+            self.exposures.retain(|exposure| exposure.extent.part() != *part);
+            let earlier = earlier.exposures.iter().filter(|exposure| exposure.extent.part() == *part);
+            self.exposures.extend(earlier.cloned());
+        }
+        true
     }
 
     /// It does not exist.
@@ -320,3 +354,79 @@ impl fmt::Display for Contents {
 
 /// The observations of all requested resources.
 pub type Observations = BTreeMap<Key, Observed>;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::bucket::LifecycleRule;
+    use super::scaling::{Bounds, Dimension, ScalableResource};
+    use super::*;
+    use crate::exposure::{Exposure, Extent};
+
+    fn bucket() -> Bucket {
+        Bucket::bare("b", "eu-west-1", Tags::new())
+    }
+
+    fn exposure(extent: Extent, message: &str) -> Exposure {
+        Exposure { extent, message: message.into() }
+    }
+
+    #[test]
+    fn what_was_read_hourly_is_as_it_was_and_the_rest_is_as_it_is() {
+        let before =
+            Bucket { versioning: true, lifecycle: [("x".into(), LifecycleRule::default())].into(), ..bucket() };
+        let mut earlier = Observed::present(before.clone().into(), Owner::Ours);
+        earlier.protected_fields = [("lifecycle", "why".to_string()), ("policy", "gone".into())].into();
+        earlier.exposures = vec![exposure(Extent::Everybody, "gone"), exposure(Extent::Objects, "kept")];
+        let policy = BTreeMap::from([("AipTlsOnly".into(), json!({}))]);
+        let mut now = Observed::present(Bucket { policy: policy.clone(), ..bucket() }.into(), Owner::Ours);
+        now.exposures = vec![exposure(Extent::Reads, "new")];
+        assert!(now.complete(&earlier));
+        assert_eq!(now.resource_of(), Some(&Bucket { policy, ..before }));
+        assert_eq!(now.protected_fields, [("lifecycle", "why".to_string())].into());
+        assert_eq!(now.exposures, [exposure(Extent::Reads, "new"), exposure(Extent::Objects, "kept")]);
+    }
+
+    #[test]
+    fn nothing_is_taken_from_another_resource() {
+        let target = ScalableTarget {
+            scaled: ScalableResource::of("e", Dimension::Instances),
+            bounds: Bounds { min_capacity: 1, max_capacity: 2 },
+            tags: [("aiplatform.dev/team".into(), "one".into())].into(),
+            scheduled: Vec::new(),
+        };
+        let seen = |tags: Tags, arn: &str| {
+            let target = ScalableTarget { tags, ..target.clone() };
+            Observed { arn: Some(arn.into()), ..Observed::present(target.into(), Owner::Ours) }
+        };
+        let mut now = Observed { owner: Owner::Nobody, ..seen(Tags::new(), "arn:1") };
+        assert!(now.clone().complete(&seen(target.tags.clone(), "arn:1")));
+        assert!(!now.complete(&seen(target.tags.clone(), "arn:2")), "it was registered anew");
+        assert!(!now.complete(&Observed { owner: Owner::Nobody, ..seen(target.tags.clone(), "arn:1") }));
+        assert!(!now.complete(&Observed::absent()));
+        assert!(!now.complete(&Observed::present(bucket().into(), Owner::Ours)), "it is of another kind");
+        assert_eq!((now.resource_of::<ScalableTarget>().map(|it| it.tags.len()), now.owner), (Some(0), Owner::Nobody));
+    }
+
+    #[test]
+    fn every_part_that_is_read_hourly_can_be_taken_from_an_earlier_observation() {
+        let samples: [Resource; 2] = [
+            bucket().into(),
+            ScalableTarget {
+                scaled: ScalableResource::of("e", Dimension::Instances),
+                bounds: Bounds { min_capacity: 1, max_capacity: 2 },
+                tags: Tags::new(),
+                scheduled: Vec::new(),
+            }
+            .into(),
+        ];
+        for kind in Kind::ALL.iter().filter(|kind| !kind.info().reads.hourly_parts().is_empty()) {
+            let sample = samples.iter().find(|sample| sample.kind() == *kind);
+            let sample = sample.unwrap_or_else(|| panic!("no sample of {kind}"));
+            for part in kind.info().reads.hourly_parts() {
+                assert!(sample.clone().take_part(part, sample), "{kind} has no part {part}");
+            }
+        }
+    }
+}

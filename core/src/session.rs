@@ -69,6 +69,8 @@ pub struct PassInput {
     pub guard: UpdateLoopGuard,
     /// Observations of earlier passes that still hold.
     pub cached: Observations,
+    /// Observations of earlier passes of which only the parts that are read hourly still hold.
+    pub cached_parts: Observations,
     /// True to read what nothing refers to as well, such as other revisions of an endpoint.
     pub thorough: bool,
     /// Writes that were denied in the last pass, see [`crate::plan::rules::denied`].
@@ -82,6 +84,7 @@ impl Default for PassInput {
         Self {
             guard: UpdateLoopGuard::default(),
             cached: Observations::new(),
+            cached_parts: Observations::new(),
             thorough: true,
             denied: BTreeMap::new(),
             role_writes: RoleWrites::default(),
@@ -148,6 +151,7 @@ impl Session {
         PassInput {
             guard: self.guard.clone(),
             cached,
+            cached_parts: self.cache.cached_parts(trigger, now),
             thorough: trigger == Trigger::UserEdit,
             denied: std::mem::take(&mut self.denied),
             role_writes: self.role_writes.clone(),
@@ -157,7 +161,8 @@ impl Session {
     /// Ends a pass that began with this input.
     pub fn end(&mut self, input: &PassInput, result: &PassResult, now: Timestamp) {
         let PassResult { plan, outcomes, observations, denied, next } = *result;
-        self.cache.record(&PassReport { plan, outcomes, observations, cached: &input.cached }, next, now);
+        let PassInput { cached, cached_parts, .. } = input;
+        self.cache.record(&PassReport { plan, outcomes, observations, cached, cached_parts }, next, now);
         self.guard.record(plan, outcomes);
         self.role_writes.record(plan, outcomes, now);
         self.denied.clone_from(denied);

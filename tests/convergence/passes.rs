@@ -7,6 +7,7 @@ use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
 use aiplatform::reconcile::{PlanError, dry_run};
 use aiplatform::schedule::Next;
+use aiplatform::session::Session;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -317,6 +318,37 @@ fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
     run.converge();
     let made: Vec<String> = run.memory.writes().split_off(writes).into_iter().map(|write| write.action).collect();
     assert_eq!(made, ["s3:Put versioning"]);
+}
+
+#[test]
+fn a_part_that_is_read_hourly_is_put_right_after_the_hour_and_any_other_at_once() {
+    let drifted = |drift: fn(&mut Stored)| {
+        let mut run = in_an_empty_account(one_bucket());
+        run.session = Some(Session::default());
+        run.converge();
+        // The pass that reads what was made.
+        run.assert_at_rest();
+        let name = wanted(&run.object)[0].name.clone();
+        run.memory.change(|aws| drift(aws.buckets.get_mut(&name).unwrap()));
+        let writes = run.memory.writes().len();
+        // A pass each minute.
+        let passes = (1..=60).find(|_| {
+            run.pass();
+            run.memory.writes().len() > writes
+        });
+        let made: Vec<String> = run.memory.writes().split_off(writes).into_iter().map(|write| write.action).collect();
+        (passes.expect("it is noticed"), made)
+    };
+    let (passes, made) = drifted(|bucket| bucket.versioning = false);
+    assert!(passes > 50, "{passes}");
+    assert_eq!(made, ["s3:Put versioning"]);
+    let (passes, made) = drifted(|bucket| bucket.public_access_block.block_public_policy = false);
+    assert_eq!((passes, made), (1, vec!["s3:Put publicAccessBlock".to_string()]));
+    let (passes, made) = drifted(|bucket| {
+        bucket.versioning = false;
+        bucket.public_access_block.block_public_policy = false;
+    });
+    assert_eq!((passes, made.len()), (1, 2), "a pass that writes reads everything: {made:?}");
 }
 
 #[test]

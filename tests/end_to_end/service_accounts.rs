@@ -72,7 +72,7 @@ impl Namespace {
         let desired = desire(&validate(&claim.object).expect("it is valid"), CLUSTER);
         let (account, _): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|item| item.resource.kind() == Kind::ServiceAccount);
-        let request = Request { key: claim.key.clone(), adopt: false, pruning: deleting, thorough: true };
+        let request = Request { key: claim.key.clone(), adopt: false, pruning: deleting, thorough: true, omitted: &[] };
         let seen = self.adapter.observe(&claim.scope, &request).await.expect("an answer");
         let observations = Observations::from([(claim.key.clone(), seen)]);
         let intent = if deleting {

@@ -274,7 +274,8 @@ impl Managed for Bucket {
         owned_by: OwnedBy::Tag,
         adopted_by: Some("adopt: true"),
         busy: Busy::RefusesWrites,
-        reads: Reads::Resync,
+        // Versions that are there stay when versioning is suspended, and S3 carries out lifecycle rules once a day.
+        reads: Reads::ResyncBut(&[field::VERSIONING, field::LIFECYCLE]),
         removal: Removal::Retain,
         kept_because: DELETION_POLICY,
         refers_to: &[],
@@ -295,6 +296,15 @@ impl Managed for Bucket {
             fields["policy"][sid] = policy::statement_meaning(statement);
         }
         fields
+    }
+
+    fn take_part(&mut self, part: &str, earlier: &Self) -> bool {
+        match part {
+            field::VERSIONING => self.versioning = earlier.versioning,
+            field::LIFECYCLE => self.lifecycle.clone_from(&earlier.lifecycle),
+            _ => return false,
+        }
+        true
     }
 
     fn arn(&self) -> Option<String> {

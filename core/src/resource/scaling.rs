@@ -219,7 +219,8 @@ impl Managed for ScalableTarget {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
-        reads: Reads::Resync,
+        // The owner of the endpoint scales it, and the tags are read again before anything is written.
+        reads: Reads::ResyncBut(&[field::TAGS]),
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::SageMakerEndpoint],
@@ -238,6 +239,14 @@ impl Managed for ScalableTarget {
         vec![Endpoint::key_of(self.scaled.endpoint())]
     }
 
+    fn take_part(&mut self, part: &str, earlier: &Self) -> bool {
+        match part {
+            field::TAGS => self.tags.clone_from(&earlier.tags),
+            _ => return false,
+        }
+        true
+    }
+
     fn tags(&self) -> Option<&Tags> {
         Some(&self.tags)
     }
@@ -253,7 +262,8 @@ impl Managed for ScalingPolicy {
         owned_by: OwnedBy::Parent(Kind::ScalableTarget),
         adopted_by: None,
         busy: Busy::RefusesWrites,
-        reads: Reads::Resync,
+        // All it does is to move the number of instances within bounds, which are read at each resync.
+        reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::ScalableTarget],
@@ -287,7 +297,8 @@ impl Managed for ScheduledAction {
         owned_by: OwnedBy::Parent(Kind::ScalableTarget),
         adopted_by: None,
         busy: Busy::RefusesWrites,
-        reads: Reads::Resync,
+        // All it does is to set bounds, which are read at each resync.
+        reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::ScalableTarget],

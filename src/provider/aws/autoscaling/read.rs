@@ -9,7 +9,9 @@ use super::refusal::refused;
 use super::{Autoscaling, action};
 use crate::failure::{Class, Error};
 use crate::resource::scaling::{Bounds, Dimension, ScalableResource, Tracking};
-use crate::resource::{Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction};
+use crate::resource::{
+    Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction, TAGS,
+};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
@@ -66,7 +68,9 @@ impl Autoscaling {
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let variants = by_variant(requests);
         let resource_ids: Vec<&String> = variants.keys().collect();
-        let chunks = resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(scope, chunk));
+        let untagged: BTreeSet<&Key> =
+            requests.iter().filter(|request| !request.reads(TAGS)).map(|request| &request.key).collect();
+        let chunks = resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(scope, chunk, &untagged));
         let targets: Vec<_> = join_all(chunks).await.into_iter().flatten().collect();
         // What has no target has nothing below it.
         let registered: BTreeSet<&String> = targets.iter().map(|(scaled, _)| &scaled.resource_id).collect();
@@ -97,6 +101,7 @@ impl Autoscaling {
         &self,
         scope: &Scope,
         resource_ids: &[&String],
+        untagged: &BTreeSet<&Key>,
     ) -> Vec<(ScalableResource, Result<Observed, Error>)> {
         let pages = self
             .client
@@ -112,7 +117,8 @@ impl Autoscaling {
             Ok(found) => {
                 join_all(found.iter().filter_map(|target| {
                     let scaled = scaled(&target.resource_id, target.scalable_dimension.as_str())?;
-                    Some(async move { (scaled.clone(), self.target(scope, scaled, target).await) })
+                    let reads_tags = !untagged.contains(&scaled.key());
+                    Some(async move { (scaled.clone(), self.target(scope, scaled, target, reads_tags).await) })
                 }))
                 .await
             }
@@ -131,8 +137,11 @@ impl Autoscaling {
         scope: &Scope,
         scaled: ScalableResource,
         found: &types::ScalableTarget,
+        reads_tags: bool,
     ) -> Result<Observed, Error> {
-        let found_tags = match self.tags(&scaled, found.scalable_target_arn()).await {
+        let found_tags =
+            if reads_tags { self.tags(&scaled, found.scalable_target_arn()).await } else { Ok(Tags::new()) };
+        let found_tags = match found_tags {
             Ok(found_tags) => found_tags,
             // Deregistered since the description.
             Err(error) if error.class == Class::NotFound => return Ok(Observed::absent()),
@@ -162,14 +171,11 @@ impl Autoscaling {
         resource_id: &str,
         variant: &VariantRequest,
     ) -> (Result<Vec<Resource>, Error>, Result<Vec<Resource>, Error>) {
-        let policies = async {
-            let is_needed = !variant.targets.is_empty() || !variant.policies.is_empty();
-            if is_needed { self.policies(resource_id).await } else { Ok(Vec::new()) }
-        };
-        let actions = async {
-            let is_needed = !variant.actions.is_empty() || (variant.thorough && !variant.targets.is_empty());
-            if is_needed { self.actions(resource_id).await } else { Ok(Vec::new()) }
-        };
+        let is_needed = |keys: &[Key]| !keys.is_empty() || (variant.thorough && !variant.targets.is_empty());
+        let policies =
+            async { if is_needed(&variant.policies) { self.policies(resource_id).await } else { Ok(Vec::new()) } };
+        let actions =
+            async { if is_needed(&variant.actions) { self.actions(resource_id).await } else { Ok(Vec::new()) } };
         futures::join!(policies, actions)
     }
 

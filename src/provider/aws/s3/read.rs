@@ -36,7 +36,7 @@ impl S3 {
         if owner != Owner::Ours && !(owner == Owner::Nobody && request.adopt) {
             return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
         }
-        Ok(Box::pin(self.parts(&target, bucket, owner)).await)
+        Ok(Box::pin(self.parts(&target, request, bucket, owner)).await)
     }
 
     /// The contents, and the key too: superseded revisions of a model may still load what is in it.
@@ -52,14 +52,14 @@ impl S3 {
     }
 
     /// The bucket with all its parts. One that cannot be read hides none of the others.
-    async fn parts(&self, target: &Target<'_>, bare: Bucket, owner: Owner) -> Observed {
+    async fn parts(&self, target: &Target<'_>, request: &Request, bare: Bucket, owner: Owner) -> Observed {
         let (public_access_block, object_ownership, encryption, versioning, document, rules) = futures::join!(
-            self.public_access_block(target),
-            self.object_ownership(target),
-            self.encryption(target),
-            self.versioning(target),
-            self.policy(target),
-            self.lifecycle(target),
+            unless_omitted(request, field::PUBLIC_ACCESS_BLOCK, self.public_access_block(target)),
+            unless_omitted(request, field::OBJECT_OWNERSHIP, self.object_ownership(target)),
+            unless_omitted(request, field::ENCRYPTION, self.encryption(target)),
+            unless_omitted(request, field::VERSIONING, self.versioning(target)),
+            unless_omitted(request, field::POLICY, self.policy(target)),
+            unless_omitted(request, field::LIFECYCLE, self.lifecycle(target)),
         );
         let mut unknown = BTreeMap::new();
         let document = known(field::POLICY, document, &mut unknown).unwrap_or_default();
@@ -242,6 +242,15 @@ fn elsewhere(target: &Target, region: Option<&str>) -> Observed {
 fn ours(document: &Value) -> BTreeMap<String, Value> {
     let statements = policy::statements(document).into_iter();
     statements.filter_map(|statement| Some((our_sid(&statement)?.to_string(), statement))).collect()
+}
+
+/// A part as it is read, or nothing where it need not be.
+async fn unless_omitted<T: Default>(
+    request: &Request,
+    part: &str,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    if request.reads(part) { read.await } else { Ok(T::default()) }
 }
 
 /// A part that was read, or nothing and a note that it is unknown.

@@ -11,7 +11,7 @@ use crate::resource::ObservedState;
 const RESOURCE: &str = "endpoint/s-a-rank-0a1b2c3d/variant/AllTraffic";
 
 fn request(kind: Kind, name: &str, thorough: bool) -> Request {
-    Request { key: Key { kind, name: name.into() }, adopt: false, pruning: false, thorough }
+    Request { key: Key { kind, name: name.into() }, adopt: false, pruning: false, thorough, omitted: &[] }
 }
 
 fn instances() -> ScalableResource {
