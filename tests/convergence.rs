@@ -4,6 +4,7 @@ mod access;
 mod attained;
 mod bindings;
 mod guarded;
+mod kinds;
 mod passes;
 mod rollout;
 mod scenario;
@@ -15,7 +16,7 @@ use aiplatform::api::status::{AccountCheck, Phase};
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
 use aiplatform::reconcile::{Pass, PassContext, reconcile};
-use aiplatform::resource::{Contents, Key, Kind, Owner};
+use aiplatform::resource::{Bucket, Contents, Key, Kind, Owner};
 use aiplatform::schedule::Next;
 use aiplatform::session::{PassInput, Session};
 use jiff::Timestamp;
@@ -24,25 +25,11 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{FakeCloud, Fault, Memory, StoredAccount, Write};
+use crate::support::memory::{FakeCloud, Fault, Memory, Write};
 use scenario::{ACCOUNT, CLUSTER, End, OURS, Scenario, assert_ended, crash, fault, scenario, wanted};
 
 /// At most: announced, admitted, done, seen to be done, broken off while looking once more, mended, and found as before.
 const PASSES: usize = 7;
-
-/// The calls that make something.
-const MAKES: [&str; 10] = [
-    "s3:CreateBucket",
-    "iam:CreateRole",
-    "eks:CreatePodIdentityAssociation",
-    "patch serviceaccounts",
-    "sagemaker:CreateModel",
-    "sagemaker:CreateEndpointConfig",
-    "sagemaker:CreateEndpoint",
-    "application-autoscaling:RegisterScalableTarget",
-    "application-autoscaling:PutScalingPolicy",
-    "application-autoscaling:PutScheduledAction",
-];
 
 /// Draws cases and checks each; proptest makes a failing one as small as it can.
 fn check<S: Strategy>(strategy: &S, property: impl Fn(S::Value)) {
@@ -157,17 +144,17 @@ impl Run {
     /// Nothing was written that is somebody else's, or nobody's and not to be adopted; and nothing of ours was made or
     /// left to stand on something that is not there.
     fn assert_only_ours_was_written(&self, adopted: &BTreeSet<Key>) {
-        for Write { action, key, holder, left_dangling, granted_beyond } in self.memory.writes() {
+        for Write { action, verb, key, holder, left_dangling, granted_beyond } in self.memory.writes() {
             // What we delete ourselves is named until the role follows in the same pass.
             assert!(
-                granted_beyond.is_empty() || !action.starts_with("iam:"),
+                granted_beyond.is_empty() || key.kind != Kind::Role,
                 "{action} on {key} grants what is not ours: {granted_beyond:#?}"
             );
             let allowed = match holder {
-                None => MAKES.contains(&action.as_str()) || action == format!("Create{}", key.kind),
+                None => verb == "Create",
                 Some(Owner::Ours) => true,
-                // Ownership comes before settings.
-                Some(Owner::Nobody) => adopted.contains(&key) && (key.kind != Kind::Bucket || action == "s3:Put tags"),
+                // Ownership comes with the settings or before them.
+                Some(Owner::Nobody) => adopted.contains(&key) && (key.kind != Kind::Bucket || action.contains(" tags")),
                 Some(Owner::Theirs(_)) => false,
             };
             assert!(allowed, "{action} on {key}, held by {holder:?}");
@@ -220,7 +207,7 @@ fn ends_as_it_must(run: &mut Run, scenario: &Scenario) {
         run.assert_at_rest();
         let empty = |cloud: &mut FakeCloud| {
             for name in &full {
-                let bucket = cloud.buckets.get_mut(name);
+                let bucket = cloud.stored_mut::<Bucket>(name);
                 bucket.unwrap_or_else(|| panic!("{name} went with what was in it")).contents = Contents::default();
             }
         };
@@ -314,7 +301,7 @@ fn an_edited_spec_is_reached_and_what_it_leaves_out_goes_as_the_old_one_said() {
     check(&(edition(), edition(), fault(), any::<bool>()), |(old, new, failure, crashes)| {
         let (old_object, mut new_object) = (spec_of(&old, 1), spec_of(&new, 2));
         let mut first = FakeCloud::default();
-        first.service_accounts.insert("support/account-0".into(), StoredAccount::default());
+        first.put(access::unbound("support", "account-0"));
         let mut run = Run::new(Memory::new(ACCOUNT, first.clone()), old_object.clone());
         run.converge();
         new_object.status = run.object.status.take();

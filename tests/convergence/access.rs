@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aiplatform::api::AIPlatform;
 use aiplatform::desire::desire;
+use aiplatform::kind::Listed;
 use aiplatform::platform::validate;
 use aiplatform::policy::Policy;
 use aiplatform::resource::pod_identity_association::PodIdentityAssociation;
 use aiplatform::resource::role::Role;
-use aiplatform::resource::service_account::ServiceAccount;
+use aiplatform::resource::service_account::{ROLE_ANNOTATION, ServiceAccount};
 use aiplatform::resource::{Key, Kind, Owner, Resource};
 use aiplatform::tags::{self, Tags};
 use proptest::collection::{btree_set, vec};
@@ -20,8 +21,11 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, Start};
-use crate::support::memory::{CREATED, FakeCloud, StoredAssociation, StoredRole};
-use found::{AccountStart, Found, OLD_TAG, found};
+use crate::support::memory::{FakeCloud, Stored};
+use found::{AccountStart, Found, found};
+
+/// The time at which something was made that was made on the way.
+const NEW: i64 = -1;
 
 const MODELS: [&str; 3] = ["fast", "wide", "guarded"];
 
@@ -187,8 +191,15 @@ fn leftover(index: usize) -> Wanted {
     }
 }
 
-fn account_key(account: &ServiceAccount) -> String {
-    format!("{}/{}", account.namespace, account.name)
+/// The key of a resource.
+fn key<T: Listed>(resource: &T) -> Key {
+    T::key_of(resource.name())
+}
+
+/// A service account that nobody bound to anything.
+pub fn unbound(namespace: &str, name: &str) -> ServiceAccount {
+    let (namespace, name) = (namespace.into(), name.into());
+    ServiceAccount { namespace, name, owner: String::new(), role_arn: None, role: None }
 }
 
 impl Access {
@@ -222,11 +233,11 @@ impl Access {
 
     /// Puts everything into the cloud as it is found, with bystanders.
     pub fn put(&self, cloud: &mut FakeCloud, object: &AIPlatform) {
-        for (index, (slot, wanted)) in self.slots.iter().zip(wanted(object)).enumerate() {
-            slot.found.put(cloud, &wanted, &format!("a-slot-{index}"));
+        for (slot, wanted) in self.slots.iter().zip(wanted(object)) {
+            slot.found.put(cloud, &wanted);
         }
         for (index, found) in self.leftovers.iter().enumerate() {
-            found.put(cloud, &leftover(index), &format!("a-left-{index}"));
+            found.put(cloud, &leftover(index));
         }
         let bystander = Found {
             role: Start::Theirs,
@@ -236,7 +247,7 @@ impl Access {
         };
         let mut stranger = leftover(99);
         stranger.role.name = "bystander".into();
-        bystander.put(cloud, &stranger, "a-bystander");
+        bystander.put(cloud, &stranger);
     }
 
     /// What must become of the cloud when the object lives on, and these buckets of its spec stay somebody else's.
@@ -265,7 +276,7 @@ impl Access {
             // A role is not pulled from under what of ours still gives it to pods.
             for wanted in &leftovers {
                 if !gives(&after, &wanted.role.arn) {
-                    remove_role(&mut after, &wanted.role.name);
+                    remove(&mut after, Some(key(&wanted.role)));
                 }
             }
         }
@@ -277,7 +288,7 @@ impl Access {
         let mut after = cloud.clone();
         for wanted in wanted(object).into_iter().chain((0..self.leftovers.len()).map(leftover)) {
             unbind(&mut after, &wanted);
-            remove_role(&mut after, &wanted.role.name);
+            remove(&mut after, Some(key(&wanted.role)));
         }
         after
     }
@@ -319,85 +330,88 @@ impl<D> Start<D> {
 
 /// Everything of one consumer as wanted, but for what is somebody else's.
 pub fn converge(cloud: &mut FakeCloud, wanted: &Wanted) {
-    let role = &wanted.role;
-    let before = cloud.roles.get(&role.name);
-    let made = StoredRole {
-        tags: before.map_or_else(|| role.tags.clone(), |before| tags::merged(&before.tags, &role.tags)),
-        attached: before.map(|before| before.attached.clone()).unwrap_or_default(),
-        ..StoredRole::of(role)
-    };
-    assert!(!made.tags.contains_key(OLD_TAG), "a tag of an older spec would stay");
-    cloud.roles.insert(role.name.clone(), made);
-    if let Some(desired) = &wanted.association {
-        let before = cloud.associations.get(&desired.name);
-        if before.is_none_or(|before| before.owner(OURS) == Owner::Ours) {
-            let made = StoredAssociation {
-                id: before.map(|before| before.id.clone()).unwrap_or_default(),
-                tags: before.map_or_else(|| desired.tags.clone(), |it| tags::merged(&it.tags, &desired.tags)),
-                ..StoredAssociation::of(desired)
-            };
-            cloud.associations.insert(desired.name.clone(), made);
-        }
+    set(cloud, wanted.role.clone());
+    if let Some(desired) = &wanted.association
+        && cloud.holder(&key(desired), OURS).is_none_or(|holder| holder == Owner::Ours)
+    {
+        set(cloud, desired.clone());
     }
-    if let Some(desired) = &wanted.account {
-        let key = account_key(desired);
-        let before = cloud.service_accounts.get(&key);
-        if before.is_none_or(|before| !matches!(before.owner(OURS), Owner::Theirs(_))) {
-            let created = before.is_none_or(|before| before.annotations.contains_key(CREATED));
-            cloud.service_accounts.entry(key).or_default().bind(desired, created);
+    if let Some(desired) = &wanted.account
+        && !matches!(cloud.holder(&key(desired), OURS), Some(Owner::Theirs(_)))
+    {
+        set(cloud, desired.clone());
+    }
+}
+
+/// Makes the resource what is desired. What it was made by stays, and what others set beside it.
+fn set(cloud: &mut FakeCloud, desired: impl Into<Resource>) {
+    let desired = desired.into();
+    let before = cloud.resources.get(&desired.key()).cloned();
+    let made = cloud.put_as(OURS, desired);
+    match before {
+        Some(before) => {
+            let (resource, mark) = (made.resource.clone(), made.mark.clone());
+            *made = Stored { resource, mark, ..before };
+            made.annotations.remove(ROLE_ANNOTATION);
         }
+        None => made.made = NEW,
     }
 }
 
 /// Nothing of one consumer gives pods its role any more, but for what is somebody else's.
 fn unbind(cloud: &mut FakeCloud, wanted: &Wanted) {
-    if let Some(desired) = &wanted.association
-        && cloud.associations.get(&desired.name).is_some_and(|found| found.owner(OURS) == Owner::Ours)
-    {
-        cloud.associations.remove(&desired.name);
-    }
+    remove(cloud, wanted.association.as_ref().map(key));
     let Some(desired) = &wanted.account else { return };
-    let key = account_key(desired);
-    match cloud.service_accounts.get_mut(&key) {
-        Some(found) if found.owner(OURS) != Owner::Ours => {}
-        Some(found) if found.annotations.contains_key(CREATED) => {
-            cloud.service_accounts.remove(&key);
-        }
-        Some(found) => found.apply(BTreeMap::new()),
-        None => {}
+    if cloud.holder(&key(desired), OURS) != Some(Owner::Ours) {
+        return;
+    }
+    let found = cloud.resources.get_mut(&key(desired)).expect("somebody holds it");
+    if found.is_created && found.annotations.is_empty() {
+        cloud.remove(&key(desired));
+    } else {
+        found.resource = unbound(&desired.namespace, &desired.name).into();
+        (found.mark, found.is_created) = (None, false);
     }
 }
 
-/// The role goes if it is ours.
-fn remove_role(cloud: &mut FakeCloud, name: &str) {
-    if cloud.roles.get(name).is_some_and(|role| role.tags.get(tags::OWNER).is_some_and(|owner| owner == OURS)) {
-        cloud.roles.remove(name);
+/// The resource goes if it is ours.
+fn remove(cloud: &mut FakeCloud, key: Option<Key>) {
+    if let Some(key) = key.filter(|key| cloud.holder(key, OURS) == Some(Owner::Ours)) {
+        cloud.remove(&key);
     }
 }
 
 fn gives(cloud: &FakeCloud, arn: &str) -> bool {
-    let ours = |owner: Owner| owner == Owner::Ours;
-    cloud.associations.values().any(|it| ours(it.owner(OURS)) && it.role_arn == arn)
-        || cloud.service_accounts.values().any(|it| ours(it.owner(OURS)) && it.role_arn() == Some(arn))
+    cloud.resources.iter().any(|(key, stored)| {
+        let given = match &stored.resource {
+            Resource::PodIdentityAssociation(association) => Some(association.role_arn.as_str()),
+            Resource::ServiceAccount(account) => account.role_arn.as_deref(),
+            _ => None,
+        };
+        given == Some(arn) && cloud.holder(key, OURS) == Some(Owner::Ours)
+    })
 }
 
-/// Roles, associations and service accounts are exactly these. An id that is not known here may be any.
+/// Roles, associations and service accounts are exactly these.
 pub fn assert_is(after: &FakeCloud, expected: &FakeCloud) {
-    assert_eq!(after.roles, expected.roles);
-    assert_eq!(after.service_accounts, expected.service_accounts);
-    let mut associations = after.associations.clone();
-    for (name, found) in &mut associations {
-        if expected.associations.get(name).is_some_and(|expected| expected.id.is_empty()) {
-            found.id.clear();
+    let access = |cloud: &FakeCloud| -> BTreeMap<Key, Stored> {
+        let kinds = [Kind::Role, Kind::PodIdentityAssociation, Kind::ServiceAccount];
+        let resources = cloud.resources.clone().into_iter();
+        resources.filter(|(key, _)| kinds.contains(&key.kind)).collect()
+    };
+    let (mut found, expected) = (access(after), access(expected));
+    for (key, stored) in &mut found {
+        if expected.get(key).is_some_and(|expected| expected.made == NEW) {
+            stored.made = NEW;
         }
     }
-    assert_eq!(associations, expected.associations);
+    assert_eq!(found, expected);
 }
 
 /// The service accounts that may be bound although they are nobody's.
 pub fn adoptable(object: &AIPlatform) -> impl Iterator<Item = Key> + use<> {
     let accounts = wanted(object).into_iter().filter_map(|wanted| wanted.account);
-    accounts.map(|account| Key { kind: Kind::ServiceAccount, name: account_key(&account) })
+    accounts.map(|account| key(&account))
 }
 
 pub fn consumer() -> impl Strategy<Value = Consumer> {

@@ -10,17 +10,18 @@ use aiplatform::api::{AIPlatform, RECONCILE_AT};
 use aiplatform::desire::desire;
 use aiplatform::failure::Class;
 use aiplatform::guardrails::{Guardrails, Rule, Rules};
+use aiplatform::kind::Listed;
 use aiplatform::platform::validate;
-use aiplatform::resource::{Key, Kind, Owner, Resource};
+use aiplatform::resource::{Bucket, Endpoint, Key, Kind, Owner, Resource, Role};
 use aiplatform::schedule::Next;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::json;
 
-use super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, object, wanted};
+use super::scenario::{ACCOUNT, CLUSTER, OURS, made_by_s3, object, wanted};
 use super::{Run, Session, check, fault};
-use crate::support::memory::{Beyond, FakeCloud, Fault, Memory, Stored};
+use crate::support::memory::{Beyond, FakeCloud, Fault, Memory};
 use spec::{ALLOWED, Wanted, any_wanted};
 use strangers::{Holder, forge, holder, plant};
 
@@ -109,25 +110,21 @@ fn happen(run: &mut Run, event: &Event) {
             run.memory.recover();
         }
         Event::Denied(bucket, passes) => {
-            run.memory.deny(Some(("s3:GetBucketTagging", Some(&name(bucket)))));
+            run.memory.deny(Some(("s3:ReadBucket", Some(&name(bucket)))));
             happen(run, &Event::Passes(*passes));
             run.memory.deny(None);
         }
         Event::Tagged(bucket, holder) => run.memory.change(|cloud| {
-            if let Some(stored) = cloud.buckets.get_mut(&name(bucket)) {
-                holder.tag(&mut stored.tags);
-            }
+            cloud.change::<Bucket>(&name(bucket), |bucket| holder.tag(&mut bucket.tags));
         }),
         Event::Made(bucket, holder) => run.memory.change(|cloud| {
-            cloud.buckets.insert(name(bucket), Stored::fresh(REGION, holder.tags()));
+            cloud.put(made_by_s3(&name(bucket), holder.tags()));
         }),
         Event::Gone(bucket) => run.memory.change(|cloud| {
-            cloud.buckets.remove(&name(bucket));
+            cloud.remove(&Bucket::key_of(name(bucket)));
         }),
         Event::EndpointTagged(holder) => run.memory.change(|cloud| {
-            for endpoint in cloud.sagemaker.endpoints.values_mut() {
-                holder.tag(&mut endpoint.tags);
-            }
+            cloud.change_all::<Endpoint>(|endpoint| holder.tag(&mut endpoint.tags));
         }),
         Event::Forged(holder, part, uri) => run.memory.change(|cloud| forge(cloud, *holder, part, uri)),
         Event::Planted(role, policy) => run.memory.change(|cloud| plant(cloud, *role, *policy)),
@@ -159,7 +156,7 @@ fn read_everything(run: &mut Run) {
 fn run_of(wanted: &Wanted) -> Run {
     let mut cloud = FakeCloud::default();
     for (name, holder) in [(BYSTANDER, Holder::Theirs), (ALLOWED, Holder::Nobody)] {
-        cloud.buckets.insert(name.into(), Stored::fresh(REGION, holder.tags()));
+        cloud.put(made_by_s3(name, holder.tags()));
     }
     let memory = Memory::new(ACCOUNT, cloud);
     memory.allow([ALLOWED.to_string()]);
@@ -175,12 +172,10 @@ fn run_of(wanted: &Wanted) -> Run {
 fn give_back(run: &Run) {
     let names = bucket_names(&run.object);
     run.memory.change(|cloud| {
-        for (_, bucket) in cloud.buckets.iter_mut().filter(|(name, _)| names.contains(name)) {
-            Holder::Ours.tag(&mut bucket.tags);
+        for name in &names {
+            cloud.change::<Bucket>(name, |bucket| Holder::Ours.tag(&mut bucket.tags));
         }
-        for endpoint in cloud.sagemaker.endpoints.values_mut() {
-            Holder::Ours.tag(&mut endpoint.tags);
-        }
+        cloud.change_all::<Endpoint>(|endpoint| Holder::Ours.tag(&mut endpoint.tags));
     });
 }
 
@@ -190,9 +185,9 @@ fn assert_all_is_granted(run: &Run) {
     let cloud = run.memory.cloud();
     for desired in desire(&platform, CLUSTER) {
         let Resource::Role(role) = desired.resource else { continue };
-        let found = &cloud.roles.get(&role.name).unwrap_or_else(|| panic!("role {} is missing", role.name)).policies;
+        let found = cloud.get::<Role>(&role.name).unwrap_or_else(|| panic!("role {} is missing", role.name));
         for (name, policy) in &role.policies {
-            assert_eq!(found.get(name), Some(policy), "{name} of {}", role.name);
+            assert_eq!(found.policies.get(name), Some(policy), "{name} of {}", role.name);
         }
     }
 }
@@ -245,15 +240,13 @@ fn what_was_seen_earlier_is_no_ground_for_a_grant() {
         for call in 0..60 {
             let mut run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), object(spec.clone()));
             run.session = Some(Session::default());
-            run.memory.change(|cloud| cloud.sagemaker.looks = 9);
+            run.memory.change(|cloud| cloud.sagemaker.reads = 9);
             run.pass();
             run.memory.fail(Fault { call, after_the_effect, class: Class::Transient, for_good: false });
             run.pass();
             run.memory.recover();
             run.memory.change(|cloud| {
-                if let Some(stored) = cloud.buckets.get_mut("prompts-of-ours") {
-                    Holder::Theirs.tag(&mut stored.tags);
-                }
+                cloud.change::<Bucket>("prompts-of-ours", |bucket| Holder::Theirs.tag(&mut bucket.tags));
             });
             for _ in 0..3 {
                 run.pass();

@@ -3,7 +3,7 @@
 use aiplatform::api::AIPlatform;
 use aiplatform::api::status::Phase;
 use aiplatform::guardrails::{Guardrails, Rule, Rules};
-use aiplatform::resource::Contents;
+use aiplatform::resource::{Bucket, Contents};
 use aiplatform::schedule::Next;
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn a_deletion_goes_on_although_the_guardrails_changed() {
     run.converge();
     let mut run = Run { guardrails: only_in("999999999999"), ..run.ending() };
     assert!(run.converge().finished);
-    assert_eq!(run.memory.cloud(), FakeCloud::default());
+    assert!(run.memory.cloud().resources.is_empty());
 }
 
 /// A platform with one bucket, and something in its spec that the guardrails or validation refuse.
@@ -82,7 +82,7 @@ fn faults() -> [Value; 2] {
 
 fn fill(run: &Run) {
     run.memory.change(|cloud| {
-        for bucket in cloud.buckets.values_mut() {
+        for bucket in cloud.resources.values_mut() {
             bucket.contents = Contents { versions: 3, ..Contents::default() };
         }
     });
@@ -104,14 +104,14 @@ fn a_spec_that_was_never_accepted_takes_nothing_away() {
         let mut earlier = earlier.ending();
         assert!(earlier.converge().finished);
         let kept = earlier.memory.cloud();
-        assert_eq!(kept.buckets.len(), 1);
+        assert_eq!(kept.all::<Bucket>().count(), 1);
 
         let object = with_bucket("DeleteWithContents", &fault);
         let mut run = Run { guardrails: Guardrails::Absent, ..Run::new(earlier.memory, object) };
         assert_eq!(run.converge().status.phase, Some(Phase::Stalled));
         let mut run = run.ending();
         assert!(run.converge().finished, "{fault}: nothing was made for it");
-        assert_eq!(run.memory.cloud(), kept, "{fault}");
+        assert_eq!(run.memory.cloud().resources, kept.resources, "{fault}");
     }
 }
 
@@ -135,7 +135,7 @@ fn an_edit_that_is_not_accepted_loosens_no_end_and_may_tighten_one() {
                 }
                 let mut run = run.ending();
                 assert!(run.converge().finished, "{accepted} {edited_to} {fault}");
-                assert_eq!(run.memory.cloud().buckets.len() == 1, is_kept, "{accepted} {edited_to} {fault}");
+                assert_eq!(run.memory.cloud().all::<Bucket>().count() == 1, is_kept, "{accepted} {edited_to} {fault}");
             }
         }
     }
@@ -148,7 +148,7 @@ fn an_edit_that_is_accepted_at_the_time_of_the_deletion_counts_although_no_pass_
     fill(&run);
     let mut run = edited(run, with_bucket("DeleteWithContents", &json!({}))).ending();
     assert!(run.converge().finished);
-    assert_eq!(run.memory.cloud().buckets.len(), 0);
+    assert_eq!(run.memory.cloud().all::<Bucket>().count(), 0);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_edit_that_is_not_accepted_does_not_lift_what_keeps_everything() {
         fault["deletionPolicy"] = json!("Delete");
         let mut run = edited(run, with_bucket("DeleteWithContents", &fault)).ending();
         assert!(run.converge().finished);
-        assert_eq!(run.memory.cloud().buckets.len(), 1, "{fields} {fault}");
+        assert_eq!(run.memory.cloud().all::<Bucket>().count(), 1, "{fields} {fault}");
     }
 }
 
@@ -181,7 +181,7 @@ fn where_nobody_knows_what_was_accepted_a_deletion_waits() {
         fault["deletionPolicy"] = json!("Retain");
         let mut run = edited(run, with_bucket("Delete", &fault)).ending();
         assert!(run.converge().finished);
-        assert_eq!(run.memory.cloud().buckets.len(), 1);
+        assert_eq!(run.memory.cloud().all::<Bucket>().count(), 1);
     }
 }
 

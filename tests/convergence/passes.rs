@@ -6,14 +6,15 @@ use aiplatform::failure::Class;
 use aiplatform::guardrails::Guardrails;
 use aiplatform::leadership::Authority;
 use aiplatform::reconcile::{PlanError, dry_run};
+use aiplatform::resource::Bucket;
 use aiplatform::schedule::Next;
 use aiplatform::session::Session;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::scenario::{ACCOUNT, object, wanted};
+use super::scenario::{ACCOUNT, made_by_s3, object, wanted};
 use super::{Run, wait_for};
-use crate::support::memory::{FakeCloud, Fault, Memory, Stored};
+use crate::support::memory::{FakeCloud, Fault, Memory};
 
 fn one_bucket() -> aiplatform::api::AIPlatform {
     object(json!({"storage": {"buckets": [{"name": "artifacts", "deletionPolicy": "Delete"}]}}))
@@ -71,7 +72,7 @@ fn nothing_is_made_that_the_status_does_not_know_of() {
     run.converge();
     // Somebody took the inventory away; the generation is the same.
     run.object.status.as_mut().unwrap().resources.clear();
-    run.memory.change(|cloud| cloud.buckets.clear());
+    run.memory.change(|cloud| cloud.resources.clear());
     let writes = run.memory.writes().len();
     assert_eq!(run.pass().next, Next::Now);
     assert_eq!(run.memory.writes().len(), writes, "it is listed first");
@@ -159,7 +160,7 @@ fn a_deletion_is_finished_only_when_a_read_confirms_it() {
     assert!(!run.pass().finished, "announced");
     let deleting = run.pass();
     assert!(!deleting.finished && deleting.next == Next::Now, "deleted");
-    assert_eq!(run.memory.cloud(), FakeCloud::default());
+    assert!(run.memory.cloud().resources.is_empty());
     let writes = run.memory.writes();
     assert!(run.pass().finished);
     assert_eq!(run.memory.writes(), writes);
@@ -185,7 +186,7 @@ fn a_deletion_goes_on_although_the_spec_is_no_longer_valid() {
     run.object.spec.ownership.team.clear();
     run.object.metadata.generation = Some(3);
     assert!(run.converge().finished);
-    assert_eq!(run.memory.cloud(), FakeCloud::default());
+    assert!(run.memory.cloud().resources.is_empty());
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn an_object_for_which_something_may_have_been_made_stays_and_names_the_way_out(
         assert!(message.contains("set spec.deletionPolicy to Retain"), "{message}");
         run.memory.recover();
         assert!(run.converge().finished);
-        assert_eq!(run.memory.cloud(), FakeCloud::default(), "no orphan");
+        assert!(run.memory.cloud().resources.is_empty(), "no orphan");
     }
 }
 
@@ -313,23 +314,23 @@ fn what_drifts_is_put_right_in_the_fields_that_drifted_and_no_others() {
     let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let name = wanted(&run.object)[0].name.clone();
-    run.memory.change(|cloud| cloud.buckets.get_mut(&name).unwrap().versioning = false);
+    run.memory.change(|cloud| cloud.change::<Bucket>(&name, |bucket| bucket.versioning = false));
     let writes = run.memory.writes().len();
     run.converge();
     let made: Vec<String> = run.memory.writes().split_off(writes).into_iter().map(|write| write.action).collect();
-    assert_eq!(made, ["s3:Put versioning"]);
+    assert_eq!(made, ["s3:UpdateBucket versioning"]);
 }
 
 #[test]
 fn a_part_that_is_read_hourly_is_put_right_after_the_hour_and_any_other_at_once() {
-    let drifted = |drift: fn(&mut Stored)| {
+    let drifted = |drift: fn(&mut Bucket)| {
         let mut run = in_an_empty_account(one_bucket());
         run.session = Some(Session::default());
         run.converge();
         // The pass that reads what was made.
         run.assert_at_rest();
         let name = wanted(&run.object)[0].name.clone();
-        run.memory.change(|aws| drift(aws.buckets.get_mut(&name).unwrap()));
+        run.memory.change(|cloud| cloud.change(&name, drift));
         let writes = run.memory.writes().len();
         // A pass each minute.
         let passes = (1..=60).find(|_| {
@@ -341,14 +342,15 @@ fn a_part_that_is_read_hourly_is_put_right_after_the_hour_and_any_other_at_once(
     };
     let (passes, made) = drifted(|bucket| bucket.versioning = false);
     assert!(passes > 50, "{passes}");
-    assert_eq!(made, ["s3:Put versioning"]);
+    assert_eq!(made, ["s3:UpdateBucket versioning"]);
     let (passes, made) = drifted(|bucket| bucket.public_access_block.block_public_policy = false);
-    assert_eq!((passes, made), (1, vec!["s3:Put publicAccessBlock".to_string()]));
+    assert_eq!((passes, made), (1, vec!["s3:UpdateBucket publicAccessBlock".to_string()]));
     let (passes, made) = drifted(|bucket| {
         bucket.versioning = false;
         bucket.public_access_block.block_public_policy = false;
     });
-    assert_eq!((passes, made.len()), (1, 2), "a pass that writes reads everything: {made:?}");
+    let both = "s3:UpdateBucket publicAccessBlock versioning".to_string();
+    assert_eq!((passes, made), (1, vec![both]), "a pass that writes reads everything");
 }
 
 #[test]
@@ -356,13 +358,11 @@ fn a_bucket_somebody_else_takes_over_is_left_to_them() {
     let mut run = in_an_empty_account(one_bucket());
     run.converge();
     let name = wanted(&run.object)[0].name.clone();
-    let theirs = Stored::fresh("eu-west-1", [("aiplatform.dev/owner".into(), "cluster-2/sales/crm".into())].into());
-    run.memory.change(|cloud| {
-        cloud.buckets.insert(name.clone(), theirs.clone());
-    });
+    let theirs = made_by_s3(&name, [("aiplatform.dev/owner".into(), "cluster-2/sales/crm".into())].into());
+    run.memory.change(|cloud| _ = cloud.put(theirs.clone()));
     run.converge();
     assert_eq!(ready_reason(&run), "NotOwned");
     let mut run = run.ending();
     assert!(run.converge().finished);
-    assert_eq!(run.memory.cloud().buckets[&name], theirs);
+    assert_eq!(run.memory.cloud().get::<Bucket>(&name), Some(&theirs));
 }

@@ -5,18 +5,18 @@ mod mixed;
 mod spec;
 mod ways;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use aiplatform::api::AIPlatform;
 use aiplatform::reconcile::Pass;
-use aiplatform::resource::{Key, Kind, Owner};
+use aiplatform::resource::{EndpointConfig, Key, Model, Owner};
 use aiplatform::schedule::Next;
 use aiplatform::tags;
 
 use super::scenario::{ACCOUNT, OURS, THEIRS};
 use super::{Run, Session};
-use crate::support::memory::{FakeCloud, Fault, Memory, StoredConfig, StoredModel};
+use crate::support::memory::{FakeCloud, Fault, Memory, Stored};
 use spec::{Served, assert_serves, endpoint_name, platform, served};
 
 /// More than any rollout here takes.
@@ -31,18 +31,19 @@ fn bystanders() -> FakeCloud {
 fn made_by_others() -> FakeCloud {
     let mut run = Run::new(Memory::new(ACCOUNT, FakeCloud::default()), platform(Some(&served())));
     converge(&mut run);
-    let ours = run.memory.cloud().sagemaker;
+    let ours = run.memory.cloud();
     let mut cloud = FakeCloud::default();
     let with = |owner: Option<&str>| owner.map(|owner| (tags::OWNER.to_string(), owner.to_string()));
     for (suffix, owner) in [("0badc0de", Some(THEIRS)), ("0ddba115", None)] {
-        for (name, model) in &ours.models {
+        for model in ours.all::<Model>() {
             let tags = with(owner).into_iter().collect();
-            cloud.sagemaker.models.insert(renamed(name, suffix), StoredModel { tags, ..model.clone() });
+            cloud.put(Model { name: renamed(&model.name, suffix), tags, ..model.clone() });
         }
-        for (name, config) in &ours.configs {
-            let mut config = StoredConfig { tags: with(owner).into_iter().collect(), ..config.clone() };
+        for config in ours.all::<EndpointConfig>() {
+            let (name, tags) = (renamed(&config.name, suffix), with(owner).into_iter().collect());
+            let mut config = EndpointConfig { name, tags, ..config.clone() };
             config.content.model = renamed(&config.content.model, suffix);
-            cloud.sagemaker.configs.insert(renamed(name, suffix), config);
+            cloud.put(config);
         }
     }
     cloud
@@ -78,9 +79,7 @@ fn scale(run: &Run, instances: i32) {
 /// From here on counts what is the fewest instances that ever ran.
 fn forget_the_past(run: &Run) {
     run.memory.change(|cloud| {
-        for endpoint in cloud.sagemaker.endpoints.values_mut() {
-            endpoint.fewest = None;
-        }
+        cloud.endpoints_mut().for_each(|endpoint| endpoint.fewest = None);
     });
 }
 
@@ -94,7 +93,7 @@ fn edit(run: &mut Run, served: Option<&Served>) {
 }
 
 /// Passes until nothing is left to do and SageMaker is at work on nothing.
-fn converge(run: &mut Run) -> Pass {
+pub(super) fn converge(run: &mut Run) -> Pass {
     for _ in 0..PASSES {
         let (status, writes) = (run.object.status.clone(), run.memory.writes().len());
         let pass = run.pass();
@@ -112,7 +111,7 @@ fn is_for_later(next: Next) -> bool {
 }
 
 fn is_busy(run: &Run) -> bool {
-    run.memory.cloud().sagemaker.endpoints.values().any(|endpoint| endpoint.status.is_busy())
+    run.memory.cloud().endpoints().any(|endpoint| endpoint.status.is_busy())
 }
 
 /// Passes with a failure on the way: of a failure for good, the status of the pass in which it comes is lost. Whether
@@ -150,10 +149,9 @@ fn assert_arrived(run: &mut Run) {
 /// Nothing of others was touched, nothing is forgotten, and another pass has nothing to do.
 fn assert_at_peace(run: &mut Run) {
     let cloud = run.memory.cloud();
-    let theirs = |cloud: &FakeCloud| {
-        let models = cloud.sagemaker.models.clone().into_iter().filter(|(name, _)| is_theirs(cloud, name));
-        let configs = cloud.sagemaker.configs.clone().into_iter().filter(|(name, _)| is_theirs(cloud, name));
-        (models.collect::<Vec<_>>(), configs.collect::<Vec<_>>())
+    let theirs = |cloud: &FakeCloud| -> BTreeMap<Key, Stored> {
+        let not_ours = |key: &Key| cloud.holder(key, OURS).is_some_and(|holder| holder != Owner::Ours);
+        cloud.resources.clone().into_iter().filter(|(key, _)| not_ours(key)).collect()
     };
     assert_eq!(theirs(&cloud), theirs(&bystanders()));
     run.assert_at_rest();
@@ -161,18 +159,10 @@ fn assert_at_peace(run: &mut Run) {
     run.assert_nothing_is_forgotten();
 }
 
-fn is_theirs(cloud: &FakeCloud, name: &str) -> bool {
-    let held = |kind: Kind| cloud.sagemaker.holder(&Key { kind, name: name.into() }, OURS);
-    [Kind::SageMakerModel, Kind::SageMakerEndpointConfig]
-        .into_iter()
-        .filter_map(held)
-        .any(|holder| holder != Owner::Ours)
-}
-
 /// So many instances ran at all times.
 fn assert_never_below(run: &Run, instances: i32) {
     let cloud = run.memory.cloud();
-    let fewest = cloud.sagemaker.endpoints.get(&endpoint_name()).and_then(|endpoint| endpoint.fewest);
+    let fewest = cloud.serving(&endpoint_name()).and_then(|endpoint| endpoint.fewest);
     assert!(fewest.is_none_or(|fewest| fewest >= instances), "{fewest:?} ran, and it should have been {instances}");
 }
 
@@ -183,6 +173,6 @@ fn count(run: &Run, action: &str) -> usize {
 
 fn instances(run: &Run) -> i32 {
     let cloud = run.memory.cloud();
-    let endpoint = cloud.sagemaker.endpoints.get(&endpoint_name()).expect("the endpoint is there");
+    let endpoint = cloud.serving(&endpoint_name()).expect("the endpoint is there");
     endpoint.running.as_ref().expect("it runs").current
 }

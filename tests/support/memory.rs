@@ -1,116 +1,32 @@
-//! A provider with a cloud in memory: AWS's semantics field by field, call by call, with a failure where a test
-//! wants one.
-//!
-//! A further kind of resource is a field of [`FakeCloud`] and an arm in `observe_one` and `apply_one`; counting calls,
-//! failing and keeping the journal are the same for all.
+//! A provider with a cloud in memory that holds every kind: each step reads, changes and writes state in one call, or in
+//! one for each part that the plan knows. A failure comes where a test wants one. What happens between the calls of one
+//! adapter is tested with the adapters, against the simulator.
 
-mod association;
-mod bucket;
 mod endpoint;
-mod endpoint_calls;
-mod endpoint_config;
 mod granted;
-mod model;
-mod plain;
-mod role;
-mod sagemaker;
+mod particular;
 mod scaling;
-mod service_account;
+mod store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
 use aiplatform::failure::{Class, Error};
 use aiplatform::failures::Failures;
+use aiplatform::kind::Listed;
 use aiplatform::outcome::Applied;
-use aiplatform::plan::Step;
+use aiplatform::plan::{Action, Step};
 use aiplatform::provider::Provider;
-use aiplatform::resource::{Key, Kind, Observations, Observed, Owner, Request, Resource};
+use aiplatform::resource::endpoint::REVISIONS;
+use aiplatform::resource::{Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Request, Resource};
 use aiplatform::scope::Scope;
-use aiplatform::tags::{self, Tags};
 
-pub use association::StoredAssociation;
-pub use bucket::Stored;
-pub use endpoint::StoredEndpoint;
-pub use endpoint_config::StoredConfig;
+pub use endpoint::Rollback;
 pub use granted::Beyond;
-pub use model::StoredModel;
-pub use role::StoredRole;
-pub use sagemaker::{Rollback, SageMaker};
-pub use scaling::StoredTarget;
-pub use service_account::{CREATED, StoredAccount};
+pub use store::{FakeCloud, State, Stored};
 
-/// Everything there is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FakeCloud {
-    pub buckets: BTreeMap<String, Stored>,
-    pub roles: BTreeMap<String, StoredRole>,
-    /// By cluster, namespace and service account, of which each has one at most.
-    pub associations: BTreeMap<String, StoredAssociation>,
-    /// By namespace and name.
-    pub service_accounts: BTreeMap<String, StoredAccount>,
-    pub sagemaker: SageMaker,
-    /// Resources that are nothing but their fields.
-    pub plain: BTreeMap<Key, Resource>,
-    /// Associations made so far: the next one gets an id that no other ever had.
-    associations_made: usize,
-}
-
-impl FakeCloud {
-    /// Everything that somebody could hold, with who does, as a platform sees it that owns things as `ours`.
-    pub fn holders(&self, ours: &str) -> BTreeMap<Key, Owner> {
-        let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
-        let buckets = self.buckets.iter().map(|(name, it)| (key(Kind::Bucket, name), owner(&it.tags, ours)));
-        let roles = self.roles.iter().map(|(name, it)| (key(Kind::Role, name), owner(&it.tags, ours)));
-        let associations =
-            self.associations.iter().map(|(name, it)| (key(Kind::PodIdentityAssociation, name), it.owner(ours)));
-        let accounts = self.service_accounts.iter().map(|(name, it)| (key(Kind::ServiceAccount, name), it.owner(ours)));
-        let serving = self.sagemaker.holders(ours);
-        buckets
-            .chain(roles)
-            .chain(associations)
-            .chain(accounts)
-            .chain(serving)
-            .chain(self.plain_holders(ours))
-            .collect()
-    }
-
-    /// What is ours and stands on something that does not exist.
-    fn dangling(&self, platform: &str) -> BTreeSet<Key> {
-        let ours = |owner: Owner| owner == Owner::Ours;
-        let key = |kind: Kind, name: &String| Key { kind, name: name.clone() };
-        let associations =
-            self.associations.iter().filter(|(_, it)| !self.has_role(&it.role_arn) && ours(it.owner(platform)));
-        let accounts = self
-            .service_accounts
-            .iter()
-            .filter(|(_, it)| it.role_arn().is_some_and(|arn| !self.has_role(arn)) && ours(it.owner(platform)));
-        let associations = associations.map(|(name, _)| key(Kind::PodIdentityAssociation, name));
-        let accounts = accounts.map(|(name, _)| key(Kind::ServiceAccount, name));
-        let serving = self.dangling_in_sagemaker(platform);
-        associations.chain(accounts).chain(serving).collect()
-    }
-
-    fn holder(&self, key: &Key, ours: &str) -> Option<Owner> {
-        match key.kind {
-            Kind::Bucket => self.buckets.get(&key.name).map(|it| owner(&it.tags, ours)),
-            Kind::Role => self.roles.get(&key.name).map(|it| owner(&it.tags, ours)),
-            Kind::PodIdentityAssociation => self.associations.get(&key.name).map(|it| it.owner(ours)),
-            Kind::ServiceAccount => self.service_accounts.get(&key.name).map(|it| it.owner(ours)),
-            Kind::LogGroup | Kind::ConfigMap => self.plain_holder(key, ours),
-            Kind::SageMakerModel
-            | Kind::SageMakerEndpointConfig
-            | Kind::SageMakerEndpoint
-            | Kind::ScalableTarget
-            | Kind::ScalingPolicy
-            | Kind::ScheduledAction => self.sagemaker.holder(key, ours),
-        }
-    }
-
-    fn has_role(&self, arn: &str) -> bool {
-        arn.rsplit('/').next().is_some_and(|name| self.roles.get(name).is_some_and(|role| role.arn == arn))
-    }
-}
+/// The code of a failure that a test wanted.
+const INJECTED: &str = "Injected";
 
 /// Where a run goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +45,8 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     pub action: String,
+    /// The name of the step's action.
+    pub verb: &'static str,
     pub key: Key,
     /// Who held it before, and `None` where it did not exist.
     pub holder: Option<Owner>,
@@ -151,7 +69,7 @@ pub struct Call {
 }
 
 #[derive(Default)]
-struct State {
+struct Held {
     account: String,
     cloud: FakeCloud,
     fault: Option<Fault>,
@@ -166,12 +84,12 @@ struct State {
 
 /// The provider.
 pub struct Memory {
-    state: Mutex<State>,
+    state: Mutex<Held>,
 }
 
 impl Memory {
     pub fn new(account: &str, cloud: FakeCloud) -> Self {
-        Self { state: Mutex::new(State { account: account.into(), cloud, ..State::default() }) }
+        Self { state: Mutex::new(Held { account: account.into(), cloud, ..Held::default() }) }
     }
 
     pub fn cloud(&self) -> FakeCloud {
@@ -232,7 +150,7 @@ impl Memory {
         self.lock().fault = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.state.lock().expect("no test panics while it holds the cloud")
     }
 
@@ -257,7 +175,7 @@ impl Memory {
         tokio::task::yield_now().await;
         let mut state = self.lock();
         let number = state.calls.len();
-        let endpoints = state.cloud.sagemaker.endpoints.values().map(|endpoint| endpoint.status.name()).collect();
+        let endpoints = state.cloud.endpoints().map(|endpoint| endpoint.status.name()).collect();
         let after = state.writes.len();
         state.calls.push(Call { action: action.into(), subject: subject.into(), writes, after, endpoints });
         let fault = state.fault.filter(|fault| number == fault.call || (fault.for_good && number > fault.call));
@@ -274,10 +192,13 @@ impl Memory {
                 // Whatever AWS answered, nobody hears it.
                 let _ = effect(&mut state.cloud);
             }
-            return Err(failed(fault.class, "Injected"));
+            return Err(failed(fault.class, INJECTED));
         }
-        let is_denied =
-            |(denied, on): &(String, Option<String>)| denied == action && on.as_ref().is_none_or(|on| on == subject);
+        let is_denied = |(denied, on): &(String, Option<String>)| {
+            let is_of_it =
+                action.strip_prefix(denied.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+            is_of_it && on.as_ref().is_none_or(|on| on == subject)
+        };
         if state.denied.as_ref().is_some_and(is_denied) {
             return Err(failed(Class::Denied, "AccessDeniedException"));
         }
@@ -285,13 +206,16 @@ impl Memory {
     }
 
     /// A call that changes a resource, which stands in the journal if it had an effect.
-    async fn write<T>(
+    async fn write(
         &self,
         scope: &Scope,
-        action: &str,
-        key: &Key,
-        effect: impl FnOnce(&mut FakeCloud) -> Result<T, Class>,
-    ) -> Result<T, Error> {
+        step: &Step,
+        fields: &[&str],
+        effect: impl FnOnce(&mut FakeCloud) -> Result<Applied, Class>,
+    ) -> Result<Applied, Error> {
+        let (key, verb) = (&step.key, step.action.name());
+        let action = format!("{} {}", action(verb, key.kind), fields.join(" "));
+        let action = action.trim_end();
         let mut entry = None;
         let allowed = self.lock().allowed.clone();
         let answer = self
@@ -299,67 +223,70 @@ impl Memory {
                 let holder = cloud.holder(key, &scope.owner);
                 let dangled = cloud.dangling(&scope.owner);
                 let granted = cloud.granted_beyond(&scope.owner, &allowed);
-                let answer = effect(cloud);
-                if answer.is_ok() {
-                    let left_dangling = cloud.dangling(&scope.owner).difference(&dangled).cloned().collect();
-                    let grants = cloud.granted_beyond(&scope.owner, &allowed);
-                    let granted_beyond = grants.difference(&granted).cloned().collect();
-                    let (action, key) = (action.into(), key.clone());
-                    entry = Some(Write { action, key, holder, left_dangling, granted_beyond });
-                }
-                answer
+                let applied = effect(cloud)?;
+                let left_dangling = cloud.dangling(&scope.owner).difference(&dangled).cloned().collect();
+                let grants = cloud.granted_beyond(&scope.owner, &allowed);
+                let granted_beyond = grants.difference(&granted).cloned().collect();
+                let (action, key) = (action.into(), key.clone());
+                entry = Some(Write { action, verb, key, holder, left_dangling, granted_beyond });
+                Ok(applied)
             })
             .await;
         self.lock().writes.extend(entry);
         answer
     }
 
-    /// What is asked about and, around it, what is not `asked` about on its own.
-    async fn observe_one(
-        &self,
-        scope: &Scope,
-        request: &Request,
-        asked: &BTreeSet<&Key>,
-    ) -> Result<Vec<(Key, Observed)>, Error> {
-        let key = &request.key;
-        let seen = match key.kind {
-            Kind::Bucket => self.observe_bucket(scope, request).await?,
-            Kind::Role => self.observe_role(scope, request).await?,
-            Kind::PodIdentityAssociation => self.observe_association(scope, request).await?,
-            Kind::ServiceAccount => self.observe_service_account(scope, request).await?,
-            Kind::SageMakerModel => self.observe_model(scope, key).await?,
-            Kind::SageMakerEndpointConfig => self.observe_config(scope, key).await?,
-            Kind::SageMakerEndpoint => return self.observe_endpoint(scope, request, asked).await,
-            Kind::ScalableTarget => return self.observe_target(scope, key).await,
-            Kind::ScalingPolicy | Kind::ScheduledAction => self.observe_part(scope, key).await?,
-            Kind::LogGroup | Kind::ConfigMap => self.observe_plain(scope, key).await?,
-        };
-        Ok(vec![(key.clone(), seen)])
+    async fn observe_one(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
+        let Request { key, .. } = request;
+        self.call(&action("Read", key.kind), &key.name, |cloud| Ok(cloud.observe(request, &scope.owner))).await
     }
 
-    async fn apply_one(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
-        match step.key.kind {
-            Kind::Bucket => self.apply_bucket(scope, step).await,
-            Kind::Role => self.apply_role(scope, step).await,
-            Kind::PodIdentityAssociation => self.apply_association(scope, step).await,
-            Kind::ServiceAccount => Ok(self.apply_service_account(scope, step).await?),
-            Kind::SageMakerModel => Ok(self.apply_model(scope, step).await?),
-            Kind::SageMakerEndpointConfig => self.apply_config(scope, step).await,
-            Kind::SageMakerEndpoint => Ok(self.apply_endpoint(scope, step).await?),
-            Kind::ScalableTarget => self.apply_target(scope, step).await,
-            Kind::ScalingPolicy => Ok(self.apply_policy(scope, step).await?),
-            Kind::ScheduledAction => Ok(self.apply_scheduled_action(scope, step).await?),
-            Kind::LogGroup | Kind::ConfigMap => self.apply_plain(scope, step).await,
+    /// The keys of what is read along with a resource, and why some may be missing.
+    async fn others(&self, request: &Request, seen: &Observed) -> (Vec<Key>, Option<Error>) {
+        let key = &request.key;
+        if key.kind == Endpoint::KIND && request.thorough {
+            let action = action("List", key.kind);
+            let listed = self.call(&action, &key.name, |cloud| Ok(particular::revisions(cloud, key))).await;
+            return listed.map_or_else(|error| (Vec::new(), Some(error)), |revisions| (revisions, None));
+        }
+        let is_read = !matches!(seen.state, ObservedState::Unreadable(_));
+        let belonging = if is_read { self.lock().cloud.belonging_to(key) } else { Vec::new() };
+        (belonging, None)
+    }
+
+    async fn update(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        desired: &Resource,
+        parts: Vec<Vec<&str>>,
+    ) -> Result<Applied, Error> {
+        let mut applied = Applied::Ready;
+        for fields in parts {
+            let written =
+                self.write(scope, step, &fields, |cloud| cloud.update(&scope.owner, step, desired, &fields)).await;
+            if written.as_ref().is_err_and(Error::needs_somebody) {
+                self.change(|cloud| cloud.forget_attempt(step));
+            }
+            applied = written?;
+        }
+        Ok(applied)
+    }
+
+    /// What is gone already is gone.
+    async fn delete(&self, scope: &Scope, step: &Step, with_contents: bool) -> Result<Applied, Error> {
+        match self.write(scope, step, &[], |cloud| cloud.delete(step, with_contents)).await {
+            Err(error) if error.class == Class::NotFound && error.code != INJECTED => Ok(Applied::Gone),
+            answer => answer,
         }
     }
 }
 
-/// Who holds what carries these tags.
-fn owner(tags: &Tags, ours: &str) -> Owner {
-    match tags.get(tags::OWNER) {
-        None => Owner::Nobody,
-        Some(owner) if owner == ours => Owner::Ours,
-        Some(other) => Owner::Theirs(other.clone()),
+/// The action of a call, with the service in front where it is one of AWS.
+fn action(verb: &str, kind: Kind) -> String {
+    match kind.info().backend.service() {
+        Some(service) => format!("{}:{verb}{kind}", service.name()),
+        None => format!("{verb}{kind}"),
     }
 }
 
@@ -373,17 +300,29 @@ impl Provider for Memory {
         let mut observations = Observations::new();
         let asked: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
         for request in requests {
-            match self.observe_one(scope, request, &asked).await {
-                Ok(observed) => observations.extend(observed),
-                Err(error) => {
-                    observations.insert(request.key.clone(), Observed::unreadable(error));
-                }
+            let mut seen = self.observe_one(scope, request).await.unwrap_or_else(Observed::unreadable);
+            let (others, unknown) = self.others(request, &seen).await;
+            seen.unknown.extend(unknown.map(|error| (REVISIONS.to_string(), error)));
+            observations.insert(request.key.clone(), seen);
+            for key in others.into_iter().filter(|key| !asked.contains(key)) {
+                let request = Request { key, adopt: false, pruning: false, thorough: false, omitted: &[] };
+                let seen = self.observe_one(scope, &request).await.unwrap_or_else(Observed::unreadable);
+                observations.insert(request.key, seen);
             }
         }
         observations
     }
 
     async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
-        self.apply_one(scope, step).await
+        match (&step.action, &step.desired) {
+            (Action::Create, Some(desired)) => {
+                Ok(self.write(scope, step, &[], |cloud| cloud.create(&scope.owner, step, desired)).await?)
+            }
+            (Action::Update(changes), Some(desired)) => {
+                Ok(self.update(scope, step, desired, particular::parts(step.key.kind, changes)).await?)
+            }
+            (Action::Delete { with_contents }, _) => Ok(self.delete(scope, step, *with_contents).await?),
+            _ => Err(Error::unknown_step(step).into()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aiplatform::api::Ownership;
+use aiplatform::exposure;
 use aiplatform::policy::Policy;
 use aiplatform::resource::pod_identity_association::PodIdentityAssociation;
 use aiplatform::resource::role::Role;
@@ -14,8 +15,8 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::super::scenario::{OURS, Start, THEIRS};
-use super::{Wanted, account_key, leftover, role_arn};
-use crate::support::memory::{FakeCloud, StoredAccount, StoredAssociation, StoredRole};
+use super::{Wanted, leftover, role_arn, unbound};
+use crate::support::memory::FakeCloud;
 
 /// What somebody did to a role of ours, or an older spec left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +75,7 @@ fn older_tags(tags: &mut Tags) {
     tags.extend(tags::desired(OURS, &Ownership::default(), &old));
 }
 
-pub const OLD_TAG: &str = "from-an-older-spec";
+const OLD_TAG: &str = "from-an-older-spec";
 
 /// What somebody did to an association of ours, or an older spec left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,105 +120,88 @@ pub struct Found {
     pub role: Start<RoleDrift>,
     pub association: Start<AssociationDrift>,
     pub account: AccountStart,
-    /// Whether others left something on each of them: a tag, an attached policy, an annotation.
+    /// Whether others left something on each of them: an attached policy, an annotation.
     pub foreign: bool,
 }
 
 impl Found {
-    fn role(&self, desired: &Role) -> Option<StoredRole> {
-        let mut stored = match &self.role {
+    fn role(&self, desired: &Role) -> Option<Role> {
+        let mut role = desired.clone();
+        match &self.role {
             Start::Absent => return None,
-            Start::Ours(drifts) => {
-                let mut role = desired.clone();
-                for drift in drifts {
-                    drift.befall(&mut role);
-                }
-                StoredRole::of(&role)
-            }
-            Start::Theirs => StoredRole { tags: owned_by(THEIRS), ..StoredRole::of(desired) },
-            Start::Nobodys => StoredRole { tags: Tags::new(), ..StoredRole::of(desired) },
-        };
-        if self.foreign {
-            stored.tags.insert("added-by".into(), "finance".into());
-            stored.attached.insert("arn:aws:iam::aws:policy/ReadOnlyAccess".into());
+            Start::Ours(drifts) => drifts.iter().for_each(|drift| drift.befall(&mut role)),
+            Start::Theirs => role.tags = owned_by(THEIRS),
+            Start::Nobodys => role.tags = Tags::new(),
         }
-        Some(stored)
+        Some(role)
     }
 
-    fn association(&self, desired: &PodIdentityAssociation, id: &str) -> Option<StoredAssociation> {
-        let mut stored = StoredAssociation { id: id.into(), ..StoredAssociation::of(desired) };
+    fn association(&self, desired: &PodIdentityAssociation) -> Option<PodIdentityAssociation> {
+        let mut association = desired.clone();
         match &self.association {
             Start::Absent => return None,
             Start::Ours(drifts) => {
                 for drift in drifts {
                     match drift {
-                        AssociationDrift::OlderRole => stored.role_arn = leftover(0).role.arn,
-                        AssociationDrift::TargetRole => stored.target_role_arn = Some(role_arn("admin")),
+                        AssociationDrift::OlderRole => association.role_arn = leftover(0).role.arn,
+                        AssociationDrift::TargetRole => association.target_role_arn = Some(role_arn("admin")),
                         AssociationDrift::Untagged => {
-                            stored.disable_session_tags = true;
-                            stored.policy = Some("{}".into());
+                            association.disable_session_tags = true;
+                            association.policy = Some("{}".into());
                         }
-                        AssociationDrift::Team => another_team(&mut stored.tags),
-                        AssociationDrift::OlderTags => older_tags(&mut stored.tags),
+                        AssociationDrift::Team => another_team(&mut association.tags),
+                        AssociationDrift::OlderTags => older_tags(&mut association.tags),
                     }
                 }
             }
-            Start::Theirs => stored.tags = owned_by(THEIRS),
-            Start::Nobodys => stored.tags.clear(),
+            Start::Theirs => association.tags = owned_by(THEIRS),
+            Start::Nobodys => association.tags.clear(),
         }
-        if self.foreign {
-            stored.tags.insert("added-by".into(), "finance".into());
-        }
-        Some(stored)
+        Some(association)
     }
 
-    fn account(&self, desired: &ServiceAccount) -> Option<StoredAccount> {
-        let mut stored = StoredAccount::default();
-        let by_hand = role_arn("made-by-hand");
-        match self.account {
-            AccountStart::Absent => return None,
+    fn put_account(&self, cloud: &mut FakeCloud, desired: &ServiceAccount) {
+        let bare = unbound(&desired.namespace, &desired.name);
+        let by_hand = || (ROLE_ANNOTATION.to_string(), role_arn("made-by-hand"));
+        let stored = match self.account {
+            AccountStart::Absent => return,
             AccountStart::Made(drift) | AccountStart::Bound(drift) => {
-                stored.bind(desired, matches!(self.account, AccountStart::Made(_)));
+                let mut account = desired.clone();
                 // Pod Identity needs no annotation, so that none drifts.
-                if desired.role_arn.is_some() {
-                    let annotation = ROLE_ANNOTATION.to_string();
-                    match drift {
-                        AccountDrift::None => {}
-                        AccountDrift::Gone => {
-                            stored.annotations.remove(&annotation);
-                            stored.ours.remove(&annotation);
-                        }
-                        AccountDrift::OlderRole => {
-                            stored.annotations.insert(annotation, leftover(0).role.arn);
-                        }
-                        AccountDrift::ByHand => {
-                            stored.ours.remove(&annotation);
-                            stored.annotations.insert(annotation, by_hand);
-                        }
-                    }
+                let drift = if desired.role_arn.is_some() { drift } else { AccountDrift::None };
+                match drift {
+                    AccountDrift::None => {}
+                    AccountDrift::Gone | AccountDrift::ByHand => account.role_arn = None,
+                    AccountDrift::OlderRole => account.role_arn = Some(leftover(0).role.arn),
                 }
+                let stored = cloud.put_as(OURS, account);
+                stored.is_created = matches!(self.account, AccountStart::Made(_));
+                stored.annotations.extend((drift == AccountDrift::ByHand).then(by_hand));
+                stored
             }
-            AccountStart::Nobodys => {}
+            AccountStart::Nobodys => cloud.put(bare),
             AccountStart::BoundByOthers => {
-                stored.annotations.insert(ROLE_ANNOTATION.into(), by_hand);
+                let stored = cloud.put(bare);
+                stored.annotations.extend([by_hand()]);
+                stored
             }
-            AccountStart::Theirs => {
-                stored.annotations.insert(tags::OWNER.into(), THEIRS.into());
-            }
-        }
+            AccountStart::Theirs => cloud.put_as(THEIRS, bare),
+        };
         if self.foreign {
             stored.annotations.insert("example.com/added-by".into(), "finance".into());
         }
-        Some(stored)
     }
 
-    pub fn put(&self, cloud: &mut FakeCloud, wanted: &Wanted, id: &str) {
-        cloud.roles.extend(self.role(&wanted.role).map(|role| (wanted.role.name.clone(), role)));
-        if let Some(desired) = &wanted.association {
-            cloud.associations.extend(self.association(desired, id).map(|found| (desired.name.clone(), found)));
+    pub fn put(&self, cloud: &mut FakeCloud, wanted: &Wanted) {
+        if let Some(role) = self.role(&wanted.role) {
+            let attached = exposure::attached(&role.name, "arn:aws:iam::aws:policy/ReadOnlyAccess");
+            cloud.put(role).exposures.extend(self.foreign.then_some(attached));
+        }
+        if let Some(association) = wanted.association.as_ref().and_then(|desired| self.association(desired)) {
+            cloud.put(association);
         }
         if let Some(desired) = &wanted.account {
-            cloud.service_accounts.extend(self.account(desired).map(|found| (account_key(desired), found)));
+            self.put_account(cloud, desired);
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use aiplatform::grants::revision_policy_name;
 use aiplatform::policy::Policy;
-use aiplatform::resource::endpoint_config::{Async, DataCapture, revision_of};
+use aiplatform::resource::endpoint_config::{Async, DataCapture};
 use aiplatform::resource::model::Data;
+use aiplatform::resource::{EndpointConfig, Model, Role};
 use aiplatform::tags::{OWNER, Tags};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::json;
 
 use super::super::scenario::{OURS, THEIRS};
-use crate::support::memory::{FakeCloud, StoredConfig, StoredModel};
+use crate::support::memory::FakeCloud;
 
 /// The hash of what is forged.
 const FORGED: &str = "f04ed000";
@@ -47,17 +48,13 @@ pub fn holder() -> impl Strategy<Value = Holder> {
 
 /// A pair that looks like a revision of the endpoint and works with a bucket.
 pub fn forge(cloud: &mut FakeCloud, holder: Holder, part: &str, uri: &str) {
-    let sagemaker = &mut cloud.sagemaker;
-    let (Some((name, model)), Some((config_name, config))) =
-        (sagemaker.models.first_key_value(), sagemaker.configs.first_key_value())
-    else {
+    let (Some(model), Some(config)) = (cloud.all::<Model>().next(), cloud.all::<EndpointConfig>().next()) else {
         return;
     };
     let renamed = |name: &str| format!("{}-{FORGED}", name.rsplit_once('-').expect("a hash").0);
-    let (name, config_name) = (renamed(name), renamed(config_name));
-    let mut model = StoredModel { tags: holder.tags(), ..model.clone() };
-    let mut config = StoredConfig { tags: holder.tags(), ..config.clone() };
-    config.content.model.clone_from(&name);
+    let mut model = Model { name: renamed(&model.name), tags: holder.tags(), ..model.clone() };
+    let mut config = EndpointConfig { name: renamed(&config.name), tags: holder.tags(), ..config.clone() };
+    config.content.model.clone_from(&model.name);
     match part {
         "artifact" => model.content.data = Some(Data { uri: uri.into() }),
         "answers" => {
@@ -66,20 +63,20 @@ pub fn forge(cloud: &mut FakeCloud, holder: Holder, part: &str, uri: &str) {
         }
         _ => config.content.data_capture = Some(DataCapture { destination_uri: uri.into(), sampling_percent: 100 }),
     }
-    sagemaker.models.insert(name, model);
-    sagemaker.configs.insert(config_name, config);
+    cloud.put(model);
+    cloud.put(config);
 }
 
 /// A policy on one of the roles, under a name that it has, that a revision would have, or that nothing has.
 pub fn plant(cloud: &mut FakeCloud, role: Index, name: Index) {
-    let revisions = cloud.sagemaker.configs.keys().map(|config| revision_policy_name(revision_of(config)));
+    let revisions = cloud.all::<EndpointConfig>().map(|config| revision_policy_name(config.revision()));
     let others = ["access".to_string(), "mine".to_string(), revision_policy_name(FORGED)];
     let names: Vec<String> = revisions.chain(others).collect();
     let statement = json!({"Sid": "All", "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::payroll/*"});
     let policy = Policy::new(json!({"Version": "2012-10-17", "Statement": [statement]}));
-    let roles = cloud.roles.len();
-    if roles > 0 {
-        let role = cloud.roles.values_mut().nth(role.index(roles)).expect("it is there");
-        role.policies.insert(names[name.index(names.len())].clone(), policy);
+    let roles: Vec<String> = cloud.all::<Role>().map(|role| role.name.clone()).collect();
+    if !roles.is_empty() {
+        let name = names[name.index(names.len())].clone();
+        cloud.change::<Role>(&roles[role.index(roles.len())], |role| drop(role.policies.insert(name, policy)));
     }
 }

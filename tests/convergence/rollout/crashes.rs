@@ -60,7 +60,7 @@ impl Story {
             converge(run);
             end(run);
             assert_never_below(run, self.never_below);
-            let updates = count(run, "sagemaker:UpdateEndpoint");
+            let updates = count(run, "sagemaker:UpdateSageMakerEndpoint config");
             assert!(updates <= self.updates, "{updates} updates");
         }));
         if let Err(panic) = outcome {
@@ -102,7 +102,7 @@ fn faults(calls: Vec<Call>) -> Vec<Fault> {
 }
 
 fn slowly(run: Run) -> Run {
-    run.memory.change(|cloud| cloud.sagemaker.looks = 1);
+    run.memory.change(|cloud| cloud.sagemaker.reads = 1);
     run
 }
 
@@ -192,7 +192,7 @@ fn a_rollback_and_what_mends_it_survive_a_failure_of_any_call() {
     let rolled_back = |run: &mut Run| {
         let reason = &run.object.status.as_ref().expect("a status").conditions[0].reason;
         assert_eq!(reason, "RolledBack");
-        assert_eq!(count(run, "sagemaker:UpdateEndpoint"), 1);
+        assert_eq!(count(run, "sagemaker:UpdateSageMakerEndpoint config"), 1);
         assert_at_peace(run);
     };
     Story { never_below: 5, updates: 1, load: Some(6), ..Story::of(failing) }.ends(rolled_back);

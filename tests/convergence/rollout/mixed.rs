@@ -22,8 +22,8 @@ enum Event {
     Fault(Fault),
     Load(i32),
     Schedule,
-    /// SageMaker takes so many looks for everything from now on.
-    Looks(usize),
+    /// SageMaker is found in transition by so many reads, in each, from now on.
+    Reads(usize),
     /// The role is not visible for a while.
     Unseen(usize, usize),
     /// Somebody takes away one of the things that can be lost.
@@ -33,21 +33,20 @@ enum Event {
 }
 
 /// What the operator may not be allowed for a while.
-const DENIABLE: [&str; 14] = [
-    "iam:GetRolePolicy",
-    "iam:PutRolePolicy",
-    "sagemaker:DescribeModel",
-    "sagemaker:DescribeEndpointConfig",
-    "sagemaker:DescribeEndpoint",
-    "sagemaker:ListTags",
-    "sagemaker:ListEndpointConfigs",
-    "sagemaker:AddTags",
-    "sagemaker:UpdateEndpoint",
-    "sagemaker:DeleteEndpoint",
-    "sagemaker:DeleteEndpointConfig",
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:RegisterScalableTarget",
-    "application-autoscaling:DeregisterScalableTarget",
+const DENIABLE: [&str; 13] = [
+    "iam:ReadRole",
+    "iam:UpdateRole",
+    "sagemaker:ReadSageMakerModel",
+    "sagemaker:ReadSageMakerEndpointConfig",
+    "sagemaker:ReadSageMakerEndpoint",
+    "sagemaker:ListSageMakerEndpoint",
+    "sagemaker:UpdateSageMakerEndpoint attempt",
+    "sagemaker:UpdateSageMakerEndpoint config",
+    "sagemaker:DeleteSageMakerEndpoint",
+    "sagemaker:DeleteSageMakerEndpointConfig",
+    "autoscaling:ReadScalableTarget",
+    "autoscaling:CreateScalableTarget",
+    "autoscaling:DeleteScalableTarget",
 ];
 
 fn any_served() -> impl Strategy<Value = Served> {
@@ -62,7 +61,7 @@ fn any_served() -> impl Strategy<Value = Served> {
 fn any_fault() -> impl Strategy<Value = Fault> {
     // Not that something is not there: of what is to be deleted that would be believed.
     let class = select(vec![Class::Transient, Class::Conflict, Class::Throttled, Class::Denied]);
-    (0..120usize, any::<bool>(), class, any::<bool>()).prop_map(|(call, after_the_effect, class, for_good)| Fault {
+    (0..60usize, any::<bool>(), class, any::<bool>()).prop_map(|(call, after_the_effect, class, for_good)| Fault {
         call,
         after_the_effect,
         class,
@@ -78,7 +77,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => any_fault().prop_map(Event::Fault),
         2 => (1..10i32).prop_map(Event::Load),
         1 => Just(Event::Schedule),
-        1 => (0..3usize).prop_map(Event::Looks),
+        1 => (0..3usize).prop_map(Event::Reads),
         1 => (0..LOSSES.len()).prop_map(Event::Loss),
         2 => (select(DENIABLE.to_vec()), 1..8usize).prop_map(|(action, passes)| Event::Denial(action, passes)),
         1 => (0..3usize, 0..3usize).prop_map(|(models, endpoints)| Event::Unseen(models, endpoints)),
@@ -97,7 +96,7 @@ fn happen(run: &mut Run, event: &Event) {
             strike(run, *fault);
         }
         Event::Load(instances) => run.memory.change(|cloud| {
-            let target = cloud.sagemaker.targets.get(&scaled());
+            let target = cloud.target(&scaled());
             // What load does stays within bounds; what somebody does by hand is pulled back into them, in time.
             let count = target.map_or(*instances, |target| {
                 (*instances).clamp(target.bounds.min_capacity, target.bounds.max_capacity)
@@ -107,7 +106,7 @@ fn happen(run: &mut Run, event: &Event) {
         Event::Schedule => run.memory.change(|cloud| {
             let _ = cloud.fire(&scaled(), MORNING);
         }),
-        Event::Looks(looks) => run.memory.change(|cloud| cloud.sagemaker.looks = *looks),
+        Event::Reads(reads) => run.memory.change(|cloud| cloud.sagemaker.reads = *reads),
         Event::Loss(index) => run.memory.change(LOSSES[*index]),
         Event::Denial(action, passes) => {
             run.memory.deny(Some((action, None)));

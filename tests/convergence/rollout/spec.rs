@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use aiplatform::api::AIPlatform;
 use aiplatform::desire::desire;
 use aiplatform::grants::revision_policy_name;
+use aiplatform::kind::Listed;
 use aiplatform::platform::validate;
 use aiplatform::resource::endpoint::Status;
 use aiplatform::resource::endpoint_config::{Capacity, Content, Instance, revision_of};
 use aiplatform::resource::scaling::{Bounds, Dimension, ScalableResource};
-use aiplatform::resource::{Endpoint, Owner, Resource, Role};
+use aiplatform::resource::{Endpoint, EndpointConfig, Model, Owner, Resource, Role, ScalableTarget, ScalingPolicy};
 use serde_json::json;
 
 use super::super::scenario::{ACCOUNT, CLUSTER, OURS, REGION, object};
-use crate::support::memory::{FakeCloud, StoredTarget};
+use crate::support::memory::FakeCloud;
 
 /// What a spec says of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,10 +73,11 @@ pub fn wanted(object: &AIPlatform) -> Vec<Resource> {
 pub fn wanted_in(cloud: &FakeCloud, object: &AIPlatform) -> Vec<Resource> {
     let mut wanted = wanted(object);
     let is_scaled = wanted.iter().any(|resource| matches!(resource, Resource::ScalableTarget(_)));
-    let running = cloud.sagemaker.endpoints.get(&endpoint_name()).map(|endpoint| endpoint.config().to_string());
-    let Some((name, found)) = running.and_then(|name| Some((name.clone(), cloud.sagemaker.configs.get(&name)?))) else {
+    let running = cloud.get::<Endpoint>(&endpoint_name());
+    let Some(found) = running.and_then(|endpoint| cloud.get::<EndpointConfig>(&endpoint.config)) else {
         return wanted;
     };
+    let name = &found.name;
     let config = wanted.iter().find_map(|resource| match resource {
         Resource::SageMakerEndpointConfig(config) => Some(config.clone()),
         _ => None,
@@ -91,11 +93,11 @@ pub fn wanted_in(cloud: &FakeCloud, object: &AIPlatform) -> Vec<Resource> {
     };
     for resource in &mut wanted {
         match resource {
-            Resource::SageMakerEndpointConfig(config) => config.name.clone_from(&name),
-            Resource::SageMakerEndpoint(endpoint) => endpoint.config.clone_from(&name),
+            Resource::SageMakerEndpointConfig(config) => config.name.clone_from(name),
+            Resource::SageMakerEndpoint(endpoint) => endpoint.config.clone_from(name),
             Resource::Role(role) => {
                 if let Some(policy) = role.policies.remove(&revision_policy_name(config.revision())) {
-                    role.policies.insert(revision_policy_name(revision_of(&name)), policy);
+                    role.policies.insert(revision_policy_name(revision_of(name)), policy);
                 }
             }
             _ => {}
@@ -138,9 +140,9 @@ pub fn assert_serves(cloud: &FakeCloud, object: &AIPlatform) {
     let mut expected: BTreeSet<String> = wanted.iter().map(|resource| resource.key().to_string()).collect();
     for config in &kept {
         expected.insert(format!("SageMakerEndpointConfig {config}"));
-        let model = &cloud.sagemaker.configs[config].content.model;
+        let model = &cloud.get::<EndpointConfig>(config).expect("it is kept").content.model;
         // One that somebody took away comes back when its revision is wanted again.
-        if cloud.sagemaker.models.contains_key(model) {
+        if cloud.get::<Model>(model).is_some() {
             expected.insert(format!("SageMakerModel {model}"));
         }
     }
@@ -152,30 +154,35 @@ pub fn assert_is_there(cloud: &FakeCloud, resource: &Resource) {
     let key = resource.key();
     match resource {
         Resource::SageMakerEndpoint(endpoint) => {
-            let found = cloud.sagemaker.endpoints.get(&key.name).unwrap_or_else(|| panic!("{key} is missing"));
-            assert_eq!((found.status, found.config()), (Status::InService, endpoint.config.as_str()));
-            let running = found.running.as_ref().expect("what is in service runs");
+            let found = cloud.get::<Endpoint>(&key.name).unwrap_or_else(|| panic!("{key} is missing"));
+            let serving = cloud.serving(&key.name).expect("an endpoint serves");
+            assert_eq!((serving.status, &found.config), (Status::InService, &endpoint.config));
+            let running = serving.running.as_ref().expect("what is in service runs");
             assert_eq!(running.current, running.desired);
-            for (scaled, target) in &cloud.sagemaker.targets {
+            for target in cloud.all::<ScalableTarget>() {
                 let Bounds { min_capacity, max_capacity } = target.bounds;
                 let is_within = (min_capacity..=max_capacity).contains(&running.current);
-                assert!(scaled.endpoint() != key.name || is_within, "{} run of {:?}", running.current, target.bounds);
+                assert!(
+                    target.scaled.endpoint() != key.name || is_within,
+                    "{} run of {:?}",
+                    running.current,
+                    target.bounds
+                );
             }
         }
         Resource::ScalableTarget(wanted) => {
-            let found = target(cloud, &wanted.scaled);
-            let mut managed = found.managed(&wanted.scaled);
+            let mut managed = cloud.target(&wanted.scaled).unwrap_or_else(|| panic!("{key} is missing")).clone();
             let by_schedule = wanted.scheduled.contains(&managed.bounds);
             assert!(managed.bounds == wanted.bounds || by_schedule, "{:?} of {key}", managed.bounds);
             (managed.bounds, managed.scheduled) = (wanted.bounds, wanted.scheduled.clone());
             assert_eq!(&managed, wanted);
         }
         Resource::ScalingPolicy(wanted) => {
-            let policies = target(cloud, &wanted.scaled).policies;
-            assert_eq!(policies.get(&wanted.name), Some(&wanted.tracking), "{key}");
+            let found = cloud.get::<ScalingPolicy>(&key.name).map(|policy| &policy.tracking);
+            assert_eq!(found, Some(&wanted.tracking), "{key}");
         }
         Resource::ScheduledAction(wanted) => {
-            assert_eq!(target(cloud, &wanted.scaled).actions.get(&wanted.name), Some(wanted), "{key}");
+            assert_eq!(cloud.get(&key.name), Some(wanted), "{key}");
         }
         Resource::Role(wanted) => assert_can(cloud, wanted),
         _ => {
@@ -185,17 +192,12 @@ pub fn assert_is_there(cloud: &FakeCloud, resource: &Resource) {
     }
 }
 
-fn target(cloud: &FakeCloud, scaled: &ScalableResource) -> StoredTarget {
-    cloud.sagemaker.targets.get(scaled).cloned().unwrap_or_else(|| panic!("{} is missing", scaled.key()))
-}
-
 /// The role can do what is wanted, and beyond it only what a revision needs that is still there.
 fn assert_can(cloud: &FakeCloud, wanted: &Role) {
-    let found = cloud.roles.get(&wanted.name).unwrap_or_else(|| panic!("role {} is missing", wanted.name));
-    let mut managed = found.managed(&wanted.name);
+    let mut managed = cloud.get::<Role>(&wanted.name).unwrap_or_else(|| panic!("{} is missing", wanted.name)).clone();
     managed.policies.retain(|name, _| {
-        let still_there = |config: &String| *name == revision_policy_name(revision_of(config));
-        wanted.policies.contains_key(name) || !cloud.sagemaker.configs.keys().any(still_there)
+        let still_there = |config: &EndpointConfig| *name == revision_policy_name(config.revision());
+        wanted.policies.contains_key(name) || !cloud.all().any(still_there)
     });
     assert_eq!(&managed, wanted);
 }
@@ -207,16 +209,15 @@ pub fn kept(cloud: &FakeCloud, object: &AIPlatform) -> BTreeSet<String> {
         _ => None,
     });
     let keep = endpoint.as_ref().map_or(0, |endpoint| endpoint.keep_revisions);
-    let ours = |name: &&String| {
-        let key = aiplatform::resource::Key {
-            kind: aiplatform::resource::Kind::SageMakerEndpointConfig,
-            name: (*name).clone(),
-        };
-        cloud.sagemaker.holder(&key, OURS) == Some(Owner::Ours)
-    };
+    let ours = |name: &&String| cloud.holder(&EndpointConfig::key_of(*name), OURS) == Some(Owner::Ours);
     let is_wanted = |name: &&String| endpoint.as_ref().is_some_and(|endpoint| endpoint.config == **name);
-    let kept: BTreeSet<String> =
-        cloud.sagemaker.configs.keys().filter(ours).filter(|name| !is_wanted(name)).cloned().collect();
+    let kept: BTreeSet<String> = cloud
+        .all()
+        .map(|config: &EndpointConfig| &config.name)
+        .filter(ours)
+        .filter(|it| !is_wanted(it))
+        .cloned()
+        .collect();
     assert!(kept.len() <= keep, "{kept:?} are kept, and not more than {keep} should be");
     for config in &kept {
         assert!(cloud.sagemaker.ran.contains(config), "{config} is kept and never ran");

@@ -1,8 +1,9 @@
 //! The ways a rollout goes when nothing goes wrong that is not part of the story.
 
 use aiplatform::api::ManagementPolicy;
-use aiplatform::resource::Removal;
+use aiplatform::kind::Listed;
 use aiplatform::resource::endpoint::Status;
+use aiplatform::resource::{Endpoint, Kind, Removal, ScalableTarget, ScalingPolicy, ScheduledAction};
 use aiplatform::status::inventory;
 use aiplatform::tags::Tags;
 
@@ -23,13 +24,13 @@ fn position(run: &Run, action: &str) -> usize {
 #[test]
 fn an_endpoint_is_made_after_what_it_needs_and_scaled_when_it_serves() {
     let mut run = in_an_account_of_others(Some(&served()));
-    run.memory.change(|cloud| cloud.sagemaker.looks = 2);
+    run.memory.change(|cloud| cloud.sagemaker.reads = 2);
     converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!((reason(&run).as_str(), instances(&run)), ("Ready", 2));
-    let order = ["iam:CreateRole", "sagemaker:CreateModel", "sagemaker:CreateEndpointConfig"];
-    let rest = ["sagemaker:CreateEndpoint", "application-autoscaling:RegisterScalableTarget"];
-    let last = ["application-autoscaling:PutScalingPolicy", "application-autoscaling:PutScheduledAction"];
+    let order = ["iam:CreateRole", "sagemaker:CreateSageMakerModel", "sagemaker:CreateSageMakerEndpointConfig"];
+    let rest = ["sagemaker:CreateSageMakerEndpoint", "autoscaling:CreateScalableTarget"];
+    let last = ["autoscaling:CreateScalingPolicy", "autoscaling:CreateScheduledAction"];
     let calls: Vec<usize> = order.iter().chain(&rest).chain(&last[..1]).map(|call| position(&run, call)).collect();
     assert!(calls.is_sorted(), "{calls:?}");
     for call in order.iter().chain(&rest).chain(&last) {
@@ -48,8 +49,9 @@ fn another_image_is_one_update_that_leaves_the_scaling_alone() {
     assert_eq!(instances(&run), 5);
     let mut calls: Vec<String> = run.memory.writes().split_off(before).into_iter().map(|it| it.action).collect();
     calls.retain(|call| !call.starts_with("iam:"));
-    let expected =
-        ["CreateModel", "CreateEndpointConfig", "AddTags", "UpdateEndpoint"].map(|call| format!("sagemaker:{call}"));
+    let endpoint = ["UpdateSageMakerEndpoint attempt", "UpdateSageMakerEndpoint config"];
+    let expected = ["CreateSageMakerModel", "CreateSageMakerEndpointConfig"].into_iter().chain(endpoint);
+    let expected: Vec<String> = expected.map(|call| format!("sagemaker:{call}")).collect();
     assert_eq!(calls, expected);
 }
 
@@ -61,8 +63,8 @@ fn another_instance_type_takes_the_scaling_off_and_puts_it_back() {
     assert_arrived(&mut run);
     assert_never_below(&run, 5);
     assert_eq!(instances(&run), 5);
-    assert_eq!(count(&run, "application-autoscaling:DeregisterScalableTarget"), 1);
-    assert_eq!(count(&run, "application-autoscaling:RegisterScalableTarget"), 2);
+    assert_eq!(count(&run, "autoscaling:DeleteScalableTarget"), 1);
+    assert_eq!(count(&run, "autoscaling:CreateScalableTarget"), 2);
 }
 
 #[test]
@@ -70,14 +72,15 @@ fn scaling_goes_on_while_a_move_to_another_instance_type_is_refused() {
     let mut run = at_rest(&served(), 5);
     run.session = Some(Session::default());
     run.memory.change(|cloud| cloud.fire(&scaled(), spec::MORNING).expect("the time comes"));
-    run.memory.deny(Some(("sagemaker:UpdateEndpoint", None)));
+    run.memory.deny(Some(("sagemaker:UpdateSageMakerEndpoint config", None)));
     edit(&mut run, Some(&Served { instance: "ml.m5.xlarge", ..served() }));
     for _ in 0..PASSES {
         let pass = run.pass();
         let cloud = run.memory.cloud();
         if pass.next != Next::Now {
-            let target = cloud.sagemaker.targets.get(&scaled()).expect("the endpoint is scaled between visits");
-            assert_eq!((target.bounds.min_capacity, target.policies.len(), target.actions.len()), (4, 1, 1));
+            let target = cloud.target(&scaled()).expect("the endpoint is scaled between visits");
+            let beside = (cloud.all::<ScalingPolicy>().count(), cloud.all::<ScheduledAction>().count());
+            assert_eq!((target.bounds.min_capacity, beside), (4, (1, 1)));
         }
     }
     assert_eq!((reason(&run).as_str(), instances(&run)), ("AccessDenied", 5));
@@ -122,35 +125,35 @@ fn going_back_to_a_revision_that_was_kept_makes_nothing_new() {
     let mut run = at_rest(&served(), 5);
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     converge(&mut run);
-    let made = count(&run, "sagemaker:CreateModel");
+    let made = count(&run, "sagemaker:CreateSageMakerModel");
     edit(&mut run, Some(&served()));
     converge(&mut run);
     assert_arrived(&mut run);
-    assert_eq!((count(&run, "sagemaker:CreateModel"), instances(&run)), (made, 5));
+    assert_eq!((count(&run, "sagemaker:CreateSageMakerModel"), instances(&run)), (made, 5));
 }
 
 #[test]
 fn what_rolled_back_is_reported_and_not_tried_again_until_the_user_requests_it() {
     let mut run = at_rest(&served(), 5);
     run.memory.change(|cloud| {
-        cloud.sagemaker.looks = 2;
+        cloud.sagemaker.reads = 2;
         cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     converge(&mut run);
     assert_eq!(reason(&run), "RolledBack");
     assert_at_peace(&mut run);
-    assert_eq!((count(&run, "sagemaker:UpdateEndpoint"), instances(&run)), (1, 5));
+    assert_eq!((count(&run, "sagemaker:UpdateSageMakerEndpoint config"), instances(&run)), (1, 5));
     scale(&run, 7);
     converge(&mut run);
-    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 1));
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateSageMakerEndpoint config")), ("RolledBack", 1));
     // The image is mended under the same name.
     run.memory.change(|cloud| cloud.sagemaker.broken.clear());
     run.object.metadata.annotations.get_or_insert_default().insert("aiplatform.dev/reconcile-at".into(), "now".into());
     converge(&mut run);
     assert_arrived(&mut run);
     assert_never_below(&run, 5);
-    assert_eq!((count(&run, "sagemaker:UpdateEndpoint"), instances(&run)), (2, 7));
+    assert_eq!((count(&run, "sagemaker:UpdateSageMakerEndpoint config"), instances(&run)), (2, 7));
 }
 
 #[test]
@@ -164,11 +167,11 @@ fn going_back_after_a_rollback_needs_no_update() {
     edit(&mut run, Some(&served()));
     converge(&mut run);
     assert_arrived(&mut run);
-    assert_eq!(count(&run, "sagemaker:UpdateEndpoint"), 1);
+    assert_eq!(count(&run, "sagemaker:UpdateSageMakerEndpoint config"), 1);
     // The same mistake is made again, and seen again.
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     converge(&mut run);
-    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateEndpoint")), ("RolledBack", 2));
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:UpdateSageMakerEndpoint config")), ("RolledBack", 2));
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn a_failed_first_creation_is_made_again_where_the_reason_passes() {
     });
     converge(&mut run);
     assert_arrived(&mut run);
-    assert_eq!(count(&run, "sagemaker:CreateEndpoint"), 3);
+    assert_eq!(count(&run, "sagemaker:CreateSageMakerEndpoint"), 3);
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn a_failed_first_creation_is_not_made_again_for_ever() {
     let mut run = in_an_account_of_others(Some(&served()));
     run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 100);
     converge(&mut run);
-    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 4));
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateSageMakerEndpoint")), ("Failed", 4));
     assert_at_peace(&mut run);
     run.memory.change(|cloud| cloud.sagemaker.roles_unseen_by_endpoints = 1);
     edit(&mut run, Some(&Served { keep: 2, ..served() }));
@@ -222,7 +225,7 @@ fn a_first_creation_that_fails_for_good_waits_for_the_user() {
         cloud.sagemaker.broken.insert(image('a'), Rollback::Works);
     });
     converge(&mut run);
-    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateEndpoint")), ("Failed", 1));
+    assert_eq!((reason(&run).as_str(), count(&run, "sagemaker:CreateSageMakerEndpoint")), ("Failed", 1));
     assert_at_peace(&mut run);
     edit(&mut run, Some(&Served { image: 'b', ..served() }));
     converge(&mut run);
@@ -238,10 +241,10 @@ fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
     converge(&mut run);
     assert_arrived(&mut run);
     assert_eq!((run.memory.writes().len(), instances(&run)), (writes, 4));
-    let bounds = |run: &Run| run.memory.cloud().sagemaker.targets[&scaled()].bounds.min_capacity;
+    let bounds = |run: &Run| run.memory.cloud().target(&scaled()).expect("a target").bounds.min_capacity;
     assert_eq!(bounds(&run), 4);
     run.memory.change(|cloud| {
-        cloud.sagemaker.targets.get_mut(&scaled()).expect("a target").bounds.min_capacity = 1;
+        cloud.change::<ScalableTarget>(&scaled().key().name, |target| target.bounds.min_capacity = 1);
     });
     converge(&mut run);
     assert_arrived(&mut run);
@@ -250,16 +253,22 @@ fn bounds_that_a_schedule_set_are_no_drift_and_bounds_that_somebody_set_are() {
 
 /// What somebody may take away by hand.
 pub(super) const LOSSES: [fn(&mut FakeCloud); 6] = [
-    |cloud| drop(cloud.sagemaker.targets.remove(&scaled())),
-    |cloud| cloud.sagemaker.targets.values_mut().for_each(|target| target.policies.clear()),
-    |cloud| cloud.sagemaker.targets.values_mut().for_each(|target| target.actions.clear()),
-    |cloud| cloud.sagemaker.configs.retain(|_, config| !is_ours(&config.tags)),
-    |cloud| cloud.sagemaker.models.retain(|_, model| !is_ours(&model.tags)),
+    |cloud| cloud.remove(&scaled().key()),
+    |cloud| lose(cloud, Kind::ScalingPolicy),
+    |cloud| lose(cloud, Kind::ScheduledAction),
+    |cloud| lose(cloud, Kind::SageMakerEndpointConfig),
+    |cloud| lose(cloud, Kind::SageMakerModel),
     |cloud| {
-        cloud.sagemaker.targets.clear();
-        cloud.sagemaker.endpoints.remove(&endpoint_name());
+        cloud.remove(&scaled().key());
+        cloud.remove(&Endpoint::key_of(endpoint_name()));
     },
 ];
+
+/// Everything of a kind that is ours.
+fn lose(cloud: &mut FakeCloud, kind: Kind) {
+    let ours = cloud.holders(OURS).into_iter().filter(|(key, holder)| key.kind == kind && *holder == Owner::Ours);
+    ours.for_each(|(key, _)| cloud.remove(&key));
+}
 
 fn is_ours(tags: &Tags) -> bool {
     tags.get(tags::OWNER).is_some_and(|owner| owner == OURS)
@@ -279,12 +288,12 @@ fn what_somebody_takes_away_comes_back() {
 fn a_policy_that_nobody_declared_goes_from_an_endpoint_of_ours() {
     let mut run = at_rest(&served(), 5);
     run.memory.change(|cloud| {
-        let target = cloud.sagemaker.targets.get_mut(&scaled()).expect("a target");
-        target.policies.insert("by-hand".into(), None);
+        let (name, scaled) = ("by-hand".into(), scaled());
+        cloud.put(ScalingPolicy { name, scaled, tracking: None, derivation: None });
     });
     converge(&mut run);
     assert_arrived(&mut run);
-    assert!(!run.memory.cloud().sagemaker.targets[&scaled()].policies.contains_key("by-hand"));
+    assert!(run.memory.cloud().all::<ScalingPolicy>().all(|policy| policy.name != "by-hand"));
 }
 
 #[test]
@@ -343,13 +352,13 @@ pub(super) fn in_the_midst(status: Option<Status>) -> Run {
     };
     let Some(status) = status else { return run };
     run.memory.change(|cloud| {
-        cloud.sagemaker.looks = 3;
+        cloud.sagemaker.reads = 3;
         cloud.sagemaker.broken.insert(image('b'), Rollback::Works);
     });
     if status != Status::Creating {
         edit(&mut run, Some(&Served { image: 'b', ..served() }));
     }
-    let is = |run: &Run| run.memory.cloud().sagemaker.endpoints.get(&endpoint_name()).map(|it| it.status);
+    let is = |run: &Run| run.memory.cloud().serving(&endpoint_name()).map(|it| it.status);
     while is(&run) != Some(status) {
         run.pass();
     }
@@ -371,26 +380,25 @@ fn a_configuration_that_stays_under_an_edited_count_is_mended_although_nobody_kn
     edit(&mut run, Some(&Served { count: 4, ..served() }));
     converge(&mut run);
     assert_arrived(&mut run);
-    assert_eq!((run.memory.cloud().sagemaker.configs.len(), instances(&run)), (1 + others(), 5));
+    assert_eq!((run.memory.cloud().all::<EndpointConfig>().count(), instances(&run)), (1 + others(), 5));
     // Somebody took the inventory away, and a tag.
     run.object.status.as_mut().expect("a status").resources.clear();
     run.memory.change(|cloud| {
-        let ours = cloud.sagemaker.configs.values_mut().filter(|config| is_ours(&config.tags));
-        ours.for_each(|config| drop(config.tags.remove("aiplatform.dev/team")));
+        cloud.change_all::<EndpointConfig>(|config| {
+            if is_ours(&config.tags) {
+                config.tags.remove("aiplatform.dev/team");
+            }
+        });
     });
     converge(&mut run);
     assert_arrived(&mut run);
-    let configs = run.memory.cloud().sagemaker.configs;
-    assert!(
-        configs
-            .values()
-            .filter(|config| is_ours(&config.tags))
-            .all(|config| config.tags.contains_key("aiplatform.dev/team"))
-    );
+    let cloud = run.memory.cloud();
+    let mut ours = cloud.all::<EndpointConfig>().filter(|config| is_ours(&config.tags));
+    assert!(ours.all(|config| config.tags.contains_key("aiplatform.dev/team")));
 }
 
 /// How many configurations there are that are not ours.
 fn others() -> usize {
     let run = at_rest(&served(), 5);
-    run.memory.cloud().sagemaker.configs.values().filter(|config| !is_ours(&config.tags)).count()
+    run.memory.cloud().all::<EndpointConfig>().filter(|config| !is_ours(&config.tags)).count()
 }

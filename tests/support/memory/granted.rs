@@ -6,7 +6,7 @@ use aiplatform::policy::statements;
 use aiplatform::resource::{Key, Kind, Owner};
 use serde_json::Value;
 
-use super::{FakeCloud, owner};
+use super::FakeCloud;
 
 /// Something that a role of ours may do with what is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,16 +20,16 @@ pub struct Beyond {
 impl FakeCloud {
     /// What roles of ours may do with what is not ours. Buckets in `allowed` may be named.
     pub fn granted_beyond(&self, ours: &str, allowed: &BTreeSet<String>) -> BTreeSet<Beyond> {
-        let roles = self.roles.iter().filter(|(_, role)| owner(&role.tags, ours) == Owner::Ours);
+        let carriers = self.resources.iter().filter_map(|(key, stored)| Some((key, stored.resource.policies()?)));
         let mut beyond = BTreeSet::new();
-        for (role, stored) in roles {
-            for statement in stored.policies.values().flat_map(|policy| statements(policy.as_written())) {
+        for (role, policies) in carriers.filter(|(key, _)| self.holder(key, ours) == Some(Owner::Ours)) {
+            for statement in policies.values().flat_map(|policy| statements(policy.as_written())) {
                 let is_ours = |key: &Key| {
                     let is_allowed = key.kind == Kind::Bucket && allowed.contains(&key.name);
                     is_allowed || self.holder(key, ours) == Some(Owner::Ours)
                 };
                 let named = named(&statement);
-                let entry = |key| Beyond { role: role.clone(), key, statement: statement.to_string() };
+                let entry = |key| Beyond { role: role.name.clone(), key, statement: statement.to_string() };
                 if named.is_empty() && statement.to_string().contains(":kms:") {
                     beyond.insert(entry(None));
                 }
