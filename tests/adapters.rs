@@ -2,6 +2,7 @@
 
 mod bucket_ends;
 mod bucket_parts;
+mod crashes;
 mod credentials;
 mod drifts;
 mod never_attempted;
@@ -11,8 +12,6 @@ mod resync;
 mod roles;
 mod strangers;
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aiplatform::api::AIPlatform;
@@ -20,6 +19,7 @@ use aiplatform::api::status::ResourceStatus;
 use aiplatform::failure::Error;
 use aiplatform::failures::Failures;
 use aiplatform::guardrails::Guardrails;
+use aiplatform::kind::Backend;
 use aiplatform::leadership::Authority;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Plan, Step};
@@ -27,7 +27,7 @@ use aiplatform::propagation::RoleWrites;
 use aiplatform::provider::Provider;
 use aiplatform::provider::aws::Aws;
 use aiplatform::reconcile::{Pass, PassContext, dry_run, reconcile};
-use aiplatform::resource::{Key, Observations, Observed, Owner, Request, Resource};
+use aiplatform::resource::{Observations, Request};
 use aiplatform::schedule::Next;
 use aiplatform::scope::Scope;
 use aiplatform::session::{PassInput, Session};
@@ -39,15 +39,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::memory::{FakeCloud, Memory};
 use crate::support::simulator::Simulator;
 
 /// How long a test waits for SageMaker before it gives up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// AWS, and a cluster that keeps whatever is put into it.
+/// AWS, and a cluster in memory.
 struct AwsAndCluster {
     aws: Aws,
-    accounts: Mutex<BTreeMap<Key, Resource>>,
+    cluster: Memory,
 }
 
 impl Provider for AwsAndCluster {
@@ -56,26 +57,18 @@ impl Provider for AwsAndCluster {
     }
 
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {
-        let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
-            requests.iter().partition(|request| request.key.kind.info().backend.service().is_none());
-        let accounts = self.accounts.lock().expect("no test panics here").clone();
-        let seen = in_cluster.into_iter().map(|request| {
-            let found = accounts.get(&request.key).cloned();
-            (request.key.clone(), found.map_or_else(Observed::absent, |it| Observed::present(it, Owner::Ours)))
-        });
-        seen.chain(self.aws.observe(scope, &in_aws).await).collect()
+        let is_in_cluster = |request: &&Request| request.key.kind.info().backend.service().is_none();
+        let in_cluster: Vec<Request> = requests.iter().filter(is_in_cluster).cloned().collect();
+        let in_aws: Vec<&Request> = requests.iter().filter(|request| !is_in_cluster(request)).collect();
+        let seen = self.cluster.observe(scope, &in_cluster).await;
+        seen.into_iter().chain(self.aws.observe(scope, &in_aws).await).collect()
     }
 
     async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
-        if step.key.kind.info().backend.service().is_some() {
-            return self.aws.apply(scope, step).await;
+        match step.key.kind.info().backend {
+            Backend::Aws(_) => self.aws.apply(scope, step).await,
+            Backend::Cluster(_) => self.cluster.apply(scope, step).await,
         }
-        let mut accounts = self.accounts.lock().expect("no test panics here");
-        match &step.desired {
-            Some(desired) => _ = accounts.insert(step.key.clone(), desired.clone()),
-            None => _ = accounts.remove(&step.key),
-        }
-        Ok(Applied::Ready)
     }
 }
 
@@ -105,7 +98,7 @@ impl Run {
             .await;
         let provider = AwsAndCluster {
             aws: Aws::with_config(config, true, Authority::unelected(CancellationToken::new())),
-            accounts: Mutex::default(),
+            cluster: Memory::new("123456789012", FakeCloud::default()),
         };
         let object = json!({
             "apiVersion": "aiplatform.dev/v1alpha1",

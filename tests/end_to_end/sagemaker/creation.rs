@@ -162,3 +162,26 @@ async fn scaling_does_not_wait_for_a_list_of_superseded_revisions() {
         env.wait("scaling", async || bounds(&env).await == Some((2, 8))).await;
     }
 }
+
+#[tokio::test]
+async fn killed_in_the_midst_of_a_creation_it_goes_on() {
+    let mut env = env("killed-early").await;
+    let calls = ["CreateRole", "PutRolePolicy", "CreateModel", "CreateEndpoint", "RegisterScalableTarget"];
+    for (number, killed_after) in calls.iter().enumerate() {
+        let name = format!("platform-{number}");
+        transitions_take(&env, 300);
+        env.aws.control("latency", json!({"ms": 60}));
+        let before = env.aws.calls().len();
+        env.apply(&name, &ranking(json!({}))).await;
+        env.wait(killed_after, async || env.aws.calls_since(before).iter().any(|it| it == killed_after)).await;
+        env.operator.kill();
+        env.aws.control("latency", json!({"ms": 0}));
+        env.restart_operator();
+        let object = env.wait_ready(&name).await;
+        assert_eq!(instances(&env, &endpoint_name(&object)).await, 2, "after {killed_after}");
+        let (models, configs) = pairs(&env).await;
+        assert_eq!((models.len(), configs.len()), (number + 1, number + 1), "no orphan after {killed_after}");
+        let roles = env.aws.iam().list_roles().path_prefix("/aiplatform/").send().await.expect("roles").roles;
+        assert_eq!(roles.len(), number + 1, "no duplicate after {killed_after}");
+    }
+}
