@@ -15,7 +15,7 @@ use crate::plan::attainment::{Attainment, settled};
 use crate::plan::{Action, Plan, Refusal, Step};
 use crate::provider::Provider;
 use crate::render;
-use crate::resource::Key;
+use crate::resource::{Key, Resource};
 use crate::scope::Scope;
 
 /// Calls in flight for one platform at most, so that one large platform leaves room for the others.
@@ -74,6 +74,9 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
             continue;
         }
         let Some((key, result)) = running.next().await else { break };
+        if let (Ok(Applied::Created { id, .. }), Some(index)) = (&result, position(&carried_out, &key)) {
+            carried_out.steps[index].id = Some(id.clone());
+        }
         outcomes.insert(
             key,
             match result {
@@ -85,21 +88,38 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
     (carried_out, outcomes)
 }
 
-/// The step, settled by what came of what it awaited.
+/// The step, with the ids that AWS has chosen since the plan was made, and settled by what came of what it awaited.
 fn now<'a>(step: &'a Step, plan: &Plan, outcomes: &Outcomes) -> Cow<'a, Step> {
+    let step = with_ids(step, outcomes);
     if step.awaits.is_empty() {
-        return Cow::Borrowed(step);
+        return step;
     }
     let awaited = plan.steps.iter().filter(|other| step.awaits.contains(&other.key));
     let standings = awaited.map(|other| (other.key.clone(), attainment(other, outcomes.get(&other.key))));
-    Cow::Owned(settled(step, &standings.collect()))
+    Cow::Owned(settled(&step, &standings.collect()))
+}
+
+fn with_ids<'a>(step: &'a Step, outcomes: &Outcomes) -> Cow<'a, Step> {
+    let is_open = |resource: &Resource| resource.references().iter().any(|reference| reference.id.is_none());
+    if !step.desired.as_ref().is_some_and(is_open) {
+        return Cow::Borrowed(step);
+    }
+    let id_of = |key: &Key| match outcomes.get(key) {
+        Some(Outcome::Done(Applied::Created { id, .. })) => Some(id.clone()),
+        _ => None,
+    };
+    let mut step = step.clone();
+    if let Some(desired) = &mut step.desired {
+        desired.resolve(&mut |reference| reference.resolve(id_of));
+    }
+    Cow::Owned(step)
 }
 
 /// The attainment that follows from a step which creates or adopts something. Of a call whose answer was lost nobody
 /// knows.
 fn attainment(step: &Step, outcome: Option<&Outcome>) -> Attainment {
     match outcome {
-        Some(Outcome::Done(Applied::Ready | Applied::Progressing(_))) => Attainment::Attained,
+        Some(Outcome::Done(Applied::Ready | Applied::Progressing(_) | Applied::Created { .. })) => Attainment::Attained,
         Some(Outcome::Done(Applied::Gone)) => Attainment::Missing("it was taken away".into()),
         // Once it is ours, whatever else of it was refused is another matter.
         Some(Outcome::Failed(failures)) if failures.is_owned() => Attainment::Attained,
@@ -131,7 +151,9 @@ fn is_done(step: &Step, outcome: Option<&Outcome>) -> bool {
     };
     let is_usable = |failures: &Failures| failures.refused().iter().all(|refused| is_aside(&refused.part));
     match (outcome, &step.action) {
-        (Some(Outcome::Done(Applied::Ready | Applied::Gone)), _) => step.is_reliable(),
+        (Some(Outcome::Done(Applied::Ready | Applied::Gone | Applied::Created { waits_for: None, .. })), _) => {
+            step.is_reliable()
+        }
         (Some(Outcome::Failed(failures)), Action::Create | Action::Update(_)) => {
             step.is_reliable() && is_usable(failures) && (failures.is_owned() || !step.adopts())
         }

@@ -27,6 +27,6 @@ pub mod stall;
 use aiplatform_core::testing;
 pub use aiplatform_core::{
     api, arn, audit, crd, desire, diff, exposure, failure, failures, features, grants, guardrails, kind, kinds, labels,
-    manifest, names, observation_cache, operator_policy, outcome, permissions, plan, platform, policy, printable,
-    propagation, render, resource, schedule, scope, session, status, tags, update_loop_guard,
+    lookup, manifest, names, observation_cache, operator_policy, outcome, permissions, plan, platform, policy,
+    printable, propagation, render, resource, schedule, scope, session, status, tags, update_loop_guard,
 };

@@ -8,6 +8,7 @@ use std::future::Future;
 
 use crate::failure::Error;
 use crate::failures::Failures;
+use crate::lookup::{Answers, Lookup};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Observations, Request};
@@ -20,6 +21,9 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// When AWS does not say.
     fn account(&self, scope: &Scope) -> impl Future<Output = Result<String, Error>> + Send;
+
+    /// Answers lookups: what has to be known before it is clear what is desired. What cannot be answered is an error.
+    fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> impl Future<Output = Answers> + Send;
 
     /// Looks at everything asked about, concurrently. What cannot be read is in the answer as such.
     fn observe(&self, scope: &Scope, requests: &[Request]) -> impl Future<Output = Observations> + Send;

@@ -7,17 +7,20 @@ use kube::ResourceExt;
 
 use crate::api::status::{AIPlatformStatus, AccountCheck};
 use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, FINALIZER, ManagementPolicy};
-use crate::desire::{desire, removals as removals_of};
+use crate::desire::{desire, desire_with, removals as removals_of};
 use crate::execute::execute;
 use crate::failure::Error;
+use crate::features::network::preconditions::{Unmet, unmet};
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
+use crate::lookup::{lookups, network_facts};
 use crate::observation_cache::contradicted;
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Platform, Problem, validate};
 use crate::provider::Provider;
+use crate::resource::reference::link;
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Request, Resource};
 use crate::schedule::Next;
 use crate::scope::Scope;
@@ -114,6 +117,12 @@ pub enum PlanError {
     /// The object's namespace cannot be read, so that nobody knows which guardrails hold for it.
     #[error("{0}; which of the operator's guardrails hold here follows from the labels of the namespace")]
     Namespace(Error),
+    /// What the spec names is not as AWS demands it.
+    #[error("{}", listed(&.0.iter().map(|unmet| &unmet.problem).collect::<Vec<_>>()))]
+    Unmet(Vec<Unmet>),
+    /// What the spec names cannot be looked up.
+    #[error("{0}")]
+    Lookup(Error),
     /// The plan leaves something out.
     #[error(
         "the plan is incomplete and nothing was changed: {}; this is a fault of the operator: report it, and go on with \
@@ -131,7 +140,9 @@ impl PlanError {
             Self::Invalid(_) => "InvalidSpec",
             Self::NotPermitted(_) => "NotPermitted",
             Self::AccountMismatch { .. } => "AccountMismatch",
-            Self::Account(error) | Self::Namespace(error) => error.reason(),
+            // What the region does not have, nobody can mend there.
+            Self::Unmet(unmet) => unmet.first().map_or("Prerequisite", |unmet| unmet.reason),
+            Self::Account(error) | Self::Namespace(error) | Self::Lookup(error) => error.reason(),
             Self::Incomplete(_) => "IncompletePlan",
         }
     }
@@ -139,7 +150,7 @@ impl PlanError {
     fn pass_outcome(&self) -> PassOutcome<'_> {
         match self {
             Self::Invalid(problems) => PassOutcome::Invalid(problems),
-            Self::Account(error) | Self::Namespace(error) if !error.needs_somebody() => {
+            Self::Account(error) | Self::Namespace(error) | Self::Lookup(error) if !error.needs_somebody() => {
                 PassOutcome::Retrying(self.to_string())
             }
             _ => PassOutcome::Stalled(self.reason(), self.to_string()),
@@ -200,6 +211,10 @@ pub async fn reconcile<P: Provider>(
     if let Err(error) = check_account(provider, &goal.scope).await {
         return stopped(&error);
     }
+    let goal = match goal.looked_up(provider).await {
+        Ok(goal) => goal,
+        Err(error) => return stopped(&error),
+    };
     let (plan, observations) = match observe_and_plan(provider, &goal, subject.previous, input).await {
         Ok((plan, observations)) => (input.guard.check(plan), observations),
         Err(error) => return stopped(&error),
@@ -248,6 +263,7 @@ pub async fn dry_run<P: Provider>(
         return Ok(Plan { namespace: goal.namespace, name: goal.name, steps: Vec::new() });
     }
     check_account(provider, &goal.scope).await?;
+    let goal = goal.looked_up(provider).await?;
     Ok(observe_and_plan(provider, &goal, object.status.as_ref(), &PassInput::default()).await?.0)
 }
 
@@ -271,6 +287,9 @@ struct Goal {
     namespace: String,
     name: String,
     scope: Scope,
+    /// The platform, where the spec is accepted and the object is not being deleted: what its lookups are made for.
+    platform: Option<Platform>,
+    cluster: String,
     desired: Vec<Desired>,
     intent: Intent,
     /// The deletion policy of the spec, where the spec is accepted.
@@ -292,6 +311,7 @@ impl Goal {
         let accepted = checked
             .map_err(PlanError::Invalid)
             .and_then(|platform| guardrails.apply(platform, labels()?).map_err(PlanError::NotPermitted));
+        let platform = accepted.as_ref().ok().filter(|_| !deleting).cloned();
         let accepted = accepted.map(|platform| desire(&platform, cluster));
         if deleting && let Some(role) = &spec.assume_role {
             guardrails.permit_role(&namespace, labels()?, Some(role)).map_err(PlanError::NotPermitted)?;
@@ -322,7 +342,27 @@ impl Goal {
             uid: object.uid().unwrap_or_default(),
             assume_role: spec.assume_role.clone(),
         };
-        Ok(Self { namespace, name, scope, desired, intent, accepted_end })
+        let cluster = cluster.to_string();
+        Ok(Self { namespace, name, scope, platform, cluster, desired, intent, accepted_end })
+    }
+}
+
+impl Goal {
+    /// The goal with what follows from lookups in AWS.
+    async fn looked_up<P: Provider>(mut self, provider: &P) -> Result<Self, PlanError> {
+        let Some(platform) = self.platform.as_ref().filter(|platform| !lookups(platform).is_empty()) else {
+            return Ok(self);
+        };
+        let answers = provider.look_up(&self.scope, &lookups(platform)).await;
+        if let Some(error) = answers.values().find_map(|answer| answer.as_ref().err()) {
+            return Err(PlanError::Lookup(error.clone()));
+        }
+        let unmet = network_facts(platform, &answers).map(|facts| unmet(platform, facts)).unwrap_or_default();
+        if !unmet.is_empty() {
+            return Err(PlanError::Unmet(unmet));
+        }
+        self.desired = desire_with(platform, &self.cluster, &answers);
+        Ok(self)
     }
 }
 
@@ -388,6 +428,7 @@ async fn observe_and_plan<P: Provider>(
             *observed = Observed::absent();
         }
     }
+    link(&mut observations);
     let intent = Intent { denied: input.denied.clone(), ..goal.intent.clone() };
     let plan = |seen: &Observations| plan(&goal.namespace, &goal.name, &goal.desired, seen, &intent);
     let mut planned = plan(&observations);
@@ -397,6 +438,7 @@ async fn observe_and_plan<P: Provider>(
     if !doubtful.is_empty() {
         let requests: Vec<Request> = doubtful.into_iter().map(request).collect();
         observations.extend(provider.observe(&goal.scope, &requests).await);
+        link(&mut observations);
         planned = plan(&observations);
     }
     check(&planned, &goal.desired, &known, &observations, &intent).map_err(PlanError::Incomplete)?;

@@ -21,6 +21,7 @@ use aiplatform::failures::Failures;
 use aiplatform::guardrails::Guardrails;
 use aiplatform::kind::Backend;
 use aiplatform::leadership::Authority;
+use aiplatform::lookup::{Answers, Lookup};
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Plan, Step};
 use aiplatform::propagation::RoleWrites;
@@ -54,6 +55,10 @@ struct AwsAndCluster {
 impl Provider for AwsAndCluster {
     async fn account(&self, scope: &Scope) -> Result<String, Error> {
         self.aws.account(scope).await
+    }
+
+    async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+        self.aws.look_up(scope, lookups).await
     }
 
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {

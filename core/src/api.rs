@@ -8,6 +8,7 @@
 pub mod access;
 pub mod autoscaling;
 pub mod models;
+pub mod network;
 pub mod sagemaker;
 pub mod status;
 pub mod storage;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{AssumeRole, Consumer, Identity};
 pub use models::Model;
+pub use network::Network;
 pub use status::AIPlatformStatus;
 pub use storage::Storage;
 
@@ -132,6 +134,10 @@ pub struct AIPlatformSpec {
     /// A role that the operator works through, for another account. The operator's guardrails must allow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role: Option<AssumeRole>,
+
+    /// Private paths to the models and to the services that the platform uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
 
     /// Artifact storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]

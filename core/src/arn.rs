@@ -40,6 +40,29 @@ pub fn dns_suffix(region: &str) -> &'static str {
     }
 }
 
+/// The usual name of the service behind a VPC endpoint. What a region really calls it, EC2 says.
+#[must_use]
+pub fn endpoint_service(region: &str, service: &str) -> String {
+    format!("com.amazonaws.{region}.{service}")
+}
+
+/// The ARN of a resource of EC2.
+#[must_use]
+pub fn ec2(region: &str, account_id: &str, resource: &str, id: &str) -> String {
+    format!("arn:{}:ec2:{region}:{account_id}:{resource}/{id}", partition(region))
+}
+
+/// A pattern of ARNs of any region and account, for one region and account.
+#[must_use]
+pub fn within(pattern: &str, region: &str, account_id: &str) -> String {
+    match pattern.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", _, service, _, _, resource] => {
+            format!("arn:{}:{service}:{region}:{account_id}:{resource}", partition(region))
+        }
+        _ => pattern.into(),
+    }
+}
+
 /// The ARN of a bucket, which names neither region nor account.
 #[must_use]
 pub fn bucket(region: &str, name: &str) -> String {

@@ -2,9 +2,10 @@
 
 pub mod access;
 pub mod endpoints;
+pub mod network;
 pub mod sagemaker;
 
 use crate::plan::rules::Rules;
 
 /// The rules that features add to planning, in the order in which they apply.
-pub const RULES: [Rules; 2] = [sagemaker::RULES, access::RULES];
+pub const RULES: [Rules; 3] = [network::RULES, sagemaker::RULES, access::RULES];

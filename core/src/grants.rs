@@ -4,6 +4,7 @@
 
 mod bedrock;
 mod bucket_policy;
+mod endpoint_policy;
 mod execution;
 pub(crate) mod model_buckets;
 pub mod revision;
@@ -25,6 +26,7 @@ use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, 
 use crate::resource::role::Served;
 
 pub use bucket_policy::bucket_policy;
+pub use endpoint_policy::endpoint_policy;
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
 pub const ACTIONS: [&str; 26] = [
@@ -57,13 +59,14 @@ pub const ACTIONS: [&str; 26] = [
 ];
 
 /// Every condition operator and key in a policy made here, but for the keys of a cluster's own issuer.
-pub const CONDITIONS: [&str; 19] = [
+pub const CONDITIONS: [&str; 20] = [
     "ArnEquals",
     "Bool",
     "ForAnyValue:StringEquals",
     "StringEquals",
     "StringLike",
     "StringNotEquals",
+    "aws:PrincipalAccount",
     "aws:RequestTag/kubernetes-namespace",
     "aws:RequestTag/kubernetes-service-account",
     "aws:ResourceAccount",

@@ -56,7 +56,7 @@ pub struct Rule {
     #[serde(default)]
     #[schemars(inner(regex(pattern = REGION)))]
     pub regions: Option<Vec<String>>,
-    /// VPCs. Default: any. No spec can name one yet, so every platform is within; a file may say it beforehand.
+    /// VPCs that `spec.network` may name; adopted endpoints are in them. Default: any.
     #[serde(default)]
     #[schemars(inner(regex(pattern = "^vpc-[0-9a-z]+$")))]
     pub vpcs: Option<Vec<String>>,
@@ -215,6 +215,13 @@ impl Guardrails {
         Some(accounts?.into_iter().flatten().cloned().collect())
     }
 
+    /// The VPCs that platforms may name, where every rule names some.
+    #[must_use]
+    pub fn vpcs(&self) -> Option<BTreeSet<String>> {
+        let vpcs: Option<Vec<&Vec<String>>> = self.rules()?.iter().map(|rule| rule.vpcs.as_ref()).collect();
+        Some(vpcs?.into_iter().flatten().cloned().collect())
+    }
+
     /// Roles that the operator may work through.
     #[must_use]
     pub fn assumable_roles(&self) -> BTreeSet<String> {
@@ -362,6 +369,9 @@ fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<Strin
     };
     limited("spec.region", &platform.region, rule.regions.as_ref());
     limited("spec.accountId", &platform.account_id, rule.accounts.as_ref());
+    if let Some(network) = &platform.network {
+        limited("spec.network.vpcId", &network.vpc_id, rule.vpcs.as_ref());
+    }
     problems.extend(platform.assume_role.as_ref().and_then(|role| refused_role(&rule.assume_roles, role, advice)));
     if let (Some(wanted), Some(mandatory)) = (&platform.permissions_boundary_arn, &rule.permissions_boundary_arn)
         && wanted != mandatory

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::kinds::{Facts, Kind, Resource, Write};
 use crate::operator_policy::Permission;
 use crate::policy::Policy;
+use crate::resource::reference::Reference;
 use crate::resource::{Key, ObservedState, Removal};
 use crate::tags::Tags;
 
@@ -29,6 +30,20 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
     fn needs(&self) -> Vec<Key> {
         Vec::new()
     }
+
+    /// Those of them that only one field needs, once the resource is there: by the field. Until they are ready, that field
+    /// waits and no other.
+    fn field_needs(&self) -> Vec<(&'static str, Key)> {
+        Vec::new()
+    }
+
+    /// References to resources whose ids AWS chooses.
+    fn references(&self) -> Vec<&Reference> {
+        Vec::new()
+    }
+
+    /// Visits every such reference, to fill in what is known by now.
+    fn resolve(&mut self, _resolve: &mut dyn FnMut(&mut Reference)) {}
 
     /// The fields in the form that is compared.
     fn comparable(&self) -> Value {
@@ -138,6 +153,8 @@ pub const DELETION_POLICY: &str = "its deletionPolicy is Retain";
 /// The parts of a platform, in the order of their conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
+    /// VPC endpoints and their security groups.
+    Network,
     /// Buckets.
     Storage,
     /// Roles and what binds them.
@@ -148,12 +165,13 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Storage, Self::Access, Self::Models];
+    pub const ALL: [Self; 4] = [Self::Network, Self::Storage, Self::Access, Self::Models];
 
     /// The type of its condition.
     #[must_use]
     pub const fn condition(self) -> &'static str {
         match self {
+            Self::Network => "NetworkReady",
             Self::Storage => "StorageReady",
             Self::Access => "AccessReady",
             Self::Models => "ModelsReady",
@@ -233,6 +251,8 @@ pub enum Extent {
 /// The services of AWS that have an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
+    /// Amazon EC2.
+    Ec2,
     /// Amazon S3.
     S3,
     /// IAM.
@@ -249,12 +269,14 @@ pub enum Service {
 
 impl Service {
     /// All of them, in the order of their permissions.
-    pub const ALL: [Self; 6] = [Self::S3, Self::Iam, Self::Eks, Self::SageMaker, Self::AutoScaling, Self::Logs];
+    pub const ALL: [Self; 7] =
+        [Self::S3, Self::Iam, Self::Eks, Self::SageMaker, Self::AutoScaling, Self::Logs, Self::Ec2];
 
     /// The service in the names of the operator's policies.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ec2 => "ec2",
             Self::S3 => "s3",
             Self::Iam => "iam",
             Self::Eks => "eks",

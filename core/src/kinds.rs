@@ -8,9 +8,11 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::features::endpoints::ConfigMap;
+use crate::features::network::{SecurityGroup, VpcEndpoint};
 use crate::features::sagemaker::log_group::LogGroup;
 use crate::kind::{Info, Listed, Managed};
 use crate::policy::Policy;
+use crate::resource::reference::Reference;
 use crate::resource::{self, Key};
 use crate::tags::Tags;
 
@@ -70,6 +72,23 @@ macro_rules! kinds {
             #[must_use]
             pub fn needs(&self) -> Vec<Key> {
                 match self { $(Self::$kind(it) => Managed::needs(it)),* }
+            }
+
+            /// Those of them that only one field needs, once the resource is there: by the field.
+            #[must_use]
+            pub fn field_needs(&self) -> Vec<(&'static str, Key)> {
+                match self { $(Self::$kind(it) => Managed::field_needs(it)),* }
+            }
+
+            /// References to resources whose ids AWS chooses.
+            #[must_use]
+            pub fn references(&self) -> Vec<&Reference> {
+                match self { $(Self::$kind(it) => Managed::references(it)),* }
+            }
+
+            /// Visits every such reference, to fill in what is known by now.
+            pub fn resolve(&mut self, resolve: &mut dyn FnMut(&mut Reference)) {
+                match self { $(Self::$kind(it) => Managed::resolve(it, resolve)),* }
             }
 
             /// The fields in the form that is compared.
@@ -151,6 +170,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    SecurityGroup => SecurityGroup,
+    VpcEndpoint => VpcEndpoint,
     Bucket => resource::Bucket,
     Role => resource::Role,
     SageMakerModel => resource::Model,

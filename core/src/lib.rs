@@ -25,6 +25,7 @@ pub mod guardrails;
 pub mod kind;
 pub mod kinds;
 pub mod labels;
+pub mod lookup;
 pub mod manifest;
 pub mod names;
 pub mod observation_cache;

@@ -70,6 +70,14 @@ pub enum ResourcePattern {
     ScalingAlarm,
     /// The role that Application Auto Scaling works with.
     ScalingRole,
+    /// VPCs that platforms name.
+    Vpc,
+    /// Subnets in them.
+    Subnet,
+    /// Route tables in them.
+    RouteTable,
+    /// Security groups that platforms name for their endpoints.
+    EndpointGroup,
     /// Resources of this kind, whose description says how their ARNs look.
     Kind(Kind),
     /// Everything, for lists and descriptions that IAM knows no resource for.
@@ -102,6 +110,8 @@ pub enum Condition {
     LinkedService(&'static str),
     /// The tags come with one of these calls, which make something.
     TaggingAction(&'static [&'static str]),
+    /// The tags come with one of these calls of EC2, which make something.
+    CreatedBy(&'static [&'static str]),
     /// The scaled resource belongs to this service.
     ScalingNamespace(&'static str),
 }
@@ -269,6 +279,7 @@ fn statements(permission: &Permission, scope: &PolicyScope) -> Vec<Statement> {
             Condition::TaggingAction(calls) => {
                 statement.when("StringEquals", "sagemaker:TaggingAction", to_strings(calls))
             }
+            Condition::CreatedBy(calls) => statement.when("StringEquals", "ec2:CreateAction", to_strings(calls)),
             Condition::ScalingNamespace(service) => {
                 statement.when("StringEquals", "application-autoscaling:service-namespace", to_strings(&[service]))
             }

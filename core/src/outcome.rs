@@ -12,6 +12,13 @@ pub enum Applied {
     Ready,
     /// It is on its way, and a later pass sees how far.
     Progressing(String),
+    /// It was made, and AWS chose this id; `waits_for` says what it still waits for, where it is not as desired yet.
+    Created {
+        /// The id.
+        id: String,
+        /// The transition, until it is as desired.
+        waits_for: Option<String>,
+    },
     /// It is gone.
     Gone,
 }

@@ -14,6 +14,7 @@ use crate::exposure::Exposure;
 use crate::failure::Error;
 use crate::guardrails::Allowed;
 use crate::kind::Listed;
+use crate::resource::reference;
 use crate::resource::{Desired, Facts, Key, Observations, Removal, Resource, Write};
 use crate::tags;
 use attainment::{LeftOut, granted};
@@ -201,7 +202,7 @@ impl Step {
     }
 
     /// Holds some of its fields back, besides those that are held back already.
-    fn hold_back(&mut self, refusal: Refusal) {
+    pub(crate) fn hold_back(&mut self, refusal: Refusal) {
         self.held_back = Some(match self.held_back.take() {
             Some(held_back) => Refusal { message: format!("{}; {}", held_back.message, refusal.message), ..held_back },
             None => refusal,
@@ -387,7 +388,11 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
 
 /// The desired resources, with adjustments that follow from what is observed.
 fn adjusted(desired: &[Desired], observations: &Observations, intent: &Intent) -> Adjusted {
-    if intent.deleting { Adjusted::default() } else { rules::adjusted(desired, observations, intent) }
+    if intent.deleting {
+        return Adjusted::default();
+    }
+    let Adjusted { desired, held_back } = rules::adjusted(desired, observations, intent);
+    Adjusted { desired: reference::resolved(desired, observations), held_back }
 }
 
 /// The reason for which something that is no longer declared stays under a policy that forbids deletion.

@@ -10,6 +10,7 @@ mod capacity;
 pub(crate) mod geography;
 pub mod lifecycle;
 mod models;
+mod network;
 mod rollout;
 mod sagemaker;
 mod schedule;
@@ -29,6 +30,7 @@ use crate::tags::{self, Tags};
 
 pub use access::Identity;
 pub use models::{Backend, Model};
+pub use network::{Endpoint, Network};
 pub use storage::{Bucket, name_in_aws};
 
 /// A platform that can be planned: every reference resolved, every default in place.
@@ -56,6 +58,8 @@ pub struct Platform {
     pub permissions_boundary_arn: Option<String>,
     /// The way pods get credentials.
     pub identity: Option<Identity>,
+    /// The network.
+    pub network: Option<Network>,
     /// Buckets, in the order of the spec.
     pub buckets: Vec<Bucket>,
     /// Models, in the order of the spec.
@@ -121,6 +125,7 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
     let identity = access::identity(spec, &mut problems);
     let buckets = storage::validate(spec, &namespace, &name, &mut problems);
     let models = models::validate(spec, &mut problems);
+    let network = network::validate(spec, &models, identity.as_ref(), &mut problems);
     let access = access::validate(spec, &namespace, &mut problems);
 
     if !problems.is_empty() {
@@ -138,6 +143,7 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
         assume_role: spec.assume_role.clone(),
         permissions_boundary_arn: spec.permissions_boundary_arn.clone(),
         identity,
+        network,
         buckets,
         models,
         access,

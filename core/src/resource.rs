@@ -5,6 +5,7 @@ pub mod endpoint;
 pub mod endpoint_config;
 pub mod model;
 pub mod pod_identity_association;
+pub mod reference;
 pub mod role;
 pub mod scaling;
 pub mod service_account;

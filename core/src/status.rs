@@ -420,7 +420,7 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
             found(State::Deleting, Some("Progressing"), Some(why.clone()), Weight::Moving)
         }
-        (_, Some(Outcome::Done(Applied::Progressing(why)))) => {
+        (_, Some(Outcome::Done(Applied::Progressing(why) | Applied::Created { waits_for: Some(why), .. }))) => {
             found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)
         }
         (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match (&step.held_back, left_out(step)) {

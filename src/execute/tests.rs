@@ -10,6 +10,7 @@ use super::*;
 use crate::api::ManagementPolicy;
 use crate::desire::desire;
 use crate::failure::Class;
+use crate::lookup::{Answers, Lookup};
 use crate::plan::{Intent, Refusal, plan};
 use crate::platform::validate;
 use crate::resource::{Kind, Observations, Observed, Request, Resource};
@@ -44,6 +45,10 @@ impl Script {
 impl Provider for Script {
     async fn account(&self, scope: &Scope) -> Result<String, crate::failure::Error> {
         Ok(scope.account_id.clone())
+    }
+
+    async fn look_up(&self, _: &Scope, _: &[Lookup]) -> Answers {
+        Answers::new()
     }
 
     async fn observe(&self, _: &Scope, _: &[Request]) -> Observations {

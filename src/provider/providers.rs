@@ -8,6 +8,7 @@ use super::cluster::Cluster;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::kind::Backend;
+use crate::lookup::{Answers, Lookup};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Observations, Observed, Request};
@@ -24,6 +25,10 @@ pub struct Providers {
 impl Provider for Providers {
     async fn account(&self, scope: &Scope) -> Result<String, Error> {
         self.aws.account(scope).await
+    }
+
+    async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+        self.aws.look_up(scope, lookups).await
     }
 
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {

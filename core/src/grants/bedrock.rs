@@ -15,23 +15,24 @@ const APPLY_GUARDRAIL: &str = "bedrock:ApplyGuardrail";
 pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
         let model = platform.models.iter().find(|model| model.name == *name)?;
-        let statements = model_statements(platform, consumer, name, model.bedrock()?);
+        let because = format!("consumer {} may call model {name}", consumer.name);
+        let statements = model_statements(platform, &because, name, model.bedrock()?);
         Some(statements.into_iter().map(move |statement| statement.since(&format!("{path}.models[{index}]"))))
     });
     used.flatten().collect()
 }
 
-fn model_statements(platform: &Platform, consumer: &Consumer, name: &str, model: &Bedrock) -> Vec<Statement> {
+/// The statements that let a model be called, for this reason.
+pub(super) fn model_statements(platform: &Platform, because: &str, name: &str, model: &Bedrock) -> Vec<Statement> {
     let Platform { region, account_id, .. } = platform;
     let actions: &[&str] = if model.streaming { &[INVOKE, INVOKE_STREAM] } else { &[INVOKE] };
-    let because = format!("consumer {} may call model {name}", consumer.name);
     let mut statements = Vec::new();
     let mut covered = Vec::new();
     match &model.inference_profile_id {
         None => {
             let foundation = vec![arn::foundation_model(region, region, &model.model_id)];
             covered.extend(foundation.clone());
-            statements.push(Statement::allow(sid(&["Invoke", name]), actions, foundation, &because));
+            statements.push(Statement::allow(sid(&["Invoke", name]), actions, foundation, because));
         }
         Some(profile) => {
             let profile = arn::inference_profile(region, account_id, profile);

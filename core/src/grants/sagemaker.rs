@@ -12,16 +12,17 @@ use crate::resource::{Key, Kind};
 pub(super) fn statements(platform: &Platform, consumer: &Consumer, path: &str) -> Vec<Statement> {
     let used = consumer.models.iter().enumerate().filter_map(|(index, name)| {
         let model = platform.models.iter().find(|model| model.name == *name)?;
-        let statement = model_statement(platform, consumer, name, model.sagemaker()?);
+        let because = format!("consumer {} may call model {name}", consumer.name);
+        let statement = model_statement(platform, because, name, model.sagemaker()?);
         Some(statement.since(&format!("{path}.models[{index}]")))
     });
     used.collect()
 }
 
-fn model_statement(platform: &Platform, consumer: &Consumer, name: &str, model: &SageMaker) -> Statement {
+/// The statement that lets a model be called, for this reason.
+pub(super) fn model_statement(platform: &Platform, because: String, name: &str, model: &SageMaker) -> Statement {
     let endpoint = endpoint_name(platform, name);
     let arn = arn::sagemaker(&platform.region, &platform.account_id, "endpoint", &endpoint);
-    let because = format!("consumer {} may call model {name}", consumer.name);
     Statement::allow(sid(&["Invoke", name]), actions(model), vec![arn], because)
         .about(Key { kind: Kind::SageMakerEndpoint, name: endpoint })
 }

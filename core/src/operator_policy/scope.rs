@@ -10,7 +10,8 @@ use crate::arn;
 use crate::desire::desire;
 use crate::desire::sagemaker::{endpoint_name, revised_name};
 use crate::grants::{Subject, execution_role_arn};
-use crate::platform::{Identity, Platform};
+use crate::guardrails::Guardrails;
+use crate::platform::{Identity, Network, Platform};
 use crate::resource::{Desired, Kind};
 use crate::tags;
 
@@ -35,6 +36,11 @@ pub(super) struct PolicyScope {
     scalable_targets: BTreeSet<String>,
     scaling_alarms: BTreeSet<String>,
     scaling_roles: BTreeSet<String>,
+    vpcs: BTreeSet<String>,
+    /// Security groups that are named, for endpoints.
+    endpoint_groups: BTreeSet<String>,
+    subnets: BTreeSet<String>,
+    route_tables: BTreeSet<String>,
     anything: BTreeSet<String>,
     /// By the kinds whose descriptions have their permissions.
     of_kinds: BTreeMap<Kind, BTreeSet<String>>,
@@ -92,6 +98,10 @@ impl PolicyScope {
             scalable_targets: one(&scalable_targets("*", "*")),
             scaling_alarms: one(&scaling_alarms("*", "*", "*")),
             scaling_roles: one(&scaling_role("", "*")),
+            endpoint_groups: one(&arn::ec2("*", "*", "security-group", "*")),
+            vpcs: vpcs(extent.guardrails),
+            subnets: one(&arn::ec2("*", "*", "subnet", "*")),
+            route_tables: one(&arn::ec2("*", "*", "route-table", "*")),
             anything: one("*"),
             of_kinds: Kind::ALL.iter().filter_map(|kind| Some((*kind, one(kind.info().arns?)))).collect(),
             assumed_roles: extent.guardrails.assumable_roles(),
@@ -133,15 +143,32 @@ impl PolicyScope {
             self.roles.insert(grant.arn.clone());
         }
         for Desired { resource, .. } in desire(platform, cluster.unwrap_or_default()) {
-            if resource.kind().info().arns.is_some() {
-                self.of_kinds.entry(resource.kind()).or_default().extend(resource.policy_arns());
-            }
+            let Some(pattern) = resource.kind().info().arns else { continue };
+            let arns = resource.policy_arns();
+            // Where AWS chooses the id, the pattern says as much as can be said.
+            let arns =
+                if arns.is_empty() { vec![arn::within(pattern, &platform.region, &platform.account_id)] } else { arns };
+            self.of_kinds.entry(resource.kind()).or_default().extend(arns);
+        }
+        if let Some(network) = &platform.network {
+            self.add_network(platform, network);
         }
         for model in &platform.models {
             if let Some(spec) = model.sagemaker() {
                 self.add_model(platform, &model.name, spec);
             }
         }
+    }
+
+    /// A network, with the security groups that its endpoints are given beside those that are made.
+    fn add_network(&mut self, platform: &Platform, network: &Network) {
+        let arn = |resource: &str, id: &String| arn::ec2(&platform.region, &platform.account_id, resource, id);
+        self.vpcs.insert(arn("vpc", &network.vpc_id));
+        self.subnets.extend(network.subnet_ids.iter().map(|id| arn("subnet", id)));
+        self.route_tables.extend(network.route_table_ids.iter().map(|id| arn("route-table", id)));
+        let groups = network.security_group_ids.iter().map(|id| arn("security-group", id));
+        self.endpoint_groups.extend(groups);
+        self.anything.insert("*".into());
     }
 
     /// A model on SageMaker, and whatever may ever scale its endpoint.
@@ -163,6 +190,10 @@ impl PolicyScope {
         static NONE: BTreeSet<String> = BTreeSet::new();
         match pattern {
             ResourcePattern::Kind(kind) => self.of_kinds.get(&kind).unwrap_or(&NONE),
+            ResourcePattern::Vpc => &self.vpcs,
+            ResourcePattern::Subnet => &self.subnets,
+            ResourcePattern::RouteTable => &self.route_tables,
+            ResourcePattern::EndpointGroup => &self.endpoint_groups,
             ResourcePattern::Bucket => &self.buckets,
             ResourcePattern::BucketList => &self.bucket_lists,
             ResourcePattern::Contents => &self.contents,
@@ -216,6 +247,12 @@ impl PolicyScope {
         }
         self.owners.iter().cloned().collect()
     }
+}
+
+/// The VPCs that the guardrails allow.
+fn vpcs(guardrails: &Guardrails) -> BTreeSet<String> {
+    let allowed = guardrails.vpcs().unwrap_or_else(|| BTreeSet::from(["*".to_string()]));
+    allowed.iter().map(|id| arn::ec2("*", "*", "vpc", id)).collect()
 }
 
 fn any_owner(cluster: Option<&str>) -> String {

@@ -42,6 +42,7 @@ pub(super) fn step_for(item: &Desired, observations: &Observations, attainable: 
                 None => (Action::Create, None),
             };
             held_back = unwritable;
+            let (action, missing) = without_waiting(action, &item.resource, missing);
             match (action, state) {
                 (action, _) if action.writes() && !missing.is_empty() => Action::Blocked(missing),
                 (Action::Keep, ObservedState::Progressing(why)) => Action::Wait(why.clone()),
@@ -62,6 +63,23 @@ pub(super) fn step_for(item: &Desired, observations: &Observations, attainable: 
         remarks: item.remarks.iter().chain(&observed.remarks).cloned().collect(),
         facts: observed.facts.clone(),
         ..Step::new(key, action)
+    }
+}
+
+/// The update without the fields that wait for what only they need, and what the rest of it waits for. Where nothing else
+/// changes, it is all of it.
+fn without_waiting(action: Action, desired: &Resource, missing: Vec<Key>) -> (Action, Vec<Key>) {
+    let Action::Update(changes) = action else { return (action, missing) };
+    let field_needs = desired.field_needs();
+    let of_field = |key: &Key| field_needs.iter().any(|(_, need)| need == key);
+    let waits =
+        |change: &Change| field_needs.iter().any(|(field, need)| *field == change.field() && missing.contains(need));
+    let (waiting, free): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(waits);
+    let rest: Vec<Key> = missing.iter().filter(|key| !of_field(key)).cloned().collect();
+    if free.is_empty() && !waiting.is_empty() {
+        (Action::Update(waiting), missing)
+    } else {
+        (Action::Update(free), rest)
     }
 }
 

@@ -1,0 +1,124 @@
+//! The security groups and VPC endpoints a platform wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::arn;
+use crate::features::network::security_group::{IngressRule, NAME_LIMIT, Peer, SecurityGroup};
+use crate::features::network::vpc_endpoint::{EndpointType, POLICY, VpcEndpoint};
+use crate::grants::endpoint_policy;
+use crate::kind::Listed;
+use crate::lookup::NetworkFacts;
+use crate::names::generated;
+use crate::platform::{Endpoint, Network, Platform};
+use crate::policy::Policy;
+use crate::resource::reference::Reference;
+use crate::resource::{Desired, Key};
+use crate::tags::Tags;
+
+/// The port of HTTPS.
+const HTTPS: i32 = 443;
+
+/// The security groups: those that models and endpoints stand on.
+pub(super) fn groups(platform: &Platform, tags: &Tags, facts: Option<&NetworkFacts>) -> Vec<Desired> {
+    let Some(network) = &platform.network else { return Vec::new() };
+    let models = model_group(platform, network).map(|key| {
+        let description = format!("Models of {}", platform.id());
+        group(key, network, description, BTreeSet::new(), tags)
+    });
+    let endpoints = endpoint_group(platform, network).map(|key| {
+        let ingress = ingress(platform, network, facts);
+        group(key, network, format!("VPC endpoints of {}", platform.id()), ingress, tags)
+    });
+    models.into_iter().chain(endpoints).collect()
+}
+
+/// The VPC endpoints.
+pub(super) fn endpoints(platform: &Platform, tags: &Tags, facts: Option<&NetworkFacts>) -> Vec<Desired> {
+    let Some(network) = &platform.network else { return Vec::new() };
+    let each = network.endpoints.iter().map(|(name, wanted)| endpoint(platform, network, name, wanted, tags, facts));
+    each.map(|endpoint| Desired::made(endpoint.into())).collect()
+}
+
+/// The security groups that models of the platform have in its network.
+pub(super) fn model_groups(platform: &Platform) -> Vec<Reference> {
+    let Some(network) = &platform.network else { return Vec::new() };
+    match model_group(platform, network) {
+        Some(key) => vec![Reference::of(key)],
+        None => network.model_security_group_ids.iter().map(Reference::known).collect(),
+    }
+}
+
+/// The group that is made for models, where the spec names none and there are models that run in the network.
+fn model_group(platform: &Platform, network: &Network) -> Option<Key> {
+    let runs = platform.models.iter().any(|model| model.sagemaker().is_some());
+    (runs && network.model_security_group_ids.is_empty()).then(|| key(platform, "models"))
+}
+
+/// The group that is made for endpoints, where the spec names none.
+fn endpoint_group(platform: &Platform, network: &Network) -> Option<Key> {
+    (network.has_interfaces() && network.security_group_ids.is_empty()).then(|| key(platform, "endpoints"))
+}
+
+fn key(platform: &Platform, part: &str) -> Key {
+    let Platform { account_id, region, namespace, name, .. } = platform;
+    SecurityGroup::key_of(generated(account_id, region, namespace, name, part, NAME_LIMIT))
+}
+
+fn group(key: Key, network: &Network, description: String, ingress: BTreeSet<IngressRule>, tags: &Tags) -> Desired {
+    let (name, vpc_id) = (key.name, network.vpc_id.clone());
+    Desired::made(SecurityGroup { name, vpc_id, description, ingress, tags: tags.clone() }.into())
+}
+
+fn ingress(platform: &Platform, network: &Network, facts: Option<&NetworkFacts>) -> BTreeSet<IngressRule> {
+    let peers: Vec<Peer> = match &network.allow_from {
+        Some(allowed) => {
+            let groups = allowed.security_group_ids.iter().map(|id| Peer::Group(Reference::known(id)));
+            groups.chain(allowed.cidrs.iter().map(|cidr| Peer::Cidr(cidr.clone()))).collect()
+        }
+        None => match facts.and_then(|facts| facts.vpc.as_ref()) {
+            Some(vpc) => vpc.cidrs.iter().map(|cidr| Peer::Cidr(cidr.clone())).collect(),
+            None => vec![Peer::Vpc(network.vpc_id.clone())],
+        },
+    };
+    let runs = platform.models.iter().any(|model| model.sagemaker().is_some());
+    let models = if runs { model_groups(platform) } else { Vec::new() };
+    let peers = peers.into_iter().chain(models.into_iter().map(Peer::Group));
+    peers.map(|peer| IngressRule::tcp(HTTPS, peer)).collect()
+}
+
+fn endpoint(
+    platform: &Platform,
+    network: &Network,
+    name: &str,
+    wanted: &Endpoint,
+    tags: &Tags,
+    facts: Option<&NetworkFacts>,
+) -> VpcEndpoint {
+    let is_interface = wanted.endpoint_type == EndpointType::Interface;
+    let service = facts.and_then(|facts| facts.service(&platform.region, &wanted.service, is_interface));
+    let groups = match endpoint_group(platform, network) {
+        Some(key) => vec![Reference::of(key)],
+        None => network.security_group_ids.iter().map(Reference::known).collect(),
+    };
+    let takes_policies = service.is_none_or(|service| service.takes_policies);
+    let policy = || {
+        let statements = endpoint_policy(platform, &wanted.service, wanted.policy);
+        let policy = (!statements.is_empty()).then(|| (POLICY.to_string(), Policy::from(statements.as_slice())));
+        policy.into_iter().collect::<BTreeMap<_, _>>()
+    };
+    VpcEndpoint {
+        name: name.into(),
+        service_name: service
+            .map_or_else(|| arn::endpoint_service(&platform.region, &wanted.service), |service| service.name.clone()),
+        endpoint_type: wanted.endpoint_type,
+        vpc_id: network.vpc_id.clone(),
+        subnet_ids: network.subnet_ids.iter().filter(|_| is_interface).cloned().collect(),
+        route_table_ids: network.route_table_ids.iter().filter(|_| !is_interface).cloned().collect(),
+        security_group_ids: if is_interface { groups } else { Vec::new() },
+        // S3 and DynamoDB have no private DNS name of their own for interface endpoints beside their gateways.
+        private_dns: is_interface && service.is_none_or(|service| service.private_dns_name.is_some()),
+        policies: takes_policies.then(policy),
+        tags: tags.clone(),
+        on_conflict: network.on_conflict,
+    }
+}

@@ -1,0 +1,21 @@
+//! The network of a platform: private paths to the services that it uses.
+
+pub mod conflicts;
+pub mod preconditions;
+pub mod security_group;
+pub mod vpc_endpoint;
+
+pub use security_group::SecurityGroup;
+pub use vpc_endpoint::VpcEndpoint;
+
+use crate::plan::rules::{Adjusted, Rules};
+
+/// Rules of planning for VPC endpoints.
+pub const RULES: Rules = Rules {
+    adjust: |desired, observations, _| {
+        let (desired, held_back) = conflicts::without_conflicts(desired, observations);
+        Adjusted { desired, held_back }
+    },
+    refine: conflicts::refine,
+    ..Rules::NONE
+};

@@ -1,0 +1,115 @@
+//! Lookups: what has to be known before it is clear what is desired, and is nobody's resource, such as the zones of
+//! subnets. They are answered before anything is planned; without answers a plan says what it can.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::arn;
+use crate::failure::Error;
+use crate::platform::Platform;
+
+/// A lookup.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lookup {
+    /// A VPC and parts of it.
+    Network(NetworkLookup),
+}
+
+/// The parts of a network that a platform names, to be looked up in EC2.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NetworkLookup {
+    /// The VPC.
+    pub vpc_id: String,
+    /// Subnets.
+    pub subnet_ids: BTreeSet<String>,
+    /// Route tables.
+    pub route_table_ids: BTreeSet<String>,
+    /// Security groups.
+    pub security_group_ids: BTreeSet<String>,
+}
+
+/// The answer to a lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// That to [`Lookup::Network`].
+    Network(NetworkFacts),
+}
+
+/// Facts about a network. What EC2 does not have is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// The VPC.
+    pub vpc: Option<Vpc>,
+    /// Subnets by id.
+    pub subnets: BTreeMap<String, Subnet>,
+    /// The VPCs of route tables, by the id of each table.
+    pub route_tables: BTreeMap<String, String>,
+    /// The VPCs of security groups, by the id of each group.
+    pub security_groups: BTreeMap<String, String>,
+    /// The services that the region offers endpoints for.
+    pub services: Vec<EndpointService>,
+    /// The interface endpoints that a VPC may have, where the quota can be read.
+    pub interface_endpoint_quota: Option<u32>,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vpc {
+    /// Its IPv4 CIDR blocks.
+    pub cidrs: BTreeSet<String>,
+    /// The attribute `enableDnsSupport`.
+    pub dns_support: bool,
+    /// The attribute `enableDnsHostnames`.
+    pub dns_hostnames: bool,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its VPC.
+    pub vpc_id: String,
+    /// Its availability zone by name.
+    pub zone: String,
+}
+
+/// A service that VPC endpoints can be made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointService {
+    /// Its full name, such as `com.amazonaws.eu-west-1.bedrock-runtime`.
+    pub name: String,
+    /// True for interface endpoints, false for gateway endpoints.
+    pub is_interface: bool,
+    /// The zones that it supports, by name.
+    pub zones: BTreeSet<String>,
+    /// Its private DNS name, where it has one.
+    pub private_dns_name: Option<String>,
+    /// True when its endpoints take policies.
+    pub takes_policies: bool,
+}
+
+impl NetworkFacts {
+    /// The service whose name ends so, for endpoints of that type. Some regions put more before the usual name.
+    #[must_use]
+    pub fn service(&self, region: &str, service: &str, is_interface: bool) -> Option<&EndpointService> {
+        let usual = arn::endpoint_service(region, service);
+        let is_named = |name: &str| {
+            name.strip_suffix(usual.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        self.services.iter().find(|found| found.is_interface == is_interface && is_named(&found.name))
+    }
+}
+
+/// The lookups that have to be answered before it is clear what a platform wants.
+#[must_use]
+pub fn lookups(platform: &Platform) -> Vec<Lookup> {
+    platform.network.iter().map(|network| Lookup::Network(network.lookup())).collect()
+}
+
+/// The facts about the platform's network, where they were looked up.
+#[must_use]
+pub fn network_facts<'a>(platform: &Platform, answers: &'a Answers) -> Option<&'a NetworkFacts> {
+    let lookup = Lookup::Network(platform.network.as_ref()?.lookup());
+    answers.get(&lookup)?.as_ref().ok().map(|Answer::Network(facts)| facts)
+}
+
+/// Answers by lookup. An error says that it could not be answered.
+pub type Answers = BTreeMap<Lookup, Result<Answer, Error>>;

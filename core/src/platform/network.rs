@@ -1,0 +1,237 @@
+//! The network of a platform: what it has, and the endpoints that follow from what the platform uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Backend, Identity, Model, Problem};
+use crate::api::AIPlatformSpec;
+use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict};
+use crate::features::network::vpc_endpoint::EndpointType;
+use crate::lookup::NetworkLookup;
+
+/// A network that can be planned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// The VPC.
+    pub vpc_id: String,
+    /// Subnets.
+    pub subnet_ids: Vec<String>,
+    /// Route tables.
+    pub route_table_ids: Vec<String>,
+    /// Security groups of interface endpoints; none where one is made.
+    pub security_group_ids: Vec<String>,
+    /// Security groups of models; none where one is made.
+    pub model_security_group_ids: Vec<String>,
+    /// Peers that may reach the endpoints; none for the VPC's CIDR blocks.
+    pub allow_from: Option<AllowFrom>,
+    /// Endpoints by name.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// The way out of conflicts.
+    pub on_conflict: OnConflict,
+}
+
+/// An endpoint of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The service, as its name ends.
+    pub service: String,
+    /// The type.
+    pub endpoint_type: EndpointType,
+    /// The policy.
+    pub policy: EndpointPolicy,
+    /// The paths in the spec that want it.
+    pub sources: Vec<String>,
+}
+
+impl Network {
+    /// The lookup that its fields need.
+    #[must_use]
+    pub fn lookup(&self) -> NetworkLookup {
+        let allowed = self.allow_from.iter().flat_map(|peers| &peers.security_group_ids);
+        let groups = self.security_group_ids.iter().chain(&self.model_security_group_ids).chain(allowed);
+        NetworkLookup {
+            vpc_id: self.vpc_id.clone(),
+            subnet_ids: self.subnet_ids.iter().cloned().collect(),
+            route_table_ids: self.route_table_ids.iter().cloned().collect(),
+            security_group_ids: groups.cloned().collect(),
+        }
+    }
+
+    /// True when an endpoint has network interfaces.
+    #[must_use]
+    pub fn has_interfaces(&self) -> bool {
+        self.endpoints.values().any(|endpoint| endpoint.endpoint_type == EndpointType::Interface)
+    }
+}
+
+/// Services whose endpoints take a policy that is limited to the platform's own resources.
+const SCOPED: [&str; 3] = ["bedrock-runtime", "sagemaker.runtime", "s3"];
+
+pub(super) fn validate(
+    spec: &AIPlatformSpec,
+    models: &[Model],
+    identity: Option<&Identity>,
+    problems: &mut Vec<Problem>,
+) -> Option<Network> {
+    let network = spec.network.as_ref()?;
+    let endpoints = endpoints(spec, &network.endpoints, models, identity, problems);
+    for endpoint in endpoints.values() {
+        if endpoint.endpoint_type == EndpointType::Gateway && network.route_table_ids.is_empty() {
+            problems.push(Problem::new(
+                "spec.network.routeTableIds",
+                format!(
+                    "is empty, and {} wants a gateway endpoint for {}: name the route tables of the subnets",
+                    endpoint.sources.join(", "),
+                    endpoint.service
+                ),
+            ));
+        }
+    }
+    if network.subnet_ids.is_empty() {
+        problems.push(Problem::new("spec.network.subnetIds", "is empty: name one subnet in each zone"));
+    }
+    for (index, cidr) in network.allow_from.iter().flat_map(|peers| &peers.cidrs).enumerate() {
+        if !is_cidr(cidr) {
+            problems.push(Problem::new(
+                format!("spec.network.allowFrom.cidrs[{index}]"),
+                format!("{cidr:?} is not a CIDR block, such as 10.0.0.0/16"),
+            ));
+        }
+    }
+    validate_ids(network, problems);
+    Some(Network {
+        vpc_id: network.vpc_id.clone(),
+        subnet_ids: network.subnet_ids.clone(),
+        route_table_ids: network.route_table_ids.clone(),
+        security_group_ids: network.security_group_ids.clone(),
+        model_security_group_ids: network.model_security_group_ids.clone(),
+        allow_from: network.allow_from.clone(),
+        endpoints,
+        on_conflict: network.endpoints.on_conflict,
+    })
+}
+
+/// The same rules as the schema's.
+fn validate_ids(network: &crate::api::network::Network, problems: &mut Vec<Problem>) {
+    let allowed = network.allow_from.as_ref().map(|peers| peers.security_group_ids.as_slice()).unwrap_or_default();
+    let lists: [(&str, &str, &[String]); 6] = [
+        ("vpcId", "vpc-", std::slice::from_ref(&network.vpc_id)),
+        ("subnetIds", "subnet-", &network.subnet_ids),
+        ("routeTableIds", "rtb-", &network.route_table_ids),
+        ("securityGroupIds", "sg-", &network.security_group_ids),
+        ("modelSecurityGroupIds", "sg-", &network.model_security_group_ids),
+        ("allowFrom.securityGroupIds", "sg-", allowed),
+    ];
+    for (field, prefix, ids) in lists {
+        let mut seen = BTreeSet::new();
+        for (index, id) in ids.iter().enumerate() {
+            let path = if field == "vpcId" {
+                format!("spec.network.{field}")
+            } else {
+                format!("spec.network.{field}[{index}]")
+            };
+            let is_id = id.strip_prefix(prefix).is_some_and(|rest| {
+                !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+            });
+            if !is_id {
+                problems.push(Problem::new(path, format!("{id:?} is not an id of EC2, such as {prefix}0a1b2c3d")));
+            } else if !seen.insert(id) {
+                problems.push(Problem::new(path, format!("{id:?} stands there twice")));
+            }
+        }
+    }
+}
+
+fn endpoints(
+    spec: &AIPlatformSpec,
+    declared: &Endpoints,
+    models: &[Model],
+    identity: Option<&Identity>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Endpoint> {
+    let mut wanted: BTreeMap<String, Endpoint> = BTreeMap::new();
+    let mut want = |service: &str, endpoint_type: EndpointType, source: String| {
+        let policy = declared.policy.get(service).copied().unwrap_or_else(|| default_policy(service));
+        let endpoint = Endpoint { service: service.into(), endpoint_type, policy, sources: Vec::new() };
+        wanted.entry(name(service, endpoint_type)).or_insert(endpoint).sources.push(source);
+    };
+    if declared.auto {
+        for (service, endpoint_type, source) in used(spec, models, identity) {
+            want(service, endpoint_type, source);
+        }
+    }
+    for (index, endpoint) in declared.additional.iter().enumerate() {
+        let endpoint_type = match endpoint.endpoint_type {
+            SpecType::Interface => EndpointType::Interface,
+            SpecType::Gateway => EndpointType::Gateway,
+        };
+        want(&endpoint.service, endpoint_type, format!("spec.network.endpoints.additional[{index}]"));
+    }
+    for (service, policy) in &declared.policy {
+        let path = format!("spec.network.endpoints.policy.{service}");
+        if !wanted.values().any(|endpoint| endpoint.service == *service) {
+            let services: Vec<&str> = wanted.values().map(|endpoint| endpoint.service.as_str()).collect();
+            problems.push(Problem::new(
+                path,
+                format!("there is no endpoint for {service:?}: there are endpoints for {}", super::listed(&services)),
+            ));
+        } else if *policy == EndpointPolicy::Scoped && !SCOPED.contains(&service.as_str()) {
+            problems.push(Problem::new(
+                path,
+                format!("Scoped is for {}: take Account or Full for {service}", SCOPED.join(", ")),
+            ));
+        }
+    }
+    wanted
+}
+
+/// The name of an endpoint. An interface endpoint for a service that usually has a gateway has a name of its own.
+fn name(service: &str, endpoint_type: EndpointType) -> String {
+    let usually_gateway = ["s3", "dynamodb"].contains(&service);
+    match endpoint_type {
+        EndpointType::Interface if usually_gateway => format!("{service}-interface"),
+        EndpointType::Interface | EndpointType::Gateway => service.into(),
+    }
+}
+
+fn default_policy(service: &str) -> EndpointPolicy {
+    match service {
+        "bedrock-runtime" | "sagemaker.runtime" => EndpointPolicy::Scoped,
+        _ => EndpointPolicy::Full,
+    }
+}
+
+/// The services that the platform uses, with what wants each.
+fn used(
+    spec: &AIPlatformSpec,
+    models: &[Model],
+    identity: Option<&Identity>,
+) -> Vec<(&'static str, EndpointType, String)> {
+    use EndpointType::{Gateway, Interface};
+    let mut used = Vec::new();
+    for (index, model) in models.iter().enumerate() {
+        let path = format!("spec.models[{index}]");
+        match &model.backend {
+            Backend::Bedrock(_) => used.push(("bedrock-runtime", Interface, path)),
+            Backend::SageMaker(_) => {
+                used.push(("sagemaker.runtime", Interface, path.clone()));
+                used.push(("s3", Gateway, path));
+            }
+        }
+    }
+    let buckets = spec.storage.iter().flat_map(|storage| &storage.buckets).enumerate();
+    used.extend(buckets.map(|(index, _)| ("s3", Gateway, format!("spec.storage.buckets[{index}]"))));
+    if matches!(identity, Some(Identity::Irsa { .. })) {
+        used.push(("sts", Interface, "spec.identity.irsa".into()));
+    }
+    used
+}
+
+fn is_cidr(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else { return false };
+    let Ok(bits) = bits.parse::<u8>() else { return false };
+    match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => bits <= 32,
+        Ok(std::net::IpAddr::V6(_)) => bits <= 128,
+        Err(_) => false,
+    }
+}
