@@ -29,12 +29,21 @@ pub use bucket_policy::bucket_policy;
 pub use endpoint_policy::endpoint_policy;
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
-pub const ACTIONS: [&str; 26] = [
+pub const ACTIONS: [&str; 35] = [
     "bedrock:ApplyGuardrail",
     "bedrock:InvokeModel",
     "bedrock:InvokeModelWithResponseStream",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:PutMetricData",
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:GetAuthorizationToken",
@@ -59,7 +68,7 @@ pub const ACTIONS: [&str; 26] = [
 ];
 
 /// Every condition operator and key in a policy made here, but for the keys of a cluster's own issuer.
-pub const CONDITIONS: [&str; 20] = [
+pub const CONDITIONS: [&str; 21] = [
     "ArnEquals",
     "Bool",
     "ForAnyValue:StringEquals",
@@ -76,6 +85,7 @@ pub const CONDITIONS: [&str; 20] = [
     "bedrock:GuardrailIdentifier",
     "bedrock:InferenceProfileArn",
     "cloudwatch:namespace",
+    "ec2:Subnet",
     "kms:EncryptionContext:aws:s3:arn",
     "kms:ResourceAliases",
     "kms:ViaService",

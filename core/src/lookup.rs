@@ -47,8 +47,6 @@ pub struct NetworkFacts {
     pub security_groups: BTreeMap<String, String>,
     /// The services that the region offers endpoints for.
     pub services: Vec<EndpointService>,
-    /// The interface endpoints that a VPC may have, where the quota can be read.
-    pub interface_endpoint_quota: Option<u32>,
 }
 
 /// A VPC.

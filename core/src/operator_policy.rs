@@ -76,12 +76,14 @@ pub enum ResourcePattern {
     Subnet,
     /// Route tables in them.
     RouteTable,
+    /// Hosted zones of Amazon Route 53, which stand behind private DNS of endpoints.
+    HostedZone,
     /// Security groups that platforms name for their endpoints.
     EndpointGroup,
     /// Resources of this kind, whose description says how their ARNs look.
     Kind(Kind),
-    /// Everything, for lists and descriptions that IAM knows no resource for.
-    Anything,
+    /// Everything, for lists and descriptions of a kind that IAM knows no resource for.
+    AnyOf(Kind),
     /// Roles that the operator works through, each named in a platform: without platforms there are none.
     AssumedRole,
 }

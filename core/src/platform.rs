@@ -79,6 +79,13 @@ impl Platform {
         self.buckets.iter().find(|bucket| bucket.name == name)
     }
 
+    /// True when models run in the platform's network: on instances of their own.
+    #[must_use]
+    pub fn runs_models_in_network(&self) -> bool {
+        let on_instances = |model: &Model| model.sagemaker().is_some_and(|spec| spec.serverless.is_none());
+        self.network.is_some() && self.models.iter().any(on_instances)
+    }
+
     /// `<namespace>/<name>`.
     #[must_use]
     pub fn id(&self) -> String {

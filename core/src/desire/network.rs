@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::features::network::security_group::{IngressRule, NAME_LIMIT, Peer, SecurityGroup};
 use crate::features::network::vpc_endpoint::{EndpointType, POLICY, VpcEndpoint};
@@ -11,6 +12,7 @@ use crate::lookup::NetworkFacts;
 use crate::names::generated;
 use crate::platform::{Endpoint, Network, Platform};
 use crate::policy::Policy;
+use crate::resource::model::VpcConfig;
 use crate::resource::reference::Reference;
 use crate::resource::{Desired, Key};
 use crate::tags::Tags;
@@ -39,9 +41,16 @@ pub(super) fn endpoints(platform: &Platform, tags: &Tags, facts: Option<&Network
     each.map(|endpoint| Desired::made(endpoint.into())).collect()
 }
 
-/// The security groups that models of the platform have in its network.
-pub(super) fn model_groups(platform: &Platform) -> Vec<Reference> {
-    let Some(network) = &platform.network else { return Vec::new() };
+/// The network of a model, where it runs in the platform's. Serverless models run in SageMaker's own.
+/// Source: "Amazon SageMaker Serverless Inference", feature exclusions, Amazon SageMaker developer guide.
+pub(super) fn vpc_config(platform: &Platform, model: &SageMaker) -> Option<VpcConfig> {
+    let network = platform.network.as_ref().filter(|_| model.serverless.is_none())?;
+    let subnet_ids = network.subnet_ids.iter().cloned().collect();
+    Some(VpcConfig { subnet_ids, security_group_ids: model_groups(platform, network) })
+}
+
+/// The security groups of the models that run in the platform's network.
+fn model_groups(platform: &Platform, network: &Network) -> Vec<Reference> {
     match model_group(platform, network) {
         Some(key) => vec![Reference::of(key)],
         None => network.model_security_group_ids.iter().map(Reference::known).collect(),
@@ -50,8 +59,7 @@ pub(super) fn model_groups(platform: &Platform) -> Vec<Reference> {
 
 /// The group that is made for models, where the spec names none and there are models that run in the network.
 fn model_group(platform: &Platform, network: &Network) -> Option<Key> {
-    let runs = platform.models.iter().any(|model| model.sagemaker().is_some());
-    (runs && network.model_security_group_ids.is_empty()).then(|| key(platform, "models"))
+    (platform.runs_models_in_network() && network.model_security_group_ids.is_empty()).then(|| key(platform, "models"))
 }
 
 /// The group that is made for endpoints, where the spec names none.
@@ -80,8 +88,7 @@ fn ingress(platform: &Platform, network: &Network, facts: Option<&NetworkFacts>)
             None => vec![Peer::Vpc(network.vpc_id.clone())],
         },
     };
-    let runs = platform.models.iter().any(|model| model.sagemaker().is_some());
-    let models = if runs { model_groups(platform) } else { Vec::new() };
+    let models = if platform.runs_models_in_network() { model_groups(platform, network) } else { Vec::new() };
     let peers = peers.into_iter().chain(models.into_iter().map(Peer::Group));
     peers.map(|peer| IngressRule::tcp(HTTPS, peer)).collect()
 }

@@ -1,6 +1,7 @@
 //! The desired resources of a model on SageMaker: a model and an endpoint configuration for its current revision, an
 //! endpoint that runs it, and what scales the endpoint.
 
+use super::network;
 use crate::api::autoscaling::{Autoscaling, Schedule, Target};
 use crate::api::sagemaker::{Destination, Instance, Logs, ModelData, Rollout, SageMaker, Strategy};
 use crate::arn;
@@ -166,7 +167,7 @@ pub(crate) fn content(platform: &Platform, name: &str, spec: &SageMaker) -> mode
         environment: spec.environment.clone(),
         execution_role_arn: execution_role_arn(platform, name, spec),
         network_isolation: spec.network_isolation,
-        vpc: None,
+        vpc: network::vpc_config(platform, spec),
     }
 }
 

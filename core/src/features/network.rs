@@ -5,6 +5,9 @@ pub mod preconditions;
 pub mod security_group;
 pub mod vpc_endpoint;
 
+#[cfg(test)]
+mod tests;
+
 pub use security_group::SecurityGroup;
 pub use vpc_endpoint::VpcEndpoint;
 

@@ -8,11 +8,22 @@ use super::storage::{bucket_key, in_account, key_statement};
 use super::{sid, tell_apart};
 use crate::arn;
 use crate::policy::Statement;
-use crate::resource::model::bucket_and_key;
+use crate::resource::model::{VpcConfig, bucket_and_key};
 use crate::resource::role::Served;
 use crate::resource::{endpoint_config, model};
 
 const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+
+const USE_INTERFACES: [&str; 3] =
+    ["ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"];
+
+const READ_NETWORK: [&str; 5] = [
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+];
 
 /// The parts of one revision of a model.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +58,8 @@ impl Served {
         let mut statements: Vec<Statement> = self.image(revision).into_iter().collect();
         statements.extend(uses.iter().flat_map(|used| self.objects(used, buckets)));
         statements.extend(self.keys(&uses, buckets));
+        statements
+            .extend(revision.model.and_then(|model| model.vpc.as_ref()).into_iter().flat_map(|vpc| self.network(vpc)));
         tell_apart(&mut statements);
         statements
     }
@@ -118,6 +131,27 @@ impl Served {
             Some(key_statement(&self.region, bucket, &key?, writes, name, because).since(&self.field(field)))
         };
         keys.into_iter().filter_map(statement).collect()
+    }
+
+    /// SageMaker puts network interfaces into the subnets. Their groups are of the subnets' VPC, whatever they are.
+    fn network(&self, vpc: &VpcConfig) -> Vec<Statement> {
+        let Self { region, account_id, model, .. } = self;
+        let arn = |resource: &str, id: &str| arn::ec2(region, account_id, resource, id);
+        let subnets: Vec<String> =
+            vpc.subnet_ids.iter().filter(|id| is_plain(id)).map(|id| arn("subnet", id)).collect();
+        let interfaces = arn("network-interface", "*");
+        let places = subnets.iter().cloned().chain([interfaces.clone(), arn("security-group", "*")]).collect();
+        let because = format!("model {model} has network interfaces in the platform's subnets");
+        let statements = [
+            Statement::allow("MakeNetworkInterfaces", &["ec2:CreateNetworkInterface"], places, &because),
+            Statement::allow("UseNetworkInterfaces", &USE_INTERFACES, vec![interfaces], &because).when(
+                "ArnEquals",
+                "ec2:Subnet",
+                subnets,
+            ),
+            Statement::allow("ReadNetwork", &READ_NETWORK, vec!["*".into()], "IAM knows no resource for descriptions"),
+        ];
+        statements.into_iter().map(|statement| statement.since("spec.network")).collect()
     }
 
     fn field(&self, field: &str) -> String {

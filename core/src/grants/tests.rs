@@ -219,8 +219,11 @@ fn every_statement_says_why_and_what_it_allows_is_listed() {
     let mut principals = everything();
     principals["access"][0]["serviceAccount"] = Value::Null;
     principals["access"][0]["principalArns"] = json!(["arn:aws:iam::123456789012:role/batch"]);
+    let mut private = served();
+    private["network"] =
+        json!({"vpcId": "vpc-0a", "subnetIds": ["subnet-0a", "subnet-0b"], "routeTableIds": ["rtb-0a"]});
     let mut used = BTreeSet::new();
-    let grants = [everything(), pods, principals, served()].map(|spec| grants(&platform(spec)).unwrap());
+    let grants = [everything(), pods, principals, served(), private].map(|spec| grants(&platform(spec)).unwrap());
     for grant in grants.iter().flatten() {
         let all = grant.policies.iter().map(|(_, statements)| statements).chain([&grant.trust]);
         for statements in all {

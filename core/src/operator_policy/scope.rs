@@ -36,12 +36,14 @@ pub(super) struct PolicyScope {
     scalable_targets: BTreeSet<String>,
     scaling_alarms: BTreeSet<String>,
     scaling_roles: BTreeSet<String>,
+    hosted_zones: BTreeSet<String>,
     vpcs: BTreeSet<String>,
     /// Security groups that are named, for endpoints.
     endpoint_groups: BTreeSet<String>,
     subnets: BTreeSet<String>,
     route_tables: BTreeSet<String>,
-    anything: BTreeSet<String>,
+    /// Kinds that are listed, each with what stands for everything.
+    anything: BTreeMap<Kind, BTreeSet<String>>,
     /// By the kinds whose descriptions have their permissions.
     of_kinds: BTreeMap<Kind, BTreeSet<String>>,
     pub assumed_roles: BTreeSet<String>,
@@ -99,10 +101,11 @@ impl PolicyScope {
             scaling_alarms: one(&scaling_alarms("*", "*", "*")),
             scaling_roles: one(&scaling_role("", "*")),
             endpoint_groups: one(&arn::ec2("*", "*", "security-group", "*")),
+            hosted_zones: one(&hosted_zones("")),
             vpcs: vpcs(extent.guardrails),
             subnets: one(&arn::ec2("*", "*", "subnet", "*")),
             route_tables: one(&arn::ec2("*", "*", "route-table", "*")),
-            anything: one("*"),
+            anything: Kind::ALL.iter().map(|kind| (*kind, one("*"))).collect(),
             of_kinds: Kind::ALL.iter().filter_map(|kind| Some((*kind, one(kind.info().arns?)))).collect(),
             assumed_roles: extent.guardrails.assumable_roles(),
             accounts: extent.guardrails.accounts().unwrap_or_default(),
@@ -168,7 +171,8 @@ impl PolicyScope {
         self.route_tables.extend(network.route_table_ids.iter().map(|id| arn("route-table", id)));
         let groups = network.security_group_ids.iter().map(|id| arn("security-group", id));
         self.endpoint_groups.extend(groups);
-        self.anything.insert("*".into());
+        self.hosted_zones.insert(hosted_zones(&platform.region));
+        self.list(&[Kind::SecurityGroup, Kind::VpcEndpoint]);
     }
 
     /// A model on SageMaker, and whatever may ever scale its endpoint.
@@ -183,7 +187,12 @@ impl PolicyScope {
         self.scalable_targets.insert(scalable_targets(region, account_id));
         self.scaling_alarms.insert(scaling_alarms(region, account_id, &endpoint));
         self.scaling_roles.insert(scaling_role(region, account_id));
-        self.anything.insert("*".into());
+        self.list(&[Kind::SageMakerEndpoint, Kind::ScalableTarget, Kind::LogGroup]);
+    }
+
+    /// Adds kinds that have to be listed.
+    fn list(&mut self, kinds: &[Kind]) {
+        self.anything.extend(kinds.iter().map(|kind| (*kind, BTreeSet::from(["*".to_string()]))));
     }
 
     pub fn resources(&self, pattern: ResourcePattern) -> &BTreeSet<String> {
@@ -193,6 +202,7 @@ impl PolicyScope {
             ResourcePattern::Vpc => &self.vpcs,
             ResourcePattern::Subnet => &self.subnets,
             ResourcePattern::RouteTable => &self.route_tables,
+            ResourcePattern::HostedZone => &self.hosted_zones,
             ResourcePattern::EndpointGroup => &self.endpoint_groups,
             ResourcePattern::Bucket => &self.buckets,
             ResourcePattern::BucketList => &self.bucket_lists,
@@ -209,7 +219,7 @@ impl PolicyScope {
             ResourcePattern::ScalableTarget => &self.scalable_targets,
             ResourcePattern::ScalingAlarm => &self.scaling_alarms,
             ResourcePattern::ScalingRole => &self.scaling_roles,
-            ResourcePattern::Anything => &self.anything,
+            ResourcePattern::AnyOf(kind) => self.anything.get(&kind).unwrap_or(&NONE),
             ResourcePattern::AssumedRole => &self.assumed_roles,
         }
     }
@@ -253,6 +263,11 @@ impl PolicyScope {
 fn vpcs(guardrails: &Guardrails) -> BTreeSet<String> {
     let allowed = guardrails.vpcs().unwrap_or_else(|| BTreeSet::from(["*".to_string()]));
     allowed.iter().map(|id| arn::ec2("*", "*", "vpc", id)).collect()
+}
+
+/// Those of private DNS are AWS's own, so that nobody knows their ids.
+fn hosted_zones(region: &str) -> String {
+    format!("arn:{}:route53:::hostedzone/*", arn::partition(region))
 }
 
 fn any_owner(cluster: Option<&str>) -> String {

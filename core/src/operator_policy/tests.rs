@@ -15,7 +15,15 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
 const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
 
 /// Actions that IAM knows no resource for.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 15] = [
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpointServices",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeVpcAttribute",
     "s3:ListAllMyBuckets",
     "logs:DescribeLogGroups",
     "sagemaker:ListModels",
@@ -29,6 +37,7 @@ const LISTS: [&str; 7] = [
 fn platform(name: &str, further: Value) -> Platform {
     let mut spec = json!({
         "identity": {"podIdentity": {"clusterArn": "arn:aws:eks:eu-west-1:123456789012:cluster/prod"}},
+        "network": {"vpcId": "vpc-0a1b", "subnetIds": ["subnet-0a", "subnet-0b"], "routeTableIds": ["rtb-0a"]},
         "storage": {"buckets": [
             {"name": "kept"},
             {"name": "scratch", "bucketName": format!("{name}-scratch"), "deletionPolicy": "DeleteWithContents"},
@@ -271,11 +280,14 @@ fn buckets_are_named_by_account_and_within_the_patterns() {
 
 #[test]
 fn what_is_not_declared_is_not_allowed() {
-    let bare = platform("bare", json!({"storage": {"buckets": [{"name": "kept"}]}, "access": [], "models": []}));
+    let bare = platform(
+        "bare",
+        json!({"network": null, "storage": {"buckets": [{"name": "kept"}]}, "access": [], "models": []}),
+    );
     let policies = narrowed(&[bare], None);
     assert_eq!(names(&policies), ["aiplatform-operator-s3"]);
     assert!(!all(&policies, "Action").contains("s3:DeleteObjectVersion"), "nothing goes with its contents");
-    let nothing = platform("nothing", json!({"storage": {}, "access": [], "models": []}));
+    let nothing = platform("nothing", json!({"network": null, "storage": {}, "access": [], "models": []}));
     assert_eq!(narrowed(&[nothing], None), []);
 }
 

@@ -1,6 +1,7 @@
 //! Permissions that the calls to Application Auto Scaling need.
 
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
+use crate::resource::Kind;
 
 /// The service that scales SageMaker endpoints, as service-linked roles name it.
 pub const SCALER: &str = "sagemaker.application-autoscaling.amazonaws.com";
@@ -56,7 +57,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission {
         sid: "FindScaling",
         actions: &[action::DESCRIBE_TARGETS, action::DESCRIBE_POLICIES, action::DESCRIBE_ACTIONS],
-        resources: &[ResourcePattern::Anything],
+        resources: &[ResourcePattern::AnyOf(Kind::ScalableTarget)],
         conditions: &[],
         reason: "sees what scales its endpoints; IAM knows no resource for descriptions",
     },

@@ -1,6 +1,7 @@
 //! Permissions that the calls to Amazon SageMaker need.
 
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
+use crate::resource::Kind;
 
 /// The IAM actions behind the calls of this adapter.
 pub mod action {
@@ -113,7 +114,7 @@ pub const OF_ENDPOINTS: &[Permission] = &[
     Permission {
         sid: "FindRevisions",
         actions: &[action::LIST_MODELS, action::LIST_CONFIGS],
-        resources: &[ResourcePattern::Anything],
+        resources: &[ResourcePattern::AnyOf(Kind::SageMakerEndpoint)],
         conditions: &[],
         reason: "finds superseded revisions of its own; IAM knows no resource for lists",
     },

@@ -1,11 +1,12 @@
 //! A SageMaker model: what a container is made of. Immutable, so its name ends in a hash of its content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Key;
+use super::reference::Reference;
 use super::{Kind, Removal, Revision, TAGS};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
@@ -45,8 +46,19 @@ pub struct Content {
     pub execution_role_arn: String,
     /// True when it is cut off from every network.
     pub network_isolation: bool,
-    /// The network it runs in. Nothing sets it yet; it has its place so that hashes stay when something does.
-    pub vpc: Option<()>,
+    /// The network it runs in, where it is not SageMaker's own.
+    pub vpc: Option<VpcConfig>,
+}
+
+/// The network of a model. In the hash of a desired model stands what is declared: the id of a group that is made for it
+/// is no part of that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VpcConfig {
+    /// Subnets of the network interfaces.
+    pub subnet_ids: BTreeSet<String>,
+    /// Security groups of the network interfaces.
+    pub security_group_ids: Vec<Reference>,
 }
 
 /// The location of an artifact.
@@ -84,7 +96,7 @@ impl Managed for Model {
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,
-        refers_to: &[Kind::Role, Kind::Bucket],
+        refers_to: &[Kind::Role, Kind::Bucket, Kind::SecurityGroup],
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: permissions::sagemaker::OF_MODELS,
@@ -97,7 +109,16 @@ impl Managed for Model {
     }
 
     fn needs(&self) -> Vec<Key> {
-        self.needs.clone()
+        let groups = self.references().into_iter().filter_map(|reference| reference.key.clone());
+        self.needs.iter().cloned().chain(groups).collect()
+    }
+
+    fn references(&self) -> Vec<&Reference> {
+        self.content.vpc.iter().flat_map(|vpc| &vpc.security_group_ids).collect()
+    }
+
+    fn resolve(&mut self, resolve: &mut dyn FnMut(&mut Reference)) {
+        self.content.vpc.iter_mut().flat_map(|vpc| &mut vpc.security_group_ids).for_each(resolve);
     }
 
     /// Its name holds the hash of its content, and SageMaker changes none of it.

@@ -93,7 +93,7 @@ impl Check<'_> {
                 unmet.push(unavailable);
             }
         }
-        let runs_models = self.platform.models.iter().any(|model| model.sagemaker().is_some());
+        let runs_models = self.platform.runs_models_in_network();
         let known = self.network.subnet_ids.iter().all(|id| self.facts.subnets.contains_key(id));
         if runs_models && known && by_zone.len() < SAGEMAKER_ZONES {
             let zones: Vec<&str> = by_zone.into_keys().collect();
@@ -132,15 +132,6 @@ impl Check<'_> {
                 let path = endpoint.sources.first().cloned().unwrap_or_default();
                 unmet.push(Unmet { reason: "Unavailable", problem: Problem::new(path, message) });
             }
-        }
-        let wanted = self.interfaces().count();
-        if let Some(quota) = self.facts.interface_endpoint_quota
-            && wanted > quota as usize
-        {
-            let message =
-                format!("{wanted} interface endpoints are wanted, and a VPC may have {quota}: ask AWS for more");
-            let problem = Problem::new("spec.network.endpoints", message);
-            unmet.push(Unmet { reason: "QuotaExceeded", problem });
         }
         unmet
     }

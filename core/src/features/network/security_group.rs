@@ -151,7 +151,7 @@ impl Managed for SecurityGroup {
             Permission {
                 sid: "FindSecurityGroups",
                 actions: &[action::DESCRIBE, action::DESCRIBE_INTERFACES],
-                resources: &[ResourcePattern::Anything],
+                resources: &[ResourcePattern::AnyOf(Kind::SecurityGroup)],
                 conditions: &[],
                 reason: "sees which security groups there are, whose they are, what they let in and what holds them",
             },

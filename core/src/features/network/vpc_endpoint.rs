@@ -45,8 +45,6 @@ pub mod action {
     pub const DESCRIBE_SUBNETS: &str = "ec2:DescribeSubnets";
     /// `DescribeRouteTables`.
     pub const DESCRIBE_ROUTE_TABLES: &str = "ec2:DescribeRouteTables";
-    /// `GetServiceQuota`.
-    pub const GET_QUOTA: &str = "servicequotas:GetServiceQuota";
     /// `CreateVpcEndpoint`.
     pub const CREATE: &str = "ec2:CreateVpcEndpoint";
     /// `ModifyVpcEndpoint`.
@@ -193,9 +191,8 @@ impl Managed for VpcEndpoint {
                     action::DESCRIBE_VPC_ATTRIBUTE,
                     action::DESCRIBE_SUBNETS,
                     action::DESCRIBE_ROUTE_TABLES,
-                    action::GET_QUOTA,
                 ],
-                resources: &[ResourcePattern::Anything],
+                resources: &[ResourcePattern::AnyOf(Kind::VpcEndpoint)],
                 conditions: &[],
                 reason: "sees which VPC endpoints there are, whose they are, and whether the network can have more",
             },
@@ -222,7 +219,7 @@ impl Managed for VpcEndpoint {
             Permission {
                 sid: "NamePrivateDns",
                 actions: &[action::ASSOCIATE_ZONE],
-                resources: &[ResourcePattern::Anything],
+                resources: &[ResourcePattern::HostedZone],
                 conditions: &[],
                 reason: "private DNS of an endpoint is a hosted zone that EC2 associates with the VPC",
             },

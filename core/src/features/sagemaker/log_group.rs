@@ -91,7 +91,7 @@ impl Managed for LogGroup {
             Permission {
                 sid: "FindLogGroups",
                 actions: &[action::DESCRIBE],
-                resources: &[ResourcePattern::Anything],
+                resources: &[ResourcePattern::AnyOf(Kind::LogGroup)],
                 conditions: &[],
                 reason: "sees whether the log groups of endpoints are there and how long they keep what they hold",
             },

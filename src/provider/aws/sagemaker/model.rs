@@ -2,12 +2,14 @@
 
 use aws_sdk_sagemaker::operation::describe_model::DescribeModelOutput;
 use aws_sdk_sagemaker::types::{
-    ContainerDefinition, ModelCompressionType, ModelDataSource, S3ModelDataSource, S3ModelDataType,
+    self, ContainerDefinition, ModelCompressionType, ModelDataSource, S3ModelDataSource, S3ModelDataType,
 };
 
+use crate::failure::Error;
 use crate::grants::ROLE_PATH;
-use crate::resource::model::{Content, Data, bucket_and_key};
-use crate::resource::{Key, Kind};
+use crate::resource::model::{Content, Data, VpcConfig, bucket_and_key};
+use crate::resource::reference::Reference;
+use crate::resource::{Key, Kind, Model};
 
 /// The container of a call that makes a model.
 pub(super) fn container(content: &Content) -> ContainerDefinition {
@@ -20,6 +22,18 @@ pub(super) fn container(content: &Content) -> ContainerDefinition {
         None => container,
     };
     container.build()
+}
+
+/// The network of a model.
+///
+/// # Errors
+/// When the id of one of its groups is not known: a model without it would run elsewhere.
+pub(super) fn vpc_config(desired: &Model) -> Result<Option<types::VpcConfig>, Error> {
+    let Some(vpc) = &desired.content.vpc else { return Ok(None) };
+    let groups: Option<Vec<String>> = vpc.security_group_ids.iter().map(|group| group.id.clone()).collect();
+    let groups = groups.ok_or_else(|| Error::bug("create", &desired.arn, "the id of a security group is not known"))?;
+    let subnets = vpc.subnet_ids.iter().cloned().collect();
+    Ok(Some(types::VpcConfig::builder().set_security_group_ids(Some(groups)).set_subnets(Some(subnets)).build()))
 }
 
 fn uncompressed(data: &Data) -> ModelDataSource {
@@ -42,7 +56,10 @@ pub(super) fn content(described: &DescribeModelOutput) -> Content {
             .unwrap_or_default(),
         execution_role_arn: described.execution_role_arn().unwrap_or_default().to_string(),
         network_isolation: described.enable_network_isolation().unwrap_or_default(),
-        vpc: None,
+        vpc: described.vpc_config().map(|vpc| VpcConfig {
+            subnet_ids: vpc.subnets().iter().cloned().collect(),
+            security_group_ids: vpc.security_group_ids().iter().map(Reference::known).collect(),
+        }),
     }
 }
 

@@ -25,6 +25,7 @@ impl SageMaker {
             .primary_container(model::container(&desired.content))
             .execution_role_arn(&desired.content.execution_role_arn)
             .enable_network_isolation(desired.content.network_isolation)
+            .set_vpc_config(model::vpc_config(desired)?)
             .set_tags(Some(tag_list(&desired.tags)))
             .send()
             .await
