@@ -26,6 +26,7 @@ use kube::{Client, Resource, ResourceExt};
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::api::AIPlatform;
+use crate::api::network::PlatformRef;
 use crate::guardrails::Guardrails;
 use crate::http::Pages;
 use crate::leadership::Authority;
@@ -71,6 +72,12 @@ struct ObjectKey {
 impl ObjectKey {
     fn of(meta: &ObjectMeta) -> Self {
         Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+}
+
+impl From<&PlatformRef> for ObjectKey {
+    fn from(named: &PlatformRef) -> Self {
+        Self { namespace: named.namespace.clone(), name: named.name.clone() }
     }
 }
 

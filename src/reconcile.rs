@@ -7,13 +7,14 @@ use kube::ResourceExt;
 
 use crate::api::status::{AIPlatformStatus, AccountCheck};
 use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, FINALIZER, ManagementPolicy};
-use crate::desire::{desire, desire_with, removals as removals_of};
+use crate::desire::{desire, removals as removals_of};
 use crate::execute::execute;
 use crate::failure::Error;
-use crate::features::network::preconditions::{Unmet, unmet};
+use crate::features::network::preconditions::Unmet;
+use crate::features::network::sharing::{lookup_of_borrowers, still_borrowing};
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
-use crate::lookup::{lookups, network_facts};
+use crate::lookup::{Answers, Lookup, informed, lookups};
 use crate::observation_cache::contradicted;
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
@@ -120,6 +121,12 @@ pub enum PlanError {
     /// What the spec names is not as AWS demands it.
     #[error("{}", listed(&.0.iter().map(|unmet| &unmet.problem).collect::<Vec<_>>()))]
     Unmet(Vec<Unmet>),
+    /// Other platforms borrow the network that would go.
+    #[error(
+        "its network is borrowed by {}: delete them first, or give them a network of their own",
+        .0.join(", ")
+    )]
+    InUse(Vec<String>),
     /// What the spec names cannot be looked up.
     #[error("{0}")]
     Lookup(Error),
@@ -140,7 +147,7 @@ impl PlanError {
             Self::Invalid(_) => "InvalidSpec",
             Self::NotPermitted(_) => "NotPermitted",
             Self::AccountMismatch { .. } => "AccountMismatch",
-            // What the region does not have, nobody can mend there.
+            Self::InUse(_) => "InUse",
             Self::Unmet(unmet) => unmet.first().map_or("Prerequisite", |unmet| unmet.reason),
             Self::Account(error) | Self::Namespace(error) | Self::Lookup(error) => error.reason(),
             Self::Incomplete(_) => "IncompletePlan",
@@ -209,6 +216,9 @@ pub async fn reconcile<P: Provider>(
         return ended(PassOutcome::Announced(if deleting { &[] } else { &resources }));
     }
     if let Err(error) = check_account(provider, &goal.scope).await {
+        return stopped(&error);
+    }
+    if deleting && let Err(error) = check_borrowers(provider, &goal.scope, object).await {
         return stopped(&error);
     }
     let goal = match goal.looked_up(provider).await {
@@ -291,6 +301,8 @@ struct Goal {
     platform: Option<Platform>,
     cluster: String,
     desired: Vec<Desired>,
+    /// Observations of desired resources that are another platform's.
+    borrowed: Observations,
     intent: Intent,
     /// The deletion policy of the spec, where the spec is accepted.
     accepted_end: Option<DeletionPolicy>,
@@ -343,27 +355,38 @@ impl Goal {
             assume_role: spec.assume_role.clone(),
         };
         let cluster = cluster.to_string();
-        Ok(Self { namespace, name, scope, platform, cluster, desired, intent, accepted_end })
+        let borrowed = Observations::new();
+        Ok(Self { namespace, name, scope, platform, cluster, desired, borrowed, intent, accepted_end })
     }
 }
 
 impl Goal {
     /// The goal with what follows from lookups in AWS.
-    async fn looked_up<P: Provider>(mut self, provider: &P) -> Result<Self, PlanError> {
+    async fn looked_up<P: Provider>(self, provider: &P) -> Result<Self, PlanError> {
         let Some(platform) = self.platform.as_ref().filter(|platform| !lookups(platform).is_empty()) else {
             return Ok(self);
         };
-        let answers = provider.look_up(&self.scope, &lookups(platform)).await;
-        if let Some(error) = answers.values().find_map(|answer| answer.as_ref().err()) {
-            return Err(PlanError::Lookup(error.clone()));
-        }
-        let unmet = network_facts(platform, &answers).map(|facts| unmet(platform, facts)).unwrap_or_default();
-        if !unmet.is_empty() {
-            return Err(PlanError::Unmet(unmet));
-        }
-        self.desired = desire_with(platform, &self.cluster, &answers);
-        Ok(self)
+        let answers = answered(provider, &self.scope, &lookups(platform)).await?;
+        let informed = informed(platform.clone(), &self.cluster, &answers).map_err(PlanError::Unmet)?;
+        Ok(Self { desired: informed.desired, borrowed: informed.borrowed, ..self })
     }
+}
+
+/// The answers to lookups, all of them.
+async fn answered<P: Provider>(provider: &P, scope: &Scope, lookups: &[Lookup]) -> Result<Answers, PlanError> {
+    let answers = provider.look_up(scope, lookups).await;
+    match answers.values().find_map(|answer| answer.as_ref().err()) {
+        Some(error) => Err(PlanError::Lookup(error.clone())),
+        None => Ok(answers),
+    }
+}
+
+/// Checks that nobody borrows the network that goes with the object.
+async fn check_borrowers<P: Provider>(provider: &P, scope: &Scope, object: &AIPlatform) -> Result<(), PlanError> {
+    let Some(lookup) = lookup_of_borrowers(object) else { return Ok(()) };
+    let answers = answered(provider, scope, std::slice::from_ref(&lookup)).await?;
+    let borrowing = still_borrowing(&lookup, &answers);
+    if borrowing.is_empty() { Ok(()) } else { Err(PlanError::InUse(borrowing)) }
 }
 
 /// The fate of AWS resources when the object is deleted.
@@ -391,6 +414,7 @@ async fn observe_and_plan<P: Provider>(
     let adopted: BTreeMap<Key, bool> =
         goal.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
     let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
+    keys.retain(|key| !goal.borrowed.contains_key(key));
     let known = keys.clone();
     let (mut cached, mut cached_parts) = (Observations::new(), Observations::new());
     if !goal.intent.deleting {
@@ -428,6 +452,7 @@ async fn observe_and_plan<P: Provider>(
             *observed = Observed::absent();
         }
     }
+    observations.extend(goal.borrowed.clone());
     link(&mut observations);
     let intent = Intent { denied: input.denied.clone(), ..goal.intent.clone() };
     let plan = |seen: &Observations| plan(&goal.namespace, &goal.name, &goal.desired, seen, &intent);

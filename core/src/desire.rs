@@ -11,6 +11,7 @@ use crate::lookup::{self, Answers};
 use crate::platform::Platform;
 use crate::resource::Desired;
 use crate::tags;
+pub use network::{MODELS, security_group_name};
 pub use storage::removals;
 
 /// Everything the platform wants, in an order in which each comes after what it needs, as far as it is known without

@@ -3,15 +3,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::AIPlatform;
+use crate::api::network::PlatformRef;
 use crate::arn;
+use crate::desire::desire_with;
 use crate::failure::Error;
+use crate::features::network::preconditions::{self, Unmet};
+use crate::features::network::sharing;
 use crate::platform::Platform;
+use crate::resource::{Desired, Observations};
 
 /// A lookup.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lookup {
     /// A VPC and parts of it.
     Network(NetworkLookup),
+    /// The platform whose network is borrowed.
+    Owner(PlatformRef),
+    /// The platforms in these namespaces that borrow the network of this one.
+    Borrowers {
+        /// The owner.
+        owner: PlatformRef,
+        /// The namespaces.
+        namespaces: BTreeSet<String>,
+    },
 }
 
 /// The parts of a network that a platform names, to be looked up in EC2.
@@ -28,10 +43,14 @@ pub struct NetworkLookup {
 }
 
 /// The answer to a lookup.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// That to [`Lookup::Network`].
     Network(NetworkFacts),
+    /// That to [`Lookup::Owner`]: absent where there is no such platform.
+    Owner(Option<Box<AIPlatform>>),
+    /// That to [`Lookup::Borrowers`].
+    Borrowers(Vec<AIPlatform>),
 }
 
 /// Facts about a network. What EC2 does not have is absent.
@@ -96,17 +115,53 @@ impl NetworkFacts {
     }
 }
 
+/// Everything that a platform wants, once its lookups are answered.
+#[derive(Clone, Debug, Default)]
+pub struct Informed {
+    /// The desired resources.
+    pub desired: Vec<Desired>,
+    /// Observations of those that are borrowed: they are not looked for in AWS.
+    pub borrowed: Observations,
+}
+
+/// Everything that a platform wants, with what follows from the answers.
+///
+/// # Errors
+/// Everything that is in the way of it, before anything is made.
+pub fn informed(platform: Platform, cluster: &str, answers: &Answers) -> Result<Informed, Vec<Unmet>> {
+    let mut unmet =
+        network_facts(&platform, answers).map(|facts| preconditions::unmet(&platform, facts)).unwrap_or_default();
+    unmet.extend(sharing::unmet(&platform, answers));
+    if !unmet.is_empty() {
+        return Err(unmet);
+    }
+    let unaccepted = |problem| Unmet { reason: "InvalidSpec", problem };
+    let platform = sharing::resolved(platform, answers)
+        .map_err(|problems| problems.into_iter().map(unaccepted).collect::<Vec<_>>())?;
+    let desired = desire_with(&platform, cluster, answers);
+    let oversized = preconditions::oversized(&desired);
+    if !oversized.is_empty() {
+        return Err(oversized);
+    }
+    Ok(Informed { borrowed: sharing::observations(&platform, &desired, answers), desired })
+}
+
 /// The lookups that have to be answered before it is clear what a platform wants.
 #[must_use]
 pub fn lookups(platform: &Platform) -> Vec<Lookup> {
-    platform.network.iter().map(|network| Lookup::Network(network.lookup())).collect()
+    let own = platform.network.iter().filter(|network| network.from.is_none());
+    let own = own.map(|network| Lookup::Network(network.lookup()));
+    own.chain(sharing::lookups(platform)).collect()
 }
 
 /// The facts about the platform's network, where they were looked up.
 #[must_use]
 pub fn network_facts<'a>(platform: &Platform, answers: &'a Answers) -> Option<&'a NetworkFacts> {
     let lookup = Lookup::Network(platform.network.as_ref()?.lookup());
-    answers.get(&lookup)?.as_ref().ok().map(|Answer::Network(facts)| facts)
+    match answers.get(&lookup) {
+        Some(Ok(Answer::Network(facts))) => Some(facts),
+        _ => None,
+    }
 }
 
 /// Answers by lookup. An error says that it could not be answered.

@@ -79,11 +79,13 @@ impl Platform {
         self.buckets.iter().find(|bucket| bucket.name == name)
     }
 
-    /// True when models run in the platform's network: on instances of their own.
+    /// True when models run in the platform's network: on instances of their own, the platform's or a borrower's.
     #[must_use]
     pub fn runs_models_in_network(&self) -> bool {
         let on_instances = |model: &Model| model.sagemaker().is_some_and(|spec| spec.serverless.is_none());
-        self.network.is_some() && self.models.iter().any(on_instances)
+        let Some(network) = &self.network else { return false };
+        self.models.iter().any(on_instances)
+            || network.borrowers.iter().any(|borrower| borrower.platform.runs_models_in_network())
     }
 
     /// `<namespace>/<name>`.
@@ -132,7 +134,7 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
     let identity = access::identity(spec, &mut problems);
     let buckets = storage::validate(spec, &namespace, &name, &mut problems);
     let models = models::validate(spec, &mut problems);
-    let network = network::validate(spec, &models, identity.as_ref(), &mut problems);
+    let network = network::validate(spec, &models, identity.as_ref(), (&namespace, &name), &mut problems);
     let access = access::validate(spec, &namespace, &mut problems);
 
     if !problems.is_empty() {

@@ -102,7 +102,7 @@ struct Dispatcher<P> {
     children: Children,
     /// Watches that are refused, with the time by which a further refusal would have been reported.
     failing: HashMap<String, Duration>,
-    /// Objects of which a child changed while a pass was under way.
+    /// Objects of which a child, or somebody who shares a network, changed while a pass was under way.
     woken: HashSet<ObjectKey>,
     objects: Objects,
     queue: Queue,
@@ -176,20 +176,33 @@ impl<P: Provider + 'static> Dispatcher<P> {
             }
             WatchChange::None => {}
         }
+        self.wake_concerned();
     }
 
-    /// A change in a child of an object asks for a pass, a moment later, so that many changes ask for one.
+    /// Asks for a pass over whoever shares a network with what has changed, a moment later.
+    fn wake_concerned(&mut self) {
+        for key in self.objects.take_concerned() {
+            self.wake(key);
+        }
+    }
+
+    /// Asks for a pass a moment later, so that many changes ask for one.
+    fn wake(&mut self, key: ObjectKey) {
+        if self.queue.is_running(&key) {
+            self.woken.insert(key);
+        } else if self.objects.get(&key).is_some() {
+            self.queue.push_at(&key, self.began.elapsed() + SETTLES, Urgency::Transition);
+        }
+    }
+
+    /// A change in a child of an object asks for a pass.
     fn on_child_event(&mut self, watch: &str, event: Result<Child, WatchError>) {
         match event {
             Ok(Child::Begun) => {}
             Ok(Child::Unchanged) => self.works(watch),
             Ok(Child::Changed(key)) => {
                 self.works(watch);
-                if self.queue.is_running(&key) {
-                    self.woken.insert(key);
-                } else if self.objects.get(&key).is_some() {
-                    self.queue.push_at(&key, self.began.elapsed() + SETTLES, Urgency::Transition);
-                }
+                self.wake(key);
             }
             Err(error) => self.interrupted(watch, &error),
         }
@@ -246,6 +259,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         let Processed { result: ReconcileResult { wait, urgency, object, .. }, uid, version } = ended;
         if let Some(object) = object {
             self.objects.written(key, object);
+            self.wake_concerned();
         }
         let Some(object) = self.objects.get(key).filter(|object| object.meta().uid.as_deref() == Some(uid.as_str()))
         else {

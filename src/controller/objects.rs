@@ -9,6 +9,7 @@ use kube::runtime::watcher::Event;
 
 use super::ObjectKey;
 use crate::api::AIPlatform;
+use crate::features::network::sharing;
 
 /// An object, or what does not fit this version of the definition.
 pub(super) type Object = DeserializeGuard<AIPlatform>;
@@ -19,6 +20,8 @@ pub(super) struct Objects {
     known: HashMap<ObjectKey, Known>,
     /// The objects that each watch that is starting over has seen so far.
     starting: HashMap<usize, HashSet<ObjectKey>>,
+    /// Objects that share a network with one that has changed in what concerns them.
+    concerned: HashSet<ObjectKey>,
 }
 
 struct Known {
@@ -80,6 +83,24 @@ impl Objects {
         }
     }
 
+    /// The objects that share a network with one that has changed in what concerns them, once.
+    pub(super) fn take_concerned(&mut self) -> HashSet<ObjectKey> {
+        std::mem::take(&mut self.concerned)
+    }
+
+    /// Takes note of who shares a network with an object, before and after it changed.
+    fn concern(&mut self, key: &ObjectKey, before: Option<&Object>, after: Option<&Object>) {
+        let part = |object: Option<&Object>| object.and_then(|it| it.0.as_ref().ok()).and_then(sharing::outline);
+        if part(before) == part(after) {
+            return;
+        }
+        let owner = |object: &Object| object.0.as_ref().ok().and_then(sharing::owner_of).map(ObjectKey::from);
+        let owners = [before, after].into_iter().flatten().filter_map(owner);
+        let borrowers = self.known.iter().filter(|(_, known)| owner(&known.object).as_ref() == Some(key));
+        let concerned: Vec<ObjectKey> = owners.chain(borrowers.map(|(other, _)| other.clone())).collect();
+        self.concerned.extend(concerned.into_iter().filter(|other| other != key));
+    }
+
     /// Keeps the object, unless a later state of it is known.
     fn store(&mut self, watch: usize, key: ObjectKey, object: Object) -> bool {
         if let Some(known) = self.known.get(&key) {
@@ -90,12 +111,15 @@ impl Objects {
                 return before.resource_version == now.resource_version;
             }
         }
-        self.known.insert(key, Known { watch, object: Arc::new(object) });
+        let object = Arc::new(object);
+        let before = self.known.insert(key.clone(), Known { watch, object: Arc::clone(&object) });
+        self.concern(&key, before.as_ref().map(|known| &*known.object), Some(&object));
         true
     }
 
     fn remove(&mut self, key: ObjectKey) -> Option<(ObjectKey, String)> {
         let known = self.known.remove(&key)?;
+        self.concern(&key, Some(&known.object), None);
         Some((key, known.object.meta().uid.clone().unwrap_or_default()))
     }
 }

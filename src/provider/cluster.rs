@@ -6,15 +6,18 @@
 
 mod fields;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams,
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams, PostParams,
     Preconditions,
 };
 use kube::{Api, Client, Resource as _, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::api::AIPlatform;
+use crate::api::network::PlatformRef;
 use crate::controller::FIELD_MANAGER;
 use crate::failure::{Class, Error, UNREACHABLE};
 use crate::failures::Failures;
@@ -39,6 +42,31 @@ impl Cluster {
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// Answers a lookup of platforms.
+    ///
+    /// # Errors
+    /// The error of the API server.
+    pub async fn platform(&self, named: &PlatformRef) -> Result<Option<AIPlatform>, Error> {
+        let api: Api<AIPlatform> = Api::namespaced(self.client.clone(), &named.namespace);
+        let subject = format!("AIPlatform {}/{}", named.namespace, named.name);
+        api.get_opt(&named.name).await.map_err(|error| failed("get aiplatforms", &subject, &error))
+    }
+
+    /// The platforms of some namespaces.
+    ///
+    /// # Errors
+    /// The error of the API server.
+    pub async fn platforms(&self, namespaces: &BTreeSet<String>) -> Result<Vec<AIPlatform>, Error> {
+        let mut platforms = Vec::new();
+        for namespace in namespaces {
+            let api: Api<AIPlatform> = Api::namespaced(self.client.clone(), namespace);
+            let subject = format!("namespace {namespace}");
+            let listed = api.list(&ListParams::default()).await;
+            platforms.extend(listed.map_err(|error| failed("list aiplatforms", &subject, &error))?);
+        }
+        Ok(platforms)
     }
 
     /// Observes one object.

@@ -8,7 +8,7 @@ use super::cluster::Cluster;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::kind::Backend;
-use crate::lookup::{Answers, Lookup};
+use crate::lookup::{Answer, Answers, Lookup};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::{Observations, Observed, Request};
@@ -28,7 +28,19 @@ impl Provider for Providers {
     }
 
     async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
-        self.aws.look_up(scope, lookups).await
+        let (in_cluster, in_aws): (Vec<&Lookup>, Vec<&Lookup>) =
+            lookups.iter().partition(|lookup| matches!(lookup, Lookup::Owner(_) | Lookup::Borrowers { .. }));
+        let in_aws: Vec<Lookup> = in_aws.into_iter().cloned().collect();
+        let in_cluster = join_all(in_cluster.into_iter().map(|lookup| async move {
+            let answer = match lookup {
+                Lookup::Owner(named) => self.cluster.platform(named).await.map(|it| Answer::Owner(it.map(Box::new))),
+                Lookup::Borrowers { namespaces, .. } => self.cluster.platforms(namespaces).await.map(Answer::Borrowers),
+                Lookup::Network(_) => Err(Error::bug("look up", "a network", "it is not in the cluster")),
+            };
+            (lookup.clone(), answer)
+        }));
+        let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.look_up(scope, &in_aws));
+        in_cluster.into_iter().chain(in_aws).collect()
     }
 
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {

@@ -8,16 +8,21 @@ use serde::{Deserialize, Serialize};
 
 /// The network. With it, models on SageMaker run in the VPC, and the services that the platform uses are reached by VPC
 /// endpoints.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.from) != has(self.vpcId)", "give a network of the platform's own by vpcId and subnetIds, or the platform to borrow one of in from"))]
+#[x_kube(validation = ("has(self.from) || (has(self.subnetIds) && size(self.subnetIds) > 0)", "subnetIds is empty: name one subnet in each zone"))]
+#[x_kube(validation = ("!has(self.from) || !(has(self.subnetIds) || has(self.routeTableIds) || has(self.securityGroupIds) || has(self.modelSecurityGroupIds) || has(self.allowFrom) || has(self.endpoints) || has(self.shareWith))", "a borrowed network is as its owner has it: leave out everything beside from"))]
 #[x_kube(validation = ("!has(self.endpoints) || !has(self.endpoints.additional) || !self.endpoints.additional.exists(e, has(e.type) && e.type == 'Gateway') || (has(self.routeTableIds) && size(self.routeTableIds) > 0)", "a gateway endpoint needs spec.network.routeTableIds"))]
 pub struct Network {
     /// The VPC. To move to another one, take `network` out of the spec first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = "^vpc-[0-9a-f]+$"))]
     #[x_kube(validation = ("self == oldSelf", "vpcId is immutable: remove spec.network, wait until the platform is ready, and add it with the other VPC"))]
-    pub vpc_id: String,
+    pub vpc_id: Option<String>,
     /// Subnets for network interfaces, at most one in each zone; SageMaker wants two zones at least.
-    #[schemars(length(min = 1, max = 16), inner(length(max = 32), regex(pattern = "^subnet-[0-9a-f]+$")))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 32), regex(pattern = "^subnet-[0-9a-f]+$")))]
     #[x_kube(validation = ("self.all(s, self.exists_one(o, o == s))", "subnetIds names a subnet twice"))]
     pub subnet_ids: Vec<String>,
     /// Route tables for gateway endpoints, such as that of S3.
@@ -38,8 +43,36 @@ pub struct Network {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_from: Option<AllowFrom>,
     /// Endpoints.
-    #[serde(default)]
-    pub endpoints: Endpoints,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Endpoints>,
+    /// Platforms that may borrow this network, beside those of the same namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_with: Option<ShareWith>,
+    /// The platform whose network is borrowed, in place of everything else here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PlatformRef>,
+}
+
+/// Platforms that may borrow a network.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareWith {
+    /// Namespaces of such platforms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")))]
+    pub namespaces: Vec<String>,
+}
+
+/// A platform by its name.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformRef {
+    /// Its namespace.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub name: String,
 }
 
 /// Peers that may reach the endpoints.

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::network::{EndpointPolicy, PlatformRef};
 use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::features::network::security_group::{IngressRule, NAME_LIMIT, Peer, SecurityGroup};
+use crate::features::network::sharing::{Borrower, borrowed_name};
 use crate::features::network::vpc_endpoint::{EndpointType, POLICY, VpcEndpoint};
-use crate::grants::endpoint_policy;
+use crate::grants::{endpoint_policy, tell_apart};
 use crate::kind::Listed;
 use crate::lookup::NetworkFacts;
 use crate::names::generated;
@@ -59,17 +61,31 @@ fn model_groups(platform: &Platform, network: &Network) -> Vec<Reference> {
 
 /// The group that is made for models, where the spec names none and there are models that run in the network.
 fn model_group(platform: &Platform, network: &Network) -> Option<Key> {
-    (platform.runs_models_in_network() && network.model_security_group_ids.is_empty()).then(|| key(platform, "models"))
+    (platform.runs_models_in_network() && network.model_security_group_ids.is_empty())
+        .then(|| key(platform, network, MODELS))
 }
 
 /// The group that is made for endpoints, where the spec names none.
 fn endpoint_group(platform: &Platform, network: &Network) -> Option<Key> {
-    (network.has_interfaces() && network.security_group_ids.is_empty()).then(|| key(platform, "endpoints"))
+    let makes = network.from.is_none() && network.has_interfaces() && network.security_group_ids.is_empty();
+    makes.then(|| key(platform, network, "endpoints"))
 }
 
-fn key(platform: &Platform, part: &str) -> Key {
-    let Platform { account_id, region, namespace, name, .. } = platform;
-    SecurityGroup::key_of(generated(account_id, region, namespace, name, part, NAME_LIMIT))
+/// The part that the security group of models is.
+pub const MODELS: &str = "models";
+
+/// The name in EC2 of a security group of this platform or, in the same account and region, of another.
+#[must_use]
+pub fn security_group_name(platform: &Platform, owner: &PlatformRef, part: &str) -> String {
+    generated(&platform.account_id, &platform.region, &owner.namespace, &owner.name, part, NAME_LIMIT)
+}
+
+fn key(platform: &Platform, network: &Network, part: &str) -> Key {
+    if let Some(owner) = &network.from {
+        return SecurityGroup::key_of(borrowed_name(owner, part));
+    }
+    let owner = PlatformRef { namespace: platform.namespace.clone(), name: platform.name.clone() };
+    SecurityGroup::key_of(security_group_name(platform, &owner, part))
 }
 
 fn group(key: Key, network: &Network, description: String, ingress: BTreeSet<IngressRule>, tags: &Tags) -> Desired {
@@ -107,14 +123,21 @@ fn endpoint(
         Some(key) => vec![Reference::of(key)],
         None => network.security_group_ids.iter().map(Reference::known).collect(),
     };
-    let takes_policies = service.is_none_or(|service| service.takes_policies);
+    let takes_policies = network.from.is_none() && service.is_none_or(|service| service.takes_policies);
     let policy = || {
-        let statements = endpoint_policy(platform, &wanted.service, wanted.policy);
+        let mut statements = endpoint_policy(platform, &wanted.service, wanted.policy);
+        if wanted.policy == EndpointPolicy::Scoped {
+            let of_borrower = |borrower: &Borrower| {
+                borrower.attained(endpoint_policy(&borrower.platform, &wanted.service, wanted.policy))
+            };
+            statements.extend(network.borrowers.iter().flat_map(of_borrower));
+            tell_apart(&mut statements);
+        }
         let policy = (!statements.is_empty()).then(|| (POLICY.to_string(), Policy::from(statements.as_slice())));
         policy.into_iter().collect::<BTreeMap<_, _>>()
     };
     VpcEndpoint {
-        name: name.into(),
+        name: network.from.as_ref().map_or_else(|| name.into(), |owner| borrowed_name(owner, name)),
         service_name: service
             .map_or_else(|| arn::endpoint_service(&platform.region, &wanted.service), |service| service.name.clone()),
         endpoint_type: wanted.endpoint_type,

@@ -1,10 +1,14 @@
 //! The network of a platform: private paths to the services that it uses.
 
 pub mod conflicts;
+mod own_names;
 pub mod preconditions;
 pub mod security_group;
+pub mod sharing;
 pub mod vpc_endpoint;
 
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod tests;
 
@@ -15,10 +19,7 @@ use crate::plan::rules::{Adjusted, Rules};
 
 /// Rules of planning for VPC endpoints.
 pub const RULES: Rules = Rules {
-    adjust: |desired, observations, _| {
-        let (desired, held_back) = conflicts::without_conflicts(desired, observations);
-        Adjusted { desired, held_back }
-    },
+    adjust: |desired, observations, _| Adjusted::from(conflicts::without_conflicts(desired, observations)),
     refine: conflicts::refine,
     ..Rules::NONE
 };

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Backend, Identity, Model, Problem};
 use crate::api::AIPlatformSpec;
-use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict};
+use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef};
+use crate::features::network::sharing::Borrower;
 use crate::features::network::vpc_endpoint::EndpointType;
 use crate::lookup::NetworkLookup;
 
@@ -25,8 +26,16 @@ pub struct Network {
     pub allow_from: Option<AllowFrom>,
     /// Endpoints by name.
     pub endpoints: BTreeMap<String, Endpoint>,
+    /// The policies that the spec declares, by service.
+    pub policies: BTreeMap<String, EndpointPolicy>,
     /// The way out of conflicts.
     pub on_conflict: OnConflict,
+    /// Namespaces of platforms that may borrow it; none where nobody may.
+    pub share_with: Option<BTreeSet<String>>,
+    /// Platforms that do borrow it, as far as they were looked up.
+    pub borrowers: Vec<Borrower>,
+    /// The platform that it is borrowed from. What is missing here is that one's, and is there once it was looked up.
+    pub from: Option<PlatformRef>,
 }
 
 /// An endpoint of a network.
@@ -70,10 +79,29 @@ pub(super) fn validate(
     spec: &AIPlatformSpec,
     models: &[Model],
     identity: Option<&Identity>,
+    id: (&str, &str),
     problems: &mut Vec<Problem>,
 ) -> Option<Network> {
     let network = spec.network.as_ref()?;
-    let endpoints = endpoints(spec, &network.endpoints, models, identity, problems);
+    let declared = network.endpoints.clone().unwrap_or_default();
+    let endpoints = endpoints(spec, &declared, models, identity, problems);
+    if let Some(from) = &network.from {
+        validate_loan(network, from, id, problems);
+        return Some(Network {
+            vpc_id: String::new(),
+            subnet_ids: Vec::new(),
+            route_table_ids: Vec::new(),
+            security_group_ids: Vec::new(),
+            model_security_group_ids: Vec::new(),
+            allow_from: None,
+            endpoints,
+            policies: BTreeMap::new(),
+            on_conflict: declared.on_conflict,
+            share_with: None,
+            borrowers: Vec::new(),
+            from: Some(from.clone()),
+        });
+    }
     for endpoint in endpoints.values() {
         if endpoint.endpoint_type == EndpointType::Gateway && network.route_table_ids.is_empty() {
             problems.push(Problem::new(
@@ -97,24 +125,52 @@ pub(super) fn validate(
             ));
         }
     }
+    if network.vpc_id.is_none() {
+        problems.push(Problem::new(
+            "spec.network.vpcId",
+            "is missing: name the VPC, or the platform to borrow a network of in from",
+        ));
+    }
     validate_ids(network, problems);
     Some(Network {
-        vpc_id: network.vpc_id.clone(),
+        vpc_id: network.vpc_id.clone().unwrap_or_default(),
         subnet_ids: network.subnet_ids.clone(),
         route_table_ids: network.route_table_ids.clone(),
         security_group_ids: network.security_group_ids.clone(),
         model_security_group_ids: network.model_security_group_ids.clone(),
         allow_from: network.allow_from.clone(),
         endpoints,
-        on_conflict: network.endpoints.on_conflict,
+        policies: declared.policy.clone(),
+        on_conflict: declared.on_conflict,
+        share_with: network.share_with.as_ref().map(|shared| shared.namespaces.iter().cloned().collect()),
+        borrowers: Vec::new(),
+        from: None,
     })
+}
+
+/// The same rules as the schema's.
+fn validate_loan(
+    network: &crate::api::network::Network,
+    from: &PlatformRef,
+    (namespace, name): (&str, &str),
+    problems: &mut Vec<Problem>,
+) {
+    if (from.namespace.as_str(), from.name.as_str()) == (namespace, name) {
+        let message = "names this platform itself: name another one, or give a network of the platform's own";
+        problems.push(Problem::new("spec.network.from", message));
+    }
+    let own = crate::api::network::Network { from: Some(from.clone()), ..Default::default() };
+    if *network != own {
+        let message = "a borrowed network is as its owner has it: leave out everything beside from";
+        problems.push(Problem::new("spec.network", message));
+    }
 }
 
 /// The same rules as the schema's.
 fn validate_ids(network: &crate::api::network::Network, problems: &mut Vec<Problem>) {
     let allowed = network.allow_from.as_ref().map(|peers| peers.security_group_ids.as_slice()).unwrap_or_default();
     let lists: [(&str, &str, &[String]); 6] = [
-        ("vpcId", "vpc-", std::slice::from_ref(&network.vpc_id)),
+        ("vpcId", "vpc-", network.vpc_id.as_slice()),
         ("subnetIds", "subnet-", &network.subnet_ids),
         ("routeTableIds", "rtb-", &network.route_table_ids),
         ("securityGroupIds", "sg-", &network.security_group_ids),
@@ -148,6 +204,7 @@ fn endpoints(
     identity: Option<&Identity>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Endpoint> {
+    let is_shared = spec.network.as_ref().is_some_and(|network| network.share_with.is_some());
     let mut wanted: BTreeMap<String, Endpoint> = BTreeMap::new();
     let mut want = |service: &str, endpoint_type: EndpointType, source: String| {
         let policy = declared.policy.get(service).copied().unwrap_or_else(|| default_policy(service));
@@ -168,7 +225,8 @@ fn endpoints(
     }
     for (service, policy) in &declared.policy {
         let path = format!("spec.network.endpoints.policy.{service}");
-        if !wanted.values().any(|endpoint| endpoint.service == *service) {
+        // A borrower may use what the platform itself does not.
+        if !is_shared && !wanted.values().any(|endpoint| endpoint.service == *service) {
             let services: Vec<&str> = wanted.values().map(|endpoint| endpoint.service.as_str()).collect();
             problems.push(Problem::new(
                 path,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::own_names::{in_config_map, own_name, shown};
 use super::vpc_endpoint::{EndpointFacts, EndpointType, OtherEndpoint, VpcEndpoint, field};
 use crate::api::network::OnConflict;
 use crate::kind::Listed;
@@ -10,12 +11,9 @@ use crate::plan::rules::{Refine, Refined};
 use crate::plan::{Action, Intent, Refusal, Step};
 use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource};
 
-/// The desired resources with private DNS off where another endpoint has the name and the spec wants it so; and what is
-/// held back because of a conflict: nothing so far, since a conflict refuses the step as a whole, see [`refine`].
-pub(super) fn without_conflicts(
-    desired: Vec<Desired>,
-    observations: &Observations,
-) -> (Vec<Desired>, BTreeMap<Key, Refusal>) {
+/// The desired resources with private DNS off where another endpoint has the name and the spec wants it so, and with the
+/// names that are called instead.
+pub(super) fn without_conflicts(desired: Vec<Desired>, observations: &Observations) -> Vec<Desired> {
     let desired = desired.into_iter().map(|mut item| {
         let Resource::VpcEndpoint(endpoint) = &mut item.resource else { return item };
         if let Some(other) = conflicting(endpoint, observations)
@@ -23,15 +21,15 @@ pub(super) fn without_conflicts(
             && endpoint.endpoint_type == EndpointType::Interface
         {
             endpoint.private_dns = false;
-            let names = own_names(endpoint, observations);
+            let name = own_name(&endpoint.name, observations).map(|name| format!(", {name}")).unwrap_or_default();
             item.remarks.push(format!(
-                "{} has the service's private DNS name: call this endpoint by a name of its own{names}",
+                "{} has the service's private DNS name: call this endpoint by a name of its own{name}",
                 other.id
             ));
         }
         item
     });
-    (desired.collect(), BTreeMap::new())
+    in_config_map(desired.collect(), observations)
 }
 
 /// Steps for endpoints that another one is in the way of.
@@ -46,7 +44,7 @@ pub(super) fn refine<'a>(desired: &'a [Desired], observations: &'a Observations,
         if let Some((endpoint, other)) = in_the_way.get(&step.key) {
             decide(&mut step, endpoint, other);
         }
-        Refined { before: Vec::new(), step }
+        Refined { before: Vec::new(), step: shown(step) }
     })
 }
 
@@ -119,10 +117,4 @@ fn message(endpoint: &VpcEndpoint, other: &OtherEndpoint) -> String {
         EndpointType::Gateway => "Adopt to use it",
     };
     format!("{}, {holder}, {what}: set spec.network.endpoints.onConflict to {ways}, or delete it", other.id)
-}
-
-fn own_names(endpoint: &VpcEndpoint, observations: &Observations) -> String {
-    let observed = observations.get(&VpcEndpoint::key_of(&endpoint.name));
-    let facts = observed.and_then(|observed| observed.facts_of::<VpcEndpoint>());
-    facts.and_then(|facts| facts.dns_names.first()).map(|name| format!(", {name}")).unwrap_or_default()
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::vpc_endpoint::EndpointType;
+use super::vpc_endpoint::{EndpointType, POLICY_LIMIT, VpcEndpoint};
+use crate::kind::Listed;
 use crate::lookup::{EndpointService, NetworkFacts};
 use crate::platform::{Network, Platform, Problem};
+use crate::policy;
+use crate::resource::Desired;
 
 /// A precondition that is not met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,24 @@ pub fn unmet(platform: &Platform, facts: &NetworkFacts) -> Vec<Unmet> {
     unmet.extend(check.parts("modelSecurityGroupIds", "security group", &network.model_security_group_ids, groups));
     unmet.extend(check.services());
     unmet
+}
+
+/// Policies of endpoints that are longer than EC2 takes.
+#[must_use]
+pub fn oversized(desired: &[Desired]) -> Vec<Unmet> {
+    let endpoints = desired.iter().filter_map(|item| VpcEndpoint::of(&item.resource));
+    let oversized = endpoints.filter_map(|endpoint| {
+        let size = policy::text(&endpoint.document()?).len();
+        (size > POLICY_LIMIT).then(|| {
+            let service = endpoint.name.as_str();
+            let message = format!(
+                "the policy for {service} takes {size} characters, of which EC2 allows {POLICY_LIMIT}: set \
+                 spec.network.endpoints.policy to Account for {service}, or let fewer platforms borrow the network"
+            );
+            Unmet { reason: "QuotaExceeded", problem: Problem::new("spec.network.endpoints.policy", message) }
+        })
+    });
+    oversized.collect()
 }
 
 struct Check<'a> {

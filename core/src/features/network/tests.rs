@@ -14,7 +14,7 @@ use crate::resource::reference::{KNOWN_AFTER_APPLY, link};
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Resource};
 use crate::testing::{CLUSTER, object, ours};
 
-const VPC: &str = "vpc-0a1b";
+pub(super) const VPC: &str = "vpc-0a1b";
 
 fn spec(network: Value) -> Value {
     let mut spec = json!({
@@ -49,7 +49,7 @@ fn service(name: &str, is_interface: bool) -> EndpointService {
     }
 }
 
-fn facts() -> NetworkFacts {
+pub(super) fn facts() -> NetworkFacts {
     let subnet = |zone: &str| Subnet { vpc_id: VPC.into(), zone: format!("eu-west-1{zone}") };
     NetworkFacts {
         vpc: Some(Vpc { cidrs: ["10.0.0.0/16".to_string()].into(), dns_support: true, dns_hostnames: true }),
@@ -386,4 +386,27 @@ fn a_region_with_names_of_its_own_is_understood() {
     assert!(unmet(&platform, &facts).is_empty());
     let desired = desire_with(&platform, CLUSTER, &answers(&platform, facts));
     assert_eq!(endpoints(&desired)["s3"].service_name, "cn.com.amazonaws.eu-west-1.s3");
+}
+
+#[test]
+fn the_names_of_an_endpoint_without_private_dns_are_where_applications_look() {
+    let desired = wanted(json!({"endpoints": {"onConflict": "WithoutPrivateDns"}}));
+    let mut seen = with_others(&desired, "bedrock-runtime", vec![other(EndpointType::Interface)]);
+    let ours = EndpointFacts {
+        dns_names: vec!["vpce-0a-x.bedrock-runtime.eu-west-1.vpce.amazonaws.com".into()],
+        others: vec![other(EndpointType::Interface)],
+    };
+    let observed = seen.get_mut(&VpcEndpoint::key_of("bedrock-runtime")).unwrap();
+    observed.facts = Some(VpcEndpoint::boxed_facts(ours));
+    let plan = planned(&desired, &seen);
+    let map = plan.steps.iter().find(|step| step.key.kind == Kind::ConfigMap).unwrap();
+    let Some(Resource::ConfigMap(map)) = &map.desired else { panic!() };
+    assert_eq!(
+        map.data["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"],
+        "https://vpce-0a-x.bedrock-runtime.eu-west-1.vpce.amazonaws.com"
+    );
+    let with_private_dns = planned(&wanted(json!({})), &everything(&wanted(json!({}))));
+    let map = with_private_dns.steps.iter().find(|step| step.key.kind == Kind::ConfigMap).unwrap();
+    let Some(Resource::ConfigMap(map)) = &map.desired else { panic!() };
+    assert!(!map.data.keys().any(|key| key.starts_with("AWS_")), "the private name leads there");
 }

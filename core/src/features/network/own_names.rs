@@ -1,0 +1,54 @@
+//! DNS names of the endpoints' own, for callers of a service whose private DNS name leads elsewhere.
+
+use std::collections::BTreeMap;
+
+use super::vpc_endpoint::{EndpointType, VpcEndpoint};
+use crate::kind::Listed;
+use crate::plan::Step;
+use crate::resource::{Desired, Observations, Resource};
+
+/// Environment variables by which AWS's SDKs find a service elsewhere.
+/// Source: "Service-specific endpoints", AWS SDKs and Tools reference guide.
+const VARIABLES: [(&str, &str); 6] = [
+    ("bedrock-runtime", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+    ("dynamodb-interface", "AWS_ENDPOINT_URL_DYNAMODB"),
+    ("kms", "AWS_ENDPOINT_URL_KMS"),
+    ("sagemaker.runtime", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"),
+    ("secretsmanager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+    ("sts", "AWS_ENDPOINT_URL_STS"),
+];
+
+/// The desired resources, with the names of endpoints that lack private DNS in the config map that applications mount:
+/// each under the variable that an SDK reads, so that it can be taken as environment as it is.
+pub(super) fn in_config_map(mut desired: Vec<Desired>, observations: &Observations) -> Vec<Desired> {
+    let endpoints = desired.iter().filter_map(|item| VpcEndpoint::of(&item.resource));
+    let without =
+        endpoints.filter(|endpoint| endpoint.endpoint_type == EndpointType::Interface && !endpoint.private_dns);
+    let entries: BTreeMap<String, String> = without
+        .filter_map(|endpoint| {
+            let (_, variable) = VARIABLES.iter().find(|(name, _)| *name == endpoint.name)?;
+            Some(((*variable).to_string(), format!("https://{}", own_name(&endpoint.name, observations)?)))
+        })
+        .collect();
+    for item in &mut desired {
+        if let Resource::ConfigMap(map) = &mut item.resource {
+            map.data.extend(entries.clone());
+        }
+    }
+    desired
+}
+
+/// The regional DNS name of an endpoint, where it is known.
+pub(super) fn own_name(name: &str, observations: &Observations) -> Option<String> {
+    let observed = observations.get(&VpcEndpoint::key_of(name))?;
+    observed.facts_of::<VpcEndpoint>()?.dns_names.first().cloned()
+}
+
+/// The step with the DNS name of its endpoint as a remark, so that status and plans show it.
+pub(super) fn shown(mut step: Step) -> Step {
+    let name = step.facts_of::<VpcEndpoint>().and_then(|facts| facts.dns_names.first());
+    if let Some(name) = name.filter(|_| step.desired.is_some()) {
+        step.remarks.push(format!("DNS name {name}"));
+    }
+    step
+}

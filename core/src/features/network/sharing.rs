@@ -1,0 +1,310 @@
+//! Sharing: a network has one owner, and platforms in namespaces that the owner names borrow it. What they use is added to
+//! the owner's endpoints and to the policies of those, as long as they are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::preconditions::Unmet;
+use crate::api::AIPlatform;
+use crate::api::network::PlatformRef;
+use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
+use crate::desire::{MODELS, security_group_name};
+use crate::features::network::vpc_endpoint::EndpointType;
+use crate::grants::grants;
+use crate::kind::Part;
+use crate::lookup::{Answer, Answers, Lookup, network_facts};
+use crate::platform::{Endpoint, Network, Platform, Problem, validate};
+use crate::policy::Statement;
+use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner};
+
+/// Reasons of the condition Ready under which nothing is made for a platform.
+const NOT_ACCEPTED: [&str; 3] = ["InvalidSpec", "NotPermitted", "AccountMismatch"];
+
+/// A platform that borrows a network, with what its status says is its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Borrower {
+    /// The platform.
+    pub platform: Platform,
+    /// Resources that are there for it.
+    pub attained: BTreeSet<Key>,
+}
+
+impl Borrower {
+    /// The statements that hold of it: those about what it has attained, or about nothing that it makes.
+    #[must_use]
+    pub fn attained(&self, statements: Vec<Statement>) -> Vec<Statement> {
+        let is_attained =
+            |statement: &Statement| statement.about.as_ref().is_none_or(|key| self.attained.contains(key));
+        let held = statements.into_iter().filter(is_attained);
+        held.map(|statement| Statement { about: None, ..statement }).collect()
+    }
+}
+
+/// The lookups that sharing needs: the owner of a borrowed network, or the borrowers of a shared one.
+#[must_use]
+pub fn lookups(platform: &Platform) -> Vec<Lookup> {
+    let Some(network) = &platform.network else { return Vec::new() };
+    match &network.from {
+        Some(owner) => vec![Lookup::Owner(owner.clone())],
+        None => borrowers_lookup(platform, network).into_iter().collect(),
+    }
+}
+
+/// The platforms that borrow the network of this one.
+#[must_use]
+pub fn borrowers(platform: &Platform, answers: &Answers) -> Vec<Borrower> {
+    let Some(Ok(Answer::Borrowers(objects))) =
+        platform.network.as_ref().and_then(|network| answers.get(&borrowers_lookup(platform, network)?))
+    else {
+        return Vec::new();
+    };
+    objects.iter().filter_map(|object| borrower(platform, object)).collect()
+}
+
+/// The platform with what sharing adds to it: an owner with its borrowers and what they use, a borrower with the owner's
+/// network and the roles that follow from it.
+///
+/// # Errors
+/// Problems with the roles.
+pub fn resolved(mut platform: Platform, answers: &Answers) -> Result<Platform, Vec<Problem>> {
+    let borrowers = borrowers(&platform, answers);
+    let lender = lender(&platform, answers);
+    let facts = network_facts(&platform, answers);
+    let is_offered = |endpoint: &Endpoint| {
+        let is_interface = endpoint.endpoint_type == EndpointType::Interface;
+        facts.is_none_or(|facts| facts.service(&platform.region, &endpoint.service, is_interface).is_some())
+    };
+    let offered: BTreeSet<String> = borrowers
+        .iter()
+        .flat_map(|borrower| borrower.platform.network.iter().flat_map(|network| &network.endpoints))
+        .filter(|(_, endpoint)| is_offered(endpoint))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let Some(network) = &mut platform.network else { return Ok(platform) };
+    for borrower in &borrowers {
+        let source = format!("AIPlatform {}", borrower.platform.id());
+        for (name, wanted) in borrower.platform.network.iter().flat_map(|network| &network.endpoints) {
+            // There can be none without route tables, or where the region has none, which holds up the borrower alone.
+            let has_no_route = wanted.endpoint_type == EndpointType::Gateway && network.route_table_ids.is_empty();
+            if has_no_route || !offered.contains(name) {
+                continue;
+            }
+            let endpoint = network.endpoints.entry(name.clone()).or_insert_with(|| {
+                let policy = network.policies.get(&wanted.service).copied().unwrap_or(wanted.policy);
+                Endpoint { policy, sources: Vec::new(), ..wanted.clone() }
+            });
+            endpoint.sources.push(source.clone());
+        }
+    }
+    network.borrowers = borrowers;
+    if let Some(lender) = lender.and_then(|lender| lender.network) {
+        network.vpc_id = lender.vpc_id;
+        network.subnet_ids = lender.subnet_ids;
+        network.model_security_group_ids = lender.model_security_group_ids;
+        platform.grants = grants(&platform)?;
+    }
+    Ok(platform)
+}
+
+/// The name of something borrowed: the owner's, and what it is there.
+#[must_use]
+pub fn borrowed_name(owner: &PlatformRef, name: &str) -> String {
+    format!("{}/{}/{name}", owner.namespace, owner.name)
+}
+
+/// The platform that this one borrows a network of, where it is there.
+fn lender(platform: &Platform, answers: &Answers) -> Option<Platform> {
+    let owner = platform.network.as_ref()?.from.as_ref()?;
+    match answers.get(&Lookup::Owner(owner.clone())) {
+        Some(Ok(Answer::Owner(Some(object)))) => validate(object).ok(),
+        _ => None,
+    }
+}
+
+/// What is in the way of borrowing.
+#[must_use]
+pub fn unmet(platform: &Platform, answers: &Answers) -> Vec<Unmet> {
+    let Some(owner) = platform.network.as_ref().and_then(|network| network.from.as_ref()) else { return Vec::new() };
+    let unmet = |reason: &'static str, message: String| {
+        vec![Unmet { reason, problem: Problem::new("spec.network.from", message) }]
+    };
+    let id = format!("{}/{}", owner.namespace, owner.name);
+    let Some(Ok(Answer::Owner(found))) = answers.get(&Lookup::Owner(owner.clone())) else { return Vec::new() };
+    let Some(object) = found else {
+        return unmet(
+            "Prerequisite",
+            format!("there is no AIPlatform {id}: name one that has a network and shares it"),
+        );
+    };
+    let spec = &object.spec;
+    if (&spec.region, &spec.account_id) != (&platform.region, &platform.account_id) {
+        let message = format!(
+            "AIPlatform {id} is in {} of account {}, and this platform in {} of account {}: borrow a network of the same",
+            spec.region, spec.account_id, platform.region, platform.account_id
+        );
+        return unmet("Prerequisite", message);
+    }
+    let Ok(lender) = validate(object) else {
+        return unmet("Prerequisite", format!("the spec of AIPlatform {id} is not valid: its status says why"));
+    };
+    match &lender.network {
+        None => unmet("Prerequisite", format!("AIPlatform {id} has no network: name one that has")),
+        Some(Network { from: Some(further), .. }) => {
+            let message = format!(
+                "AIPlatform {id} borrows its network itself, from {}/{}: borrow from there",
+                further.namespace, further.name
+            );
+            unmet("Prerequisite", message)
+        }
+        Some(network) if !shares(network, owner, &platform.namespace) => {
+            let message = format!(
+                "AIPlatform {id} does not share its network with namespace {}: ask its owners to add it to \
+                 spec.network.shareWith.namespaces",
+                platform.namespace
+            );
+            unmet("NotPermitted", message)
+        }
+        Some(network) => {
+            let gateways = platform.network.iter().flat_map(|own| own.endpoints.values());
+            let gateway = gateways.into_iter().find(|endpoint| endpoint.endpoint_type == EndpointType::Gateway);
+            match gateway.filter(|_| network.route_table_ids.is_empty()) {
+                None => Vec::new(),
+                Some(endpoint) => {
+                    let message = format!(
+                        "the network of AIPlatform {id} has no routeTableIds, and {} wants a gateway endpoint for {}: ask \
+                         its owners to name the route tables",
+                        endpoint.sources.join(", "),
+                        endpoint.service
+                    );
+                    unmet("Prerequisite", message)
+                }
+            }
+        }
+    }
+}
+
+/// Observations of what is borrowed: as the status of the owner says.
+#[must_use]
+pub fn observations(platform: &Platform, desired: &[Desired], answers: &Answers) -> Observations {
+    let Some(owner) = platform.network.as_ref().and_then(|network| network.from.as_ref()) else {
+        return Observations::new();
+    };
+    let Some(Ok(Answer::Owner(Some(object)))) = answers.get(&Lookup::Owner(owner.clone())) else {
+        return Observations::new();
+    };
+    let of_network = |item: &&Desired| item.resource.kind().info().part == Part::Network;
+    let observed = desired.iter().filter(of_network).map(|item| {
+        let key = item.resource.key();
+        let resources = object.status.iter().flat_map(|status| &status.resources);
+        let found = resources.filter(|found| found.kind == key.kind.name()).find(|found| {
+            let name = match key.kind {
+                Kind::SecurityGroup => security_group_name(platform, owner, MODELS),
+                _ => key.name.strip_prefix(&borrowed_name(owner, "")).unwrap_or_default().to_string(),
+            };
+            found.name == name
+        });
+        let state = match found.map(|found| (&found.state, &found.message)) {
+            Some((State::Ready, _)) => ObservedState::Ready,
+            Some((_, message)) => {
+                let why = message.as_deref().unwrap_or("on its way");
+                ObservedState::Progressing(format!("AIPlatform {}/{} has it: {why}", owner.namespace, owner.name))
+            }
+            None => {
+                ObservedState::Progressing(format!("AIPlatform {}/{} has not made it yet", owner.namespace, owner.name))
+            }
+        };
+        let observed = Observed {
+            state,
+            id: found.and_then(|found| found.id.clone()),
+            arn: found.and_then(|found| found.arn.clone()),
+            remarks: vec![format!("borrowed from AIPlatform {}/{}", owner.namespace, owner.name)],
+            ..Observed::present(item.resource.clone(), Owner::Ours)
+        };
+        (key, observed)
+    });
+    observed.collect()
+}
+
+/// The part of an object that other platforms go by, as owner or as borrower. While it stays the same, they need not look.
+#[must_use]
+pub fn outline(object: &AIPlatform) -> Option<Value> {
+    let network = object.spec.network.as_ref()?;
+    let resources = object.status.iter().flat_map(|status| &status.resources);
+    let resources: BTreeMap<String, Value> = resources
+        .map(|found| {
+            let key = format!("{} {}", found.kind, found.name);
+            (key, json!([found.state == State::Ready, is_there(found), found.id]))
+        })
+        .collect();
+    Some(json!({
+        "network": network,
+        "generation": object.metadata.generation,
+        "accepted": object.status.as_ref().map(is_accepted),
+        "resources": resources,
+    }))
+}
+
+/// The lookup by which the owner of a shared network learns whether it may go, be its spec valid or not.
+#[must_use]
+pub fn lookup_of_borrowers(object: &AIPlatform) -> Option<Lookup> {
+    let shared = object.spec.network.as_ref()?.share_with.as_ref()?;
+    let owner = PlatformRef { namespace: object.namespace()?, name: object.name_any() };
+    let namespaces = shared.namespaces.iter().cloned().chain([owner.namespace.clone()]).collect();
+    Some(Lookup::Borrowers { owner, namespaces })
+}
+
+/// The platforms that borrow the network of an object and are still there.
+#[must_use]
+pub fn still_borrowing(lookup: &Lookup, answers: &Answers) -> Vec<String> {
+    let (Lookup::Borrowers { owner, .. }, Some(Ok(Answer::Borrowers(objects)))) = (lookup, answers.get(lookup)) else {
+        return Vec::new();
+    };
+    let borrowing = objects.iter().filter(|object| owner_of(object) == Some(owner));
+    borrowing.map(|object| format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())).collect()
+}
+
+/// The owner that an object borrows from.
+#[must_use]
+pub fn owner_of(object: &AIPlatform) -> Option<&PlatformRef> {
+    object.spec.network.as_ref()?.from.as_ref()
+}
+
+fn borrowers_lookup(platform: &Platform, network: &Network) -> Option<Lookup> {
+    let shared = network.share_with.as_ref()?;
+    let owner = PlatformRef { namespace: platform.namespace.clone(), name: platform.name.clone() };
+    let namespaces = shared.iter().cloned().chain([platform.namespace.clone()]).collect();
+    Some(Lookup::Borrowers { owner, namespaces })
+}
+
+fn shares(network: &Network, owner: &PlatformRef, namespace: &str) -> bool {
+    network.share_with.as_ref().is_some_and(|shared| namespace == owner.namespace || shared.contains(namespace))
+}
+
+fn borrower(owner: &Platform, object: &AIPlatform) -> Option<Borrower> {
+    let from = owner_of(object)?;
+    let is_from = from.namespace == owner.namespace && from.name == owner.name;
+    let spec = &object.spec;
+    let is_near = spec.region == owner.region && spec.account_id == owner.account_id;
+    let namespace = object.namespace().unwrap_or_default();
+    let is_allowed = owner.network.as_ref().is_some_and(|network| shares(network, from, &namespace));
+    let status = object.status.as_ref()?;
+    if !is_from || !is_near || !is_allowed || !is_accepted(status) {
+        return None;
+    }
+    let there = status.resources.iter().filter(|found| is_there(found));
+    let attained = there.filter_map(|found| Some(Key { kind: Kind::named(&found.kind)?, name: found.name.clone() }));
+    Some(Borrower { attained: attained.collect(), platform: validate(object).ok()? })
+}
+
+/// True when passes are taken over an object, as far as its status says.
+fn is_accepted(status: &AIPlatformStatus) -> bool {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    ready.is_some_and(|ready| !NOT_ACCEPTED.contains(&ready.reason.as_str()))
+}
+
+/// True when a resource is there and the platform's own.
+fn is_there(found: &ResourceStatus) -> bool {
+    matches!(found.state, State::Ready | State::Progressing | State::Failed) && !found.never_attempted
+}

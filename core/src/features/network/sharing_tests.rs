@@ -1,0 +1,215 @@
+use serde_json::{Value, json};
+
+use super::sharing::{borrowers, lookup_of_borrowers, outline, still_borrowing};
+use super::tests::{VPC, facts};
+use super::vpc_endpoint::VpcEndpoint;
+use crate::api::AIPlatform;
+use crate::kind::Listed;
+use crate::lookup::{Answer, Answers, Informed, Lookup, informed, lookups};
+use crate::plan::{Action, Intent, Plan, check, plan};
+use crate::platform::{Platform, validate};
+use crate::resource::{Kind, Observations, Resource};
+use crate::testing::{CLUSTER, object};
+
+fn named(namespace: &str, name: &str, spec: Value) -> AIPlatform {
+    let mut object = object(spec);
+    object.metadata.namespace = Some(namespace.into());
+    object.metadata.name = Some(name.into());
+    object
+}
+
+/// The owner of a network: it has no models of its own.
+fn owner(network: Value) -> AIPlatform {
+    let mut spec = json!({"network": {"vpcId": VPC, "subnetIds": ["subnet-0a", "subnet-0b"], "routeTableIds": ["rtb-0a"],
+        "shareWith": {"namespaces": ["search"]}}});
+    for (field, value) in network.as_object().cloned().unwrap_or_default() {
+        spec["network"][field] = value;
+    }
+    named("platform", "shared", spec)
+}
+
+fn borrower(namespace: &str, status: Value) -> AIPlatform {
+    let mut object = named(
+        namespace,
+        "assistant",
+        json!({
+            "network": {"from": {"namespace": "platform", "name": "shared"}},
+            "models": [
+                {"name": "fast", "bedrock": {"modelId": "anthropic.claude-haiku-4-5-20251001-v1:0"}},
+                {"name": "rank", "sagemaker": {
+                    "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1",
+                    "instance": {"type": "ml.g5.xlarge"},
+                }},
+            ],
+        }),
+    );
+    object.status = serde_json::from_value(status).unwrap();
+    object
+}
+
+/// A status as a pass leaves it, with these resources.
+fn status(reason: &str, resources: &Value) -> Value {
+    let condition = json!({"type": "Ready", "status": "Unknown", "reason": reason, "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    json!({"conditions": [condition], "resources": resources})
+}
+
+fn answers(platform: &Platform, owner: Option<&AIPlatform>, borrowers: &[AIPlatform]) -> Answers {
+    let answer = |lookup: Lookup| {
+        let answer = match lookup {
+            Lookup::Network(_) => Answer::Network(facts()),
+            Lookup::Owner(_) => Answer::Owner(owner.cloned().map(Box::new)),
+            Lookup::Borrowers { .. } => Answer::Borrowers(borrowers.to_vec()),
+        };
+        Ok(answer)
+    };
+    lookups(platform).into_iter().map(|lookup| (lookup.clone(), answer(lookup))).collect()
+}
+
+fn of_owner(borrowers: &[AIPlatform]) -> Vec<VpcEndpoint> {
+    let platform = validate(&owner(json!({}))).unwrap();
+    let informed = informed(platform.clone(), CLUSTER, &answers(&platform, None, borrowers)).unwrap();
+    informed.desired.iter().filter_map(|item| VpcEndpoint::of(&item.resource)).cloned().collect()
+}
+
+fn of_borrower(owner: Option<&AIPlatform>) -> Result<Informed, Vec<String>> {
+    let platform = validate(&borrower("search", Value::Null)).unwrap();
+    informed(platform.clone(), CLUSTER, &answers(&platform, owner, &[]))
+        .map_err(|unmet| unmet.iter().map(|unmet| format!("{} {}", unmet.reason, unmet.problem)).collect())
+}
+
+fn policy(endpoints: &[VpcEndpoint], name: &str) -> String {
+    endpoints.iter().find(|endpoint| endpoint.name == name).unwrap().document().unwrap().to_string()
+}
+
+#[test]
+fn the_owner_makes_what_its_borrowers_use_and_lets_their_attained_models_be_called() {
+    assert!(of_owner(&[]).is_empty());
+    assert!(of_owner(&[borrower("search", Value::Null)]).is_empty(), "no pass was taken over it yet");
+    let accepted = borrower("search", status("Progressing", &json!([])));
+    let endpoints = of_owner(std::slice::from_ref(&accepted));
+    let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+    assert_eq!(names, ["bedrock-runtime", "s3", "sagemaker.runtime"]);
+    assert!(policy(&endpoints, "bedrock-runtime").contains("claude-haiku"));
+    assert!(policy(&endpoints, "sagemaker.runtime").contains("Deny"), "its endpoint is not there yet");
+    let endpoint = crate::desire::sagemaker::endpoint_name(&validate(&accepted).unwrap(), "rank");
+    let there = json!([{"kind": "SageMakerEndpoint", "name": endpoint, "state": "Ready"}]);
+    let attained = of_owner(&[borrower("search", status("Ready", &there))]);
+    assert!(policy(&attained, "sagemaker.runtime").contains(&endpoint));
+    let refused = json!([{"kind": "SageMakerEndpoint", "name": endpoint, "state": "Refused"}]);
+    let refused = of_owner(&[borrower("search", status("NotOwned", &refused))]);
+    assert!(!policy(&refused, "sagemaker.runtime").contains(&endpoint), "it is somebody else's");
+}
+
+#[test]
+fn nobody_borrows_who_is_not_let_or_not_accepted() {
+    let platform = validate(&owner(json!({}))).unwrap();
+    let borrowing = |object: AIPlatform| borrowers(&platform, &answers(&platform, None, &[object])).len();
+    assert_eq!(borrowing(borrower("search", status("Ready", &json!([])))), 1);
+    assert_eq!(borrowing(borrower("platform", status("Ready", &json!([])))), 1, "its own namespace always may");
+    assert_eq!(borrowing(borrower("sales", status("Ready", &json!([])))), 0);
+    assert_eq!(borrowing(borrower("search", status("NotPermitted", &json!([])))), 0);
+    let mut elsewhere = borrower("search", status("Ready", &json!([])));
+    elsewhere.spec.region = "eu-west-2".into();
+    assert_eq!(borrowing(elsewhere), 0);
+}
+
+#[test]
+fn a_borrower_is_told_why_it_cannot_borrow() {
+    let refused = |owner: Option<&AIPlatform>| of_borrower(owner).unwrap_err().join("\n");
+    assert_eq!(
+        refused(None),
+        "Prerequisite spec.network.from: there is no AIPlatform platform/shared: name one that has a network and shares it"
+    );
+    assert_eq!(
+        refused(Some(&owner(json!({"shareWith": {"namespaces": ["sales"]}})))),
+        "NotPermitted spec.network.from: AIPlatform platform/shared does not share its network with namespace search: ask \
+         its owners to add it to spec.network.shareWith.namespaces"
+    );
+    let borrowing = named("platform", "shared", json!({"network": {"from": {"namespace": "a", "name": "b"}}}));
+    assert_eq!(
+        refused(Some(&borrowing)),
+        "Prerequisite spec.network.from: AIPlatform platform/shared borrows its network itself, from a/b: borrow from there"
+    );
+    assert!(refused(Some(&named("platform", "shared", json!({})))).contains("has no network"));
+    let mut elsewhere = owner(json!({}));
+    elsewhere.spec.account_id = "210987654321".into();
+    assert!(refused(Some(&elsewhere)).contains("in eu-west-1 of account 210987654321"));
+    assert!(refused(Some(&owner(json!({"routeTableIds": []})))).contains("has no routeTableIds"));
+    let itself = named("platform", "shared", json!({"network": {"from": {"namespace": "platform", "name": "shared"}}}));
+    let problems = validate(&itself).unwrap_err();
+    assert!(problems[0].to_string().contains("names this platform itself"), "{problems:?}");
+}
+
+fn planned(informed: &Informed) -> Plan {
+    let (observations, intent): (Observations, Intent) = (informed.borrowed.clone(), Intent::default());
+    let plan = plan("search", "assistant", &informed.desired, &observations, &intent);
+    assert_eq!(check(&plan, &informed.desired, &[], &observations, &intent), Ok(()));
+    plan
+}
+
+#[test]
+fn a_borrower_waits_for_what_the_owner_has_not_made_and_never_writes_it() {
+    let nothing_yet = owner(json!({}));
+    let plan = planned(&of_borrower(Some(&nothing_yet)).unwrap());
+    let of_network = |plan: &Plan| -> Vec<(String, Action)> {
+        let network = plan.steps.iter().filter(|step| step.key.name.starts_with("platform/shared/"));
+        network.map(|step| (step.key.name.clone(), step.action.clone())).collect()
+    };
+    for (name, action) in of_network(&plan) {
+        assert!(matches!(action, Action::Wait(_)), "{name}: {action:?}");
+    }
+    let model = plan.steps.iter().find(|step| step.key.kind == Kind::SageMakerModel).unwrap();
+    assert!(matches!(&model.action, Action::Blocked(on) if on.len() == 1), "{:?}", model.action);
+    let mut ready = owner(json!({}));
+    let group = crate::desire::security_group_name(
+        &validate(&nothing_yet).unwrap(),
+        &crate::api::network::PlatformRef { namespace: "platform".into(), name: "shared".into() },
+        crate::desire::MODELS,
+    );
+    let resource = |kind: &str, name: &str, id: &str| json!({"kind": kind, "name": name, "id": id, "state": "Ready"});
+    ready.status = serde_json::from_value(status(
+        "Ready",
+        &json!([
+            resource("SecurityGroup", &group, "sg-0a"),
+            resource("VpcEndpoint", "bedrock-runtime", "vpce-0a"),
+            resource("VpcEndpoint", "s3", "vpce-0b"),
+            resource("VpcEndpoint", "sagemaker.runtime", "vpce-0c"),
+        ]),
+    ))
+    .unwrap();
+    let plan = planned(&of_borrower(Some(&ready)).unwrap());
+    let network = of_network(&plan);
+    assert_eq!(network.len(), 4);
+    for (name, action) in network {
+        assert_eq!(action, Action::Keep, "{name}");
+    }
+    let model = plan.steps.iter().find(|step| step.key.kind == Kind::SageMakerModel).unwrap();
+    let Some(Resource::SageMakerModel(model)) = &model.desired else { panic!() };
+    let vpc = model.content.vpc.as_ref().unwrap();
+    assert_eq!(vpc.security_group_ids[0].text(), "sg-0a");
+    assert!(vpc.subnet_ids.contains("subnet-0a"));
+}
+
+#[test]
+fn an_owner_learns_who_still_borrows_whatever_its_spec_says_otherwise() {
+    let owner = owner(json!({"routeTableIds": ["nonsense"]}));
+    let lookup = lookup_of_borrowers(&owner).unwrap();
+    let mut other = borrower("search", Value::Null);
+    other.spec.network.as_mut().unwrap().from.as_mut().unwrap().name = "another".into();
+    let answers =
+        Answers::from([(lookup.clone(), Ok(Answer::Borrowers(vec![borrower("search", Value::Null), other])))]);
+    assert_eq!(still_borrowing(&lookup, &answers), ["search/assistant"]);
+}
+
+#[test]
+fn the_outline_changes_with_what_others_go_by_and_with_nothing_else() {
+    let before = borrower("search", status("Progressing", &json!([])));
+    let mut told = before.clone();
+    told.status.as_mut().unwrap().conditions[0].message = "another message".into();
+    assert_eq!(outline(&before), outline(&told));
+    assert_ne!(outline(&before), outline(&borrower("search", status("NotPermitted", &json!([])))));
+    let there = json!([{"kind": "SageMakerEndpoint", "name": "rank", "state": "Ready"}]);
+    assert_ne!(outline(&before), outline(&borrower("search", status("Progressing", &there))));
+    assert_eq!(outline(&named("a", "b", json!({}))), None);
+}
