@@ -17,6 +17,7 @@ mod guardrails;
 mod installation;
 mod leadership;
 mod lifecycle_of_the_operator;
+mod network;
 mod operator_policy;
 mod policies;
 mod sagemaker;

@@ -97,6 +97,11 @@ impl Simulator {
         aws_sdk_iam::Client::from_conf(config!(aws_sdk_iam, self, "eu-west-1").build())
     }
 
+    /// EC2, with credentials that are not the operator's.
+    pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::from_conf(config!(aws_sdk_ec2, self, "eu-west-1").build())
+    }
+
     /// EKS, with credentials that are not the operator's.
     pub fn eks(&self) -> aws_sdk_eks::Client {
         aws_sdk_eks::Client::from_conf(config!(aws_sdk_eks, self, "eu-west-1").build())
