@@ -46,6 +46,13 @@ pub fn endpoint_service(region: &str, service: &str) -> String {
     format!("com.amazonaws.{region}.{service}")
 }
 
+/// True for the name of that service. Some regions put more before the usual name.
+#[must_use]
+pub fn is_endpoint_service(region: &str, service: &str, name: &str) -> bool {
+    let before = name.strip_suffix(endpoint_service(region, service).as_str());
+    before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
 /// The ARN of a resource of EC2.
 #[must_use]
 pub fn ec2(region: &str, account_id: &str, resource: &str, id: &str) -> String {

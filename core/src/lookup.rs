@@ -104,13 +104,10 @@ pub struct EndpointService {
 }
 
 impl NetworkFacts {
-    /// The service whose name ends so, for endpoints of that type. Some regions put more before the usual name.
+    /// The service whose name ends so, for endpoints of that type.
     #[must_use]
     pub fn service(&self, region: &str, service: &str, is_interface: bool) -> Option<&EndpointService> {
-        let usual = arn::endpoint_service(region, service);
-        let is_named = |name: &str| {
-            name.strip_suffix(usual.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-        };
+        let is_named = |name: &str| arn::is_endpoint_service(region, service, name);
         self.services.iter().find(|found| found.is_interface == is_interface && is_named(&found.name))
     }
 }

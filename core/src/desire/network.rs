@@ -97,7 +97,7 @@ fn ingress(platform: &Platform, network: &Network, facts: Option<&NetworkFacts>)
     let peers: Vec<Peer> = match &network.allow_from {
         Some(allowed) => {
             let groups = allowed.security_group_ids.iter().map(|id| Peer::Group(Reference::known(id)));
-            groups.chain(allowed.cidrs.iter().map(|cidr| Peer::Cidr(cidr.clone()))).collect()
+            groups.chain(allowed.cidrs.iter().map(|cidr| Peer::cidr(cidr))).collect()
         }
         None => match facts.and_then(|facts| facts.vpc.as_ref()) {
             Some(vpc) => vpc.cidrs.iter().map(|cidr| Peer::Cidr(cidr.clone())).collect(),

@@ -6,7 +6,7 @@ use super::{Backend, Identity, Model, Problem};
 use crate::api::AIPlatformSpec;
 use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef};
 use crate::features::network::sharing::Borrower;
-use crate::features::network::vpc_endpoint::EndpointType;
+use crate::features::network::vpc_endpoint::{EndpointType, endpoint_name};
 use crate::lookup::NetworkLookup;
 
 /// A network that can be planned.
@@ -209,7 +209,7 @@ fn endpoints(
     let mut want = |service: &str, endpoint_type: EndpointType, source: String| {
         let policy = declared.policy.get(service).copied().unwrap_or_else(|| default_policy(service));
         let endpoint = Endpoint { service: service.into(), endpoint_type, policy, sources: Vec::new() };
-        wanted.entry(name(service, endpoint_type)).or_insert(endpoint).sources.push(source);
+        wanted.entry(endpoint_name(service, endpoint_type)).or_insert(endpoint).sources.push(source);
     };
     if declared.auto {
         for (service, endpoint_type, source) in used(spec, models, identity) {
@@ -240,15 +240,6 @@ fn endpoints(
         }
     }
     wanted
-}
-
-/// The name of an endpoint. An interface endpoint for a service that usually has a gateway has a name of its own.
-fn name(service: &str, endpoint_type: EndpointType) -> String {
-    let usually_gateway = ["s3", "dynamodb"].contains(&service);
-    match endpoint_type {
-        EndpointType::Interface if usually_gateway => format!("{service}-interface"),
-        EndpointType::Interface | EndpointType::Gateway => service.into(),
-    }
 }
 
 fn default_policy(service: &str) -> EndpointPolicy {

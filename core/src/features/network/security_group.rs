@@ -1,6 +1,7 @@
 //! A security group of the platform's own: that of its endpoints, or that of its models.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -87,6 +88,30 @@ pub enum Peer {
     PrefixList(String),
 }
 
+impl Peer {
+    /// The addresses of a CIDR block, as EC2 keeps it: without the bits of single hosts.
+    #[must_use]
+    pub fn cidr(block: &str) -> Self {
+        Self::Cidr(masked(block).unwrap_or_else(|| block.into()))
+    }
+}
+
+fn masked(block: &str) -> Option<String> {
+    let (address, bits) = block.split_once('/')?;
+    let bits: u32 = bits.parse().ok()?;
+    let address = match address.parse().ok()? {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(u32::BITS.checked_sub(bits)?).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(u128::BITS.checked_sub(bits)?).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
+    };
+    Some(format!("{address}/{bits}"))
+}
+
 impl IngressRule {
     /// TCP on one port from a peer.
     #[must_use]
@@ -120,15 +145,6 @@ impl Serialize for IngressRule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text())
     }
-}
-
-/// Facts about a group besides its fields.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GroupFacts {
-    /// Network interfaces that hold the group, where it is to go and cannot.
-    pub interfaces: Vec<String>,
-    /// Ids of the rules by their text, by which they are revoked.
-    pub rules: BTreeMap<String, Vec<String>>,
 }
 
 impl Managed for SecurityGroup {
@@ -186,7 +202,7 @@ impl Managed for SecurityGroup {
         ],
     };
     type Write = Nothing;
-    type Facts = GroupFacts;
+    type Facts = Nothing;
 
     fn name(&self) -> String {
         self.name.clone()
@@ -225,5 +241,26 @@ impl Managed for SecurityGroup {
                 rule
             })
             .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cidr_block_is_what_ec2_makes_of_it() {
+        for (given, kept) in [
+            ("10.0.0.0/16", "10.0.0.0/16"),
+            ("100.68.0.18/18", "100.68.0.0/18"),
+            ("10.1.2.3/32", "10.1.2.3/32"),
+            ("10.1.2.3/0", "0.0.0.0/0"),
+            ("2001:DB8:0::1/48", "2001:db8::/48"),
+            ("::1/0", "::/0"),
+            ("10.0.0.0/33", "10.0.0.0/33"),
+            ("elsewhere", "elsewhere"),
+        ] {
+            assert_eq!(Peer::cidr(given), Peer::Cidr(kept.into()));
+        }
     }
 }

@@ -85,6 +85,31 @@ impl EndpointType {
     }
 }
 
+/// The services whose endpoints are gateways unless something else is said: "Gateway endpoints", AWS PrivateLink guide.
+const USUALLY_GATEWAYS: [&str; 3] = ["s3", "dynamodb", "s3express"];
+
+/// The end of the names of interface endpoints for services that usually have gateways.
+const INTERFACE: &str = "-interface";
+
+/// The name of an endpoint. An interface endpoint for a service that usually has a gateway has a name of its own.
+#[must_use]
+pub fn endpoint_name(service: &str, endpoint_type: EndpointType) -> String {
+    match endpoint_type {
+        EndpointType::Interface if USUALLY_GATEWAYS.contains(&service) => format!("{service}{INTERFACE}"),
+        EndpointType::Interface | EndpointType::Gateway => service.into(),
+    }
+}
+
+/// The service and the type of the endpoint that has this name; no type where one of either type would have it.
+#[must_use]
+pub fn parse_endpoint_name(name: &str) -> (&str, Option<EndpointType>) {
+    match name.strip_suffix(INTERFACE).filter(|service| USUALLY_GATEWAYS.contains(service)) {
+        Some(service) => (service, Some(EndpointType::Interface)),
+        None if USUALLY_GATEWAYS.contains(&name) => (name, Some(EndpointType::Gateway)),
+        None => (name, None),
+    }
+}
+
 /// A VPC endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -291,5 +316,24 @@ impl Managed for VpcEndpoint {
 
     fn resolve(&mut self, resolve: &mut dyn FnMut(&mut Reference)) {
         self.security_group_ids.iter_mut().for_each(resolve);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_endpoint_tells_its_service_and_its_type() {
+        for service in ["s3", "dynamodb", "s3express"] {
+            for endpoint_type in [EndpointType::Interface, EndpointType::Gateway] {
+                let name = endpoint_name(service, endpoint_type);
+                assert_eq!(parse_endpoint_name(&name), (service, Some(endpoint_type)));
+            }
+        }
+        for service in ["sts", "bedrock-runtime", "sagemaker.api", "odd-interface"] {
+            let name = endpoint_name(service, EndpointType::Interface);
+            assert_eq!(parse_endpoint_name(&name), (service, None));
+        }
     }
 }
