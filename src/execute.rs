@@ -74,16 +74,14 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
             continue;
         }
         let Some((key, result)) = running.next().await else { break };
-        if let (Ok(Applied::Created { id, .. }), Some(index)) = (&result, position(&carried_out, &key)) {
-            carried_out.steps[index].id = Some(id.clone());
+        let outcome = match result {
+            Ok(applied) => Outcome::Done(applied),
+            Err(failures) => Outcome::Failed(failures),
+        };
+        if let (Some(id), Some(index)) = (outcome.created_id(), position(&carried_out, &key)) {
+            carried_out.steps[index].id = Some(id.into());
         }
-        outcomes.insert(
-            key,
-            match result {
-                Ok(applied) => Outcome::Done(applied),
-                Err(failures) => Outcome::Failed(failures),
-            },
-        );
+        outcomes.insert(key, outcome);
     }
     (carried_out, outcomes)
 }
@@ -104,10 +102,7 @@ fn with_ids<'a>(step: &'a Step, outcomes: &Outcomes) -> Cow<'a, Step> {
     if !step.desired.as_ref().is_some_and(is_open) {
         return Cow::Borrowed(step);
     }
-    let id_of = |key: &Key| match outcomes.get(key) {
-        Some(Outcome::Done(Applied::Created { id, .. })) => Some(id.clone()),
-        _ => None,
-    };
+    let id_of = |key: &Key| outcomes.get(key)?.created_id().map(Into::into);
     let mut step = step.clone();
     if let Some(desired) = &mut step.desired {
         desired.resolve(&mut |reference| reference.resolve(id_of));

@@ -24,6 +24,7 @@ pub struct Failures {
     refused: Vec<Refused>,
     wrote: bool,
     owned: bool,
+    id: Option<String>,
 }
 
 impl Failures {
@@ -49,6 +50,12 @@ impl Failures {
     #[must_use]
     pub fn is_owned(&self) -> bool {
         self.owned
+    }
+
+    /// The id that AWS chose, where the resource was made all the same.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// True when a path, a part of it or what it is a part of was refused; everything was where the step is one call.
@@ -85,7 +92,7 @@ impl Failures {
 
 impl From<Error> for Failures {
     fn from(error: Error) -> Self {
-        Self { refused: vec![Refused { part: None, error }], wrote: false, owned: false }
+        Self { refused: vec![Refused { part: None, error }], wrote: false, owned: false, id: None }
     }
 }
 
@@ -110,6 +117,7 @@ pub struct Parts {
     refused: Vec<Refused>,
     wrote: bool,
     owned: bool,
+    id: Option<String>,
     unanswered: u32,
 }
 
@@ -118,6 +126,12 @@ impl Parts {
     #[must_use]
     pub fn of_a_creation() -> Self {
         Self { wrote: true, owned: true, ..Self::default() }
+    }
+
+    /// The same parts, of a resource for which AWS chose this id.
+    #[must_use]
+    pub fn with_id(self, id: &str) -> Self {
+        Self { id: Some(id.into()), ..self }
     }
 
     /// Takes note that the resource is the platform's own, as its owner tag says.
@@ -166,7 +180,7 @@ impl Parts {
         if self.refused.is_empty() {
             return Ok(applied);
         }
-        Err(Failures { refused: self.refused, wrote: self.wrote, owned: self.owned })
+        Err(Failures { refused: self.refused, wrote: self.wrote, owned: self.owned, id: self.id })
     }
 }
 

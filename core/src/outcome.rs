@@ -38,5 +38,20 @@ pub enum Outcome {
     NotTaken,
 }
 
+impl Outcome {
+    /// The id that AWS chose for what was made.
+    #[must_use]
+    pub fn created_id(&self) -> Option<&str> {
+        match self {
+            Self::Done(Applied::Created { id, .. }) => Some(id),
+            Self::Failed(failures) => failures.id(),
+            Self::Done(Applied::Ready | Applied::Progressing(_) | Applied::Gone)
+            | Self::Blocked(_)
+            | Self::Interrupted
+            | Self::NotTaken => None,
+        }
+    }
+}
+
 /// The outcome of every step, by resource.
 pub type Outcomes = BTreeMap<Key, Outcome>;

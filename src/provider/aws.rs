@@ -4,6 +4,7 @@ pub mod autoscaling;
 mod breaker;
 mod clients;
 mod connection;
+mod ec2;
 pub mod eks;
 mod failure;
 pub mod iam;
@@ -25,6 +26,7 @@ use crate::failure::Error;
 use crate::failures::Failures;
 use crate::kind::Service;
 use crate::leadership::{Authority, LONGEST_CALL};
+use crate::lookup::{Answer, Answers, Lookup};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::pod_identity_association::ServiceAccountId;
@@ -99,6 +101,21 @@ impl Aws {
         Ok(account)
     }
 
+    /// Answers lookups.
+    pub async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+        let mut answers = Answers::new();
+        for lookup in lookups {
+            let answer = match lookup {
+                Lookup::Network(network) => {
+                    let clients = self.clients(&scope.region, scope).await;
+                    Box::pin(clients.ec2().look_up(network)).await.map(Answer::Network)
+                }
+            };
+            answers.insert(lookup.clone(), answer);
+        }
+        answers
+    }
+
     /// Observes everything that is requested, and what was found around it. What cannot be read is observed as such.
     pub async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let requested: BTreeSet<&Key> = requests.iter().map(|request| &request.key).collect();
@@ -129,6 +146,10 @@ impl Aws {
             Some(Service::AutoScaling) => vec![Box::pin(async move {
                 let clients = self.clients(&scope.region, scope).await;
                 clients.autoscaling().observe(scope, &requests).await
+            })],
+            Some(Service::Ec2) => vec![Box::pin(async move {
+                let clients = self.clients(&scope.region, scope).await;
+                clients.ec2().observe(scope, &requests).await
             })],
             Some(Service::Logs) => vec![Box::pin(async move {
                 let clients = self.clients(&scope.region, scope).await;
@@ -212,7 +233,7 @@ impl Aws {
                 let clients = self.clients(&account.region, scope).await;
                 Box::pin(clients.eks().observe(scope, &account, request)).await
             }
-            Service::SageMaker | Service::AutoScaling | Service::Logs => {
+            Service::Ec2 | Service::SageMaker | Service::AutoScaling | Service::Logs => {
                 Err(Error::bug("observe", &request.key.to_string(), "its service reads many at once"))
             }
         }
@@ -227,7 +248,9 @@ impl Aws {
             .ok_or_else(|| Failures::from(Error::bug("apply", &step.key.to_string(), "it is not in AWS")))?;
         let region = match service {
             Service::Eks => ServiceAccountId::parse(&step.key.name, &scope.region).map(|account| account.region),
-            Service::S3 | Service::Iam | Service::SageMaker | Service::AutoScaling | Service::Logs => None,
+            Service::Ec2 | Service::S3 | Service::Iam | Service::SageMaker | Service::AutoScaling | Service::Logs => {
+                None
+            }
         };
         let clients = self.clients(region.as_deref().unwrap_or(&scope.region), scope).await;
         match service {
@@ -237,6 +260,7 @@ impl Aws {
             Service::SageMaker => Box::pin(clients.sagemaker().apply(scope, step)).await,
             Service::AutoScaling => Box::pin(clients.autoscaling().apply(step)).await,
             Service::Logs => Box::pin(clients.logs().apply(scope, step)).await,
+            Service::Ec2 => Box::pin(clients.ec2().apply(scope, step)).await,
         }
     }
 

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
 use super::connection::{self, Connection, Line};
-use super::{APP_NAME, autoscaling, eks, iam, logs, s3, sagemaker};
+use super::{APP_NAME, autoscaling, ec2, eks, iam, logs, s3, sagemaker};
 use crate::api::AssumeRole;
 use crate::leadership::Authority;
 use crate::scope::Scope;
@@ -97,6 +97,7 @@ impl Common {
             config,
             account: Mutex::default(),
             autoscaling: OnceLock::new(),
+            ec2: OnceLock::new(),
             eks: OnceLock::new(),
             iam: OnceLock::new(),
             logs: OnceLock::new(),
@@ -126,6 +127,7 @@ pub(super) struct Clients {
     pub(super) sts: aws_sdk_sts::Client,
     account: Mutex<Option<(Instant, String)>>,
     autoscaling: OnceLock<autoscaling::Autoscaling>,
+    ec2: OnceLock<ec2::Ec2>,
     eks: OnceLock<eks::Eks>,
     iam: OnceLock<iam::Iam>,
     logs: OnceLock<logs::Logs>,
@@ -136,6 +138,10 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn autoscaling(&self) -> &autoscaling::Autoscaling {
         self.autoscaling.get_or_init(|| autoscaling::Autoscaling::new(&self.config("application-autoscaling")))
+    }
+
+    pub(super) fn ec2(&self) -> &ec2::Ec2 {
+        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2")))
     }
 
     pub(super) fn eks(&self) -> &eks::Eks {

@@ -1,0 +1,159 @@
+//! Amazon EC2: VPC endpoints and security groups, and what a network is made of.
+
+mod changes;
+mod endpoint;
+mod group;
+mod listing;
+mod network;
+mod observe;
+mod recent;
+mod refusal;
+mod rules;
+mod shared;
+mod token;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+
+use crate::failure::Error;
+use crate::failures::Failures;
+use crate::outcome::Applied;
+use crate::plan::{Action, Step};
+use crate::resource::{Key, Resource};
+use crate::scope::Scope;
+use crate::tags::Tags;
+use listing::{Endpoints, Groups};
+use network::{Parts as NetworkParts, Services, VpcAnswer};
+use recent::Recent;
+use shared::SharedRead;
+use token::ClientToken;
+
+/// The time within which EC2 lists what was made everywhere.
+const LISTED_WITHIN: Duration = Duration::from_mins(2);
+
+/// The time within which the private DNS name of an endpoint that is gone is free again.
+const NAME_FREE_WITHIN: Duration = Duration::from_mins(2);
+
+/// The time for which a refused client token is remembered, longer than it is of use.
+const TOKEN_REMEMBERED: Duration = Duration::from_mins(10);
+
+/// EC2 in one region, as one account sees it: all platforms there share what is read.
+pub(super) struct Ec2 {
+    client: Client,
+    region: String,
+    endpoints: SharedRead<Endpoints>,
+    groups: SharedRead<Groups>,
+    services: SharedRead<Services>,
+    /// By id.
+    vpcs: ByVpc<VpcAnswer>,
+    /// Subnets and route tables, by the id of their VPC.
+    parts: ByVpc<NetworkParts>,
+    /// What was made and may not be listed yet, by owner and key: its id, and what was asked for.
+    made: Recent<(String, Key), (String, Resource)>,
+    /// The VPCs and services of endpoints of ours that were seen on their way out.
+    ended: Recent<(String, String), ()>,
+    /// The time at which a token was first refused because of other parameters.
+    refused_tokens: Recent<ClientToken, Instant>,
+}
+
+type ByVpc<T> = Mutex<BTreeMap<String, Arc<SharedRead<T>>>>;
+
+impl Ec2 {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self {
+            client: Client::new(config),
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            endpoints: SharedRead::default(),
+            groups: SharedRead::default(),
+            services: SharedRead::default(),
+            vpcs: Mutex::default(),
+            parts: Mutex::default(),
+            made: Recent::new(LISTED_WITHIN),
+            ended: Recent::new(NAME_FREE_WITHIN),
+            refused_tokens: Recent::new(TOKEN_REMEMBERED),
+        }
+    }
+
+    pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+        match (&step.action, &step.desired, &step.observed) {
+            (Action::Create, Some(Resource::SecurityGroup(desired)), _) => {
+                self.create_group(scope, step, desired).await
+            }
+            (Action::Update(changes), Some(Resource::SecurityGroup(desired)), _) => {
+                self.update_group(scope, step, desired, changes).await
+            }
+            (Action::Delete { .. }, _, Some(Resource::SecurityGroup(_))) => Ok(self.delete_group(scope, step).await?),
+            (Action::Create, Some(Resource::VpcEndpoint(desired)), _) => {
+                Ok(self.create_endpoint(scope, step, desired).await?)
+            }
+            (Action::Update(changes), Some(Resource::VpcEndpoint(desired)), _) => {
+                self.update_endpoint(scope, step, desired, changes).await
+            }
+            (Action::Delete { .. }, _, Some(Resource::VpcEndpoint(_))) => Ok(self.delete_endpoint(scope, step).await?),
+            _ => Err(Error::unknown_step(step).into()),
+        }
+    }
+
+    /// A call that writes: whoever reads after it has ended, or was given up, reads anew.
+    async fn write<T>(&self, call: impl Future<Output = T>) -> T {
+        struct Forget<'a>(&'a Ec2);
+        impl Drop for Forget<'_> {
+            fn drop(&mut self) {
+                self.0.endpoints.forget();
+                self.0.groups.forget();
+            }
+        }
+        let _forget = Forget(self);
+        call.await
+    }
+
+    async fn put_tags(
+        &self,
+        (tag, untag): (&str, &str),
+        (id, subject): (&str, &str),
+        desired: &Tags,
+        observed: &Tags,
+    ) -> Result<(), Error> {
+        let stale: Vec<Tag> =
+            crate::tags::stale(desired, observed).into_iter().map(|key| Tag::builder().key(key).build()).collect();
+        if !stale.is_empty() {
+            let call = self.client.delete_tags().resources(id).set_tags(Some(stale));
+            self.write(call.send()).await.map_err(|error| refusal::not_written(untag, subject, &error))?;
+        }
+        let changed = crate::tags::changed(desired, observed);
+        if !changed.is_empty() {
+            let call = self.client.create_tags().resources(id).set_tags(Some(to_sdk(&changed)));
+            self.write(call.send()).await.map_err(|error| refusal::not_written(tag, subject, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The id of what a step is about, which was observed.
+fn id_of(step: &Step) -> Result<&str, Error> {
+    let bug = || Error::bug(step.action.name(), &step.key.to_string(), "its id is not known");
+    step.id.as_deref().ok_or_else(bug)
+}
+
+fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
+    let values = values.into_iter().map(Into::into).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+fn to_sdk(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn from_sdk(tags: &[Tag]) -> Tags {
+    tags.iter().filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
+}
+
+/// Tags in the call that makes something.
+fn tagged(resource_type: ResourceType, tags: &Tags) -> TagSpecification {
+    TagSpecification::builder().resource_type(resource_type).set_tags(Some(to_sdk(tags))).build()
+}

@@ -1,0 +1,290 @@
+//! Lookups: what a network is made of, and the services that have endpoints in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{ServiceDetail, ServiceType, VpcAttributeName, VpcCidrBlockStateCode};
+use futures::future::join_all;
+
+use super::refusal::refused;
+use super::shared::{Shareable, SharedRead};
+use super::{ByVpc, Ec2, filter};
+use crate::failure::{Class, Error};
+use crate::features::network::vpc_endpoint::action;
+use crate::lookup::{EndpointService, NetworkFacts, NetworkLookup, Subnet, Vpc};
+
+/// The time for which a VPC is taken for as it was, where endpoints can work in it.
+const VPC_HOLDS: Duration = Duration::from_mins(5);
+
+/// The time after which both DNS attributes of a VPC are read anew. Before that one of them is, in turns.
+const ATTRIBUTES_HOLD: Duration = Duration::from_mins(30);
+
+/// The time for which subnets, route tables and services are taken for as they were: that they are there is all that can
+/// change about them.
+const PARTS_HOLD: Duration = Duration::from_hours(1);
+
+/// Services of a page: `DescribeVpcEndpointServices`, Amazon EC2 API reference.
+const SERVICES_PER_PAGE: i32 = 1000;
+
+/// The values of a filter, of which a call may have 200 together: "List and filter using the CLI and API", Amazon EC2 user
+/// guide.
+const VALUES_PER_CALL: usize = 200;
+
+/// The services that have endpoints in a region.
+pub(super) struct Services(Vec<EndpointService>);
+
+/// A VPC, if there is one of that id.
+pub(super) struct VpcAnswer {
+    vpc: Option<Vpc>,
+    /// The attribute that was read with it, where only one of them was.
+    read: Option<Attribute>,
+}
+
+/// Subnets and route tables.
+#[derive(Default)]
+pub(super) struct Parts {
+    subnets: BTreeMap<String, Subnet>,
+    /// Their VPCs, by id.
+    route_tables: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Support,
+    Hostnames,
+}
+
+impl Shareable for Services {
+    fn holds(&self) -> Duration {
+        PARTS_HOLD
+    }
+}
+
+impl Shareable for VpcAnswer {
+    /// What is in the way is read anew by the next pass, which comes when it was mended.
+    fn holds(&self) -> Duration {
+        if self.vpc.as_ref().is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames) {
+            VPC_HOLDS
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+impl Shareable for Parts {
+    fn holds(&self) -> Duration {
+        PARTS_HOLD
+    }
+}
+
+impl Ec2 {
+    /// The facts about a network: what EC2 does not have is absent.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub(in super::super) async fn look_up(&self, lookup: &NetworkLookup) -> Result<NetworkFacts, Error> {
+        let (vpc, parts, security_groups, services) =
+            futures::join!(self.vpc(&lookup.vpc_id), self.parts(lookup), self.vpcs_of_groups(lookup), self.services());
+        let (vpc, parts) = (vpc?.vpc.clone(), parts?);
+        Ok(NetworkFacts {
+            vpc,
+            subnets: parts.subnets,
+            route_tables: parts.route_tables,
+            security_groups: security_groups?,
+            services: services?.0.clone(),
+        })
+    }
+
+    async fn vpc(&self, vpc_id: &str) -> Result<Arc<VpcAnswer>, Error> {
+        let shared = of_vpc(&self.vpcs, vpc_id);
+        let before = shared.latest(ATTRIBUTES_HOLD);
+        let (client, vpc_id) = (self.client.clone(), vpc_id.to_string());
+        shared.get(|| async move { read_vpc(&client, &vpc_id, before.as_deref()).await }).await
+    }
+
+    /// The parts that are named, from all those of the VPC, which every platform in it shares. What is missing among them
+    /// may be in another VPC.
+    async fn parts(&self, lookup: &NetworkLookup) -> Result<Parts, Error> {
+        let shared = of_vpc(&self.parts, &lookup.vpc_id);
+        let client = self.client.clone();
+        let filters = vec![("vpc-id", vec![lookup.vpc_id.clone()])];
+        let all = shared.get(|| async move { read_parts(&client, filters.clone(), filters).await }).await?;
+        let missing = |ids: &BTreeSet<String>, is_known: &dyn Fn(&String) -> bool| -> Vec<String> {
+            ids.iter().filter(|id| !is_known(id)).cloned().collect()
+        };
+        let subnets = missing(&lookup.subnet_ids, &|id| all.subnets.contains_key(id));
+        let route_tables = missing(&lookup.route_table_ids, &|id| all.route_tables.contains_key(id));
+        let mut parts = Parts::default();
+        if !subnets.is_empty() || !route_tables.is_empty() {
+            shared.forget();
+            let chunks = |name, ids: &[String]| ids.chunks(VALUES_PER_CALL).map(|ids| (name, ids.to_vec())).collect();
+            let (subnets, tables) = (chunks("subnet-id", &subnets), chunks("route-table-id", &route_tables));
+            parts = read_parts(&self.client, subnets, tables).await?;
+        }
+        for id in &lookup.subnet_ids {
+            parts.subnets.extend(all.subnets.get(id).map(|subnet| (id.clone(), subnet.clone())));
+        }
+        for id in &lookup.route_table_ids {
+            parts.route_tables.extend(all.route_tables.get(id).map(|vpc| (id.clone(), vpc.clone())));
+        }
+        Ok(parts)
+    }
+
+    /// The VPCs of the groups that are named.
+    async fn vpcs_of_groups(&self, lookup: &NetworkLookup) -> Result<BTreeMap<String, String>, Error> {
+        if lookup.security_group_ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let known = self.named_groups(lookup).await?;
+        if known.len() == lookup.security_group_ids.len() {
+            return Ok(known);
+        }
+        // One may have been made since.
+        self.groups.forget();
+        self.named_groups(lookup).await
+    }
+
+    async fn named_groups(&self, lookup: &NetworkLookup) -> Result<BTreeMap<String, String>, Error> {
+        let all = self.all_groups().await?;
+        let named = all.0.iter().filter_map(|group| Some((group.group_id.clone()?, group.vpc_id.clone()?)));
+        Ok(named.filter(|(id, _)| lookup.security_group_ids.contains(id)).collect())
+    }
+
+    async fn services(&self) -> Result<Arc<Services>, Error> {
+        let (client, region) = (self.client.clone(), self.region.clone());
+        self.services.get(|| async move { read_services(&client, &region).await }).await
+    }
+}
+
+fn of_vpc<T>(all: &ByVpc<T>, vpc_id: &str) -> Arc<SharedRead<T>> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(vpc_id.into()).or_default())
+}
+
+/// A VPC, with both DNS attributes or, where both were on a while ago, with that which was not read last.
+async fn read_vpc(client: &Client, vpc_id: &str, before: Option<&VpcAnswer>) -> Result<VpcAnswer, Error> {
+    let call = client.describe_vpcs().filters(filter("vpc-id", [vpc_id]));
+    let found = call.send().await.map_err(|error| refused(action::DESCRIBE_VPCS, vpc_id, &error))?;
+    let Some(found) = found.vpcs.unwrap_or_default().into_iter().next() else {
+        return Ok(VpcAnswer { vpc: None, read: None });
+    };
+    let is_associated = |code: &VpcCidrBlockStateCode| *code == VpcCidrBlockStateCode::Associated;
+    let cidrs = found.cidr_block_association_set().iter().filter(|block| {
+        let state = block.cidr_block_state.as_ref().and_then(|state| state.state.as_ref());
+        state.is_none_or(is_associated)
+    });
+    let mut cidrs: BTreeSet<String> = cidrs.filter_map(|block| block.cidr_block.clone()).collect();
+    cidrs.extend(found.cidr_block.clone());
+    let before = before.filter(|before| before.holds() > Duration::ZERO);
+    let attributes = match before.map(|before| before.read) {
+        None => vec![Attribute::Support, Attribute::Hostnames],
+        Some(Some(Attribute::Support)) => vec![Attribute::Hostnames],
+        Some(Some(Attribute::Hostnames) | None) => vec![Attribute::Support],
+    };
+    let mut vpc = Vpc { cidrs, dns_support: true, dns_hostnames: true };
+    for attribute in &attributes {
+        match read_attribute(client, vpc_id, *attribute).await {
+            Ok(on) if *attribute == Attribute::Support => vpc.dns_support = on,
+            Ok(on) => vpc.dns_hostnames = on,
+            Err(error) if error.class == Class::NotFound => return Ok(VpcAnswer { vpc: None, read: None }),
+            Err(error) => return Err(error),
+        }
+    }
+    let read = attributes.first().copied().filter(|_| attributes.len() == 1);
+    Ok(VpcAnswer { vpc: Some(vpc), read })
+}
+
+async fn read_attribute(client: &Client, vpc_id: &str, attribute: Attribute) -> Result<bool, Error> {
+    let name = match attribute {
+        Attribute::Support => VpcAttributeName::EnableDnsSupport,
+        Attribute::Hostnames => VpcAttributeName::EnableDnsHostnames,
+    };
+    let call = client.describe_vpc_attribute().vpc_id(vpc_id).attribute(name);
+    let found = call.send().await.map_err(|error| refused(action::DESCRIBE_VPC_ATTRIBUTE, vpc_id, &error))?;
+    let value = match attribute {
+        Attribute::Support => found.enable_dns_support,
+        Attribute::Hostnames => found.enable_dns_hostnames,
+    };
+    Ok(value.and_then(|value| value.value).unwrap_or_default())
+}
+
+/// Subnets and route tables that pass these filters, one call for each: an id that does not exist is an error of a call
+/// that names it otherwise.
+async fn read_parts(
+    client: &Client,
+    subnets: Vec<(&'static str, Vec<String>)>,
+    route_tables: Vec<(&'static str, Vec<String>)>,
+) -> Result<Parts, Error> {
+    let subnets = subnets.into_iter().map(|(name, values)| async move {
+        let subject = values.join(", ");
+        let pages = client.describe_subnets().filters(filter(name, values)).into_paginator().items().send();
+        let found: Result<Vec<_>, _> = pages.collect().await;
+        found.map_err(|error| refused(action::DESCRIBE_SUBNETS, &subject, &error))
+    });
+    let route_tables = route_tables.into_iter().map(|(name, values)| async move {
+        let subject = values.join(", ");
+        let pages = client.describe_route_tables().filters(filter(name, values)).into_paginator().items().send();
+        let found: Result<Vec<_>, _> = pages.collect().await;
+        found.map_err(|error| refused(action::DESCRIBE_ROUTE_TABLES, &subject, &error))
+    });
+    let (subnets, route_tables) = futures::join!(join_all(subnets), join_all(route_tables));
+    let mut parts = Parts::default();
+    for found in subnets {
+        let found = found?.into_iter().filter_map(|subnet| {
+            let (vpc_id, zone) = (subnet.vpc_id?, subnet.availability_zone.unwrap_or_default());
+            Some((subnet.subnet_id?, Subnet { vpc_id, zone }))
+        });
+        parts.subnets.extend(found);
+    }
+    for found in route_tables {
+        parts.route_tables.extend(found?.into_iter().filter_map(|table| Some((table.route_table_id?, table.vpc_id?))));
+    }
+    Ok(parts)
+}
+
+/// The services of Amazon.
+async fn read_services(client: &Client, region: &str) -> Result<Services, Error> {
+    let mut services = Vec::new();
+    let mut next = None;
+    loop {
+        let call = client
+            .describe_vpc_endpoint_services()
+            .filters(filter("owner", ["amazon"]))
+            .max_results(SERVICES_PER_PAGE)
+            .set_next_token(next);
+        let page = call.send().await.map_err(|error| refused(action::DESCRIBE_SERVICES, region, &error))?;
+        services.extend(page.service_details.unwrap_or_default());
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    let gateways: BTreeSet<&str> = services
+        .iter()
+        .filter(|detail| has(detail, &ServiceType::Gateway))
+        .filter_map(ServiceDetail::service_name)
+        .collect();
+    let found = services.iter().flat_map(|detail| {
+        let of_type = |is_interface: bool| {
+            let wanted = if is_interface { ServiceType::Interface } else { ServiceType::Gateway };
+            let name = detail.service_name.clone().filter(|_| has(detail, &wanted))?;
+            // Where a service has gateways, too, its private DNS name is for resolvers outside the VPC.
+            let private_dns_name = detail.private_dns_name.clone().filter(|_| is_interface);
+            Some(EndpointService {
+                private_dns_name: private_dns_name.filter(|_| !gateways.contains(name.as_str())),
+                is_interface,
+                zones: detail.availability_zones().iter().cloned().collect(),
+                takes_policies: detail.vpc_endpoint_policy_supported.unwrap_or_default(),
+                name,
+            })
+        };
+        [of_type(true), of_type(false)].into_iter().flatten()
+    });
+    Ok(Services(found.collect()))
+}
+
+fn has(detail: &ServiceDetail, wanted: &ServiceType) -> bool {
+    detail.service_type().iter().any(|each| each.service_type.as_ref() == Some(wanted))
+}

@@ -1,0 +1,161 @@
+//! Reads that many platforms share: whoever asks within a moment takes the same answer, and nobody takes one from before
+//! a write.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+
+use crate::failure::Error;
+
+/// The time for which a read that is under way is shared, from when it began.
+pub(super) const MOMENT: Duration = Duration::from_secs(5);
+
+type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, Error>>>;
+
+/// A read whose answer is shared.
+pub(super) struct SharedRead<T> {
+    latest: Mutex<Option<(Instant, Flight<T>)>>,
+}
+
+/// An answer that may be shared.
+pub(super) trait Shareable: Send + Sync + 'static {
+    /// The time for which it is, from when the read began.
+    fn holds(&self) -> Duration;
+}
+
+impl<T> Default for SharedRead<T> {
+    fn default() -> Self {
+        Self { latest: Mutex::default() }
+    }
+}
+
+impl<T: Shareable> SharedRead<T> {
+    /// The answer of a read that is under way or was begun a moment ago, or that of a new one. An error is for those who
+    /// waited for it, and for nobody after them.
+    pub(super) async fn get<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.flight(Instant::now(), read).await
+    }
+
+    fn flight<F>(&self, now: Instant, read: impl FnOnce() -> F) -> Flight<T>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((begun, flight)) = latest.as_ref()
+            && now.saturating_duration_since(*begun) < holds(flight)
+        {
+            return flight.clone();
+        }
+        let read = read();
+        let flight = async move { read.await.map(Arc::new) }.boxed().shared();
+        *latest = Some((now, flight.clone()));
+        flight
+    }
+
+    /// The latest answer, where its read began less than this time ago, even if it is not shared any more.
+    pub(super) fn latest(&self, within: Duration) -> Option<Arc<T>> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begun, flight) = latest.as_ref()?;
+        flight.peek().filter(|_| begun.elapsed() < within)?.as_ref().ok().cloned()
+    }
+
+    /// Drops the answer: something was written, or may have been.
+    pub(super) fn forget(&self) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn holds<T: Shareable>(flight: &Flight<T>) -> Duration {
+    match flight.peek() {
+        None => MOMENT,
+        Some(Ok(answer)) => answer.holds(),
+        Some(Err(_)) => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::future::join;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::failure::Class;
+
+    struct Number(u32, Duration);
+
+    impl Shareable for Number {
+        fn holds(&self) -> Duration {
+            self.1
+        }
+    }
+
+    #[derive(Default)]
+    struct Reads {
+        shared: SharedRead<Number>,
+        begun: AtomicU32,
+    }
+
+    impl Reads {
+        async fn at(&self, now: Instant, holds: Duration) -> u32 {
+            let read = || {
+                let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+                async move { Ok(Number(number, holds)) }
+            };
+            self.shared.flight(now, read).await.unwrap().0
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_shared_for_as_long_as_it_holds() {
+        for holds in [MOMENT, MOMENT / 10, MOMENT * 100] {
+            let (reads, now) = (Reads::default(), Instant::now());
+            assert_eq!(reads.at(now, holds).await, 1);
+            assert_eq!(reads.at(now + holds / 2, holds).await, 1);
+            assert_eq!(reads.at(now + holds, holds).await, 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_an_answer_from_before_a_write() {
+        let (reads, now) = (Reads::default(), Instant::now());
+        assert_eq!(reads.at(now, MOMENT).await, 1);
+        reads.shared.forget();
+        assert_eq!(reads.at(now, MOMENT).await, 2);
+    }
+
+    #[tokio::test]
+    async fn those_who_read_at_once_wait_for_one_read_and_hear_one_error() {
+        let shared = SharedRead::<Number>::default();
+        let (tell, told) = oneshot::channel::<()>();
+        let error = Error {
+            class: Class::Throttled,
+            action: "ec2:DescribeVpcEndpoints".into(),
+            subject: "eu-west-1".into(),
+            code: "RequestLimitExceeded".into(),
+            message: String::new(),
+        };
+        let failing = error.clone();
+        let first = shared.get(|| async move {
+            told.await.unwrap();
+            Err(failing)
+        });
+        let second = async {
+            let second = shared.get(|| async { Ok(Number(2, MOMENT)) });
+            tell.send(()).unwrap();
+            second.await
+        };
+        let (first, second) = join(first, second).await;
+        assert_eq!(first.err(), Some(error.clone()));
+        assert_eq!(second.err(), Some(error));
+        let third = shared.get(|| async { Ok(Number(3, MOMENT)) }).await;
+        assert_eq!(third.unwrap().0, 3, "an error is not kept");
+        assert_eq!(shared.latest(MOMENT).map(|answer| answer.0), Some(3));
+    }
+}
