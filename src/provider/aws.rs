@@ -110,6 +110,9 @@ impl Aws {
                     let clients = self.clients(&scope.region, scope).await;
                     Box::pin(clients.ec2().look_up(network)).await.map(Answer::Network)
                 }
+                Lookup::Owner(_) | Lookup::Borrowers { .. } => {
+                    Err(Error::bug("look up", "a platform", "it is in the cluster, not in AWS"))
+                }
             };
             answers.insert(lookup.clone(), answer);
         }
