@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod granted;
+mod lookups;
 mod particular;
 mod scaling;
 mod store;
@@ -14,6 +15,7 @@ use std::sync::{Mutex, MutexGuard};
 use aiplatform::failure::{Class, Error};
 use aiplatform::failures::Failures;
 use aiplatform::kind::Listed;
+use aiplatform::lookup::{Answers, Lookup};
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::provider::Provider;
@@ -294,6 +296,10 @@ impl Provider for Memory {
     async fn account(&self, scope: &Scope) -> Result<String, Error> {
         let account = self.lock().account.clone();
         self.call("sts:GetCallerIdentity", &scope.account_id, |_| Ok(account)).await
+    }
+
+    async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+        lookups.iter().map(|lookup| (lookup.clone(), Ok(lookups::answer(&scope.region, lookup)))).collect()
     }
 
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {
