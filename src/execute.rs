@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use crate::arn;
 use crate::failures::Failures;
 use crate::leadership::Authority;
 use crate::outcome::{Applied, Outcome, Outcomes};
@@ -79,7 +80,10 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
             Err(failures) => Outcome::Failed(failures),
         };
         if let (Some(id), Some(index)) = (outcome.created_id(), position(&carried_out, &key)) {
-            carried_out.steps[index].id = Some(id.into());
+            let step = &mut carried_out.steps[index];
+            step.id = Some(id.into());
+            let arn = || arn::with_id(step.key.kind.info().arns?, &scope.region, &scope.account_id, id);
+            step.arn = step.arn.take().or_else(arn);
         }
         outcomes.insert(key, outcome);
     }

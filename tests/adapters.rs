@@ -5,6 +5,7 @@ mod bucket_parts;
 mod crashes;
 mod credentials;
 mod drifts;
+mod network;
 mod never_attempted;
 mod ownership;
 mod refusals;
@@ -33,7 +34,7 @@ use aiplatform::schedule::Next;
 use aiplatform::scope::Scope;
 use aiplatform::session::{PassInput, Session};
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{AppName, BehaviorVersion, Region};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use jiff::Timestamp;
@@ -99,6 +100,7 @@ impl Run {
             .endpoint_url(aws.url())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::disabled())
+            .app_name(AppName::new("aiplatform").expect("a name"))
             .load()
             .await;
         let provider = AwsAndCluster {

@@ -59,6 +59,12 @@ pub fn ec2(region: &str, account_id: &str, resource: &str, id: &str) -> String {
     format!("arn:{}:ec2:{region}:{account_id}:{resource}/{id}", partition(region))
 }
 
+/// The ARN of the resource of this id, by the pattern of the ARNs of its kind.
+#[must_use]
+pub fn with_id(pattern: &str, region: &str, account_id: &str, id: &str) -> Option<String> {
+    within(pattern, region, account_id).strip_suffix('*').map(|before| format!("{before}{id}"))
+}
+
 /// A pattern of ARNs of any region and account, for one region and account.
 #[must_use]
 pub fn within(pattern: &str, region: &str, account_id: &str) -> String {

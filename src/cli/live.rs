@@ -55,7 +55,7 @@ impl Live {
     ) -> Result<Result<Plan, PlanError>, Error> {
         let object = self.with_live_status(manifest).await?;
         let context = PassContext { cluster: &self.cluster, guardrails: &self.guardrails, labels: Ok(labels) };
-        Ok(dry_run(&self.provider, &object, context).await)
+        Ok(Box::pin(dry_run(&self.provider, &object, context)).await)
     }
 
     /// The object as in the file, with the status of the live one, which knows what is no longer declared.

@@ -29,7 +29,7 @@ fn scope(run: &Run) -> Scope {
 }
 
 /// Carries out a plan that was made earlier.
-async fn carry_out(run: &Run, plan: &Plan) -> (Plan, Outcomes) {
+pub async fn carry_out(run: &Run, plan: &Plan) -> (Plan, Outcomes) {
     let authority = Authority::unelected(CancellationToken::new());
     Box::pin(execute(&run.provider, &scope(run), plan, &authority)).await
 }

@@ -38,8 +38,15 @@ impl Simulator {
 
     /// Sends a command to its control surface.
     pub fn control(&self, path: &str, body: Value) {
+        self.ask(path, body);
+    }
+
+    /// Sends a command to its control surface; the answer.
+    pub fn ask(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/_sim/{path}", self.url());
-        ureq::post(&url).send_json(&body).unwrap_or_else(|error| panic!("POST {url} {body}: {error}"));
+        let answer = ureq::post(&url).send_json(&body);
+        let mut answer = answer.unwrap_or_else(|error| panic!("POST {url} {body}: {error}"));
+        answer.body_mut().read_json().unwrap_or_default()
     }
 
     /// Lets no call fail any more.

@@ -33,8 +33,8 @@ use recent::Recent;
 use shared::SharedRead;
 use token::ClientToken;
 
-/// The time within which EC2 lists what was made everywhere.
-const LISTED_WITHIN: Duration = Duration::from_mins(2);
+/// The time within which EC2 lists what was made, unless somebody has taken it away since.
+const LISTED_WITHIN: Duration = Duration::from_secs(15);
 
 /// The time within which the private DNS name of an endpoint that is gone is free again.
 const NAME_FREE_WITHIN: Duration = Duration::from_mins(2);

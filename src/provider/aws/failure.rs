@@ -106,7 +106,7 @@ fn missing_credentials(error: &(dyn std::error::Error + 'static)) -> Option<Stri
 }
 
 /// The class of a code for a single item of an answer that names several, such as the keys of a batch.
-pub(super) fn of_item(code: &str, table: fn(&str) -> Option<Class>) -> Class {
+pub(super) fn of_item(code: &str, table: impl Fn(&str) -> Option<Class>) -> Class {
     table(code).or_else(|| common(code)).unwrap_or(Class::Invalid)
 }
 

@@ -60,7 +60,7 @@ impl Ec2 {
             }
             Some(_) | None => return Err(gone(action::MODIFY, &subject).into()),
         };
-        let changed = Changed { ec2: self, id, subject: &subject, desired, found: &found };
+        let endpoint = Changed { ec2: self, id, subject: &subject, desired, found: &found };
         let differs = |name: &str| changes.iter().any(|change| change.field() == name);
         let mut parts = Parts::default();
         parts.own();
@@ -68,16 +68,16 @@ impl Ec2 {
             parts.note::<()>(change.field(), Err(Error::unknown_field(step, change.field())));
         }
         if differs(field::POLICY) {
-            parts.note(field::POLICY, changed.put_policy(step).await);
+            parts.note(field::POLICY, endpoint.put_policy(step).await);
         }
         if differs(field::GROUPS) && !parts.is_unanswered() {
-            parts.note(field::GROUPS, changed.put_groups().await);
+            parts.note(field::GROUPS, endpoint.put_groups().await);
         }
         if differs(field::ROUTE_TABLES) && !parts.is_unanswered() {
-            parts.note(field::ROUTE_TABLES, changed.put_route_tables().await);
+            parts.note(field::ROUTE_TABLES, endpoint.put_route_tables().await);
         }
         if differs(field::TAGS) && !parts.is_unanswered() {
-            parts.note(field::TAGS, changed.put_tags().await);
+            parts.note(field::TAGS, endpoint.put_tags().await);
         }
         let mut lasting = [field::SUBNETS, field::PRIVATE_DNS];
         if !desired.private_dns {
@@ -88,7 +88,7 @@ impl Ec2 {
                 break;
             }
             let result =
-                if name == field::SUBNETS { changed.put_subnets().await } else { changed.put_private_dns().await };
+                if name == field::SUBNETS { endpoint.put_subnets().await } else { endpoint.put_private_dns().await };
             if let Some(Modified::Begun) = parts.note(name, result) {
                 return parts.end(Applied::Progressing(format!("changes its {name}")));
             }

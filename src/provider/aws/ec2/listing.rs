@@ -1,5 +1,6 @@
 //! The lists of a region: all VPC endpoints and all security groups, and single ones read anew before they are written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::Client;
@@ -108,14 +109,16 @@ pub(super) fn group_tags(group: &types::SecurityGroup) -> Tags {
 }
 
 impl Ec2 {
-    pub(super) async fn all_endpoints(&self) -> Result<std::sync::Arc<Endpoints>, Error> {
+    pub(super) async fn all_endpoints(&self, fresh: bool) -> Result<Arc<Endpoints>, Error> {
         let (client, region) = (self.client.clone(), self.region.clone());
-        self.endpoints.get(|| async move { Ok(Endpoints(endpoints(&client, &region, Vec::new()).await?)) }).await
+        let read = || async move { Ok(Endpoints(endpoints(&client, &region, Vec::new()).await?)) };
+        if fresh { self.endpoints.get_fresh(read).await } else { self.endpoints.get(read).await }
     }
 
-    pub(super) async fn all_groups(&self) -> Result<std::sync::Arc<Groups>, Error> {
+    pub(super) async fn all_groups(&self, fresh: bool) -> Result<Arc<Groups>, Error> {
         let (client, region) = (self.client.clone(), self.region.clone());
-        self.groups.get(|| async move { Ok(Groups(groups(&client, &region, Vec::new()).await?)) }).await
+        let read = || async move { Ok(Groups(groups(&client, &region, Vec::new()).await?)) };
+        if fresh { self.groups.get_fresh(read).await } else { self.groups.get(read).await }
     }
 
     /// The endpoint of this id as it is now, with whose it is; `None` where there is none.

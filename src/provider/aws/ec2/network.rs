@@ -137,17 +137,16 @@ impl Ec2 {
         if lookup.security_group_ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let known = self.named_groups(lookup).await?;
+        let known = self.named_groups(lookup, false).await?;
         if known.len() == lookup.security_group_ids.len() {
             return Ok(known);
         }
         // One may have been made since.
-        self.groups.forget();
-        self.named_groups(lookup).await
+        self.named_groups(lookup, true).await
     }
 
-    async fn named_groups(&self, lookup: &NetworkLookup) -> Result<BTreeMap<String, String>, Error> {
-        let all = self.all_groups().await?;
+    async fn named_groups(&self, lookup: &NetworkLookup, fresh: bool) -> Result<BTreeMap<String, String>, Error> {
+        let all = self.all_groups(fresh).await?;
         let named = all.0.iter().filter_map(|group| Some((group.group_id.clone()?, group.vpc_id.clone()?)));
         Ok(named.filter(|(id, _)| lookup.security_group_ids.contains(id)).collect())
     }

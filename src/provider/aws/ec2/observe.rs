@@ -30,9 +30,11 @@ const NOT_LISTED: &str = "made a moment ago, and EC2 does not list it yet";
 impl Ec2 {
     /// Observes security groups and VPC endpoints, each kind in one read for all platforms of the region.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
+        // What the user asks for is read anew, and so is what is to go.
+        let fresh = requests.iter().any(|request| request.thorough || request.pruning);
         let wants = |kind: Kind| requests.iter().any(|request| request.key.kind == kind);
-        let endpoints = async { if wants(Kind::VpcEndpoint) { Some(self.all_endpoints().await) } else { None } };
-        let groups = async { if wants(Kind::SecurityGroup) { Some(self.all_groups().await) } else { None } };
+        let endpoints = async { if wants(Kind::VpcEndpoint) { Some(self.all_endpoints(fresh).await) } else { None } };
+        let groups = async { if wants(Kind::SecurityGroup) { Some(self.all_groups(fresh).await) } else { None } };
         let (endpoints, groups) = join(endpoints, groups).await;
         let seen = requests.iter().map(|request| {
             let seen = match (request.key.kind, &endpoints, &groups) {
@@ -90,8 +92,9 @@ impl Ec2 {
     /// A name may be that of groups in several VPCs: the platform's own comes first.
     fn observed_group(&self, scope: &Scope, request: &Request, all: &Groups) -> Observed {
         let named = all.0.iter().filter(|group| group.group_name.as_ref() == Some(&request.key.name));
-        let owned = named.map(|group| (Owner::of(&group_tags(group), &scope.owner), group));
-        let Some((owner, found)) = owned.min_by_key(|(owner, group)| (*owner != Owner::Ours, group.group_id.clone()))
+        let candidates = named.map(|group| (Owner::of(&group_tags(group), &scope.owner), group));
+        let Some((owner, found)) =
+            candidates.min_by_key(|(owner, group)| (*owner != Owner::Ours, group.group_id.clone()))
         else {
             return self.not_listed(scope, request, "security-group");
         };

@@ -35,7 +35,7 @@ where
 /// The error of one item of an answer.
 pub(super) fn of_item(action: &str, subject: &str, code: &str, message: &str) -> Error {
     Error {
-        class: failure::of_item(code, |code| table(code, "")),
+        class: failure::of_item(code, |code| table(code, message)),
         action: action.into(),
         subject: subject.into(),
         code: code.into(),
@@ -58,9 +58,15 @@ fn table(code: &str, message: &str) -> Option<Class> {
         "AuthFailure" | "Blocked" | "PendingVerification" => Class::Denied,
         "InvalidParameter" if has_name_taken(message) => Class::Conflict,
         DUPLICATE_GROUP | DUPLICATE_RULE | DUPLICATE_ZONE | DEPENDENCY | "RouteAlreadyExists" => Class::Conflict,
-        // Another change is under way.
-        "OperationInProgress" | "IncorrectState" | "ConcurrentTagAccess" | OTHER_PARAMETERS => Class::Transient,
-        "Unavailable" | "ServerInternal" | "RequestExpired" | "Server.InternalError" => Class::Transient,
+        // The first of them say that another change is under way.
+        "OperationInProgress"
+        | "IncorrectState"
+        | "ConcurrentTagAccess"
+        | OTHER_PARAMETERS
+        | "Unavailable"
+        | "ServerInternal"
+        | "RequestExpired"
+        | "Server.InternalError" => Class::Transient,
         "InsufficientFreeAddressesInSubnet" | "ResourceCountExceeded" => Class::Quota,
         code if code.ends_with("LimitExceeded") => Class::Quota,
         code if code.ends_with(".NotFound") => Class::NotFound,

@@ -1,7 +1,7 @@
 //! Reads that many platforms share: whoever asks within a moment takes the same answer, and nobody takes one from before
 //! a write.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -16,7 +16,13 @@ type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, Error>>>;
 
 /// A read whose answer is shared.
 pub(super) struct SharedRead<T> {
-    latest: Mutex<Option<(Instant, Flight<T>)>>,
+    latest: Mutex<Option<Latest<T>>>,
+}
+
+struct Latest<T> {
+    /// The time at which the read began; not set while it waits for the one before it.
+    begun: Arc<OnceLock<Instant>>,
+    flight: Flight<T>,
 }
 
 /// An answer that may be shared.
@@ -38,30 +44,54 @@ impl<T: Shareable> SharedRead<T> {
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        self.flight(Instant::now(), read).await
+        self.flight(false, Instant::now(), read).await
     }
 
-    fn flight<F>(&self, now: Instant, read: impl FnOnce() -> F) -> Flight<T>
+    /// The answer of a read that begins from now on. Those who call while one is under way share the next one.
+    pub(super) async fn get_fresh<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.flight(true, Instant::now(), read).await
+    }
+
+    fn flight<F>(&self, fresh: bool, now: Instant, read: impl FnOnce() -> F) -> Flight<T>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((begun, flight)) = latest.as_ref()
-            && now.saturating_duration_since(*begun) < holds(flight)
-        {
-            return flight.clone();
+        let is_shared = |latest: &Latest<T>| match latest.begun.get() {
+            None => true,
+            Some(begun) => !fresh && now.saturating_duration_since(*begun) < holds(&latest.flight),
+        };
+        if let Some(latest) = latest.as_ref().filter(|latest| is_shared(latest)) {
+            return latest.flight.clone();
         }
-        let read = read();
-        let flight = async move { read.await.map(Arc::new) }.boxed().shared();
-        *latest = Some((now, flight.clone()));
+        let under_way = latest.as_ref().map(|latest| latest.flight.clone()).filter(|flight| flight.peek().is_none());
+        let begun = Arc::new(OnceLock::new());
+        if under_way.is_none() {
+            // It begins with the first who waits for it, who is here.
+            let _ = begun.set(now);
+        }
+        let (read, begins) = (read(), Arc::clone(&begun));
+        let flight = async move {
+            if let Some(under_way) = under_way {
+                let _ = under_way.await;
+                let _ = begins.set(Instant::now());
+            }
+            read.await.map(Arc::new)
+        };
+        let flight = flight.boxed().shared();
+        *latest = Some(Latest { begun, flight: flight.clone() });
         flight
     }
 
     /// The latest answer, where its read began less than this time ago, even if it is not shared any more.
     pub(super) fn latest(&self, within: Duration) -> Option<Arc<T>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let (begun, flight) = latest.as_ref()?;
-        flight.peek().filter(|_| begun.elapsed() < within)?.as_ref().ok().cloned()
+        let Latest { begun, flight } = latest.as_ref()?;
+        let is_young = begun.get().is_some_and(|begun| begun.elapsed() < within);
+        flight.peek().filter(|_| is_young)?.as_ref().ok().cloned()
     }
 
     /// Drops the answer: something was written, or may have been.
@@ -82,7 +112,7 @@ fn holds<T: Shareable>(flight: &Flight<T>) -> Duration {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use futures::future::join;
+    use futures::future::{join, join4};
     use tokio::sync::oneshot;
 
     use super::*;
@@ -108,7 +138,7 @@ mod tests {
                 let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
                 async move { Ok(Number(number, holds)) }
             };
-            self.shared.flight(now, read).await.unwrap().0
+            self.shared.flight(false, now, read).await.unwrap().0
         }
     }
 
@@ -128,6 +158,24 @@ mod tests {
         assert_eq!(reads.at(now, MOMENT).await, 1);
         reads.shared.forget();
         assert_eq!(reads.at(now, MOMENT).await, 2);
+    }
+
+    #[tokio::test]
+    async fn whoever_wants_it_fresh_shares_what_begins_after_that_and_nothing_else() {
+        let shared = SharedRead::<Number>::default();
+        let (tell, told) = oneshot::channel::<()>();
+        let first = shared.get_fresh(|| async move {
+            told.await.unwrap();
+            Ok(Number(1, MOMENT))
+        });
+        let second = shared.get_fresh(|| async { Ok(Number(2, MOMENT)) });
+        let third = shared.get_fresh(|| async { Ok(Number(3, MOMENT)) });
+        let tell = async { tell.send(()).unwrap() };
+        let (first, second, third, ()) = join4(first, second, third, tell).await;
+        let number = |answer: Result<Arc<Number>, Error>| answer.unwrap().0;
+        assert_eq!((number(first), number(second), number(third)), (1, 2, 2));
+        assert_eq!(number(shared.get(|| async { Ok(Number(4, MOMENT)) }).await), 2);
+        assert_eq!(number(shared.get_fresh(|| async { Ok(Number(5, MOMENT)) }).await), 5);
     }
 
     #[tokio::test]

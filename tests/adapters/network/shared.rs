@@ -1,0 +1,96 @@
+//! Platforms of one VPC share what they read.
+
+use aiplatform::api::AIPlatform;
+use aiplatform::leadership::Authority;
+use aiplatform::reconcile::{Pass, reconcile};
+use aiplatform::session::PassInput;
+use futures::future::join_all;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{Network, Run, from, group, group_id, in_place, ready, with_network};
+
+/// The most calls of EC2 that a steady pass makes.
+const OF_ONE: usize = 4;
+
+/// The most that ten platforms of one VPC make together.
+const OF_TEN: usize = 8;
+
+fn calls_of_ec2(run: &Run, start: usize) -> Vec<String> {
+    let calls = run.aws.calls().into_iter().skip(start).filter(|call| call["service"] == "ec2");
+    calls.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
+}
+
+/// A pass as the resync interval asks for it.
+async fn resync(run: &Run, object: &mut AIPlatform, clock: i64) -> Pass {
+    let input = PassInput { thorough: false, ..PassInput::default() };
+    let now = Timestamp::from_second(1_800_000_000 + clock).expect("the time exists");
+    let authority = Authority::unelected(CancellationToken::new());
+    let pass = Box::pin(reconcile(&run.provider, object, run.context(), &input, now, &authority)).await;
+    object.status = Some(pass.status.clone());
+    pass
+}
+
+fn platforms(run: &Run, network: &Network, number: usize) -> Vec<AIPlatform> {
+    let platform = |index: usize| {
+        let mut object = run.object.clone();
+        object.status = None;
+        object.metadata.name = Some(format!("assistant-{index}"));
+        object.metadata.uid = Some(format!("0a1b2c3d-0000-4000-8000-1000000000{index:02}"));
+        // One VPC has one endpoint for a service with its name: the others use that.
+        let shared = network.fields(json!({"endpoints": {"onConflict": "Adopt"}}));
+        object.spec = serde_json::from_value(with_network(shared)).expect("the spec parses");
+        object
+    };
+    (0..number).map(platform).collect()
+}
+
+#[tokio::test]
+async fn a_steady_pass_makes_few_calls() {
+    let (run, _) = in_place().await;
+    let mut object = run.object.clone();
+    for clock in 0..3 {
+        let start = run.aws.calls().len();
+        let pass = resync(&run, &mut object, clock * 600).await;
+        assert_eq!(ready(&pass), "True", "{:#?}", pass.status);
+        let calls = calls_of_ec2(&run, start);
+        assert!(calls.len() <= OF_ONE, "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn ten_platforms_of_one_vpc_share_what_they_read() {
+    let (run, network) = in_place().await;
+    let mut objects = platforms(&run, &network, 10);
+    for object in &mut objects {
+        for clock in 0..20 {
+            if ready(&resync(&run, object, clock).await) == "True" {
+                break;
+            }
+        }
+    }
+    let start = run.aws.calls().len();
+    let passes = join_all(objects.iter_mut().map(|object| resync(&run, object, 600))).await;
+    for pass in &passes {
+        assert_eq!(ready(pass), "True", "{:#?}", pass.status);
+    }
+    let calls = calls_of_ec2(&run, start);
+    assert!(calls.len() <= OF_TEN, "{}: {calls:?}", calls.len());
+}
+
+#[tokio::test]
+async fn what_a_user_asks_for_is_read_anew_and_so_is_what_was_written() {
+    let (mut run, _) = in_place().await;
+    let mut object = run.object.clone();
+    resync(&run, &mut object, 600).await;
+    let found = group(&run).await;
+    let open = run.aws.ec2().authorize_security_group_ingress().group_id(group_id(&found));
+    open.ip_permissions(from("0.0.0.0/0")).send().await.expect("opened");
+    let pass = run.pass().await;
+    assert_eq!(pass.plan.steps.iter().filter(|step| step.is_taken()).count(), 1, "{:#?}", pass.plan);
+    let start = run.aws.calls().len();
+    let pass = resync(&run, &mut object, 601).await;
+    assert_eq!(ready(&pass), "True");
+    assert!(calls_of_ec2(&run, start).contains(&"DescribeSecurityGroups".to_string()));
+}
