@@ -18,7 +18,7 @@ mod installation;
 mod leadership;
 mod lifecycle_of_the_operator;
 mod network;
-mod operator_policy;
+pub mod operator_policy;
 mod policies;
 mod sagemaker;
 mod service_accounts;

@@ -3,6 +3,7 @@
 mod deletion;
 mod drifts;
 mod lost;
+mod permissions;
 mod shared;
 mod states;
 

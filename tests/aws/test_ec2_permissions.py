@@ -193,6 +193,25 @@ def test_private_dns_needs_the_zone_to_be_associated(prepared: Prepared) -> None
         assert "arn:aws:route53:::hostedzone/Z" in message
 
 
+def test_the_log_of_calls_tells_the_conditions(prepared: Prepared) -> None:
+    network, held = prepared
+    network.ec2.create_security_group(**new_group(network, held))
+    (call,) = network.simulator.calls("CreateSecurityGroup")[1:]
+    asked = {"aws:RequestTag/a": "b"}
+    assert call["conditions"] == [asked, asked, {**asked, "ec2:CreateAction": "CreateSecurityGroup"}]
+    network.ec2.create_tags(Resources=[held["group"]], Tags=[{"Key": "c", "Value": "d"}])
+    (call,) = network.simulator.calls("CreateTags")
+    assert call["conditions"] == [{"aws:RequestTag/c": "d"}]
+    network.ec2.authorize_security_group_ingress(
+        GroupId=held["group"], IpPermissions=[permission()]
+    )
+    (call,) = network.simulator.calls("AuthorizeSecurityGroupIngress")
+    assert call["conditions"] == [{"aws:ResourceTag/c": "d"}]
+    network.ec2.delete_tags(Resources=[held["group"]], Tags=[{"Key": "c"}])
+    (call,) = network.simulator.calls("DeleteTags")
+    assert call["conditions"] == [{"aws:ResourceTag/c": "d"}]
+
+
 def test_the_log_of_calls_tells_them(network: Network) -> None:
     network.endpoint(SubnetIds=[], PrivateDnsEnabled=False)
     (call,) = network.simulator.calls("CreateVpcEndpoint")

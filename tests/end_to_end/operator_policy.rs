@@ -8,6 +8,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
+use crate::support::simulator::Simulator;
 use crate::support::test_env::{TestEnv, file, spec};
 
 const ROLE_TO_ASSUME: &str = "arn:aws:iam::210987654321:role/deployer";
@@ -24,10 +25,17 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1";
 const ALWAYS_ALLOWED: &str = "sts:GetCallerIdentity";
 
 /// A call of the operator, with what it needs.
-struct Call {
+pub struct Call {
     operation: String,
     account: String,
     needs: Vec<Need>,
+}
+
+impl Call {
+    /// The actions that it needs.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.needs.iter().map(|need| need.action.as_str())
+    }
 }
 
 /// An action on a resource, with what IAM knows when it is asked for it.
@@ -39,6 +47,11 @@ struct Need {
 
 /// The operator's own calls, as it names itself in them.
 fn calls(env: &TestEnv) -> Vec<Call> {
+    calls_of(&env.aws)
+}
+
+/// The same in a simulator.
+pub fn calls_of(aws: &Simulator) -> Vec<Call> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let ours = |call: &Value| text(&call["userAgent"]).contains("app/aiplatform");
     let read = |call: Value| {
@@ -53,7 +66,7 @@ fn calls(env: &TestEnv) -> Vec<Call> {
         });
         Call { needs: needs.collect(), operation, account }
     };
-    env.aws.calls().into_iter().filter(ours).map(read).collect()
+    aws.calls().into_iter().filter(ours).map(read).collect()
 }
 
 /// What services tell IAM of their own calls, by condition key.
@@ -75,7 +88,7 @@ fn of_service(operation: &str, action: &str) -> Option<(String, String)> {
 }
 
 /// The statements of all policies whose name begins so.
-fn statements(policies: &Value, name: &str) -> Vec<Value> {
+pub fn statements(policies: &Value, name: &str) -> Vec<Value> {
     let policies = policies["policies"].as_array().expect("policies");
     let named = policies.iter().filter(|policy| policy["name"].as_str().is_some_and(|found| found.starts_with(name)));
     named.flat_map(|policy| policy["document"]["Statement"].as_array().expect("statements").clone()).collect()
@@ -122,7 +135,7 @@ fn allows(statement: &Value, account: &str, need: &Need) -> bool {
 }
 
 /// Fails unless the statements allow everything that the calls need; the actions needed.
-fn assert_allowed<'a>(statements: &[Value], calls: impl Iterator<Item = &'a Call>) -> BTreeSet<String> {
+pub fn assert_allowed<'a>(statements: &[Value], calls: impl Iterator<Item = &'a Call>) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for call in calls {
         for need in &call.needs {
@@ -139,11 +152,11 @@ fn assert_allowed<'a>(statements: &[Value], calls: impl Iterator<Item = &'a Call
     used
 }
 
-fn actions(statements: &[Value]) -> BTreeSet<String> {
+pub fn actions(statements: &[Value]) -> BTreeSet<String> {
     statements.iter().flat_map(|statement| strings(&statement["Action"])).map(ToString::to_string).collect()
 }
 
-fn printed(arguments: &[&str]) -> Value {
+pub fn printed(arguments: &[&str]) -> Value {
     let output = command().arg("operator-policy").args(arguments).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from simulator.call import Call
+from simulator.conditions import resource_tags
 from simulator.ec2.endpoint import hosted_zone
 from simulator.ec2.endpoint_rules import wants_private_dns
 from simulator.ec2.endpoint_services import find_service
@@ -18,10 +19,12 @@ from simulator.ec2.service import (
     VPC,
     Kind,
     arn_of,
+    backend_of,
     service,
+    tags_of,
 )
 from simulator.ec2.service_names import GATEWAY
-from simulator.service import Requirement
+from simulator.service import Conditions, Requirement
 
 NEW = "*"
 # What private DNS needs beside EC2's own actions (Service Authorization Reference).
@@ -61,6 +64,15 @@ ABOUT: dict[str, list[tuple[Kind, str]]] = {
     "DeleteSubnet": [(SUBNET, "SubnetId")],
     "DeleteNetworkInterface": [(INTERFACE, "NetworkInterfaceId")],
 }
+
+
+@service.tells
+def conditions(call: Call, action: str, resource: str) -> Conditions:
+    """The tags of what is there already, and the call in which something new is tagged."""
+    known = resource_tags(tags_of(backend_of(call), resource.rpartition("/")[2]))
+    if action == "ec2:CreateTags" and call.operation != "CreateTags":
+        known["ec2:CreateAction"] = call.operation or ""
+    return known
 
 
 @service.requires
