@@ -33,8 +33,13 @@ pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
     runtime()?.block_on(operate(arguments, guardrails))
 }
 
+/// Bytes of a worker's stack. Only what is used of it takes memory.
+const STACK: usize = 8 << 20;
+
 pub(super) fn runtime() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
+        // A pass is one deep future: builds without optimisation need more than the default for the calls at its end.
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| Error::Start(format!("the asynchronous runtime did not start: {error}")))
