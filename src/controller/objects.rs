@@ -97,8 +97,8 @@ impl Objects {
         let owner = |object: &Object| object.0.as_ref().ok().and_then(sharing::owner_of).map(ObjectKey::from);
         let owners = [before, after].into_iter().flatten().filter_map(owner);
         let borrowers = self.known.iter().filter(|(_, known)| owner(&known.object).as_ref() == Some(key));
-        let concerned: Vec<ObjectKey> = owners.chain(borrowers.map(|(other, _)| other.clone())).collect();
-        self.concerned.extend(concerned.into_iter().filter(|other| other != key));
+        let concerned = owners.chain(borrowers.map(|(other, _)| other.clone()));
+        self.concerned.extend(concerned.filter(|other| other != key));
     }
 
     /// Keeps the object, unless a later state of it is known.

@@ -156,6 +156,12 @@ pub fn actions(statements: &[Value]) -> BTreeSet<String> {
     statements.iter().flat_map(|statement| strings(&statement["Action"])).map(ToString::to_string).collect()
 }
 
+/// The actions but for those about networks, which this platform has none of: `adapters::network::permissions` has.
+fn but_for_networks(statements: &[Value]) -> BTreeSet<String> {
+    let is_of_networks = |action: &String| action.starts_with("ec2:") || action.starts_with("route53:");
+    actions(statements).into_iter().filter(|action| !is_of_networks(action)).collect()
+}
+
 pub fn printed(arguments: &[&str]) -> Value {
     let output = command().arg("operator-policy").args(arguments).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -274,7 +280,7 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     assert!(["AssumeRole", "CreateModel"].iter().all(|it| known_from_files.iter().any(|call| call.operation == *it)));
     for arguments in [vec![], vec!["--cluster-name", "tests"]] {
         let for_any = statements(&printed(&arguments), "aiplatform-operator-");
-        assert_eq!(assert_allowed(&for_any, general.iter().copied()), actions(&for_any));
+        assert_eq!(assert_allowed(&for_any, general.iter().copied()), but_for_networks(&for_any));
     }
 
     let of_account = |account: &'static str| calls.iter().filter(move |call| call.account == account);
@@ -290,7 +296,7 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     let guardrails = file(&rules);
     let guarded = printed(&["--guardrails", guardrails.to_str().expect("a path"), "--cluster-name", "tests"]);
     let guarded = statements(&guarded, "aiplatform-operator-");
-    assert_eq!(assert_allowed(&guarded, bounded()), actions(&guarded));
+    assert_eq!(assert_allowed(&guarded, bounded()), but_for_networks(&guarded));
 
     let object = |name: &str, spec: &Value| {
         json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",

@@ -56,7 +56,7 @@ async fn an_adopted_one_is_used_and_never_touched() {
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
     let left: Vec<String> = endpoints(&env).await.iter().map(id).collect();
-    assert_eq!(left, [theirs.clone()]);
+    assert_eq!(left, std::slice::from_ref(&theirs));
     assert!(!touched(&env));
 }
 

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "json!({...}) reads better without a reference")]
+
 use serde_json::{Value, json};
 
 use super::sharing::{borrowers, lookup_of_borrowers, outline, still_borrowing};

@@ -60,13 +60,13 @@ pub(super) fn facts() -> NetworkFacts {
     }
 }
 
-fn answers(platform: &Platform, facts: NetworkFacts) -> Answers {
+fn answers(platform: &Platform, facts: &NetworkFacts) -> Answers {
     lookups(platform).into_iter().map(|lookup| (lookup, Ok(Answer::Network(facts.clone())))).collect()
 }
 
 fn wanted(network: Value) -> Vec<Desired> {
     let platform = platform(network);
-    desire_with(&platform, CLUSTER, &answers(&platform, facts()))
+    desire_with(&platform, CLUSTER, &answers(&platform, &facts()))
 }
 
 fn planned(desired: &[Desired], observations: &Observations) -> Plan {
@@ -198,7 +198,7 @@ fn a_field_waits_for_what_it_needs_and_the_others_do_not() {
     let Action::Update(changes) = &step(&plan, Kind::VpcEndpoint, "bedrock-runtime").action else {
         panic!("{:?}", step(&plan, Kind::VpcEndpoint, "bedrock-runtime").action)
     };
-    let fields: Vec<&str> = changes.iter().map(|change| change.field()).collect();
+    let fields: Vec<&str> = changes.iter().map(crate::diff::Change::field).collect();
     assert_eq!(fields, ["privateDns"], "the group of endpoints is not known, and the rest does not wait for it");
     let mut seen = everything(&desired);
     let Some(Resource::VpcEndpoint(endpoint)) = seen.get_mut(&key).and_then(|it| it.resource.as_mut()) else {
@@ -384,7 +384,7 @@ fn a_region_with_names_of_its_own_is_understood() {
     }
     let platform = platform(json!({}));
     assert!(unmet(&platform, &facts).is_empty());
-    let desired = desire_with(&platform, CLUSTER, &answers(&platform, facts));
+    let desired = desire_with(&platform, CLUSTER, &answers(&platform, &facts));
     assert_eq!(endpoints(&desired)["s3"].service_name, "cn.com.amazonaws.eu-west-1.s3");
 }
 
