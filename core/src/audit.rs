@@ -15,9 +15,9 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use serde_json::{Value, json};
 
-use crate::grants::{Grant, bucket_policy};
+use crate::grants::{Grant, bucket_policy, vpc_endpoint_only};
 use crate::plan::Plan;
-use crate::platform::{Platform, Problem};
+use crate::platform::{Bucket, Platform, Problem};
 use crate::policy::{Statement, document};
 pub use cells::Target;
 use findings::{Context, Finding, Severity};
@@ -136,11 +136,16 @@ fn why(statement: &Statement) -> String {
     format!("{} ({})", statement.reason, statement.source)
 }
 
+fn statements(region: &str, bucket: &Bucket, path: &str) -> Vec<Statement> {
+    let denial = vpc_endpoint_only(region, &bucket.bucket_name, None, None).since(&format!("{path}.vpcEndpointOnly"));
+    bucket_policy(region, bucket, path).into_iter().chain(bucket.vpc_endpoint_only.then_some(denial)).collect()
+}
+
 fn bucket_policies(platform: &Platform) -> Vec<BucketPolicy> {
     let policies = platform.buckets.iter().enumerate().map(|(index, bucket)| BucketPolicy {
         name: bucket.name.clone(),
         bucket: bucket.bucket_name.clone(),
-        statements: bucket_policy(&platform.region, bucket, &format!("spec.storage.buckets[{index}]")),
+        statements: statements(&platform.region, bucket, &format!("spec.storage.buckets[{index}]")),
     });
     policies.filter(|policy| !policy.statements.is_empty()).collect()
 }

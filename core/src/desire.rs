@@ -28,7 +28,7 @@ pub fn desire_with(platform: &Platform, cluster: &str, answers: &Answers) -> Vec
     let tags = tags::desired(&owner, &platform.ownership, &platform.tags);
     let facts = lookup::network_facts(platform, answers);
     let mut desired = network::groups(platform, &tags, facts);
-    desired.extend(storage::desire(platform, &tags));
+    desired.extend(storage::desire(platform, &tags, lookup::caller(answers)));
     desired.extend(access::roles(platform, Purpose::Execution, &tags));
     desired.extend(sagemaker::desire(platform, &tags));
     // After the endpoints and buckets that they are about.

@@ -8,4 +8,4 @@ pub mod sagemaker;
 use crate::plan::rules::Rules;
 
 /// The rules that features add to planning, in the order in which they apply.
-pub const RULES: [Rules; 3] = [network::RULES, sagemaker::RULES, access::RULES];
+pub const RULES: [Rules; 4] = [network::RULES, network::VPC_ENDPOINT_ONLY, sagemaker::RULES, access::RULES];

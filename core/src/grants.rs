@@ -25,7 +25,7 @@ use crate::platform::{Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, document, size_of, split};
 use crate::resource::role::Served;
 
-pub use bucket_policy::bucket_policy;
+pub use bucket_policy::{OBJECT_ACTIONS, bucket_policy, vpc_endpoint_only};
 pub use endpoint_policy::endpoint_policy;
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
@@ -68,20 +68,26 @@ pub const ACTIONS: [&str; 35] = [
 ];
 
 /// Every condition operator and key in a policy made here, but for the keys of a cluster's own issuer.
-pub const CONDITIONS: [&str; 21] = [
+pub const CONDITIONS: [&str; 27] = [
     "ArnEquals",
+    "ArnNotLike",
     "Bool",
+    "BoolIfExists",
     "ForAnyValue:StringEquals",
     "StringEquals",
     "StringLike",
     "StringNotEquals",
     "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalIsAWSService",
     "aws:RequestTag/kubernetes-namespace",
     "aws:RequestTag/kubernetes-service-account",
     "aws:ResourceAccount",
     "aws:SecureTransport",
     "aws:SourceAccount",
     "aws:SourceArn",
+    "aws:SourceVpce",
+    "aws:ViaAWSService",
     "bedrock:GuardrailIdentifier",
     "bedrock:InferenceProfileArn",
     "cloudwatch:namespace",

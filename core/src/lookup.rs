@@ -27,6 +27,8 @@ pub enum Lookup {
         /// The namespaces.
         namespaces: BTreeSet<String>,
     },
+    /// The identity under which the operator works.
+    Caller,
 }
 
 /// The parts of a network that a platform names, to be looked up in EC2.
@@ -51,6 +53,37 @@ pub enum Answer {
     Owner(Option<Box<AIPlatform>>),
     /// That to [`Lookup::Borrowers`].
     Borrowers(Vec<AIPlatform>),
+    /// That to [`Lookup::Caller`].
+    Caller(Caller),
+}
+
+/// The identity under which the operator works for a platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its ARN, as STS reports it: of a user, or of the session of a role.
+    pub arn: String,
+}
+
+impl Caller {
+    /// The values that `aws:PrincipalArn` can have in its requests, as ARN patterns; none where the ARN is not one.
+    ///
+    /// For a session the key holds the ARN of the role, with the role's path, which the ARN of a session leaves out. The
+    /// names of roles are unique in an account, whatever their paths.
+    /// Source: "aws:PrincipalArn", AWS global condition context keys, and "Friendly names and paths", IAM user guide.
+    #[must_use]
+    pub fn principals(&self) -> Vec<String> {
+        let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
+        let ["arn", partition, service, "", account, resource] = parts.as_slice() else { return Vec::new() };
+        let session = resource.strip_prefix("assumed-role/").filter(|_| *service == "sts");
+        match session.and_then(|session| session.split('/').next()) {
+            Some("") => Vec::new(),
+            Some(role) => {
+                ["role/", "role/*/"].map(|path| format!("arn:{partition}:iam::{account}:{path}{role}")).into()
+            }
+            None if account.is_empty() || resource.is_empty() => Vec::new(),
+            None => vec![self.arn.clone()],
+        }
+    }
 }
 
 /// Facts about a network. What EC2 does not have is absent.
@@ -148,7 +181,17 @@ pub fn informed(platform: Platform, cluster: &str, answers: &Answers) -> Result<
 pub fn lookups(platform: &Platform) -> Vec<Lookup> {
     let own = platform.network.iter().filter(|network| network.from.is_none());
     let own = own.map(|network| Lookup::Network(network.lookup()));
-    own.chain(sharing::lookups(platform)).collect()
+    let caller = platform.buckets.iter().any(|bucket| bucket.vpc_endpoint_only).then_some(Lookup::Caller);
+    own.chain(sharing::lookups(platform)).chain(caller).collect()
+}
+
+/// The identity under which the operator works, where it was looked up.
+#[must_use]
+pub fn caller(answers: &Answers) -> Option<&Caller> {
+    match answers.get(&Lookup::Caller) {
+        Some(Ok(Answer::Caller(caller))) => Some(caller),
+        _ => None,
+    }
 }
 
 /// The facts about the platform's network, where they were looked up.
@@ -163,3 +206,26 @@ pub fn network_facts<'a>(platform: &Platform, answers: &'a Answers) -> Option<&'
 
 /// Answers by lookup. An error says that it could not be answered.
 pub type Answers = BTreeMap<Lookup, Result<Answer, Error>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_known_by_every_arn_that_its_requests_can_carry() {
+        for (arn, expected) in [
+            ("arn:aws:iam::123456789012:user/ops/operator", vec!["arn:aws:iam::123456789012:user/ops/operator"]),
+            (
+                "arn:aws-cn:sts::123456789012:assumed-role/operator/session-1",
+                vec!["arn:aws-cn:iam::123456789012:role/operator", "arn:aws-cn:iam::123456789012:role/*/operator"],
+            ),
+            ("arn:aws:iam::123456789012:root", vec!["arn:aws:iam::123456789012:root"]),
+            ("arn:aws:sts::123456789012:federated-user/anna", vec!["arn:aws:sts::123456789012:federated-user/anna"]),
+            ("arn:aws:sts::123456789012:assumed-role//session", vec![]),
+            ("", vec![]),
+            ("*", vec![]),
+        ] {
+            assert_eq!(Caller { arn: arn.into() }.principals(), expected, "{arn}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ use crate::exposure::Exposure;
 use crate::failure::Error;
 use crate::guardrails::Allowed;
 use crate::kind::Listed;
+use crate::lookup::Caller;
 use crate::resource::reference;
 use crate::resource::{Desired, Facts, Key, Observations, Removal, Resource, Write};
 use crate::tags;
@@ -132,6 +133,8 @@ pub enum Purpose {
     Suspension,
     /// Taking its resource away so that it is made again.
     Replacement,
+    /// Changing its resource, which is no longer desired, before it ends.
+    Preparation,
     /// The change of this field only prepares that something else is replaced.
     Prelude(&'static str),
 }
@@ -287,6 +290,8 @@ pub struct Intent {
     pub remembered: BTreeMap<Key, Removal>,
     /// Writes that were denied in the last pass, see [`rules::denied`].
     pub denied: BTreeMap<Key, Refusal>,
+    /// The identity under which the operator works, where it matters and was looked up.
+    pub caller: Option<Caller>,
     /// Artifacts that may be loaded although their bucket is not the platform's.
     pub artifacts: Allowed,
 }
@@ -368,7 +373,8 @@ pub fn plan(namespace: &str, name: &str, desired: &[Desired], observations: &Obs
         let (item, awaits, left_out) = granted(item, &steps, observations);
         let Refined { before, mut step } = refine(step_for(&item, observations, &attainable));
         if matches!(step.action, Action::Create | Action::Update(_) | Action::Keep) {
-            (step.awaits, step.left_out) = (awaits, left_out);
+            step.awaits = awaits;
+            step.left_out.extend(left_out);
         }
         if let Some(refusal) = held_back.get(&step.key) {
             step.hold_back(refusal.clone());
@@ -436,7 +442,7 @@ fn manage(policy: ManagementPolicy, mut plan: Plan) -> Plan {
                         }
                     }
                 }
-                Purpose::Own | Purpose::Suspension | Purpose::Replacement => {}
+                Purpose::Own | Purpose::Suspension | Purpose::Replacement | Purpose::Preparation => {}
             },
             ManagementPolicy::Full | ManagementPolicy::Observe => {}
         }

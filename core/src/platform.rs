@@ -135,6 +135,7 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
     let buckets = storage::validate(spec, &namespace, &name, &mut problems);
     let models = models::validate(spec, &mut problems);
     let network = network::validate(spec, &models, identity.as_ref(), (&namespace, &name), &mut problems);
+    storage::validate_reach(&buckets, spec, network.as_ref(), &mut problems);
     let access = access::validate(spec, &namespace, &mut problems);
 
     if !problems.is_empty() {

@@ -425,7 +425,7 @@ pub fn statement_meaning(statement: &Value) -> Value {
 
 /// The spelling for people of what IAM compares without regard to case: as in the documentation, where we know it.
 fn known_spelling(text: &str) -> String {
-    let known = crate::grants::ACTIONS.iter().chain(&crate::grants::CONDITIONS);
+    let known = crate::grants::ACTIONS.iter().chain(&crate::grants::OBJECT_ACTIONS).chain(&crate::grants::CONDITIONS);
     let known = known.copied().find(|known| known.eq_ignore_ascii_case(text));
     known.map_or_else(|| text.to_ascii_lowercase(), ToString::to_string)
 }

@@ -20,7 +20,7 @@ use crate::failure::Error;
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::attainment::LeftOut;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan, Purpose, Step};
 use crate::platform::Problem;
 use crate::printable::printable;
 use crate::render;
@@ -419,6 +419,9 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         ),
         (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
             found(State::Deleting, Some("Progressing"), Some(why.clone()), Weight::Moving)
+        }
+        (Action::Update(_), Some(Outcome::Done(Applied::Ready))) if step.purpose == Purpose::Preparation => {
+            found(State::Progressing, Some("Progressing"), remarks(step), Weight::Confirming)
         }
         (_, Some(Outcome::Done(Applied::Progressing(why) | Applied::Created { waits_for: Some(why), .. }))) => {
             found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)

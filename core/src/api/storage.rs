@@ -24,6 +24,7 @@ pub struct Storage {
 /// One S3 bucket: private, encrypted, with access control lists off.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "a bucket has these switches")]
 pub struct Bucket {
     /// Logical name, referred to elsewhere in the spec.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
@@ -48,6 +49,10 @@ pub struct Bucket {
     /// Refuse requests that do not use TLS.
     #[serde(default = "super::yes")]
     pub tls_only: bool,
+    /// Refuse requests for objects that do not come through the S3 endpoints of `spec.network`. In force once an
+    /// endpoint is available. AWS services and the operator itself are excepted.
+    #[serde(default)]
+    pub vpc_endpoint_only: bool,
     /// Effect of no longer declaring the bucket.
     #[serde(default)]
     pub deletion_policy: BucketDeletionPolicy,

@@ -43,6 +43,17 @@ pub(super) fn endpoints(platform: &Platform, tags: &Tags, facts: Option<&Network
     each.map(|endpoint| Desired::made(endpoint.into())).collect()
 }
 
+/// The endpoints for S3.
+pub(super) fn s3_endpoints(platform: &Platform) -> Vec<Key> {
+    let network = platform.network.iter();
+    let named = network.flat_map(|network| network.s3_endpoints().map(move |name| name_in_plan(network, name)));
+    named.map(VpcEndpoint::key_of).collect()
+}
+
+fn name_in_plan(network: &Network, name: &str) -> String {
+    network.from.as_ref().map_or_else(|| name.into(), |owner| borrowed_name(owner, name))
+}
+
 /// The network of a model, where it runs in the platform's. Serverless models run in SageMaker's own.
 /// Source: "Amazon SageMaker Serverless Inference", feature exclusions, Amazon SageMaker developer guide.
 pub(super) fn vpc_config(platform: &Platform, model: &SageMaker) -> Option<VpcConfig> {
@@ -137,7 +148,7 @@ fn endpoint(
         policy.into_iter().collect::<BTreeMap<_, _>>()
     };
     VpcEndpoint {
-        name: network.from.as_ref().map_or_else(|| name.into(), |owner| borrowed_name(owner, name)),
+        name: name_in_plan(network, name),
         service_name: service
             .map_or_else(|| arn::endpoint_service(&platform.region, &wanted.service), |service| service.name.clone()),
         endpoint_type: wanted.endpoint_type,

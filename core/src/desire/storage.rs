@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::network;
 use crate::api::AIPlatformSpec;
 use crate::api::storage::{BucketDeletionPolicy, LifecycleRule as RuleSpec};
-use crate::grants::bucket_policy;
+use crate::grants::{bucket_policy, vpc_endpoint_only};
+use crate::lookup::Caller;
 use crate::platform::{Bucket as BucketSpec, Platform, lifecycle, name_in_aws};
 use crate::policy::Statement;
 use crate::resource::bucket::{
     Bucket, Encryption, Expiration, Filter, LifecycleRule, NoncurrentExpiration, NoncurrentTransition,
-    PublicAccessBlock, Transition,
+    PublicAccessBlock, Transition, VpcEndpointOnly,
 };
 use crate::resource::{Desired, Key, Kind, Removal, Resource};
 use crate::tags::{self, Tags};
 
-pub(super) fn desire(platform: &Platform, tags: &Tags) -> Vec<Desired> {
-    platform.buckets.iter().map(|spec| bucket(platform, spec, tags)).collect()
+pub(super) fn desire(platform: &Platform, tags: &Tags, caller: Option<&Caller>) -> Vec<Desired> {
+    platform.buckets.iter().map(|spec| bucket(platform, spec, tags, caller)).collect()
 }
 
 /// The removal that a spec declares for each bucket, be the spec valid or not; the most careful where it says several
@@ -41,7 +43,14 @@ fn removal(policy: BucketDeletionPolicy) -> Removal {
     }
 }
 
-fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
+fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags, caller: Option<&Caller>) -> Desired {
+    let only = spec.vpc_endpoint_only.then(|| VpcEndpointOnly {
+        endpoints: network::s3_endpoints(platform),
+        excepted: caller.map(Caller::principals),
+    });
+    let denial = only
+        .as_ref()
+        .map(|only| written(&vpc_endpoint_only(&platform.region, &spec.bucket_name, None, only.excepted.clone())));
     let removal = removal(spec.deletion_policy);
     let mut tags = tags.clone();
     tags.insert(tags::DELETION_POLICY.into(), removal.name().into());
@@ -56,12 +65,29 @@ fn bucket(platform: &Platform, spec: &BucketSpec, tags: &Tags) -> Desired {
             versioning: spec.versioning,
             policy: bucket_policy(&platform.region, spec, "").iter().map(written).collect(),
             lifecycle: spec.rules.iter().map(|rule| (rule.id.clone(), lifecycle_rule(rule))).collect(),
+            pending_policy: denial.into_iter().collect(),
+            vpc_endpoint_only: only,
         }),
         adopt: spec.adopt,
         removal,
-        remarks: Vec::new(),
+        remarks: if spec.vpc_endpoint_only { vec![who_loses_access(platform, spec)] } else { Vec::new() },
         served: None,
     }
+}
+
+fn who_loses_access(platform: &Platform, spec: &BucketSpec) -> String {
+    let vpc = platform.network.as_ref().map(|network| network.vpc_id.as_str()).filter(|vpc| !vpc.is_empty());
+    let vpc = vpc.unwrap_or("the VPC of the borrowed network");
+    let consumers = platform.access.iter().filter(|it| it.buckets.iter().any(|access| access.name == spec.name));
+    let consumers: Vec<&str> = consumers.map(|consumer| consumer.name.as_str()).collect();
+    let whom = match consumers.as_slice() {
+        [] => String::new(),
+        [one] => format!(", consumer {one} too"),
+        several => format!(", consumers {} too", several.join(", ")),
+    };
+    format!(
+        "objects are read and written only from {vpc}, through its S3 endpoint: whoever works elsewhere has no access{whom}"
+    )
 }
 
 fn written(statement: &Statement) -> (String, Value) {

@@ -6,6 +6,7 @@ pub mod preconditions;
 pub mod security_group;
 pub mod sharing;
 pub mod vpc_endpoint;
+pub(crate) mod vpc_endpoint_only;
 
 #[cfg(test)]
 mod sharing_tests;
@@ -21,5 +22,14 @@ use crate::plan::rules::{Adjusted, Rules};
 pub const RULES: Rules = Rules {
     adjust: |desired, observations, _| Adjusted::from(conflicts::without_conflicts(desired, observations)),
     refine: conflicts::refine,
+    ..Rules::NONE
+};
+
+/// Rules of planning for buckets that are reached through VPC endpoints alone.
+pub const VPC_ENDPOINT_ONLY: Rules = Rules {
+    adjust: |desired, observations, _| Adjusted::from(vpc_endpoint_only::applied(desired, observations)),
+    refine: |desired, observations, _| vpc_endpoint_only::refine(desired, observations),
+    held_by: vpc_endpoint_only::held_by,
+    before_end: vpc_endpoint_only::before_end,
     ..Rules::NONE
 };

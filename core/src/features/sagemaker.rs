@@ -25,6 +25,7 @@ pub const RULES: Rules = Rules {
     busy: why_deletion_waits,
     denied: rollout::denied_moves,
     model: model_status::model_status,
+    ..Rules::NONE
 };
 
 /// Scaling policies that come in place of one that goes, and are there before: an endpoint is never without a policy.

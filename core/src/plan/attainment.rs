@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::difference;
 use super::{Action, Refusal, Step};
+use crate::features::network::vpc_endpoint_only;
 use crate::policy::Policy;
 use crate::render;
 use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource};
@@ -28,7 +29,8 @@ pub enum Attainment {
     Unknown(String),
 }
 
-/// A resource that a policy would allow something on and does not, because it is not the platform's own.
+/// A resource that a policy would allow something on and does not, because it is not the platform's own; or one that a
+/// denial waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The resource.
@@ -58,10 +60,11 @@ pub(super) fn granted<'a>(
     (Cow::Owned(Desired { resource, remarks, ..item.clone() }), pending.collect(), left_out)
 }
 
-/// The resources on which it depends what a step would grant. There are none where it grants nothing anew.
+/// The resources on which it depends what a step would grant, or deny to all others. There are none where it grants nothing anew.
 pub fn grounds(step: &Step) -> impl Iterator<Item = &Key> {
     let desired = step.desired.as_ref().filter(|_| step.is_taken());
-    desired.and_then(Resource::policies).into_iter().flat_map(subjects)
+    let endpoints = desired.map(|_| vpc_endpoint_only::grounds(step)).unwrap_or_default();
+    desired.and_then(Resource::policies).into_iter().flat_map(subjects).chain(endpoints)
 }
 
 /// The step as it is to be taken when what it awaited has finished, in whichever way: `attainments` says which.

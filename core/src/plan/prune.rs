@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Intent, Refusal, Step, rules};
+use super::rules::{BeforeEnd, End};
+use super::{Action, Intent, Purpose, Refusal, Step, rules};
+use crate::diff::{Change, changes};
 use crate::kind::Busy;
 use crate::resource::{CONTENTS, Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Removal, Resource};
 
@@ -56,7 +58,10 @@ fn ordered(
         }
         for (key, observed) in ready {
             let needs: Vec<Key> = dependants(key).into_iter().chain(rules::replacements(observed, wanted)).collect();
-            let open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
+            let mut open: Vec<Key> = needs.iter().filter(|need| !done.contains(need)).cloned().collect();
+            open.extend(
+                rules::held_by(key, observed, observations).into_iter().filter(|holder| !needs.contains(holder)),
+            );
             let earlier = needs.into_iter().filter(|need| placed.contains(need)).collect();
             placed.insert(key.clone());
             let Some(mut step) = prune_step(key, observed, earlier, intent) else { continue };
@@ -67,6 +72,7 @@ fn ordered(
                     step.action = Action::Retain(format!("kept because {dependant} needs it"));
                 }
             }
+            step = before_end(step, observed, observations, intent);
             if matches!(step.action, Action::Delete { .. }) {
                 if open.is_empty() {
                     done.insert(key.clone());
@@ -82,6 +88,26 @@ fn ordered(
         rest = later;
     }
     steps
+}
+
+/// The step, or the one that has to come before, in a pass of its own.
+fn before_end(step: Step, observed: &Observed, observations: &Observations, intent: &Intent) -> Step {
+    let end = End { key: &step.key, observed, action: &step.action, observations, intent };
+    match rules::before_end(&end) {
+        None => step,
+        Some(BeforeEnd::Unreadable(error)) => Step { action: Action::Unreadable(error), ..step },
+        Some(BeforeEnd::Update(resource, field, remark)) => {
+            let before = observed.resource.as_ref().map(Resource::comparable).unwrap_or_default();
+            let changes = changes(&before, &resource.comparable()).into_iter().filter(|change| change.field() == field);
+            let changes: Vec<Change> = changes.collect();
+            if changes.is_empty() {
+                return step;
+            }
+            let remarks = step.remarks.iter().cloned().chain([remark]).collect();
+            let (action, purpose) = (Action::Update(changes), Purpose::Preparation);
+            Step { action, desired: Some(*resource), remarks, purpose, ..step }
+        }
+    }
 }
 
 fn prune_step(key: &Key, observed: &Observed, needs: Vec<Key>, intent: &Intent) -> Option<Step> {

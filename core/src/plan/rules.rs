@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Intent, Plan, Refusal, Step};
+use super::{Action, Intent, Plan, Refusal, Step};
 use crate::api::status::ModelStatus;
+use crate::failure::Error;
 use crate::features::RULES;
 use crate::outcome::Outcomes;
-use crate::resource::{Desired, Key, Observations, Observed};
+use crate::resource::{Desired, Key, Observations, Observed, Resource};
 
 /// The rules of one feature.
 pub struct Rules {
@@ -18,6 +19,11 @@ pub struct Rules {
     pub retain: fn(&Key, &[Desired], &Observations) -> Option<String>,
     /// True when the first goes after the second, although the fields of the second do not name it.
     pub outlives: fn(&Key, &Key) -> bool,
+    /// Resources that, as they were observed, still rely on something that is to be deleted: it goes once a read shows
+    /// that they no longer do.
+    pub held_by: fn(&Key, &Observed, &Observations) -> Vec<Key>,
+    /// What has to be done to something that is no longer desired before it ends.
+    pub before_end: fn(&End) -> Option<BeforeEnd>,
     /// The replacements of something that is deleted, which have to be there before.
     pub replacements: fn(&Observed, &[Desired]) -> Vec<Key>,
     /// The reason for which the deletion of something in a transition has to wait, besides the transition itself.
@@ -27,6 +33,28 @@ pub struct Rules {
     pub denied: fn(&Plan, &Outcomes) -> BTreeMap<Key, Refusal>,
     /// The status of a model that the feature serves, after a pass.
     pub model: fn(&ModelStatus, &Plan, &Outcomes) -> Option<ModelStatus>,
+}
+
+/// The end of something that is no longer desired.
+pub struct End<'a> {
+    /// Which resource.
+    pub key: &'a Key,
+    /// The resource as it was observed.
+    pub observed: &'a Observed,
+    /// The way in which it ends.
+    pub action: &'a Action,
+    /// Everything that was observed.
+    pub observations: &'a Observations,
+    /// The intent of the object.
+    pub intent: &'a Intent,
+}
+
+/// What has to be done to something before it ends.
+pub enum BeforeEnd {
+    /// This field is written first, as it is in the resource; and a remark that says why.
+    Update(Box<Resource>, &'static str, String),
+    /// Whether something has to be done could not be read.
+    Unreadable(Error),
 }
 
 /// The desired resources, adjusted to what is there.
@@ -62,6 +90,8 @@ impl Rules {
         refine: |_, _, _| Box::new(|step| Refined { before: Vec::new(), step }),
         retain: |_, _, _| None,
         outlives: |_, _| false,
+        held_by: |_, _, _| Vec::new(),
+        before_end: |_| None,
         replacements: |_, _| Vec::new(),
         busy: |_| None,
         denied: |_, _| BTreeMap::new(),
@@ -96,6 +126,14 @@ pub(super) fn retain(key: &Key, desired: &[Desired], observations: &Observations
 
 pub(super) fn outlives(key: &Key, other: &Key) -> bool {
     RULES.iter().any(|rules| (rules.outlives)(key, other))
+}
+
+pub(super) fn held_by(key: &Key, observed: &Observed, observations: &Observations) -> Vec<Key> {
+    RULES.iter().flat_map(|rules| (rules.held_by)(key, observed, observations)).collect()
+}
+
+pub(super) fn before_end(end: &End) -> Option<BeforeEnd> {
+    RULES.iter().find_map(|rules| (rules.before_end)(end))
 }
 
 pub(super) fn replacements(observed: &Observed, desired: &[Desired]) -> Vec<Key> {

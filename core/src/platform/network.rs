@@ -65,12 +65,21 @@ impl Network {
         }
     }
 
+    /// The names of the endpoints for S3.
+    pub fn s3_endpoints(&self) -> impl Iterator<Item = &str> {
+        let is_for_s3 = |(_, endpoint): &(&String, &Endpoint)| endpoint.service == S3;
+        self.endpoints.iter().filter(is_for_s3).map(|(name, _)| name.as_str())
+    }
+
     /// True when an endpoint has network interfaces.
     #[must_use]
     pub fn has_interfaces(&self) -> bool {
         self.endpoints.values().any(|endpoint| endpoint.endpoint_type == EndpointType::Interface)
     }
 }
+
+/// S3 as its endpoints know it.
+const S3: &str = "s3";
 
 /// Services whose endpoints take a policy that is limited to the platform's own resources.
 const SCOPED: [&str; 3] = ["bedrock-runtime", "sagemaker.runtime", "s3"];

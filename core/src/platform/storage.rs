@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{NOT_A_LABEL, Problem, is_label, kms_key, lifecycle, listed};
+use super::{NOT_A_LABEL, Network, Problem, is_label, kms_key, lifecycle, listed};
 use crate::api::AIPlatformSpec;
 use crate::api::storage::{Bucket as BucketSpec, BucketDeletionPolicy, LifecycleRule};
 use crate::arn;
 use crate::names;
+use crate::resource::model::bucket_and_key;
 
 /// A bucket whose name in AWS is known and whose rules AWS would take.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "a bucket has these switches")]
 pub struct Bucket {
     /// Logical name.
     pub name: String,
@@ -23,6 +25,8 @@ pub struct Bucket {
     pub kms_key_arn: Option<String>,
     /// True when requests without TLS are refused.
     pub tls_only: bool,
+    /// True when objects are accessed through the platform's VPC endpoints alone.
+    pub vpc_endpoint_only: bool,
     /// The fate of the resource when it is no longer declared.
     pub deletion_policy: BucketDeletionPolicy,
     /// Lifecycle rules.
@@ -79,11 +83,61 @@ pub(super) fn validate(
             versioning: bucket.versioning,
             kms_key_arn: bucket.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone()),
             tls_only: bucket.tls_only,
+            vpc_endpoint_only: bucket.vpc_endpoint_only,
             deletion_policy: bucket.deletion_policy,
             rules,
         });
     }
     buckets
+}
+
+/// Checks that buckets which are reached through VPC endpoints alone can be, by what the platform runs itself.
+pub(super) fn validate_reach(
+    buckets: &[Bucket],
+    spec: &AIPlatformSpec,
+    network: Option<&Network>,
+    problems: &mut Vec<Problem>,
+) {
+    for (index, _) in buckets.iter().enumerate().filter(|(_, bucket)| bucket.vpc_endpoint_only) {
+        let way_out = match network {
+            None => "and spec.network is missing: declare it, or leave vpcEndpointOnly out",
+            Some(network) if network.s3_endpoints().next().is_none() => {
+                "and spec.network has none: set spec.network.endpoints.auto to true, add {service: s3, type: Gateway} to \
+                 spec.network.endpoints.additional, or leave vpcEndpointOnly out"
+            }
+            Some(_) => continue,
+        };
+        let path = format!("spec.storage.buckets[{index}].vpcEndpointOnly");
+        problems.push(Problem::new(path, format!("true needs a VPC endpoint for S3, {way_out}")));
+    }
+    for (index, model) in spec.models.iter().enumerate() {
+        let Some(sagemaker) = model.sagemaker.as_ref().filter(|model| model.serverless.is_some()) else { continue };
+        let of_name = |name: &str| buckets.iter().find(|bucket| bucket.vpc_endpoint_only && bucket.name == name);
+        let of_uri = |uri: &str| {
+            let (place, _) = bucket_and_key(uri)?;
+            buckets.iter().find(|bucket| bucket.vpc_endpoint_only && bucket.bucket_name == place)
+        };
+        let data = sagemaker.model_data.as_ref();
+        let used = [
+            ("modelData.bucket", data.and_then(|data| of_name(data.bucket.as_deref()?))),
+            ("modelData.uri", data.and_then(|data| of_uri(data.uri.as_deref()?))),
+            ("async.output.bucket", sagemaker.asynchronous.as_ref().and_then(|it| of_name(&it.output.bucket))),
+            (
+                "dataCapture.destination.bucket",
+                sagemaker.data_capture.as_ref().and_then(|it| of_name(&it.destination.bucket)),
+            ),
+        ];
+        for (field, bucket) in used {
+            let Some(Bucket { name, .. }) = bucket else { continue };
+            problems.push(Problem::new(
+                format!("spec.models[{index}].sagemaker.{field}"),
+                format!(
+                    "bucket {name:?} has vpcEndpointOnly, and serverless models do not run in the VPC, so that they have no \
+                     access: run the model on an instance, or take a bucket without vpcEndpointOnly"
+                ),
+            ));
+        }
+    }
 }
 
 /// The name in AWS that a spec gives a bucket, be the spec valid or not.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Removal;
+use super::{Key, Removal};
 use crate::arn;
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
@@ -20,9 +20,12 @@ pub const RULE_PREFIX: &str = "aip-";
 /// The Sid of the statement that denies everything without TLS.
 pub const TLS_ONLY: &str = "AipTlsOnly";
 
+/// The Sid of the statement that denies object access which does not come through the platform's VPC endpoints.
+pub const VPC_ENDPOINT_ONLY: &str = "AipVpcEndpointOnly";
+
 /// The Sids of all statements that we write, or ever wrote, into a bucket policy. All others are somebody else's,
 /// whatever they begin with.
-pub const SIDS: [&str; 1] = [TLS_ONLY];
+pub const SIDS: [&str; 2] = [TLS_ONLY, VPC_ENDPOINT_ONLY];
 
 /// The Sid of a statement, if it is one of ours.
 #[must_use]
@@ -76,6 +79,22 @@ pub struct Bucket {
     pub policy: BTreeMap<String, Value>,
     /// Lifecycle rules that are ours, by id without prefix.
     pub lifecycle: BTreeMap<String, LifecycleRule>,
+    /// Statements that are written once what they name is there, by Sid: they are shown, and neither compared nor written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending_policy: BTreeMap<String, Value>,
+    /// The VPC endpoints through which alone objects are accessed, where the spec wants it so. What of it is in force
+    /// stands in `policy`.
+    #[serde(skip)]
+    pub vpc_endpoint_only: Option<VpcEndpointOnly>,
+}
+
+/// The limits of object access to VPC endpoints of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VpcEndpointOnly {
+    /// The endpoints.
+    pub endpoints: Vec<Key>,
+    /// The principals that are excepted, as ARN patterns, where they are known.
+    pub excepted: Option<Vec<String>>,
 }
 
 impl Bucket {
@@ -92,6 +111,8 @@ impl Bucket {
             versioning: false,
             policy: BTreeMap::new(),
             lifecycle: BTreeMap::new(),
+            pending_policy: BTreeMap::new(),
+            vpc_endpoint_only: None,
         }
     }
 }
@@ -292,6 +313,9 @@ impl Managed for Bucket {
 
     fn comparable(&self) -> Value {
         let mut fields = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove("pendingPolicy");
+        }
         for (sid, statement) in &self.policy {
             fields["policy"][sid] = policy::statement_meaning(statement);
         }

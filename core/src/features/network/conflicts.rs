@@ -78,6 +78,11 @@ fn decide(step: &mut Step, endpoint: &VpcEndpoint, other: &OtherEndpoint) {
     }
 }
 
+/// The endpoint of somebody else that is used in place of one of the platform's own, which is not there.
+pub(super) fn adopted<'a>(endpoint: &VpcEndpoint, observations: &'a Observations) -> Option<&'a OtherEndpoint> {
+    conflicting(endpoint, observations).filter(|_| endpoint.on_conflict == OnConflict::Adopt)
+}
+
 /// The endpoint of somebody else that takes what this one wants to have, where there is one.
 fn conflicting<'a>(endpoint: &VpcEndpoint, observations: &'a Observations) -> Option<&'a OtherEndpoint> {
     let observed = observations.get(&VpcEndpoint::key_of(&endpoint.name))?;

@@ -7,7 +7,7 @@ use super::tests::{VPC, facts};
 use super::vpc_endpoint::VpcEndpoint;
 use crate::api::AIPlatform;
 use crate::kind::Listed;
-use crate::lookup::{Answer, Answers, Informed, Lookup, informed, lookups};
+use crate::lookup::{Answer, Answers, Caller, Informed, Lookup, informed, lookups};
 use crate::plan::{Action, Intent, Plan, check, plan};
 use crate::platform::{Platform, validate};
 use crate::resource::{Kind, Observations, Resource};
@@ -62,6 +62,7 @@ fn answers(platform: &Platform, owner: Option<&AIPlatform>, borrowers: &[AIPlatf
             Lookup::Network(_) => Answer::Network(facts()),
             Lookup::Owner(_) => Answer::Owner(owner.cloned().map(Box::new)),
             Lookup::Borrowers { .. } => Answer::Borrowers(borrowers.to_vec()),
+            Lookup::Caller => Answer::Caller(Caller { arn: "arn:aws:iam::123456789012:user/operator".into() }),
         };
         Ok(answer)
     };
@@ -214,4 +215,29 @@ fn the_outline_changes_with_what_others_go_by_and_with_nothing_else() {
     let there = json!([{"kind": "SageMakerEndpoint", "name": "rank", "state": "Ready"}]);
     assert_ne!(outline(&before), outline(&borrower("search", status("Progressing", &there))));
     assert_eq!(outline(&named("a", "b", json!({}))), None);
+}
+
+#[test]
+fn a_bucket_of_a_borrower_is_reached_through_the_owners_endpoint() {
+    let mut object = borrower("search", Value::Null);
+    object.spec.models.clear();
+    let buckets = json!({"buckets": [{"name": "artifacts", "bucketName": "ours", "vpcEndpointOnly": true}]});
+    object.spec.storage = serde_json::from_value(buckets).unwrap();
+    let platform = validate(&object).unwrap();
+    for (state, expected) in [("Progressing", None), ("Ready", Some(json!("vpce-1")))] {
+        let mut owner = owner(json!({}));
+        let endpoint = json!([{"kind": "VpcEndpoint", "name": "s3", "id": "vpce-1", "state": state}]);
+        owner.status = serde_json::from_value(status(state, &endpoint)).unwrap();
+        let Informed { desired, borrowed } =
+            informed(platform.clone(), CLUSTER, &answers(&platform, Some(&owner), &[])).unwrap();
+        let intent = Intent::keep(crate::api::ManagementPolicy::Full);
+        let plan = plan("search", "assistant", &desired, &borrowed, &intent);
+        assert_eq!(check(&plan, &desired, &[], &borrowed, &intent), Ok(()));
+        let bucket = plan.steps.iter().find(|step| step.key.kind == Kind::Bucket).unwrap();
+        let Some(Resource::Bucket(made)) = &bucket.desired else { panic!() };
+        let denial = made.policy.get("AipVpcEndpointOnly");
+        let ids = denial.map(|denial| denial["Condition"]["StringNotEquals"]["aws:SourceVpce"].clone());
+        assert_eq!((ids, bucket.left_out.is_empty()), (expected.clone(), expected.is_some()), "{state}");
+        assert!(bucket.remarks[0].contains("only from vpc-0a1b"), "{:?}", bucket.remarks);
+    }
 }

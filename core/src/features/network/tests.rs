@@ -7,14 +7,17 @@ use super::vpc_endpoint::{EndpointFacts, EndpointType, OtherEndpoint, POLICY, Vp
 use crate::api::ManagementPolicy::Full;
 use crate::desire::{desire, desire_with};
 use crate::kind::Listed;
-use crate::lookup::{Answer, Answers, EndpointService, NetworkFacts, Subnet, Vpc, lookups};
+use crate::lookup::{Answer, Answers, Caller, EndpointService, Lookup, NetworkFacts, Subnet, Vpc, lookups};
 use crate::plan::{Action, Intent, Plan, Step, check, plan};
 use crate::platform::{Platform, validate};
 use crate::resource::reference::{KNOWN_AFTER_APPLY, link};
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner, Resource};
 use crate::testing::{CLUSTER, object, ours};
 
+mod vpc_endpoint_only;
+
 pub(super) const VPC: &str = "vpc-0a1b";
+const OPERATOR: &str = "arn:aws:sts::123456789012:assumed-role/operator/session";
 
 fn spec(network: Value) -> Value {
     let mut spec = json!({
@@ -61,7 +64,12 @@ pub(super) fn facts() -> NetworkFacts {
 }
 
 fn answers(platform: &Platform, facts: &NetworkFacts) -> Answers {
-    lookups(platform).into_iter().map(|lookup| (lookup, Ok(Answer::Network(facts.clone())))).collect()
+    let answer = |lookup: &Lookup| match lookup {
+        Lookup::Network(_) => Answer::Network(facts.clone()),
+        Lookup::Caller => Answer::Caller(Caller { arn: OPERATOR.into() }),
+        Lookup::Owner(_) | Lookup::Borrowers { .. } => panic!("nothing is shared: {lookup:?}"),
+    };
+    lookups(platform).into_iter().map(|lookup| (lookup.clone(), Ok(answer(&lookup)))).collect()
 }
 
 fn wanted(network: Value) -> Vec<Desired> {
