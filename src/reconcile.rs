@@ -14,7 +14,7 @@ use crate::features::network::preconditions::Unmet;
 use crate::features::network::sharing::{lookup_of_borrowers, still_borrowing};
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
-use crate::lookup::{Answers, Lookup, informed, lookups};
+use crate::lookup::{Answers, Lookup, caller, informed, lookups};
 use crate::observation_cache::contradicted;
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
@@ -362,7 +362,11 @@ impl Goal {
 
 impl Goal {
     /// The goal with what follows from lookups in AWS.
-    async fn looked_up<P: Provider>(self, provider: &P) -> Result<Self, PlanError> {
+    async fn looked_up<P: Provider>(mut self, provider: &P) -> Result<Self, PlanError> {
+        if self.intent.needs_caller() {
+            let answers = answered(provider, &self.scope, &[Lookup::Caller]).await?;
+            self.intent.caller = caller(&answers).cloned();
+        }
         let Some(platform) = self.platform.as_ref().filter(|platform| !lookups(platform).is_empty()) else {
             return Ok(self);
         };

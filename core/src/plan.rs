@@ -336,6 +336,14 @@ impl Intent {
         None
     }
 
+    /// True when it matters under which identity the operator works: something goes with its contents, which may be closed
+    /// to others.
+    #[must_use]
+    pub fn needs_caller(&self) -> bool {
+        let mut removals = self.removals.values().chain(self.remembered.values());
+        self.deleting && self.retains_everything().is_none() && removals.any(|it| *it == Removal::WithContents)
+    }
+
     /// The removal of something that is deleted, or the reason for which it stays. `tagged` is what its own tags say,
     /// where they were read.
     ///

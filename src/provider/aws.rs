@@ -26,14 +26,14 @@ use crate::failure::Error;
 use crate::failures::Failures;
 use crate::kind::Service;
 use crate::leadership::{Authority, LONGEST_CALL};
-use crate::lookup::{Answer, Answers, Lookup};
+use crate::lookup::{Answer, Answers, Caller, Lookup};
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::pod_identity_association::ServiceAccountId;
 use crate::resource::scaling::scaled_endpoint;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
 use crate::scope::Scope;
-use clients::{ClientSets, Clients};
+use clients::{ClientSets, Clients, Identity};
 
 /// The name of the operator in its calls to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
@@ -88,17 +88,25 @@ impl Aws {
     /// # Errors
     /// When AWS does not say.
     pub async fn account(&self, scope: &Scope) -> Result<String, Error> {
+        Ok(self.identity(scope).await?.account)
+    }
+
+    /// The identity that the credentials for a scope belong to.
+    async fn identity(&self, scope: &Scope) -> Result<Identity, Error> {
         let clients = self.clients(&scope.region, scope).await;
-        if let Some(account) = clients.account() {
-            return Ok(account);
+        if let Some(identity) = clients.identity() {
+            return Ok(identity);
         }
         let answer = clients.sts.get_caller_identity().send().await.map_err(|error| {
             let subject = format!("account {} in region {}", scope.account_id, scope.region);
             failure::classify("sts:GetCallerIdentity", &subject, &error, |_| None)
         })?;
-        let account = answer.account().unwrap_or_default().to_string();
-        clients.keep_account(&account);
-        Ok(account)
+        let identity = Identity {
+            account: answer.account().unwrap_or_default().to_string(),
+            arn: answer.arn().unwrap_or_default().to_string(),
+        };
+        clients.keep_identity(&identity);
+        Ok(identity)
     }
 
     /// Answers lookups.
@@ -109,6 +117,9 @@ impl Aws {
                 Lookup::Network(network) => {
                     let clients = self.clients(&scope.region, scope).await;
                     Box::pin(clients.ec2().look_up(network)).await.map(Answer::Network)
+                }
+                Lookup::Caller => {
+                    self.identity(scope).await.map(|identity| Answer::Caller(Caller { arn: identity.arn }))
                 }
                 Lookup::Owner(_) | Lookup::Borrowers { .. } => {
                     Err(Error::bug("look up", "a platform", "it is in the cluster, not in AWS"))

@@ -35,7 +35,9 @@ impl Provider for Providers {
             let answer = match lookup {
                 Lookup::Owner(named) => self.cluster.platform(named).await.map(|it| Answer::Owner(it.map(Box::new))),
                 Lookup::Borrowers { namespaces, .. } => self.cluster.platforms(namespaces).await.map(Answer::Borrowers),
-                Lookup::Network(_) => Err(Error::bug("look up", "a network", "it is not in the cluster")),
+                Lookup::Network(_) | Lookup::Caller => {
+                    Err(Error::bug("look up", "something in AWS", "it is not in the cluster"))
+                }
             };
             (lookup.clone(), answer)
         }));

@@ -19,8 +19,8 @@ use crate::scope::Scope;
 /// The time for which an unused set of clients is kept: longer than the usual resync period.
 const KEPT: Duration = Duration::from_mins(15);
 
-/// The time for which the account of the credentials is cached.
-const ACCOUNT_HOLDS: Duration = Duration::from_mins(10);
+/// The time for which the identity behind the credentials is cached.
+const IDENTITY_HOLDS: Duration = Duration::from_mins(10);
 
 /// The key of a set of clients: a region, and the role and external id it works through.
 type ClientKey = (String, Option<(String, Option<String>)>);
@@ -95,7 +95,7 @@ impl Common {
             region: region.into(),
             sts: aws_sdk_sts::Client::new(&config),
             config,
-            account: Mutex::default(),
+            identity: Mutex::default(),
             autoscaling: OnceLock::new(),
             ec2: OnceLock::new(),
             eks: OnceLock::new(),
@@ -118,6 +118,15 @@ impl Common {
     }
 }
 
+/// The identity behind credentials.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    /// The account.
+    pub(super) account: String,
+    /// The ARN of the user, or of the session of a role.
+    pub(super) arn: String,
+}
+
 /// The clients for one region and role. That of a service is made at its first call: a region that does not exist is
 /// asked whose the credentials are, and nothing else.
 pub(super) struct Clients {
@@ -125,7 +134,7 @@ pub(super) struct Clients {
     region: String,
     config: SdkConfig,
     pub(super) sts: aws_sdk_sts::Client,
-    account: Mutex<Option<(Instant, String)>>,
+    identity: Mutex<Option<(Instant, Identity)>>,
     autoscaling: OnceLock<autoscaling::Autoscaling>,
     ec2: OnceLock<ec2::Ec2>,
     eks: OnceLock<eks::Eks>,
@@ -164,14 +173,14 @@ impl Clients {
         self.sagemaker.get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker")))
     }
 
-    /// The account that the credentials belong to, where it was asked not long ago.
-    pub(super) fn account(&self) -> Option<String> {
-        let known = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        known.filter(|(at, _)| at.elapsed() < ACCOUNT_HOLDS).map(|(_, account)| account)
+    /// The identity that the credentials belong to, where it was read not long ago.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let known = self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.filter(|(at, _)| at.elapsed() < IDENTITY_HOLDS).map(|(_, identity)| identity)
     }
 
-    pub(super) fn keep_account(&self, account: &str) {
-        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), account.into()));
+    pub(super) fn keep_identity(&self, identity: &Identity) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), identity.clone()));
     }
 
     /// The settings of one service's client, with a connection of its own.

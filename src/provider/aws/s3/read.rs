@@ -39,16 +39,20 @@ impl S3 {
         Ok(Box::pin(self.parts(&target, request, bucket, owner)).await)
     }
 
-    /// The contents, and the key too: superseded revisions of a model may still load what is in it.
+    /// The contents, and what others may still go by: superseded revisions of a model load what the key protects, and
+    /// nobody reaches a bucket that is left with the ids of endpoints in its policy.
     async fn observe_for_deletion(&self, target: &Target<'_>, bucket: Bucket, owner: Owner) -> Observed {
         if owner != Owner::Ours {
             return Observed::present(Resource::Bucket(bucket), owner);
         }
-        let (contents, encryption) = futures::join!(self.count(target), self.encryption(target));
+        let (contents, encryption, document) =
+            futures::join!(self.count(target), self.encryption(target), self.policy(target));
         let mut unknown = BTreeMap::new();
         let encryption = known(field::ENCRYPTION, encryption, &mut unknown);
         let contents = known(CONTENTS, contents.map(Some), &mut unknown);
-        Observed { unknown, contents, ..Observed::present(Resource::Bucket(Bucket { encryption, ..bucket }), owner) }
+        let policy = ours(&known(field::POLICY, document, &mut unknown).unwrap_or_default());
+        let bucket = Bucket { encryption, policy, ..bucket };
+        Observed { unknown, contents, ..Observed::present(Resource::Bucket(bucket), owner) }
     }
 
     /// The bucket with all its parts. One that cannot be read hides none of the others.
