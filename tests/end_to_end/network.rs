@@ -4,6 +4,7 @@ mod conflicts;
 mod drift;
 mod preconditions;
 mod sharing;
+mod vpc_endpoint_only;
 
 use aws_sdk_ec2::types::{Filter, SecurityGroup, VpcEndpoint};
 use serde_json::{Value, json};
