@@ -109,11 +109,10 @@ fn the_denial_is_about_objects_and_excepts_services_and_the_operator() {
         (&statement["Effect"], &statement["Principal"], &statement["Resource"], &statement["Action"]),
         (&json!("Deny"), &json!("*"), &json!("arn:aws:s3:::ours/*"), &json!(OBJECT_ACTIONS))
     );
-    let of_buckets = ["s3:PutBucketPolicy", "s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:*"];
-    assert!(!OBJECT_ACTIONS.iter().any(|action| of_buckets.contains(action)), "nobody is locked out of the policy");
-    assert_eq!(OBJECT_ACTIONS.iter().collect::<BTreeSet<_>>().len(), OBJECT_ACTIONS.len());
-    let operator = crate::permissions::s3::PERMISSIONS.iter().find(|it| it.sid == "DeleteContents").unwrap();
-    assert!(operator.actions.iter().all(|action| OBJECT_ACTIONS.contains(action)), "which is why it is excepted");
+    assert!(
+        !OBJECT_ACTIONS.iter().any(|action| action.contains("Policy") || *action == "s3:*"),
+        "nobody is locked out"
+    );
 }
 
 #[test]
