@@ -58,8 +58,10 @@ def context(**keys: str) -> dict[str, str]:
 
 def test_objects_are_reached_through_the_endpoint_alone(policy, judge):
     def allowed(role: str, action: str, resource: str = OBJECT, **keys: str) -> bool:
+        asking = caller(policy, role)
+        keys["PrincipalArn"] = asking.principal
         call = Call(action, resource, "of a closed bucket", context(**keys))
-        return judge.allowed(caller(policy, role), [ANYTHING], [call])[0]
+        return judge.allowed(asking, [ANYTHING], [call])[0]
 
     for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl"):
         assert not allowed("app", action), action
@@ -85,4 +87,7 @@ def test_no_other_action_on_objects_is_left_open(policy, judge):
 
 
 def test_parliament_finds_nothing_in_it(policy):
-    assert not findings(policy)
+    # Its data are older than the condition key.
+    unknown = "Unknown condition aws:ViaAWSService"
+    found = [finding for finding in findings(policy) if unknown not in finding]
+    assert not found
