@@ -28,6 +28,7 @@ spec:
   storage: {{buckets: [{{name: closed, bucketName: {BUCKET}, vpcEndpointOnly: true}}]}}
 """
 
+
 @pytest.fixture
 def policy(tmp_path: Path) -> dict:
     """The bucket's policy, with ids that are known by then."""
