@@ -4,6 +4,8 @@
 //! each are in the Amazon S3 API reference (`PutBucketLifecycleConfiguration`) and user guide ("Transitioning
 //! objects").
 
+#![expect(clippy::struct_excessive_bools, reason = "a bucket has these switches")]
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
@@ -24,7 +26,6 @@ pub struct Storage {
 /// One S3 bucket: private, encrypted, with access control lists off.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_excessive_bools, reason = "a bucket has these switches")]
 pub struct Bucket {
     /// Logical name, referred to elsewhere in the spec.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]

@@ -30,7 +30,7 @@ fn spec_of(bucket: Value, network: Value) -> Value {
 
 fn wanted_with(bucket: Value, network: Value) -> Vec<Desired> {
     let platform = validate(&object(spec_of(bucket, network))).unwrap();
-    desire_with(&platform, CLUSTER, &answers(&platform, facts()))
+    desire_with(&platform, CLUSTER, &answers(&platform, &facts()))
 }
 
 fn both() -> Value {
