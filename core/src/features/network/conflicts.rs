@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::own_names::{in_config_map, own_name, shown};
+use super::own_names::{self, in_config_map, own_name, shown};
 use super::vpc_endpoint::{EndpointFacts, EndpointType, OtherEndpoint, VpcEndpoint, field};
 use crate::api::network::OnConflict;
+use crate::features::endpoints::ConfigMap;
 use crate::kind::Listed;
 use crate::plan::rules::{Refine, Refined};
 use crate::plan::{Action, Intent, Refusal, Step};
@@ -40,7 +41,11 @@ pub(super) fn refine<'a>(desired: &'a [Desired], observations: &'a Observations,
             Some((VpcEndpoint::key_of(&endpoint.name), (endpoint, conflicting(endpoint, observations)?)))
         })
         .collect();
+    let unknown_names = own_names::unknown(desired, observations);
     Box::new(move |mut step| {
+        if step.key.kind == ConfigMap::KIND {
+            step.left_out.extend(unknown_names.iter().cloned());
+        }
         if let Some((endpoint, other)) = in_the_way.get(&step.key) {
             decide(&mut step, endpoint, other);
         }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::vpc_endpoint::{EndpointType, VpcEndpoint};
 use crate::kind::Listed;
 use crate::plan::Step;
+use crate::plan::attainment::LeftOut;
+use crate::resource::reference::KNOWN_AFTER_APPLY;
 use crate::resource::{Desired, Observations, Resource};
 
 /// Environment variables by which AWS's SDKs find a service elsewhere.
@@ -18,18 +20,39 @@ const VARIABLES: [(&str, &str); 6] = [
     ("sts", "AWS_ENDPOINT_URL_STS"),
 ];
 
-/// The desired resources, with the names of endpoints that lack private DNS in the config map that applications mount:
-/// each under the variable that an SDK reads, so that it can be taken as environment as it is.
-pub(super) fn in_config_map(mut desired: Vec<Desired>, observations: &Observations) -> Vec<Desired> {
+/// Endpoints that are called by names of their own, each with the variable for it.
+fn without_private_dns(desired: &[Desired]) -> impl Iterator<Item = (&VpcEndpoint, &'static str)> {
     let endpoints = desired.iter().filter_map(|item| VpcEndpoint::of(&item.resource));
     let without =
         endpoints.filter(|endpoint| endpoint.endpoint_type == EndpointType::Interface && !endpoint.private_dns);
-    let entries: BTreeMap<String, String> = without
-        .filter_map(|endpoint| {
-            let (_, variable) = VARIABLES.iter().find(|(name, _)| *name == endpoint.name)?;
-            Some(((*variable).to_string(), format!("https://{}", own_name(&endpoint.name, observations)?)))
-        })
-        .collect();
+    without.filter_map(|endpoint| {
+        let (_, variable) = VARIABLES.iter().find(|(name, _)| *name == endpoint.name)?;
+        Some((endpoint, *variable))
+    })
+}
+
+/// Names that the config map lacks, because EC2 has not chosen them yet.
+pub(super) fn unknown(desired: &[Desired], observations: &Observations) -> Vec<LeftOut> {
+    let unknown = without_private_dns(desired).filter(|(endpoint, _)| own_name(&endpoint.name, observations).is_none());
+    let left_out = |(endpoint, variable): (&VpcEndpoint, &str)| LeftOut {
+        about: VpcEndpoint::key_of(&endpoint.name),
+        reason: "Blocked",
+        message: format!(
+            "{variable} is not there yet: the DNS name of VpcEndpoint {} is {KNOWN_AFTER_APPLY}",
+            endpoint.name
+        ),
+        needs_somebody: false,
+    };
+    unknown.map(left_out).collect()
+}
+
+/// The desired resources, with the names of endpoints that lack private DNS in the config map that applications mount:
+/// each under the variable that an SDK reads, so that it can be taken as environment as it is.
+pub(super) fn in_config_map(mut desired: Vec<Desired>, observations: &Observations) -> Vec<Desired> {
+    let entry = |(endpoint, variable): (&VpcEndpoint, &str)| {
+        Some((variable.to_string(), format!("https://{}", own_name(&endpoint.name, observations)?)))
+    };
+    let entries: BTreeMap<String, String> = without_private_dns(&desired).filter_map(entry).collect();
     for item in &mut desired {
         if let Resource::ConfigMap(map) = &mut item.resource {
             map.data.extend(entries.clone());
