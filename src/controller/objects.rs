@@ -58,7 +58,7 @@ impl Objects {
                 if let Some(seen) = self.starting.get_mut(&watch) {
                     seen.insert(key.clone());
                 }
-                if self.store(watch, key.clone(), object) { WatchChange::Changed(key) } else { WatchChange::None }
+                if self.store(watch, &key, object) { WatchChange::Changed(key) } else { WatchChange::None }
             }
             Event::InitDone => {
                 let Some(seen) = self.starting.remove(&watch) else { return WatchChange::None };
@@ -79,7 +79,7 @@ impl Objects {
         let is_known = |known: &&Known| known.object.meta().uid == object.metadata.uid;
         if let Some(known) = self.known.get(key).filter(is_known) {
             let watch = known.watch;
-            self.store(watch, key.clone(), DeserializeGuard(Ok(object)));
+            self.store(watch, key, DeserializeGuard(Ok(object)));
         }
     }
 
@@ -102,8 +102,8 @@ impl Objects {
     }
 
     /// Keeps the object, unless a later state of it is known.
-    fn store(&mut self, watch: usize, key: ObjectKey, object: Object) -> bool {
-        if let Some(known) = self.known.get(&key) {
+    fn store(&mut self, watch: usize, key: &ObjectKey, object: Object) -> bool {
+        if let Some(known) = self.known.get(key) {
             let (before, now) = (known.object.meta(), object.meta());
             let version = now.resource_version.as_deref();
             if before.uid == now.uid && !is_later(version, before.resource_version.as_deref()) {
@@ -113,7 +113,7 @@ impl Objects {
         }
         let object = Arc::new(object);
         let before = self.known.insert(key.clone(), Known { watch, object: Arc::clone(&object) });
-        self.concern(&key, before.as_ref().map(|known| &*known.object), Some(&object));
+        self.concern(key, before.as_ref().map(|known| &*known.object), Some(&object));
         true
     }
 

@@ -38,6 +38,12 @@ fn everything(identity: Identity, edition: i32) -> AIPlatform {
     });
     let mut object = object(json!({
         "identity": identity.to_json(),
+        "network": {
+            "vpcId": "vpc-0a",
+            "subnetIds": ["subnet-0a", "subnet-0b"],
+            "routeTableIds": ["rtb-0a"],
+            "allowFrom": {"cidrs": [format!("10.{edition}.0.0/16")]},
+        },
         "storage": {"buckets": [{"name": "artifacts", "versioning": edition == 1, "deletionPolicy": "Delete"}]},
         "models": [{"name": "fast", "bedrock": bedrock}, {"name": "rank", "sagemaker": rank}],
         "access": [
