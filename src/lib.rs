@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! AIPlatform --validate--> Platform --desire--> [Desired]             pure, total
+//!                          Provider.look_up(lookups) -> Answers       I/O, what the platform names
 //!                          Provider.observe(requests) -> Observations I/O, concurrent
 //!              plan(desired, observations, intent) -> Plan            pure
 //!              execute(plan) -> [Outcome]                             I/O, follows needs, concurrent
