@@ -14,12 +14,12 @@ use crate::features::network::preconditions::Unmet;
 use crate::features::network::sharing::{lookup_of_borrowers, still_borrowing};
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
-use crate::lookup::{Answers, Lookup, caller, informed, lookups};
+use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
 use crate::observation_cache::contradicted;
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
-use crate::platform::{Platform, Problem, validate};
+use crate::platform::{Network, Platform, Problem, validate};
 use crate::provider::Provider;
 use crate::resource::reference::link;
 use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Request, Resource};
@@ -267,14 +267,28 @@ pub async fn dry_run<P: Provider>(
     provider: &P,
     object: &AIPlatform,
     context: PassContext<'_>,
-) -> Result<Plan, PlanError> {
+) -> Result<DryRun, PlanError> {
     let goal = Goal::of(object, validate(object), context)?;
     if goal.intent.deleting && nothing_was_made(object.status.as_ref()) {
-        return Ok(Plan { namespace: goal.namespace, name: goal.name, steps: Vec::new() });
+        let plan = Plan { namespace: goal.namespace, name: goal.name, steps: Vec::new() };
+        return Ok(DryRun { plan, network: None, public_subnets: BTreeSet::new() });
     }
     check_account(provider, &goal.scope).await?;
     let goal = goal.looked_up(provider).await?;
-    Ok(observe_and_plan(provider, &goal, object.status.as_ref(), &PassInput::default()).await?.0)
+    let (plan, _) = observe_and_plan(provider, &goal, object.status.as_ref(), &PassInput::default()).await?;
+    let network = goal.platform.and_then(|platform| platform.network);
+    Ok(DryRun { plan, network, public_subnets: goal.public_subnets })
+}
+
+/// The result of a pass that writes nothing.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// The plan.
+    pub plan: Plan,
+    /// The platform's network, with what sharing adds to it.
+    pub network: Option<Network>,
+    /// Subnets of the network with a route to an internet gateway.
+    pub public_subnets: BTreeSet<String>,
 }
 
 /// True when it is certain that no pass over this object ever wrote to AWS: the status says before the first write that
@@ -303,6 +317,8 @@ struct Goal {
     desired: Vec<Desired>,
     /// Observations of desired resources that are another platform's.
     borrowed: Observations,
+    /// Subnets of the network with a route to an internet gateway.
+    public_subnets: BTreeSet<String>,
     intent: Intent,
     /// The deletion policy of the spec, where the spec is accepted.
     accepted_end: Option<DeletionPolicy>,
@@ -355,8 +371,8 @@ impl Goal {
             assume_role: spec.assume_role.clone(),
         };
         let cluster = cluster.to_string();
-        let borrowed = Observations::new();
-        Ok(Self { namespace, name, scope, platform, cluster, desired, borrowed, intent, accepted_end })
+        let (borrowed, public_subnets) = (Observations::new(), BTreeSet::new());
+        Ok(Self { namespace, name, scope, platform, cluster, desired, borrowed, public_subnets, intent, accepted_end })
     }
 }
 
@@ -372,7 +388,8 @@ impl Goal {
         };
         let answers = answered(provider, &self.scope, &lookups(platform)).await?;
         let informed = informed(platform.clone(), &self.cluster, &answers).map_err(PlanError::Unmet)?;
-        Ok(Self { desired: informed.desired, borrowed: informed.borrowed, ..self })
+        let Informed { desired, borrowed, platform, public_subnets } = informed;
+        Ok(Self { platform: Some(platform), desired, borrowed, public_subnets, ..self })
     }
 }
 

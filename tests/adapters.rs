@@ -183,7 +183,7 @@ impl Run {
 
     /// What would be done now.
     async fn plan(&self) -> Plan {
-        Box::pin(dry_run(&self.provider, &self.object, self.context())).await.expect("a plan")
+        Box::pin(dry_run(&self.provider, &self.object, self.context())).await.expect("a plan").plan
     }
 
     fn resource(&self, kind: &str) -> &ResourceStatus {

@@ -7,9 +7,14 @@ mod cells;
 pub mod findings;
 pub mod html;
 mod live;
+mod network;
+#[cfg(test)]
+mod network_tests;
 #[cfg(test)]
 mod tests;
 pub mod text;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -22,6 +27,7 @@ use crate::policy::{Statement, document};
 pub use cells::Target;
 use findings::{Context, Finding, Severity};
 pub use live::Difference;
+pub use network::{EndpointAudit, ModelPaths, PathEndpoint};
 
 /// Everything an auditor reads about one platform.
 #[derive(Clone, Debug)]
@@ -30,6 +36,8 @@ pub struct Audit {
     pub platform: Platform,
     /// A role for each consumer, then for each model that one is made for, in the order of the spec.
     pub roles: Vec<Grant>,
+    /// The policies of VPC endpoints that the platform makes.
+    pub endpoint_policies: Vec<EndpointAudit>,
     /// The policies of buckets, for buckets that have one.
     pub bucket_policies: Vec<BucketPolicy>,
     /// The findings, the worst first.
@@ -65,6 +73,7 @@ pub struct Bounds<'a> {
 pub fn audit(platform: &Platform, bounds: &Bounds) -> Audit {
     let findings = findings::find(&Context { platform, grants: &platform.grants, bounds });
     Audit {
+        endpoint_policies: network::endpoint_policies(platform),
         bucket_policies: bucket_policies(platform),
         platform: platform.clone(),
         roles: platform.grants.clone(),
@@ -78,10 +87,26 @@ impl Audit {
     #[must_use]
     pub fn compared_with(mut self, plan: &Plan) -> Self {
         self.roles = self.roles.into_iter().map(|grant| live::granted(grant, plan)).collect();
+        self.endpoint_policies =
+            self.endpoint_policies.into_iter().filter_map(|policy| live::allowed(policy, plan)).collect();
         self.findings.extend(live::findings(plan));
         self.findings.sort_by_key(|finding| finding.severity);
         self.live = Some(live::differences(plan));
         self
+    }
+
+    /// The same audit with what these subnets are, which have a route to an internet gateway.
+    #[must_use]
+    pub fn with_public_subnets(mut self, public_subnets: &BTreeSet<String>) -> Self {
+        self.findings.extend(live::in_public_subnets(&self.platform, public_subnets));
+        self.findings.sort_by_key(|finding| finding.severity);
+        self
+    }
+
+    /// The paths by which each model can be called, in the order of the spec.
+    #[must_use]
+    pub fn paths(&self) -> Vec<ModelPaths<'_>> {
+        network::paths(self)
     }
 
     /// True when something is really wrong.
@@ -94,6 +119,9 @@ impl Audit {
 impl Serialize for Audit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let roles: Vec<Value> = self.roles.iter().map(|grant| role(&self.platform, grant)).collect();
+        let endpoints = self.endpoint_policies.iter().map(|policy| {
+            json!({"endpoint": policy.name, "service": policy.service, "document": document(&policy.statements)})
+        });
         let buckets = self
             .bucket_policies
             .iter()
@@ -102,8 +130,7 @@ impl Serialize for Audit {
         audit.serialize_field("namespace", &self.platform.namespace)?;
         audit.serialize_field("name", &self.platform.name)?;
         audit.serialize_field("roles", &roles)?;
-        // Endpoints come with the network.
-        audit.serialize_field("endpointPolicies", &[(); 0])?;
+        audit.serialize_field("endpointPolicies", &endpoints.collect::<Vec<_>>())?;
         audit.serialize_field("bucketPolicies", &buckets.collect::<Vec<_>>())?;
         audit.serialize_field("findings", &self.findings)?;
         match &self.live {

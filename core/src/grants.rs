@@ -26,7 +26,7 @@ use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, 
 use crate::resource::role::Served;
 
 pub use bucket_policy::{OBJECT_ACTIONS, bucket_policy, vpc_endpoint_only};
-pub use endpoint_policy::endpoint_policy;
+pub use endpoint_policy::{endpoint_policy, nothing_allowed};
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
 pub const ACTIONS: [&str; 35] = [

@@ -369,7 +369,8 @@ fn permit(rule: &Rule, platform: &Platform, advice: &str) -> Result<Option<Strin
     };
     limited("spec.region", &platform.region, rule.regions.as_ref());
     limited("spec.accountId", &platform.account_id, rule.accounts.as_ref());
-    if let Some(network) = &platform.network {
+    // The VPC of a borrowed network is its owner's to be allowed, and not known here.
+    if let Some(network) = platform.network.as_ref().filter(|network| network.from.is_none()) {
         limited("spec.network.vpcId", &network.vpc_id, rule.vpcs.as_ref());
     }
     problems.extend(platform.assume_role.as_ref().and_then(|role| refused_role(&rule.assume_roles, role, advice)));

@@ -97,6 +97,8 @@ pub struct NetworkFacts {
     pub route_tables: BTreeMap<String, String>,
     /// The VPCs of security groups, by the id of each group.
     pub security_groups: BTreeMap<String, String>,
+    /// Subnets with a route to an internet gateway.
+    pub public_subnets: BTreeSet<String>,
     /// The services that the region offers endpoints for.
     pub services: Vec<EndpointService>,
 }
@@ -146,12 +148,16 @@ impl NetworkFacts {
 }
 
 /// Everything that a platform wants, once its lookups are answered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Informed {
     /// The desired resources.
     pub desired: Vec<Desired>,
     /// Observations of those that are borrowed: they are not looked for in AWS.
     pub borrowed: Observations,
+    /// The platform with what sharing adds to it.
+    pub platform: Platform,
+    /// Subnets of its network with a route to an internet gateway.
+    pub public_subnets: BTreeSet<String>,
 }
 
 /// Everything that a platform wants, with what follows from the answers.
@@ -173,7 +179,12 @@ pub fn informed(platform: Platform, cluster: &str, answers: &Answers) -> Result<
     if !oversized.is_empty() {
         return Err(oversized);
     }
-    Ok(Informed { borrowed: sharing::observations(&platform, &desired, answers), desired })
+    Ok(Informed {
+        borrowed: sharing::observations(&platform, &desired, answers),
+        desired,
+        public_subnets: network_facts(&platform, answers).map(|facts| facts.public_subnets.clone()).unwrap_or_default(),
+        platform,
+    })
 }
 
 /// The lookups that have to be answered before it is clear what a platform wants.

@@ -29,7 +29,7 @@ use crate::grants::{self, Grant};
 use crate::tags::{self, Tags};
 
 pub use access::Identity;
-pub use models::{Backend, Model};
+pub use models::{Backend, Model, RUNTIMES};
 pub use network::{Endpoint, Network};
 pub use storage::{Bucket, name_in_aws};
 

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::Value;
 
 use crate::diff::Change;
-use crate::plan::{Action, Plan, Step, Summary};
+use crate::plan::{Action, Plan, Step, Summary, rules};
 use crate::printable::{printable, printable_json};
 use crate::resource::bucket;
 use crate::tags;
@@ -141,7 +141,11 @@ impl fmt::Display for Text<'_> {
         if others > 0 {
             parts.push(format!("{others} waiting or refused"));
         }
-        writeln!(formatter, "  {}", parts.join(", "))
+        writeln!(formatter, "  {}", parts.join(", "))?;
+        for remark in rules::remarks(plan) {
+            writeln!(formatter, "  {}", printable(&remark))?;
+        }
+        Ok(())
     }
 }
 

@@ -13,10 +13,11 @@ use super::{
 use crate::audit::html::{Audits, Page};
 use crate::audit::text::Text;
 use crate::audit::{Audit, Bounds, audit as make_audit};
+use crate::features::network::sharing::in_network;
 use crate::guardrails::{BOUNDARY_PATH, Guardrails, Labels};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
-use crate::reconcile::PlanError;
+use crate::reconcile::{DryRun, PlanError};
 
 /// Arguments of `audit`.
 #[derive(Args, Debug, Clone)]
@@ -93,9 +94,14 @@ async fn compare(
         };
         let audit = audited(&platform, live.guardrails(), labels.as_ref());
         match live.plan(manifest, labels.as_ref()).await? {
-            Ok(plan) => {
+            Ok(DryRun { plan, network, public_subnets }) => {
                 problems.extend(unreadable(&plan));
-                compared.push(audit.compared_with(&plan));
+                // Who borrows the network, or whose is borrowed, is known by now.
+                let audit = match network.map(|network| in_network(platform, network)) {
+                    Some(Ok(platform)) => audited(&platform, live.guardrails(), labels.as_ref()),
+                    Some(Err(_)) | None => audit,
+                };
+                compared.push(audit.compared_with(&plan).with_public_subnets(&public_subnets));
             }
             // What is refused stands in the audit, and nothing of it is read.
             Err(PlanError::NotPermitted(_)) => compared.push(audit),

@@ -3,6 +3,7 @@
 use super::live::{Live, lines, unreadable};
 use super::{BAD_INPUT, DIFFERENCES, DiffArguments, Error, SUCCESS, output, read};
 use crate::plan::Plan;
+use crate::reconcile::DryRun;
 
 pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
     let input = read(&arguments.input.files)?;
@@ -15,7 +16,7 @@ pub(super) fn diff(arguments: &DiffArguments) -> Result<u8, Error> {
         for manifest in &input.manifests {
             let labels = live.labels(manifest).await?;
             match live.plan(manifest, labels.as_ref()).await? {
-                Ok(plan) => {
+                Ok(DryRun { plan, .. }) => {
                     problems.extend(unreadable(&plan));
                     plans.push(plan);
                 }

@@ -11,7 +11,7 @@ use crate::plan::{Action, Plan};
 use crate::provider::cluster::namespace_labels;
 use crate::provider::providers::Providers;
 use crate::readiness::cluster_obstacle;
-use crate::reconcile::{PassContext, PlanError, dry_run};
+use crate::reconcile::{DryRun, PassContext, PlanError, dry_run};
 
 /// A view of what is there. It changes nothing.
 pub(super) struct Live {
@@ -52,7 +52,7 @@ impl Live {
         &self,
         manifest: &Manifest,
         labels: Option<&Labels>,
-    ) -> Result<Result<Plan, PlanError>, Error> {
+    ) -> Result<Result<DryRun, PlanError>, Error> {
         let object = self.with_live_status(manifest).await?;
         let context = PassContext { cluster: &self.cluster, guardrails: &self.guardrails, labels: Ok(labels) };
         Ok(Box::pin(dry_run(&self.provider, &object, context)).await)

@@ -2,12 +2,12 @@
 
 use super::{Error, PlanArguments, SUCCESS, output, read};
 use crate::desire::desire;
+use crate::features::network::sharing::assumed;
 use crate::guardrails::Guardrails;
 use crate::manifest::Manifest;
 use crate::plan::{Flaw, Intent, Plan, check, plan as make_plan};
 use crate::platform::{Platform, Problem};
 use crate::reconcile::PlanError;
-use crate::resource::Observations;
 
 /// Stands for the cluster in owner tags where it is not known.
 const UNKNOWN_CLUSTER: &str = "(known after apply)";
@@ -47,8 +47,8 @@ fn permitted(manifest: &Manifest, guardrails: &Guardrails) -> Result<Platform, V
 
 fn from_scratch(platform: &Platform, cluster: &str) -> Result<Plan, Vec<Flaw>> {
     let desired = desire(platform, cluster);
-    let (intent, unseen) = (Intent::keep(platform.management_policy), Observations::new());
-    let plan = make_plan(&platform.namespace, &platform.name, &desired, &unseen, &intent);
-    check(&plan, &desired, &[], &unseen, &intent)?;
+    let (intent, assumed) = (Intent::keep(platform.management_policy), assumed(platform, &desired));
+    let plan = make_plan(&platform.namespace, &platform.name, &desired, &assumed, &intent);
+    check(&plan, &desired, &[], &assumed, &intent)?;
     Ok(plan)
 }

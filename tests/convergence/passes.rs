@@ -292,7 +292,7 @@ fn an_object_made_again_takes_its_resources_back() {
 #[test]
 fn a_dry_run_plans_and_writes_nothing() {
     let run = in_an_empty_account(one_bucket());
-    let plan = wait_for(dry_run(&run.memory, &run.object, run.context())).unwrap();
+    let plan = wait_for(dry_run(&run.memory, &run.object, run.context())).unwrap().plan;
     assert_eq!(plan.summary().create, 1);
     assert_eq!(run.memory.writes(), []);
 }

@@ -1,5 +1,6 @@
 //! VPC endpoints and security groups: private paths to what a platform uses.
 
+mod audit;
 mod conflicts;
 mod drift;
 mod preconditions;

@@ -7,6 +7,7 @@ mod guarded;
 mod lifecycle;
 mod models;
 mod names;
+mod network;
 mod ownership;
 mod policies;
 mod principals;
@@ -114,7 +115,7 @@ const fn rule(id: &'static str, severity: Severity, check: fn(&Context) -> Vec<H
 
 /// All rules. What follows each is the comment on it, which the page shows too.
 #[rustfmt::skip]
-pub const RULES: [Rule; 54] = [
+pub const RULES: [Rule; 60] = [
     // What the operator would do at all.
     rule("not-permitted", Error, guarded::not_permitted, "The operator's guardrails refuse it: the platform stalls before anything of it is made."),
     rule("guardrails-unknown", Warning, guarded::unknown, "Where a rule asks for labels, only the cluster knows which rule is for the platform's namespace."),
@@ -160,6 +161,13 @@ pub const RULES: [Rule; 54] = [
     rule("artifact-goes-with-bucket", Info, lifecycle::artifact_goes_with_bucket, "A model can be declared again, and what it loads cannot."),
     rule("artifact-without-versions", Info, lifecycle::artifact_without_versions, "An artifact that was overwritten by mistake can be brought back only from an old version."),
     rule("unused-bucket", Info, storage::unused, "What no consumer and no model uses is either used some other way, or not needed."),
+    // Which way calls take.
+    rule("network-open-to-everybody", Warning, network::open_to_everybody, "Endpoints have private addresses, and a VPC has more neighbours than its owners think of: peered networks, VPNs, other accounts."),
+    rule("endpoint-policy-full", Warning, network::full_for_models, "Credentials of another account, brought into the network, call that account's models through it: a way out for data that no log here shows."),
+    rule("endpoint-policy-full", Info, network::full_for_data, "Whoever is in the network can copy data to a bucket of their own. Looked at where the data is sensitive."),
+    rule("endpoint-policy-account", Info, network::account_for_models, "The endpoint adds nothing to what the callers' own policies say."),
+    rule("models-without-network", Warning, network::sensitive_without_network, "Sensitive data leaves the network to be answered, and no endpoint policy stands between callers and the service."),
+    rule("models-without-network", Info, network::classified_without_network, "Classified data that is not public leaves the network to be answered."),
     // What is served.
     rule("model-without-guardrail", Warning, models::without_guardrail, "In production, nothing stands between the model and the user. Models that take no guardrail are left out."),
     rule("guardrail-draft-version", Warning, models::draft, "DRAFT changes with every edit, and no review sees it."),

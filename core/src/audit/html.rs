@@ -4,6 +4,7 @@
 //! to it: the target of the link is shown as a panel, and the panel's close link leads back to the cell.
 
 mod matrix;
+mod network;
 mod statements;
 
 use std::collections::BTreeMap;
@@ -113,6 +114,11 @@ fn place(target: Target<'_>) -> [&str; 2] {
     }
 }
 
+/// The anchor of the policy of a VPC endpoint.
+fn endpoint_place<'a>(platform: &'a str, name: &'a str) -> [&'a str; 4] {
+    [platform, "vpc", "endpoint", name]
+}
+
 impl fmt::Display for Page<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut overview = Overview::default();
@@ -174,6 +180,7 @@ fn platform(formatter: &mut fmt::Formatter<'_>, audit: &Audit, command: &str) ->
     header(formatter, audit, command)?;
     findings(formatter, audit)?;
     matrix::write(formatter, audit)?;
+    network::write(formatter, audit)?;
     if let Some(differences) = &audit.live {
         live(formatter, differences)?;
     }

@@ -1,12 +1,19 @@
 //! Differences of AWS and the cluster from what is declared, as far as they matter to who may do what.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::EndpointAudit;
 use super::findings::{Finding, Severity};
 use crate::diff::Change;
 use crate::exposure::{Exposure, Extent};
-use crate::grants::Grant;
+use crate::features::network::VpcEndpoint;
+use crate::features::network::conflicts::adopted_by;
+use crate::grants::{Grant, nothing_allowed};
+use crate::kind::Listed;
 use crate::plan::{Action, Plan, Step};
+use crate::platform::Platform;
 use crate::policy::Statement;
 use crate::render;
 use crate::resource::{Key, Kind, Resource, bucket};
@@ -60,7 +67,7 @@ fn matters(kind: Kind, change: &Change) -> bool {
 }
 
 /// The rules that are applied to what is there, each with its severity and why it is one.
-pub(super) const RULES: [(&str, Severity, &str); 7] = [
+pub(super) const RULES: [(&str, Severity, &str); 9] = [
     (
         "bucket-opened-by-others",
         Severity::Error,
@@ -74,18 +81,29 @@ pub(super) const RULES: [(&str, Severity, &str); 7] = [
         "What is granted in the spec is not the platform's own, or that cannot be verified.",
     ),
     ("grant-waits", Severity::Warning, "What is granted in the spec is not there yet."),
+    (
+        "endpoint-of-others",
+        Severity::Warning,
+        "The VPC endpoint of somebody else is adopted: its policy and who reaches it are theirs.",
+    ),
     ("lifecycle-of-others", Severity::Warning, "Others let objects expire or archive them."),
     (
         "policy-attached-by-others",
         Severity::Warning,
         "Others attached a policy to a role of the platform, which widens it.",
     ),
+    (
+        "subnet-public",
+        Severity::Warning,
+        "What has an address in a subnet with a route to an internet gateway is one setting away from the internet.",
+    ),
 ];
 
 /// Exposures that others opened, about which nothing is done; and what is declared and not granted.
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let exposed = |step| -> Vec<Finding> { step_exposures(step).collect() };
-    plan.steps.iter().flat_map(|step| exposed(step).into_iter().chain(not_granted(step))).collect()
+    let of_step = |step| exposed(step).into_iter().chain(not_granted(step)).chain(adopted_endpoint(step));
+    plan.steps.iter().flat_map(of_step).collect()
 }
 
 fn step_exposures(step: &Step) -> impl Iterator<Item = Finding> {
@@ -116,6 +134,48 @@ fn not_granted(step: &Step) -> impl Iterator<Item = Finding> {
         subject: format!("role {}", step.key.name),
         message: left.message.clone(),
     })
+}
+
+fn adopted_endpoint(step: &Step) -> Option<Finding> {
+    Some(Finding {
+        rule: "endpoint-of-others",
+        severity: Severity::Warning,
+        subject: format!("VPC endpoint {}", step.key.name),
+        message: format!("{} is used as it is: read its policy and its security groups too", adopted_by(step)?),
+    })
+}
+
+/// Subnets of the platform's own network that lead to the internet.
+pub(super) fn in_public_subnets(platform: &Platform, public_subnets: &BTreeSet<String>) -> Vec<Finding> {
+    let own = platform.network.iter().filter(|network| network.from.is_none());
+    let subnets = own.flat_map(|network| network.subnet_ids.iter().enumerate());
+    let public = subnets.filter(|(_, id)| public_subnets.contains(*id));
+    let finding = |(index, id): (usize, &String)| Finding {
+        rule: "subnet-public",
+        severity: Severity::Warning,
+        subject: format!("spec.network.subnetIds[{index}]"),
+        message: format!("{id} has a route to an internet gateway: take a private subnet"),
+    };
+    public.map(finding).collect()
+}
+
+/// The policy of an endpoint as the plan has it. Absent where the endpoint is somebody else's.
+pub(super) fn allowed(endpoint: EndpointAudit, plan: &Plan) -> Option<EndpointAudit> {
+    let key = VpcEndpoint::key_of(&endpoint.name);
+    let Some(step) = plan.steps.iter().find(|step| step.key == key) else { return Some(endpoint) };
+    if adopted_by(step).is_some() {
+        return None;
+    }
+    let policies = step.desired.as_ref().and_then(VpcEndpoint::of).and_then(|wanted| wanted.policies.as_ref());
+    let Some(policies) = policies else { return Some(endpoint) };
+    let is_allowed = |statement: &Statement| {
+        statement.about.is_none() || policies.values().any(|policy| policy.says(&statement.to_value()))
+    };
+    let mut statements: Vec<Statement> = endpoint.statements.into_iter().filter(is_allowed).collect();
+    if statements.is_empty() {
+        statements.push(nothing_allowed());
+    }
+    Some(EndpointAudit { statements, ..endpoint })
 }
 
 /// The role with what it is granted by the plan, and nothing that is left out.

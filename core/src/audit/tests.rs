@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::html::Page;
+use super::network_tests::borrowing;
 use super::text::Text;
 use super::*;
 use crate::desire::desire;
@@ -13,13 +14,13 @@ use crate::resource::Resource;
 use crate::resource::{Desired, Observations, Observed, Owner};
 use crate::testing::{CLUSTER, REPOSITORY, bucket_of, object};
 
-fn example(name: &str) -> Audit {
+pub(super) fn example(name: &str) -> Audit {
     let text = std::fs::read_to_string(format!("{REPOSITORY}/examples/{name}")).expect("the example is there");
     let input = crate::manifest::parse(name, &text).expect("the example is read");
     audit(&validate(&input.manifests[0].object).expect("the example is valid"), &Bounds::default())
 }
 
-fn page(audits: &[Audit]) -> String {
+pub(super) fn page(audits: &[Audit]) -> String {
     let command = "aiplatform audit -f examples/assistant.yaml -o html";
     Page { audits: &|show| audits.iter().try_for_each(show), command }.to_string()
 }
@@ -45,7 +46,7 @@ fn an_audit_reads_well() {
 
 #[test]
 fn the_examples_have_no_errors() {
-    for name in ["storage.yaml", "assistant.yaml", "ranking.yaml"] {
+    for name in ["storage.yaml", "assistant.yaml", "ranking.yaml", "private.yaml"] {
         assert!(!example(name).has_errors(), "{name}");
     }
 }
@@ -55,7 +56,7 @@ fn an_audit_is_one_json_document_for_machines() {
     let written = serde_json::to_value(example("assistant.yaml")).expect("JSON");
     let fields: Vec<&String> = written.as_object().expect("an object").keys().collect();
     assert_eq!(fields, ["bucketPolicies", "endpointPolicies", "findings", "name", "namespace", "roles"]);
-    assert_eq!(written["endpointPolicies"], json!([]));
+    assert_eq!(written["endpointPolicies"], json!([]), "it has no network");
     let api = &written["roles"][0];
     assert_eq!(api["purpose"], "Consumer");
     assert_eq!(api["subject"], "service account support/support-api (IRSA)");
@@ -230,7 +231,7 @@ fn the_page_holds_every_statement_and_loads_nothing() {
 
 #[test]
 fn each_link_leads_somewhere_and_each_place_has_one_name() {
-    let page = page(&[example("assistant.yaml"), example("ranking.yaml")]);
+    let page = page(&[example("assistant.yaml"), example("ranking.yaml"), example("private.yaml"), borrowing()]);
     let values = |attribute: &str| -> Vec<String> {
         let opening = format!("{attribute}=\"");
         let pieces = page.split(&opening).skip(1);
@@ -264,6 +265,7 @@ fn names_cannot_break_the_page() {
 fn the_page_is_well_formed() {
     well_formed(&page(&[example("assistant.yaml"), example("storage.yaml"), example("ranking.yaml")]));
     well_formed(&page(&[example("storage.yaml").compared_with(&Plan::default())]));
+    well_formed(&page(&[example("private.yaml"), borrowing()]));
 }
 
 fn well_formed(page: &str) {

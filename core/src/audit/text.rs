@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::findings::Severity;
-use super::{Audit, Difference};
+use super::network::PUBLIC_PATH;
+use super::{Audit, Difference, EndpointAudit};
 use crate::api::Ownership;
 use crate::grants::Purpose;
 use crate::policy::{Effect, Statement};
@@ -26,11 +27,12 @@ impl Text<'_> {
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Audit { platform, roles, bucket_policies, .. } = self.audit;
+        let Audit { platform, roles, endpoint_policies, bucket_policies, .. } = self.audit;
         writeln!(formatter, "{}", self.painted(1, &format!("AIPlatform {}", platform.id())))?;
         writeln!(formatter, "  account {}, region {}", platform.account_id, platform.region)?;
         writeln!(formatter, "  {}", printable(&ownership(&platform.ownership)))?;
         self.findings(formatter)?;
+        self.paths(formatter)?;
         for grant in roles {
             let title = match grant.purpose {
                 Purpose::Consumer => format!("Consumer {}", grant.name),
@@ -49,6 +51,9 @@ impl fmt::Display for Text<'_> {
                     self.statement(formatter, statement, &format!("policy {name}"))?;
                 }
             }
+        }
+        for endpoint in endpoint_policies {
+            self.endpoint(formatter, endpoint)?;
         }
         for policy in bucket_policies {
             writeln!(formatter, "\n  {}", self.painted(1, &format!("Bucket {}", policy.name)))?;
@@ -72,6 +77,36 @@ impl Text<'_> {
             let severity = self.painted(colour(finding.severity), &format!("{:<7}", finding.severity));
             writeln!(formatter, "    {severity}  {} ({})", printable(&finding.subject), finding.rule)?;
             writeln!(formatter, "             {}", printable(&finding.message))?;
+        }
+        Ok(())
+    }
+
+    /// The way that calls take to each model.
+    fn paths(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = self.audit.paths();
+        if paths.is_empty() {
+            return Ok(());
+        }
+        writeln!(formatter, "\n  {}", self.painted(1, "Paths to models"))?;
+        for path in paths {
+            writeln!(formatter, "    {}", printable(&format!("{} ({})", path.model, path.service)))?;
+            let endpoint = path.endpoint.map(|endpoint| format!("{endpoint}, {}", endpoint.policy()));
+            let ways: Vec<String> = endpoint.into_iter().chain([PUBLIC_PATH.to_string()]).collect();
+            lines(formatter, "over", ways.iter().map(String::as_str))?;
+            let consumers = if path.consumers.is_empty() { "no consumer".into() } else { path.consumers.join(", ") };
+            lines(formatter, "by", std::iter::once(consumers.as_str()))?;
+        }
+        Ok(())
+    }
+
+    fn endpoint(&self, formatter: &mut fmt::Formatter<'_>, endpoint: &EndpointAudit) -> fmt::Result {
+        writeln!(formatter, "\n  {}", self.painted(1, &format!("VPC endpoint {}", endpoint.name)))?;
+        let kind = endpoint.endpoint_type.name().to_lowercase();
+        writeln!(formatter, "    type   {kind}, policy {:?}", endpoint.policy)?;
+        writeln!(formatter, "    from   {}", printable(&endpoint.reached_from))?;
+        writeln!(formatter, "    for    {}", printable(&endpoint.wanted_by.join(", ")))?;
+        for statement in &endpoint.statements {
+            self.statement(formatter, statement, "endpoint policy")?;
         }
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::network::{EndpointPolicy, PlatformRef};
+use crate::api::network::PlatformRef;
 use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::features::network::security_group::{IngressRule, NAME_LIMIT, Peer, SecurityGroup};
-use crate::features::network::sharing::{Borrower, borrowed_name};
+use crate::features::network::sharing::borrowed_name;
 use crate::features::network::vpc_endpoint::{EndpointType, POLICY, VpcEndpoint};
-use crate::grants::{endpoint_policy, tell_apart};
+use crate::grants::endpoint_policy;
 use crate::kind::Listed;
 use crate::lookup::NetworkFacts;
 use crate::names::generated;
@@ -136,14 +136,7 @@ fn endpoint(
     };
     let takes_policies = network.from.is_none() && service.is_none_or(|service| service.takes_policies);
     let policy = || {
-        let mut statements = endpoint_policy(platform, &wanted.service, wanted.policy);
-        if wanted.policy == EndpointPolicy::Scoped {
-            let of_borrower = |borrower: &Borrower| {
-                borrower.attained(endpoint_policy(&borrower.platform, &wanted.service, wanted.policy))
-            };
-            statements.extend(network.borrowers.iter().flat_map(of_borrower));
-            tell_apart(&mut statements);
-        }
+        let statements = endpoint_policy(platform, network, wanted);
         let policy = (!statements.is_empty()).then(|| (POLICY.to_string(), Policy::from(statements.as_slice())));
         policy.into_iter().collect::<BTreeMap<_, _>>()
     };

@@ -1,6 +1,7 @@
 //! The network of a platform: private paths to the services that it uses.
 
 pub mod conflicts;
+mod cost;
 mod own_names;
 pub mod preconditions;
 pub mod security_group;
@@ -8,6 +9,8 @@ pub mod sharing;
 pub mod vpc_endpoint;
 pub(crate) mod vpc_endpoint_only;
 
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod sharing_tests;
 #[cfg(test)]
@@ -22,6 +25,7 @@ use crate::plan::rules::{Adjusted, Rules};
 pub const RULES: Rules = Rules {
     adjust: |desired, observations, _| Adjusted::from(conflicts::without_conflicts(desired, observations)),
     refine: conflicts::refine,
+    remarks: cost::remarks,
     ..Rules::NONE
 };
 

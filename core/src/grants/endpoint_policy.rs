@@ -1,36 +1,66 @@
 //! The policy of a VPC endpoint: which calls may take this path at all, whoever makes them.
 
-use super::{bedrock, sagemaker, sid};
+use super::{bedrock, sagemaker, sid, tell_apart};
 use crate::api::network::EndpointPolicy;
 use crate::arn;
-use crate::platform::{Backend, Platform};
+use crate::features::network::sharing::Borrower;
+use crate::platform::{Backend, Endpoint, Network, Platform};
 use crate::policy::Statement;
 use crate::resource::{Key, Kind};
 
 /// The key of the account that a caller belongs to.
 const CALLER: &str = "aws:PrincipalAccount";
 
-/// The statements of the policy of an endpoint for a service. A Scoped one without statements allows nothing.
+/// The statements of the policy of an endpoint, for the platform and for those that borrow its network. Without any,
+/// nothing is allowed: see [`nothing_allowed`].
 #[must_use]
-pub fn endpoint_policy(platform: &Platform, service: &str, policy: EndpointPolicy) -> Vec<Statement> {
+pub fn endpoint_policy(platform: &Platform, network: &Network, endpoint: &Endpoint) -> Vec<Statement> {
+    let mut statements = of_platform(platform, &endpoint.service, endpoint.policy);
+    if endpoint.policy == EndpointPolicy::Scoped {
+        statements.extend(network.borrowers.iter().flat_map(|borrower| of_borrower(borrower, &endpoint.service)));
+        tell_apart(&mut statements);
+    }
+    statements
+}
+
+/// The statement of an endpoint that nothing may pass yet: an endpoint without a policy of its own allows everything.
+#[must_use]
+pub fn nothing_allowed() -> Statement {
+    let because = "nothing that may be called through the endpoint is there yet";
+    Statement::allow("NothingYet", &["*"], vec!["*".into()], because).denying().by("AWS", vec!["*".into()])
+}
+
+/// What a borrower has attained may be called through the owner's endpoint.
+fn of_borrower(borrower: &Borrower, service: &str) -> Vec<Statement> {
+    let id = borrower.platform.id();
+    let statements = borrower.attained(of_platform(&borrower.platform, service, EndpointPolicy::Scoped));
+    let named = statements.into_iter().map(|statement| Statement {
+        reason: format!("{} (AIPlatform {id} borrows the network)", statement.reason),
+        source: format!("AIPlatform {id} {}", statement.source),
+        ..statement
+    });
+    named.collect()
+}
+
+fn of_platform(platform: &Platform, service: &str, policy: EndpointPolicy) -> Vec<Statement> {
     let source = format!("spec.network.endpoints.policy.{service}");
-    let everybody = |statement: Statement| statement.by("AWS", vec!["*".into()]).since(&source);
+    let everybody = |statement: Statement| statement.by("AWS", vec!["*".into()]);
     let of_account =
         |statement: Statement| everybody(statement).when("StringEquals", CALLER, vec![platform.account_id.clone()]);
     match policy {
         EndpointPolicy::Full => {
             let because = format!("the endpoint for {service} is open to every caller and every action");
-            vec![everybody(Statement::allow("Full", &["*"], vec!["*".into()], because))]
+            vec![everybody(Statement::allow("Full", &["*"], vec!["*".into()], because)).since(&source)]
         }
         EndpointPolicy::Account => {
             let because = format!("callers of account {} take every action through the endpoint", platform.account_id);
-            vec![of_account(Statement::allow("Account", &["*"], vec!["*".into()], because))]
+            vec![of_account(Statement::allow("Account", &["*"], vec!["*".into()], because)).since(&source)]
         }
         EndpointPolicy::Scoped => match service {
             "bedrock-runtime" => of_models(platform).into_iter().map(of_account).collect(),
             "sagemaker.runtime" => of_endpoints(platform).into_iter().map(of_account).collect(),
             "s3" => {
-                let layers = everybody(container_layers(platform));
+                let layers = everybody(container_layers(platform)).since(&source);
                 of_buckets(platform).into_iter().map(of_account).chain([layers]).collect()
             }
             // Validation lets no other service be Scoped: nothing is allowed.
@@ -40,31 +70,35 @@ pub fn endpoint_policy(platform: &Platform, service: &str, policy: EndpointPolic
 }
 
 fn of_models(platform: &Platform) -> Vec<Statement> {
-    let models = platform.models.iter().filter_map(|model| Some((&model.name, model.bedrock()?)));
-    let statements = models.flat_map(|(name, model)| {
+    let models = platform.models.iter().enumerate();
+    let models = models.filter_map(|(index, model)| Some((index, &model.name, model.bedrock()?)));
+    let statements = models.flat_map(|(index, name, model)| {
         let because = format!("model {name} may be called through the endpoint");
-        bedrock::model_statements(platform, &because, name, model)
+        let statements = bedrock::model_statements(platform, &because, name, model);
+        statements.into_iter().map(move |statement| statement.since(&format!("spec.models[{index}]")))
     });
     statements.collect()
 }
 
 fn of_endpoints(platform: &Platform) -> Vec<Statement> {
-    let models = platform.models.iter().filter_map(|model| match &model.backend {
-        Backend::SageMaker(spec) => Some((&model.name, spec)),
+    let models = platform.models.iter().enumerate().filter_map(|(index, model)| match &model.backend {
+        Backend::SageMaker(spec) => Some((index, &model.name, spec)),
         Backend::Bedrock(_) => None,
     });
-    let statements = models.map(|(name, model)| {
+    let statements = models.map(|(index, name, model)| {
         let because = format!("model {name} may be called through the endpoint");
-        sagemaker::model_statement(platform, because, name, model)
+        sagemaker::model_statement(platform, because, name, model).since(&format!("spec.models[{index}]"))
     });
     statements.collect()
 }
 
 fn of_buckets(platform: &Platform) -> Vec<Statement> {
-    let statements = platform.buckets.iter().map(|bucket| {
+    let statements = platform.buckets.iter().enumerate().map(|(index, bucket)| {
         let arn = arn::bucket(&platform.region, &bucket.bucket_name);
         let because = format!("bucket {} may be used through the endpoint", bucket.name);
         Statement::allow(sid(&["Use", &bucket.name]), &["s3:*"], vec![arn.clone(), format!("{arn}/*")], because)
+            .when("StringEquals", "aws:ResourceAccount", vec![platform.account_id.clone()])
+            .since(&format!("spec.storage.buckets[{index}]"))
             .about(Key { kind: Kind::Bucket, name: bucket.bucket_name.clone() })
     });
     statements.collect()

@@ -487,3 +487,13 @@ fn an_empty_list_allows_nothing() {
         assert!(guardrails.apply(platform.clone(), None).is_err(), "{field}");
     }
 }
+
+#[test]
+fn vpcs_bound_the_owner_of_a_network_and_not_who_borrows_it() {
+    let guardrails = given("rules:\n- vpcs: [vpc-0a]\n");
+    let own = |vpc: &str| json!({"network": {"vpcId": vpc, "subnetIds": ["subnet-0a"]}});
+    assert_eq!(refusals(&guardrails, own("vpc-0a")), Vec::<String>::new());
+    assert_eq!(refusals(&guardrails, own("vpc-0b")).len(), 1);
+    let borrowed = json!({"network": {"from": {"namespace": "platform", "name": "shared"}}});
+    assert_eq!(refusals(&guardrails, borrowed), Vec::<String>::new());
+}

@@ -33,6 +33,8 @@ pub struct Rules {
     pub denied: fn(&Plan, &Outcomes) -> BTreeMap<Key, Refusal>,
     /// The status of a model that the feature serves, after a pass.
     pub model: fn(&ModelStatus, &Plan, &Outcomes) -> Option<ModelStatus>,
+    /// Remarks about a plan as a whole, such as what it comes to: they follow its summary in text.
+    pub remarks: fn(&Plan) -> Vec<String>,
 }
 
 /// The end of something that is no longer desired.
@@ -96,6 +98,7 @@ impl Rules {
         busy: |_| None,
         denied: |_, _| BTreeMap::new(),
         model: |_, _, _| None,
+        remarks: |_| Vec::new(),
     };
 }
 
@@ -153,4 +156,9 @@ pub fn denied(plan: &Plan, outcomes: &Outcomes) -> BTreeMap<Key, Refusal> {
 /// The status of a model after a pass, by the feature that serves it.
 pub(crate) fn model(model: &ModelStatus, plan: &Plan, outcomes: &Outcomes) -> Option<ModelStatus> {
     RULES.iter().find_map(|rules| (rules.model)(model, plan, outcomes))
+}
+
+/// The remarks of every feature about a plan as a whole.
+pub(crate) fn remarks(plan: &Plan) -> Vec<String> {
+    RULES.iter().flat_map(|rules| (rules.remarks)(plan)).collect()
 }

@@ -16,6 +16,9 @@ pub struct Model {
     pub backend: Backend,
 }
 
+/// The services that answer calls of models, as the names of their VPC endpoints end.
+pub const RUNTIMES: [&str; 2] = ["bedrock-runtime", "sagemaker.runtime"];
+
 /// The backend that serves a model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Backend {
@@ -32,6 +35,15 @@ impl Backend {
         match self {
             Self::Bedrock(_) => "Bedrock",
             Self::SageMaker(_) => "SageMaker",
+        }
+    }
+
+    /// The service that answers calls, one of [`RUNTIMES`].
+    #[must_use]
+    pub const fn runtime(&self) -> &'static str {
+        match self {
+            Self::Bedrock(_) => RUNTIMES[0],
+            Self::SageMaker(_) => RUNTIMES[1],
         }
     }
 }

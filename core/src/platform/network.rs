@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Backend, Identity, Model, Problem};
+use super::{Backend, Identity, Model, Problem, RUNTIMES};
 use crate::api::AIPlatformSpec;
 use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef};
 use crate::features::network::sharing::Borrower;
@@ -252,10 +252,7 @@ fn endpoints(
 }
 
 fn default_policy(service: &str) -> EndpointPolicy {
-    match service {
-        "bedrock-runtime" | "sagemaker.runtime" => EndpointPolicy::Scoped,
-        _ => EndpointPolicy::Full,
-    }
+    if RUNTIMES.contains(&service) { EndpointPolicy::Scoped } else { EndpointPolicy::Full }
 }
 
 /// The services that the platform uses, with what wants each.
@@ -268,12 +265,9 @@ fn used(
     let mut used = Vec::new();
     for (index, model) in models.iter().enumerate() {
         let path = format!("spec.models[{index}]");
-        match &model.backend {
-            Backend::Bedrock(_) => used.push(("bedrock-runtime", Interface, path)),
-            Backend::SageMaker(_) => {
-                used.push(("sagemaker.runtime", Interface, path.clone()));
-                used.push(("s3", Gateway, path));
-            }
+        used.push((model.backend.runtime(), Interface, path.clone()));
+        if matches!(model.backend, Backend::SageMaker(_)) {
+            used.push(("s3", Gateway, path));
         }
     }
     let buckets = spec.storage.iter().flat_map(|storage| &storage.buckets).enumerate();

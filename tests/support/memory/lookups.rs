@@ -34,6 +34,7 @@ fn facts(region: &str, network: &NetworkLookup) -> NetworkFacts {
         subnets: network.subnet_ids.iter().cloned().zip(zones.iter().map(subnet)).collect(),
         route_tables: network.route_table_ids.iter().map(in_vpc).collect(),
         security_groups: network.security_group_ids.iter().map(in_vpc).collect(),
+        public_subnets: std::collections::BTreeSet::new(),
         services: SERVICES.iter().map(service).collect(),
     }
 }

@@ -62,8 +62,17 @@ fn reaches_beyond(resource: &str, statement: &Statement) -> bool {
         ["arn", partition, "kms", region, account, "key/*"] => {
             !keyed || [partition, region, account].into_iter().any(|part| has_wildcard(part))
         }
+        ["arn", partition, "ec2", region, account, "network-interface/*" | "security-group/*"] => {
+            !is_in_subnets(statement) || [partition, region, account].into_iter().any(|part| has_wildcard(part))
+        }
         _ => true,
     }
+}
+
+/// True when a statement is about what is in subnets that it names. EC2 chooses the ids of what is made there.
+fn is_in_subnets(statement: &Statement) -> bool {
+    let names_subnets = |resource: &String| resource.contains(":subnet/") && !has_wildcard(resource);
+    held(statement, "ec2:Subnet") || statement.resources.iter().any(names_subnets)
 }
 
 fn held(statement: &Statement, key: &str) -> bool {
@@ -71,12 +80,12 @@ fn held(statement: &Statement, key: &str) -> bool {
 }
 
 /// True when IAM takes nothing but `*` for all actions of a statement. What there is to hold them is held.
-/// Source: Service Authorization Reference, Amazon Elastic Container Registry and Amazon `CloudWatch`.
+/// Source: Service Authorization Reference, Amazon Elastic Container Registry, Amazon `CloudWatch` and Amazon EC2.
 fn knows_no_resource(statement: &Statement) -> bool {
     statement.actions.iter().all(|action| match action.as_str() {
         "ecr:GetAuthorizationToken" => true,
         "cloudwatch:PutMetricData" => held(statement, "cloudwatch:namespace"),
-        _ => false,
+        action => action.starts_with("ec2:Describe") && !has_wildcard(action),
     })
 }
 

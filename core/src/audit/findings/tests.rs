@@ -20,6 +20,8 @@ fn clean() -> Value {
         },
         "identity": {"irsa": {"oidcProviderArn": PROVIDER}},
         "permissionsBoundaryArn": BOUNDARY,
+        "network": {"vpcId": "vpc-0a", "subnetIds": ["subnet-0a", "subnet-0b"], "routeTableIds": ["rtb-0a"],
+            "allowFrom": {"cidrs": ["10.0.0.0/16"]}, "endpoints": {"policy": {"s3": "Scoped"}}},
         "storage": {"buckets": [{
             "name": "artifacts",
             "encryption": {"kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d"},
@@ -174,6 +176,20 @@ fn policies_are_not_trusted_because_they_are_ours() {
                 "StringEquals",
                 "cloudwatch:namespace",
                 vec!["/aws/sagemaker/Endpoints".into()],
+            ),
+        ),
+        (
+            "wildcard-resource",
+            everywhere(&["ec2:DescribeSubnets", "ec2:CreateNetworkInterface"]),
+            everywhere(&["ec2:DescribeSubnets"]),
+        ),
+        (
+            "wildcard-resource",
+            statement("arn:aws:ec2:eu-west-1:123456789012:network-interface/*"),
+            statement("arn:aws:ec2:eu-west-1:123456789012:network-interface/*").when(
+                "ArnEquals",
+                "ec2:Subnet",
+                vec!["arn:aws:ec2:eu-west-1:123456789012:subnet/subnet-0a".into()],
             ),
         ),
         (

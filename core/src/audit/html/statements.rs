@@ -2,19 +2,22 @@
 
 use std::fmt;
 
-use super::{Anchor, Escaped, Lines, corner, place};
+use super::{Anchor, Escaped, Lines, corner, endpoint_place, place};
 use crate::audit::text::{conditions, principals};
 use crate::audit::{Audit, Target};
 use crate::grants::{Grant, Purpose};
 use crate::policy::{Effect, Statement};
 
 pub(super) fn write(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
-    if audit.roles.is_empty() && audit.bucket_policies.is_empty() {
+    if audit.roles.is_empty() && audit.endpoint_policies.is_empty() && audit.bucket_policies.is_empty() {
         return Ok(());
     }
     writeln!(formatter, "<section><h2>Statements <small>with the reason for each</small></h2>")?;
     for grant in &audit.roles {
         role(formatter, audit, grant)?;
+    }
+    if !audit.endpoint_policies.is_empty() {
+        endpoint_policies(formatter, audit)?;
     }
     if !audit.bucket_policies.is_empty() {
         bucket_policies(formatter, audit)?;
@@ -63,6 +66,16 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
     let rest: Vec<&Statement> = all.filter(|statement| !shown.contains(&statement.source.as_str())).collect();
     if !rest.is_empty() {
         panel(formatter, &[&id, &corner, "other"], &format!("{} otherwise", grant.name), rest)?;
+    }
+    writeln!(formatter, "</section>")
+}
+
+fn endpoint_policies(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
+    let id = audit.platform.id();
+    writeln!(formatter, "<section class=\"role\"><h3>The network <small>policies of VPC endpoints</small></h3>")?;
+    for policy in &audit.endpoint_policies {
+        let title = format!("Everybody through VPC endpoint {}", policy.name);
+        panel(formatter, &endpoint_place(&id, &policy.name), &title, &policy.statements)?;
     }
     writeln!(formatter, "</section>")
 }

@@ -88,6 +88,13 @@ pub(super) fn adopted<'a>(endpoint: &VpcEndpoint, observations: &'a Observations
     conflicting(endpoint, observations).filter(|_| endpoint.on_conflict == OnConflict::Adopt)
 }
 
+/// The id of the endpoint of somebody else that a step adopts.
+#[must_use]
+pub fn adopted_by(step: &Step) -> Option<&str> {
+    let facts = step.facts_of::<VpcEndpoint>()?;
+    facts.others.iter().map(|other| other.id.as_str()).find(|id| Some(*id) == step.id.as_deref())
+}
+
 /// The endpoint of somebody else that takes what this one wants to have, where there is one.
 fn conflicting<'a>(endpoint: &VpcEndpoint, observations: &'a Observations) -> Option<&'a OtherEndpoint> {
     let observed = observations.get(&VpcEndpoint::key_of(&endpoint.name))?;

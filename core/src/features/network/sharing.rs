@@ -99,12 +99,23 @@ pub fn resolved(mut platform: Platform, answers: &Answers) -> Result<Platform, V
         }
     }
     network.borrowers = borrowers;
-    if let Some(lender) = lender.and_then(|lender| lender.network) {
-        network.vpc_id = lender.vpc_id;
-        network.subnet_ids = lender.subnet_ids;
-        network.model_security_group_ids = lender.model_security_group_ids;
-        platform.grants = grants(&platform)?;
-    }
+    let Some(lender) = lender.and_then(|lender| lender.network) else { return Ok(platform) };
+    let network = Network {
+        vpc_id: lender.vpc_id,
+        subnet_ids: lender.subnet_ids,
+        model_security_group_ids: lender.model_security_group_ids,
+        ..network.clone()
+    };
+    in_network(platform, network)
+}
+
+/// The platform in this network, with the roles that follow from it.
+///
+/// # Errors
+/// Problems with the roles.
+pub fn in_network(mut platform: Platform, network: Network) -> Result<Platform, Vec<Problem>> {
+    platform.network = Some(network);
+    platform.grants = grants(&platform)?;
     Ok(platform)
 }
 
@@ -112,6 +123,12 @@ pub fn resolved(mut platform: Platform, answers: &Answers) -> Result<Platform, V
 #[must_use]
 pub fn borrowed_name(owner: &PlatformRef, name: &str) -> String {
     format!("{}/{}/{name}", owner.namespace, owner.name)
+}
+
+/// True for the name of a part of a network that is borrowed: no other part of a network has a slash in its name.
+#[must_use]
+pub fn is_borrowed(name: &str) -> bool {
+    name.contains('/')
 }
 
 /// The platform that this one borrows a network of, where it is there.
@@ -225,6 +242,21 @@ pub fn observations(platform: &Platform, desired: &[Desired], answers: &Answers)
         (key, observed)
     });
     observed.collect()
+}
+
+/// Observations of what is borrowed where nobody can be asked: it is taken to be there, because its owner makes it.
+#[must_use]
+pub fn assumed(platform: &Platform, desired: &[Desired]) -> Observations {
+    let Some(owner) = platform.network.as_ref().and_then(|network| network.from.as_ref()) else {
+        return Observations::new();
+    };
+    let of_network = desired.iter().filter(|item| item.resource.kind().info().part == Part::Network);
+    let assumed = of_network.map(|item| {
+        let remarks =
+            vec![format!("borrowed from AIPlatform {}/{}, which is taken to have it", owner.namespace, owner.name)];
+        (item.resource.key(), Observed { remarks, ..Observed::present(item.resource.clone(), Owner::Ours) })
+    });
+    assumed.collect()
 }
 
 /// The part of an object that other platforms go by, as owner or as borrower. While it stays the same, they need not look.

@@ -59,6 +59,7 @@ pub(super) fn facts() -> NetworkFacts {
         subnets: [("subnet-0a".to_string(), subnet("a")), ("subnet-0b".to_string(), subnet("b"))].into(),
         route_tables: [("rtb-0a".to_string(), VPC.to_string())].into(),
         security_groups: BTreeMap::new(),
+        public_subnets: BTreeSet::new(),
         services: vec![service("bedrock-runtime", true), service("sagemaker.runtime", true), service("s3", false)],
     }
 }
@@ -72,19 +73,19 @@ fn answers(platform: &Platform, facts: &NetworkFacts) -> Answers {
     lookups(platform).into_iter().map(|lookup| (lookup.clone(), Ok(answer(&lookup)))).collect()
 }
 
-fn wanted(network: Value) -> Vec<Desired> {
+pub(super) fn wanted(network: Value) -> Vec<Desired> {
     let platform = platform(network);
     desire_with(&platform, CLUSTER, &answers(&platform, &facts()))
 }
 
-fn planned(desired: &[Desired], observations: &Observations) -> Plan {
+pub(super) fn planned(desired: &[Desired], observations: &Observations) -> Plan {
     let intent = Intent::keep(Full);
     let plan = plan("support", "assistant", desired, observations, &intent);
     assert_eq!(check(&plan, desired, &[], observations, &intent), Ok(()));
     plan
 }
 
-fn step<'a>(plan: &'a Plan, kind: Kind, name: &str) -> &'a Step {
+pub(super) fn step<'a>(plan: &'a Plan, kind: Kind, name: &str) -> &'a Step {
     let is_it = |step: &&Step| step.key.kind == kind && step.key.name.contains(name);
     plan.steps.iter().find(is_it).unwrap_or_else(|| panic!("no step for {kind} {name}"))
 }
@@ -264,7 +265,7 @@ fn a_scoped_policy_of_s3_lets_images_be_pulled() {
     assert!(text.contains("support-assistant-artifacts"), "{text}");
 }
 
-fn other(endpoint_type: EndpointType) -> OtherEndpoint {
+pub(super) fn other(endpoint_type: EndpointType) -> OtherEndpoint {
     OtherEndpoint {
         id: "vpce-0f".into(),
         endpoint_type,
@@ -277,7 +278,7 @@ fn other(endpoint_type: EndpointType) -> OtherEndpoint {
     }
 }
 
-fn with_others(desired: &[Desired], name: &str, others: Vec<OtherEndpoint>) -> Observations {
+pub(super) fn with_others(desired: &[Desired], name: &str, others: Vec<OtherEndpoint>) -> Observations {
     let mut seen = everything(desired);
     let facts = EndpointFacts { dns_names: Vec::new(), others };
     let observed = Observed { facts: Some(VpcEndpoint::boxed_facts(facts)), ..Observed::absent() };

@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::network::OnConflict;
+use crate::grants::nothing_allowed;
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
-use crate::policy::Policy;
+use crate::policy::{Policy, document};
 use crate::resource::reference::Reference;
 use crate::resource::{Key, Kind, Owner, Removal, TAGS};
 use crate::tags::Tags;
@@ -149,15 +150,8 @@ impl VpcEndpoint {
     #[must_use]
     pub fn document(&self) -> Option<Value> {
         let policies = self.policies.as_ref()?;
-        Some(policies.get(POLICY).map_or_else(nothing_allowed, |policy| policy.as_written().clone()))
+        Some(policies.get(POLICY).map_or_else(|| document(&[nothing_allowed()]), |policy| policy.as_written().clone()))
     }
-}
-
-fn nothing_allowed() -> Value {
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{"Sid": "NothingYet", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}],
-    })
 }
 
 /// Facts about an endpoint besides its fields.

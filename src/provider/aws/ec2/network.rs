@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{ServiceDetail, ServiceType, VpcAttributeName, VpcCidrBlockStateCode};
+use aws_sdk_ec2::types::{RouteTable, ServiceDetail, ServiceType, VpcAttributeName, VpcCidrBlockStateCode};
 use futures::future::join_all;
 
 use super::refusal::refused;
@@ -48,6 +48,8 @@ pub(super) struct Parts {
     subnets: BTreeMap<String, Subnet>,
     /// Their VPCs, by id.
     route_tables: BTreeMap<String, String>,
+    /// Subnets with a route to an internet gateway.
+    public_subnets: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,7 @@ impl Ec2 {
             subnets: parts.subnets,
             route_tables: parts.route_tables,
             security_groups: security_groups?,
+            public_subnets: parts.public_subnets,
             services: services?.0.clone(),
         })
     }
@@ -125,6 +128,7 @@ impl Ec2 {
         }
         for id in &lookup.subnet_ids {
             parts.subnets.extend(all.subnets.get(id).map(|subnet| (id.clone(), subnet.clone())));
+            parts.public_subnets.extend(all.public_subnets.get(id).cloned());
         }
         for id in &lookup.route_table_ids {
             parts.route_tables.extend(all.route_tables.get(id).map(|vpc| (id.clone(), vpc.clone())));
@@ -237,10 +241,32 @@ async fn read_parts(
         });
         parts.subnets.extend(found);
     }
-    for found in route_tables {
-        parts.route_tables.extend(found?.into_iter().filter_map(|table| Some((table.route_table_id?, table.vpc_id?))));
-    }
+    let route_tables: Vec<RouteTable> =
+        route_tables.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    parts.public_subnets = public_subnets(&parts.subnets, &route_tables);
+    parts
+        .route_tables
+        .extend(route_tables.into_iter().filter_map(|table| Some((table.route_table_id?, table.vpc_id?))));
     Ok(parts)
+}
+
+/// The subnets whose route table leads to an internet gateway: the table that a subnet is associated with, or else the
+/// VPC's main one. Source: "Subnet route tables", Amazon VPC user guide.
+fn public_subnets(subnets: &BTreeMap<String, Subnet>, route_tables: &[RouteTable]) -> BTreeSet<String> {
+    let is_associated = |table: &RouteTable, subnet: &str| {
+        table.associations().iter().any(|association| association.subnet_id() == Some(subnet))
+    };
+    let is_main = |table: &RouteTable, vpc: &str| {
+        table.vpc_id() == Some(vpc) && table.associations().iter().any(|association| association.main() == Some(true))
+    };
+    let leads_out = |table: &RouteTable| {
+        table.routes().iter().any(|route| route.gateway_id().is_some_and(|gateway| gateway.starts_with("igw-")))
+    };
+    let is_public = |(id, subnet): &(&String, &Subnet)| {
+        let own = route_tables.iter().find(|table| is_associated(table, id));
+        own.or_else(|| route_tables.iter().find(|table| is_main(table, &subnet.vpc_id))).is_some_and(leads_out)
+    };
+    subnets.iter().filter(is_public).map(|(id, _)| id.clone()).collect()
 }
 
 /// The services of Amazon.
@@ -286,4 +312,34 @@ async fn read_services(client: &Client, region: &str) -> Result<Services, Error>
 
 fn has(detail: &ServiceDetail, wanted: &ServiceType) -> bool {
     detail.service_type().iter().any(|each| each.service_type.as_ref() == Some(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{Route, RouteTableAssociation};
+
+    use super::*;
+
+    fn table(gateway: &str, association: RouteTableAssociation) -> RouteTable {
+        let route = Route::builder().destination_cidr_block("0.0.0.0/0").gateway_id(gateway).build();
+        RouteTable::builder().vpc_id("vpc-0a").routes(route).associations(association).build()
+    }
+
+    #[test]
+    fn a_subnet_is_public_by_its_own_route_table_or_else_by_the_main_one() {
+        let of = |subnet: &str| RouteTableAssociation::builder().subnet_id(subnet).main(false).build();
+        let main = || RouteTableAssociation::builder().main(true).build();
+        let subnets: BTreeMap<String, Subnet> = ["subnet-0a", "subnet-0b", "subnet-0c"]
+            .into_iter()
+            .map(|id| (id.to_string(), Subnet { vpc_id: "vpc-0a".into(), ..Subnet::default() }))
+            .collect();
+        let public = |tables: &[RouteTable]| -> Vec<String> { public_subnets(&subnets, tables).into_iter().collect() };
+        let tables = [table("local", main()), table("igw-0a", of("subnet-0a")), table("vpce-0a", of("subnet-0b"))];
+        assert_eq!(public(&tables), ["subnet-0a"]);
+        let tables = [table("igw-0a", main()), table("local", of("subnet-0a")), table("eigw-0a", of("subnet-0b"))];
+        assert_eq!(public(&tables), ["subnet-0c"]);
+        let elsewhere = RouteTable::builder().vpc_id("vpc-0f").associations(main());
+        let route = Route::builder().gateway_id("igw-0a").build();
+        assert_eq!(public(&[elsewhere.routes(route).build()]), Vec::<String>::new());
+    }
 }
