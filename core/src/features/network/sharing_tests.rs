@@ -228,7 +228,7 @@ fn a_bucket_of_a_borrower_is_reached_through_the_owners_endpoint() {
         let mut owner = owner(json!({}));
         let endpoint = json!([{"kind": "VpcEndpoint", "name": "s3", "id": "vpce-1", "state": state}]);
         owner.status = serde_json::from_value(status(state, &endpoint)).unwrap();
-        let Informed { desired, borrowed } =
+        let Informed { desired, borrowed, .. } =
             informed(platform.clone(), CLUSTER, &answers(&platform, Some(&owner), &[])).unwrap();
         let intent = Intent::keep(crate::api::ManagementPolicy::Full);
         let plan = plan("search", "assistant", &desired, &borrowed, &intent);
