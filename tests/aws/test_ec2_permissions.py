@@ -198,7 +198,11 @@ def test_the_log_of_calls_tells_the_conditions(prepared: Prepared) -> None:
     network.ec2.create_security_group(**new_group(network, held))
     (call,) = network.simulator.calls("CreateSecurityGroup")[1:]
     asked = {"aws:RequestTag/a": "b"}
-    assert call["conditions"] == [asked, asked, {**asked, "ec2:CreateAction": "CreateSecurityGroup"}]
+    assert call["conditions"] == [
+        asked,
+        asked,
+        {**asked, "ec2:CreateAction": "CreateSecurityGroup"},
+    ]
     network.ec2.create_tags(Resources=[held["group"]], Tags=[{"Key": "c", "Value": "d"}])
     (call,) = network.simulator.calls("CreateTags")
     assert call["conditions"] == [{"aws:RequestTag/c": "d"}]
