@@ -42,6 +42,21 @@ PUT = "s3:PutObject"
 ABORT = "s3:AbortMultipartUpload"
 DELETE = "s3:DeleteObject"
 LIST = "s3:ListBucket"
+# "CreateModel API: Execution Role Permissions", where a model runs in a VPC.
+MAKE_INTERFACE = "ec2:CreateNetworkInterface"
+USE_INTERFACE = (
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+)
+READ_NETWORK = (
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
+OF_SUBNET = "ec2:Subnet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +90,6 @@ class Execution:
     service_account = None
     # Policies are judged each on its own, so what two of them say is not said twice.
     repeats_itself = False
-    without_resource = frozenset({TOKEN})
 
     def __init__(self, platform: Platform, name: str, model: dict[str, Any]) -> None:
         """Look up what it names."""
@@ -93,10 +107,19 @@ class Execution:
             platform.arn("cloudwatch", f"alarm:{alarm}")
             for alarm in rollout.get("rollbackAlarms", [])
         ]
+        network = {} if "serverless" in model else platform.spec.get("network", {})
+        self.subnets = [platform.arn("ec2", f"subnet/{it}") for it in network.get("subnetIds", [])]
+        self.interface = platform.arn("ec2", "network-interface/eni-0a1b2c3d4e5f60718")
+        self.group = platform.arn("ec2", "security-group/sg-0a1b2c3d4e5f60718")
         host, _, image = model["image"].partition("/")
         account, _, _, region, *_ = host.split(".")
         repository = image.split("@")[0].split(":")[0]
         self.repository = f"arn:{platform.partition}:ecr:{region}:{account}:repository/{repository}"
+
+    @property
+    def without_resource(self) -> frozenset[str]:
+        """Actions that IAM knows no resource for."""
+        return frozenset({TOKEN, *(READ_NETWORK if self.subnets else ())})
 
     @cached_property
     def artifact(self) -> Place | None:
@@ -149,7 +172,22 @@ class Execution:
     def of_revision(self) -> list[Call]:
         """What the current revision needs."""
         calls = [Call(action, self.repository, "its image") for action in PULL]
+        calls += self.of_network
         return calls + [call for place in self.places for call in calls_in(place)]
+
+    @property
+    def of_network(self) -> list[Call]:
+        """What a model in a network needs to be there."""
+        if not self.subnets:
+            return []
+        places = [*self.subnets, self.interface, self.group]
+        calls = [Call(MAKE_INTERFACE, place, "an interface in its subnets") for place in places]
+        calls += [
+            Call(action, self.interface, "its interface", {OF_SUBNET: subnet})
+            for action in USE_INTERFACE
+            for subnet in self.subnets
+        ]
+        return calls + [Call(action, "*", "its network") for action in READ_NETWORK]
 
     @cached_property
     def allowed(self) -> list[Call]:
@@ -175,6 +213,7 @@ class Execution:
             *self.wrong_images(),
             *self.wrong_objects(),
             *self.wrong_sagemaker_calls(),
+            *self.wrong_networks(),
             *wrong_key_calls(self.platform),
             *foreign_calls(self.platform, self.role_arn),
         ]
@@ -195,6 +234,16 @@ class Execution:
                 and opens(place.bucket, call)
                 for place in self.places
             )
+        if action == MAKE_INTERFACE and self.subnets:
+            kinds = ("network-interface", "security-group")
+            start = tuple(self.platform.arn("ec2", f"{kind}/") for kind in kinds)
+            return resource in self.subnets or resource.startswith(start)
+        if action in USE_INTERFACE:
+            return call.context.get(OF_SUBNET) in self.subnets and resource.startswith(
+                self.platform.arn("ec2", "network-interface/")
+            )
+        if action in READ_NETWORK:
+            return bool(self.subnets)
         if action.startswith("s3:"):
             if call.context == PLAIN or RESOURCE_ACCOUNT in call.context:
                 return False
@@ -283,6 +332,33 @@ class Execution:
         for action in ("InvokeEndpoint", "DescribeEndpoint", "UpdateEndpoint", "DeleteEndpoint"):
             yield Call(f"sagemaker:{action}", self.endpoint, "not for what runs behind it")
         yield Call("ec2:CreateNetworkInterface", self.platform.arn("ec2", "subnet/a"), "no network")
+
+    def wrong_networks(self) -> Iterator[Call]:
+        """Other subnets, and what else is done with interfaces."""
+        for subnet in self.subnets:
+            for near, why in neighbours(subnet, (self.platform.region,)):
+                yield Call(MAKE_INTERFACE, near, why)
+                for action in USE_INTERFACE:
+                    yield Call(action, self.interface, why, {OF_SUBNET: near})
+        for near, why in neighbours(self.interface, (self.platform.region,)):
+            if ":network-interface/" in near and self.platform.arn("ec2", "") in near:
+                continue
+            yield Call(MAKE_INTERFACE, near, why)
+            for action in USE_INTERFACE:
+                for subnet in self.subnets:
+                    yield Call(action, near, why, {OF_SUBNET: subnet})
+        for near, why in neighbours(self.group, (self.platform.region,)):
+            if self.platform.arn("ec2", "") not in near:
+                yield Call(MAKE_INTERFACE, near, why)
+        for action in USE_INTERFACE:
+            yield Call(action, self.interface, "in no subnet")
+        for action in ("AttachNetworkInterface", "ModifyNetworkInterfaceAttribute"):
+            for subnet in self.subnets:
+                yield Call(
+                    f"ec2:{action}", self.interface, "more than having one", {OF_SUBNET: subnet}
+                )
+        for action in ("RunInstances", "DeleteSubnet", "AuthorizeSecurityGroupIngress"):
+            yield Call(f"ec2:{action}", "*", "more than having an interface")
 
 
 def calls_in(place: Place) -> Iterator[Call]:

@@ -281,6 +281,18 @@ AS_TEXT = (
 )
 
 
+# A group or an endpoint is made and changed in a VPC, for which IAM asks too: one statement is for
+# what is made, another for the VPC, and parliament wants both in each.
+MADE_IN_A_VPC = {"ec2:CreateSecurityGroup", "ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"}
+
+
+def is_split(found: parliament.finding.Finding) -> bool:
+    """Whether it says no more than that the permission for a call is in two statements."""
+    if found.issue != "RESOURCE_MISMATCH":
+        return False
+    return {each["action"] for each in found.detail} <= MADE_IN_A_VPC
+
+
 def findings(document: dict[str, Any]) -> list[parliament.finding.Finding]:
     """What parliament says, escalations by way of IAM among it."""
     text = json.dumps(document)
@@ -293,7 +305,7 @@ def test_parliament_finds_what_buckets_mean_and_nothing_else(operator):
     named = set()
     for document in operator.documents.values():
         for found in findings(document):
-            if (found.issue, found.detail) == AS_TEXT:
+            if (found.issue, found.detail) == AS_TEXT or is_split(found):
                 continue
             assert found.issue == "RESOURCE_POLICY_PRIVILEGE_ESCALATION", found
             match = BUCKETS.match(found.detail)
