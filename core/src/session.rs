@@ -182,7 +182,7 @@ impl Session {
 mod tests {
     use super::*;
     use crate::resource::Observed;
-    use crate::testing::{at, seen, with_buckets};
+    use crate::testing::{at, seen, step, with_buckets};
     use serde_json::json;
 
     #[test]
@@ -211,5 +211,26 @@ mod tests {
         announced(&mut session, &object, Plan::default(), Next::Now);
         object.metadata.generation = Some(2);
         assert!(cached(&mut session, &object, 1).is_empty(), "the user wants something else");
+    }
+
+    #[test]
+    fn everything_is_read_for_a_request_until_a_plan_was_made_for_it() {
+        let mut object = with_buckets(json!([]));
+        object.status = Some(serde_json::from_value(json!({"observedGeneration": 1})).unwrap());
+        let ended = |session: &mut Session, object: &AIPlatform, steps: Plan| -> bool {
+            let input = session.begin(object, at(0));
+            let (outcomes, denied, observations) = (Outcomes::new(), BTreeMap::new(), Observations::new());
+            let (plan, outcomes, observations, denied) = (&steps, &outcomes, &observations, &denied);
+            session.end(&input, &PassResult { plan, outcomes, observations, denied, next: Next::Resync }, at(0));
+            input.thorough
+        };
+        let kept = || Plan { steps: vec![step("one", crate::plan::Action::Keep, &[])], ..Plan::default() };
+        let mut session = Session::default();
+        assert!(ended(&mut session, &object, Plan::default()), "it is announced");
+        assert!(ended(&mut session, &object, kept()), "and planned");
+        assert!(!ended(&mut session, &object, kept()), "the next pass is a resync");
+        object.metadata.generation = Some(2);
+        assert!(ended(&mut session, &object, kept()), "the user wants something else");
+        assert!(!ended(&mut session, &object, kept()));
     }
 }
