@@ -118,7 +118,7 @@ pub enum PlanError {
     /// The object's namespace cannot be read, so that nobody knows which guardrails hold for it.
     #[error("{0}; which of the operator's guardrails hold here follows from the labels of the namespace")]
     Namespace(Error),
-    /// What the spec names is not as AWS demands it.
+    /// Something that the spec names is not as AWS demands it.
     #[error("{}", listed(&.0.iter().map(|unmet| &unmet.problem).collect::<Vec<_>>()))]
     Unmet(Vec<Unmet>),
     /// Other platforms borrow the network that would go.
@@ -127,7 +127,7 @@ pub enum PlanError {
         .0.join(", ")
     )]
     InUse(Vec<String>),
-    /// What the spec names cannot be looked up.
+    /// Something that the spec names cannot be looked up.
     #[error("{0}")]
     Lookup(Error),
     /// The plan leaves something out.

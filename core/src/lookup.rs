@@ -165,14 +165,14 @@ pub struct Informed {
 /// # Errors
 /// Everything that is in the way of it, before anything is made.
 pub fn informed(platform: Platform, cluster: &str, answers: &Answers) -> Result<Informed, Vec<Unmet>> {
-    let mut unmet =
-        network_facts(&platform, answers).map(|facts| preconditions::unmet(&platform, facts)).unwrap_or_default();
+    let facts = network_facts(&platform, answers);
+    let mut unmet = facts.map(|facts| preconditions::unmet(&platform, facts)).unwrap_or_default();
     unmet.extend(sharing::unmet(&platform, answers));
     if !unmet.is_empty() {
         return Err(unmet);
     }
     let unaccepted = |problem| Unmet { reason: "InvalidSpec", problem };
-    let platform = sharing::resolved(platform, answers)
+    let platform = sharing::resolved(platform, answers, facts)
         .map_err(|problems| problems.into_iter().map(unaccepted).collect::<Vec<_>>())?;
     let desired = desire_with(&platform, cluster, answers);
     let oversized = preconditions::oversized(&desired);
@@ -182,7 +182,7 @@ pub fn informed(platform: Platform, cluster: &str, answers: &Answers) -> Result<
     Ok(Informed {
         borrowed: sharing::observations(&platform, &desired, answers),
         desired,
-        public_subnets: network_facts(&platform, answers).map(|facts| facts.public_subnets.clone()).unwrap_or_default(),
+        public_subnets: facts.map(|facts| facts.public_subnets.clone()).unwrap_or_default(),
         platform,
     })
 }

@@ -42,9 +42,9 @@ pub struct ObservationCache(BTreeMap<Key, Entry>);
 #[derive(Clone, Debug)]
 struct Entry {
     observed: Observed,
-    /// When all of it was read, where it holds as a whole.
+    /// The time at which all of it was read, where it holds as a whole.
     read: Option<Timestamp>,
-    /// When the parts were read that are read hourly.
+    /// The time at which the parts were read that are read hourly.
     parts_read: Option<Timestamp>,
 }
 

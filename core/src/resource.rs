@@ -126,7 +126,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether a part has to be read.
+    /// True when a part has to be read.
     #[must_use]
     pub fn reads(&self, part: &str) -> bool {
         !self.omitted.contains(&part)

@@ -120,6 +120,15 @@ fn blocks(group: &SecurityGroup) -> Vec<&str> {
     group.ip_permissions().iter().flat_map(IpPermission::ip_ranges).filter_map(IpRange::cidr_ip).collect()
 }
 
+/// Gives the group and the endpoint for Bedrock the owner tag of another platform.
+async fn hand_to_a_rival(run: &Run) {
+    let (found, made) = (group(run).await, endpoint(run, ".bedrock-runtime").await);
+    for number in [group_id(&found), id(&made)] {
+        let theirs = tag("aiplatform.dev/owner", "tests/support/rival");
+        run.aws.ec2().create_tags().resources(number).tags(theirs).send().await.expect("tagged");
+    }
+}
+
 fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }

@@ -30,7 +30,7 @@ pub fn nothing_allowed() -> Statement {
     Statement::allow("NothingYet", &["*"], vec!["*".into()], because).denying().by("AWS", vec!["*".into()])
 }
 
-/// What a borrower has attained may be called through the owner's endpoint.
+/// Resources that a borrower has attained may be called through the owner's endpoint.
 fn of_borrower(borrower: &Borrower, service: &str) -> Vec<Statement> {
     let id = borrower.platform.id();
     let statements = borrower.attained(of_platform(&borrower.platform, service, EndpointPolicy::Scoped));

@@ -22,7 +22,7 @@ pub struct Rules {
     /// Resources that, as they were observed, still rely on something that is to be deleted: it goes once a read shows
     /// that they no longer do.
     pub held_by: fn(&Key, &Observed, &Observations) -> Vec<Key>,
-    /// What has to be done to something that is no longer desired before it ends.
+    /// The preparation of something that is no longer desired for its end.
     pub before_end: fn(&End) -> Option<BeforeEnd>,
     /// The replacements of something that is deleted, which have to be there before.
     pub replacements: fn(&Observed, &[Desired]) -> Vec<Key>,
@@ -51,11 +51,11 @@ pub struct End<'a> {
     pub intent: &'a Intent,
 }
 
-/// What has to be done to something before it ends.
+/// The preparation of something for its end.
 pub enum BeforeEnd {
     /// This field is written first, as it is in the resource; and a remark that says why.
     Update(Box<Resource>, &'static str, String),
-    /// Whether something has to be done could not be read.
+    /// It could not be read whether something has to be done.
     Unreadable(Error),
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Ec2 {
     vpcs: ByVpc<VpcAnswer>,
     /// Subnets and route tables, by the id of their VPC.
     parts: ByVpc<NetworkParts>,
-    /// What was made and may not be listed yet, by owner and key: its id, and what was asked for.
+    /// Resources that were made and may not be listed yet, by owner and key: its id, and what was asked for.
     made: Recent<(String, Key), (String, Resource)>,
     /// The VPCs and services of endpoints of ours that were seen on their way out.
     ended: Recent<(String, String), ()>,

@@ -1,6 +1,6 @@
 //! A network goes: endpoints first, and each group when nothing holds it any more.
 
-use super::{Filter, condition, endpoint, endpoints, group, group_id, id, in_place, json, tag, take, text};
+use super::{Filter, condition, endpoint, endpoints, group, group_id, hand_to_a_rival, id, in_place, json, take, text};
 
 async fn groups_left(run: &super::Run) -> usize {
     let owned = Filter::builder().name("tag-key").values("aiplatform.dev/owner").build();
@@ -91,11 +91,7 @@ async fn what_is_theirs_by_now_is_not_deleted() {
     run.delete();
     run.pass().await;
     let plan = run.plan().await;
-    let (found, made) = (group(&run).await, endpoint(&run, ".bedrock-runtime").await);
-    for number in [group_id(&found), id(&made)] {
-        let theirs = tag("aiplatform.dev/owner", "tests/support/rival");
-        run.aws.ec2().create_tags().resources(number).tags(theirs).send().await.expect("tagged");
-    }
+    hand_to_a_rival(&run).await;
     let start = run.aws.calls().len();
     super::super::ownership::carry_out(&run, &plan).await;
     let writes = run.aws.writes_since_call(start);

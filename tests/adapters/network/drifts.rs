@@ -1,15 +1,22 @@
 //! What somebody changes by hand in a network, and how it is put back.
 
-use super::{Run, blocks, endpoint, from, group, group_id, id, in_place, json, subnet, tag, with_network};
+use super::{
+    Run, blocks, endpoint, from, group, group_id, hand_to_a_rival, id, in_place, json, subnet, tag, with_network,
+};
 
-#[tokio::test]
-async fn what_a_group_lets_in_is_put_back_without_a_moment_in_which_it_lets_in_nothing() {
-    let (mut run, _) = in_place().await;
-    let (ec2, found) = (run.aws.ec2(), group(&run).await);
+/// Takes away the declared rule of the group, and opens it to everybody.
+async fn swap_rules(run: &Run) {
+    let (ec2, found) = (run.aws.ec2(), group(run).await);
     let revoke = ec2.revoke_security_group_ingress().group_id(group_id(&found)).ip_permissions(from("10.0.0.0/16"));
     revoke.send().await.expect("revoked");
     let open = ec2.authorize_security_group_ingress().group_id(group_id(&found)).ip_permissions(from("0.0.0.0/0"));
     open.send().await.expect("opened");
+}
+
+#[tokio::test]
+async fn what_a_group_lets_in_is_put_back_without_a_moment_in_which_it_lets_in_nothing() {
+    let (mut run, _) = in_place().await;
+    swap_rules(&run).await;
     let start = run.aws.calls().len();
     run.settle_ready().await;
     let writes = run.aws.writes_since_call(start);
@@ -20,11 +27,7 @@ async fn what_a_group_lets_in_is_put_back_without_a_moment_in_which_it_lets_in_n
 #[tokio::test]
 async fn what_nobody_wants_is_revoked_even_where_what_is_wanted_is_refused() {
     let (mut run, _) = in_place().await;
-    let (ec2, found) = (run.aws.ec2(), group(&run).await);
-    let revoke = ec2.revoke_security_group_ingress().group_id(group_id(&found)).ip_permissions(from("10.0.0.0/16"));
-    revoke.send().await.expect("revoked");
-    let open = ec2.authorize_security_group_ingress().group_id(group_id(&found)).ip_permissions(from("0.0.0.0/0"));
-    open.send().await.expect("opened");
+    swap_rules(&run).await;
     run.aws.control("deny", json!({"action": "ec2:AuthorizeSecurityGroupIngress"}));
     let pass = run.pass().await;
     assert_eq!(super::condition(&pass, "Stalled").map(|it| it.reason.as_str()), Some("AccessDenied"));
@@ -163,11 +166,7 @@ async fn what_changed_hands_a_moment_ago_is_left_alone() {
         "endpoints": {"policy": {"bedrock-runtime": "Full"}}}))));
     run.pass().await;
     let plan = run.plan().await;
-    let (found, made) = (group(&run).await, endpoint(&run, ".bedrock-runtime").await);
-    for number in [group_id(&found), id(&made)] {
-        let theirs = tag("aiplatform.dev/owner", "tests/support/rival");
-        run.aws.ec2().create_tags().resources(number).tags(theirs).send().await.expect("tagged");
-    }
+    hand_to_a_rival(&run).await;
     let start = run.aws.calls().len();
     let (_, outcomes) = super::super::ownership::carry_out(&run, &plan).await;
     assert_eq!(run.aws.writes_since_call(start), Vec::<String>::new());

@@ -79,7 +79,15 @@ fn decide(step: &mut Step, endpoint: &VpcEndpoint, other: &OtherEndpoint) {
                 step.hold_back(refusal());
             }
         }
-        _ => {}
+        (
+            Action::Keep
+            | Action::Delete { .. }
+            | Action::Retain(_)
+            | Action::Wait(_)
+            | Action::Refuse(_)
+            | Action::Unreadable(_),
+            _,
+        ) => {}
     }
 }
 

@@ -82,7 +82,7 @@ pub enum Peer {
     Cidr(String),
     /// The addresses of the VPC, which are not looked up without AWS.
     Vpc(String),
-    /// What is in a security group.
+    /// The members of a security group.
     Group(Reference),
     /// A list of prefixes that AWS or somebody else keeps.
     PrefixList(String),

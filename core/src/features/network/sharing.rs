@@ -10,11 +10,11 @@ use super::preconditions::Unmet;
 use crate::api::AIPlatform;
 use crate::api::network::PlatformRef;
 use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
-use crate::desire::{MODELS, security_group_name};
+use crate::desire::security_group_name;
 use crate::features::network::vpc_endpoint::EndpointType;
 use crate::grants::grants;
 use crate::kind::Part;
-use crate::lookup::{Answer, Answers, Lookup, network_facts};
+use crate::lookup::{Answer, Answers, Lookup, NetworkFacts};
 use crate::platform::{Endpoint, Network, Platform, Problem, validate};
 use crate::policy::Statement;
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner};
@@ -68,35 +68,21 @@ pub fn borrowers(platform: &Platform, answers: &Answers) -> Vec<Borrower> {
 ///
 /// # Errors
 /// Problems with the roles.
-pub fn resolved(mut platform: Platform, answers: &Answers) -> Result<Platform, Vec<Problem>> {
+pub fn resolved(
+    mut platform: Platform,
+    answers: &Answers,
+    facts: Option<&NetworkFacts>,
+) -> Result<Platform, Vec<Problem>> {
     let borrowers = borrowers(&platform, answers);
     let lender = lender(&platform, answers);
-    let facts = network_facts(&platform, answers);
-    let is_offered = |endpoint: &Endpoint| {
-        let is_interface = endpoint.endpoint_type == EndpointType::Interface;
-        facts.is_none_or(|facts| facts.service(&platform.region, &endpoint.service, is_interface).is_some())
-    };
-    let offered: BTreeSet<String> = borrowers
-        .iter()
-        .flat_map(|borrower| borrower.platform.network.iter().flat_map(|network| &network.endpoints))
-        .filter(|(_, endpoint)| is_offered(endpoint))
-        .map(|(name, _)| name.clone())
-        .collect();
+    let wanted = wanted_by(&borrowers, &platform, facts);
     let Some(network) = &mut platform.network else { return Ok(platform) };
-    for borrower in &borrowers {
-        let source = format!("AIPlatform {}", borrower.platform.id());
-        for (name, wanted) in borrower.platform.network.iter().flat_map(|network| &network.endpoints) {
-            // There can be none without route tables, or where the region has none, which holds up the borrower alone.
-            let has_no_route = wanted.endpoint_type == EndpointType::Gateway && network.route_table_ids.is_empty();
-            if has_no_route || !offered.contains(name) {
-                continue;
-            }
-            let endpoint = network.endpoints.entry(name.clone()).or_insert_with(|| {
-                let policy = network.policies.get(&wanted.service).copied().unwrap_or(wanted.policy);
-                Endpoint { policy, sources: Vec::new(), ..wanted.clone() }
-            });
-            endpoint.sources.push(source.clone());
-        }
+    for (borrower, name, wanted) in wanted {
+        let endpoint = network.endpoints.entry(name.clone()).or_insert_with(|| {
+            let policy = network.policies.get(&wanted.service).copied().unwrap_or(wanted.policy);
+            Endpoint { policy, sources: Vec::new(), ..wanted.clone() }
+        });
+        endpoint.sources.push(format!("AIPlatform {}", borrower.platform.id()));
     }
     network.borrowers = borrowers;
     let Some(lender) = lender.and_then(|lender| lender.network) else { return Ok(platform) };
@@ -133,22 +119,51 @@ pub fn is_borrowed(name: &str) -> bool {
 
 /// The platform that this one borrows a network of, where it is there.
 fn lender(platform: &Platform, answers: &Answers) -> Option<Platform> {
-    let owner = platform.network.as_ref()?.from.as_ref()?;
-    match answers.get(&Lookup::Owner(owner.clone())) {
-        Some(Ok(Answer::Owner(Some(object)))) => validate(object).ok(),
-        _ => None,
+    validate(owner_in(answers, owner(platform)?)?.as_deref()?).ok()
+}
+
+/// The platform whose network this one borrows, by its name.
+fn owner(platform: &Platform) -> Option<&PlatformRef> {
+    platform.network.as_ref()?.from.as_ref()
+}
+
+/// The object of an owner, where it was looked up; nothing in it where there is none of that name.
+fn owner_in<'a>(answers: &'a Answers, owner: &PlatformRef) -> Option<&'a Option<Box<AIPlatform>>> {
+    match answers.get(&Lookup::Owner(owner.clone()))? {
+        Ok(Answer::Owner(object)) => Some(object),
+        Ok(Answer::Network(_) | Answer::Borrowers(_) | Answer::Caller(_)) | Err(_) => None,
     }
 }
 
-/// What is in the way of borrowing.
+/// The endpoints that borrowers use and the network can have. Without route tables there is no gateway, and some regions
+/// lack a service: that holds up the borrower alone.
+fn wanted_by<'a>(
+    borrowers: &'a [Borrower],
+    owner: &Platform,
+    facts: Option<&NetworkFacts>,
+) -> Vec<(&'a Borrower, &'a String, &'a Endpoint)> {
+    let has_routes = owner.network.as_ref().is_some_and(|network| !network.route_table_ids.is_empty());
+    let is_possible = |endpoint: &Endpoint| {
+        let is_interface = endpoint.endpoint_type == EndpointType::Interface;
+        let service = |facts: &NetworkFacts| facts.service(&owner.region, &endpoint.service, is_interface).is_some();
+        (is_interface || has_routes) && facts.is_none_or(service)
+    };
+    let wanted = borrowers.iter().flat_map(|borrower| {
+        let endpoints = borrower.platform.network.iter().flat_map(|network| &network.endpoints);
+        endpoints.map(move |(name, endpoint)| (borrower, name, endpoint))
+    });
+    wanted.filter(|(_, _, endpoint)| is_possible(endpoint)).collect()
+}
+
+/// Everything that is in the way of borrowing.
 #[must_use]
 pub fn unmet(platform: &Platform, answers: &Answers) -> Vec<Unmet> {
-    let Some(owner) = platform.network.as_ref().and_then(|network| network.from.as_ref()) else { return Vec::new() };
+    let Some(owner) = owner(platform) else { return Vec::new() };
     let unmet = |reason: &'static str, message: String| {
         vec![Unmet { reason, problem: Problem::new("spec.network.from", message) }]
     };
     let id = format!("{}/{}", owner.namespace, owner.name);
-    let Some(Ok(Answer::Owner(found))) = answers.get(&Lookup::Owner(owner.clone())) else { return Vec::new() };
+    let Some(found) = owner_in(answers, owner) else { return Vec::new() };
     let Some(object) = found else {
         return unmet(
             "Prerequisite",
@@ -205,22 +220,17 @@ pub fn unmet(platform: &Platform, answers: &Answers) -> Vec<Unmet> {
 /// Observations of what is borrowed: as the status of the owner says.
 #[must_use]
 pub fn observations(platform: &Platform, desired: &[Desired], answers: &Answers) -> Observations {
-    let Some(owner) = platform.network.as_ref().and_then(|network| network.from.as_ref()) else {
-        return Observations::new();
-    };
-    let Some(Ok(Answer::Owner(Some(object)))) = answers.get(&Lookup::Owner(owner.clone())) else {
-        return Observations::new();
-    };
-    let of_network = |item: &&Desired| item.resource.kind().info().part == Part::Network;
-    let observed = desired.iter().filter(of_network).map(|item| {
+    let Some(owner) = owner(platform) else { return Observations::new() };
+    let Some(Some(object)) = owner_in(answers, owner) else { return Observations::new() };
+    let observed = of_network(desired).map(|item| {
         let key = item.resource.key();
         let resources = object.status.iter().flat_map(|status| &status.resources);
         let found = resources.filter(|found| found.kind == key.kind.name()).find(|found| {
-            let name = match key.kind {
-                Kind::SecurityGroup => security_group_name(platform, owner, MODELS),
-                _ => key.name.strip_prefix(&borrowed_name(owner, "")).unwrap_or_default().to_string(),
-            };
-            found.name == name
+            let Some(part) = key.name.strip_prefix(&borrowed_name(owner, "")) else { return false };
+            match key.kind {
+                Kind::SecurityGroup => found.name == security_group_name(platform, owner, part),
+                _ => found.name == part,
+            }
         });
         let state = match found.map(|found| (&found.state, &found.message)) {
             Some((State::Ready, _)) => ObservedState::Ready,
@@ -247,16 +257,17 @@ pub fn observations(platform: &Platform, desired: &[Desired], answers: &Answers)
 /// Observations of what is borrowed where nobody can be asked: it is taken to be there, because its owner makes it.
 #[must_use]
 pub fn assumed(platform: &Platform, desired: &[Desired]) -> Observations {
-    let Some(owner) = platform.network.as_ref().and_then(|network| network.from.as_ref()) else {
-        return Observations::new();
-    };
-    let of_network = desired.iter().filter(|item| item.resource.kind().info().part == Part::Network);
-    let assumed = of_network.map(|item| {
+    let Some(owner) = owner(platform) else { return Observations::new() };
+    let assumed = of_network(desired).map(|item| {
         let remarks =
             vec![format!("borrowed from AIPlatform {}/{}, which is taken to have it", owner.namespace, owner.name)];
         (item.resource.key(), Observed { remarks, ..Observed::present(item.resource.clone(), Owner::Ours) })
     });
     assumed.collect()
+}
+
+fn of_network(desired: &[Desired]) -> impl Iterator<Item = &Desired> {
+    desired.iter().filter(|item| item.resource.kind().info().part == Part::Network)
 }
 
 /// The part of an object that other platforms go by, as owner or as borrower. While it stays the same, they need not look.
@@ -283,8 +294,7 @@ pub fn outline(object: &AIPlatform) -> Option<Value> {
 pub fn lookup_of_borrowers(object: &AIPlatform) -> Option<Lookup> {
     let shared = object.spec.network.as_ref()?.share_with.as_ref()?;
     let owner = PlatformRef { namespace: object.namespace()?, name: object.name_any() };
-    let namespaces = shared.namespaces.iter().cloned().chain([owner.namespace.clone()]).collect();
-    Some(Lookup::Borrowers { owner, namespaces })
+    Some(borrowers_of(owner, &shared.namespaces))
 }
 
 /// The platforms that borrow the network of an object and are still there.
@@ -306,8 +316,13 @@ pub fn owner_of(object: &AIPlatform) -> Option<&PlatformRef> {
 fn borrowers_lookup(platform: &Platform, network: &Network) -> Option<Lookup> {
     let shared = network.share_with.as_ref()?;
     let owner = PlatformRef { namespace: platform.namespace.clone(), name: platform.name.clone() };
-    let namespaces = shared.iter().cloned().chain([platform.namespace.clone()]).collect();
-    Some(Lookup::Borrowers { owner, namespaces })
+    Some(borrowers_of(owner, shared))
+}
+
+/// The platforms of the owner's own namespace always may borrow.
+fn borrowers_of<'a>(owner: PlatformRef, shared: impl IntoIterator<Item = &'a String>) -> Lookup {
+    let namespaces = shared.into_iter().cloned().chain([owner.namespace.clone()]).collect();
+    Lookup::Borrowers { owner, namespaces }
 }
 
 fn shares(network: &Network, owner: &PlatformRef, namespace: &str) -> bool {

@@ -59,7 +59,7 @@ pub(super) fn applied(desired: Vec<Desired>, observations: &Observations) -> Vec
 
 /// The denial to write, where it can be in force.
 ///
-/// Where no endpoint is available, or nobody can tell, a live one stays: nothing is opened because something is missing.
+/// A live one stays where no endpoint is available, or nobody can tell: nothing is opened because something is missing.
 /// Ids in a live one that no endpoint has any more go when all endpoints are available. It is put in place when an
 /// endpoint is available and it is certain of every other one whether it is.
 fn statement(

@@ -184,7 +184,7 @@ impl Changed<'_> {
     }
 }
 
-/// What is wanted and not held, and what is held and not wanted.
+/// The ids that are wanted and not held, and those that are held and not wanted.
 fn difference(wanted: &BTreeSet<String>, held: &BTreeSet<String>) -> (Vec<String>, Vec<String>) {
     (wanted.difference(held).cloned().collect(), held.difference(wanted).cloned().collect())
 }

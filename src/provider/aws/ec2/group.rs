@@ -70,7 +70,7 @@ impl Ec2 {
         Err(Error { message: format!("{}: it is {holder}", refusal.message), ..refusal })
     }
 
-    /// What is let in anew comes first, and what is not any more after it, so that there is no moment without access.
+    /// Rules that let something in come first, and those that no longer do after them, so that there is no moment without access.
     pub(super) async fn update_group(
         &self,
         scope: &Scope,

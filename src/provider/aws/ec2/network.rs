@@ -65,7 +65,7 @@ impl Shareable for Services {
 }
 
 impl Shareable for VpcAnswer {
-    /// What is in the way is read anew by the next pass, which comes when it was mended.
+    /// The next pass reads anew what is in the way, and comes when it was mended.
     fn holds(&self) -> Duration {
         if self.vpc.as_ref().is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames) {
             VPC_HOLDS
