@@ -152,7 +152,10 @@ async fn a_network_is_made_with_owner_tags_and_with_all_that_its_endpoints_need(
     assert_eq!((group.vpc_id(), blocks(&group)), (Some(network.vpc.as_str()), vec!["10.0.0.0/16"]));
     assert_eq!(owner(group.tags()), Some("tests/support/assistant"));
     let bedrock = endpoint(&run, ".bedrock-runtime").await;
-    assert_eq!(bedrock.subnet_ids(), network.subnets);
+    let (mut subnets, mut wanted) = (bedrock.subnet_ids().to_vec(), network.subnets.clone());
+    subnets.sort();
+    wanted.sort();
+    assert_eq!(subnets, wanted);
     assert_eq!(bedrock.groups()[0].group_id(), group.group_id());
     assert_eq!((bedrock.private_dns_enabled(), owner(bedrock.tags())), (Some(true), Some("tests/support/assistant")));
     let policy = bedrock.policy_document().expect("a policy");
