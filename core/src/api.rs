@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod autoscaling;
+pub mod kubernetes;
 pub mod models;
 pub mod network;
 pub mod sagemaker;
