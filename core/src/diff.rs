@@ -6,7 +6,8 @@ use serde_json::Value;
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// Path of the field, such as `lifecycle.expire-evals.expiration.days`; it ends in `[]` for one item of a list.
+    /// Path of the field, such as `lifecycle.expire-evals.expiration.days` or `containers[engine].image`, where items of a
+    /// list have names; it ends in `[]` for one item of another list.
     pub path: String,
     /// The observed value; `null` when it is not there.
     pub from: Value,
@@ -45,6 +46,21 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
                 compare(&nested, left.get(name).unwrap_or(&missing), right.get(name).unwrap_or(&missing), found);
             }
         }
+        (Value::Array(left), Value::Array(right))
+            if are_named(left) && are_named(right) && !(left.is_empty() && right.is_empty()) =>
+        {
+            if !in_one_order(left, right) {
+                found.push(Change { path: path.into(), from: from.clone(), to: to.clone() });
+                return;
+            }
+            for name in
+                names(left).into_iter().chain(names(right).into_iter().filter(|name| named(left, name).is_none()))
+            {
+                let missing = Value::Null;
+                let nested = format!("{path}[{name}]");
+                compare(&nested, named(left, name).unwrap_or(&missing), named(right, name).unwrap_or(&missing), found);
+            }
+        }
         (Value::Array(left), Value::Array(right)) if left.iter().chain(right).all(Value::is_object) => {
             let path = format!("{path}[]");
             let gone = left.iter().filter(|item| !right.contains(item));
@@ -54,6 +70,33 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
         }
         _ => found.push(Change { path: path.into(), from: from.clone(), to: to.clone() }),
     }
+}
+
+/// The names of the items of a list, as far as they have any.
+fn names(items: &[Value]) -> Vec<&str> {
+    items.iter().filter_map(|item| item.get("name")?.as_str()).collect()
+}
+
+fn named<'a>(items: &'a [Value], name: &str) -> Option<&'a Value> {
+    items.iter().find(|item| item.get("name").and_then(Value::as_str) == Some(name))
+}
+
+/// True when every item has a name, and no other has the same.
+fn are_named(items: &[Value]) -> bool {
+    let mut names = names(items);
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    count == items.len() && names.len() == count
+}
+
+/// True when the items that are in both lists are in the same order in both.
+fn in_one_order(left: &[Value], right: &[Value]) -> bool {
+    let common = |items: &[Value], others: &[Value]| -> Vec<String> {
+        let names = names(items).into_iter().filter(|name| named(others, name).is_some());
+        names.map(ToString::to_string).collect()
+    };
+    common(left, right) == common(right, left)
 }
 
 #[cfg(test)]
@@ -80,6 +123,18 @@ mod tests {
         let change = |from: Value, to: Value| Change { path: "list[]".into(), from, to };
         let expected = [change(json!({"a": 1}), Value::Null), change(Value::Null, json!({"c": 3}))];
         assert_eq!(changes(&from, &to), expected);
+    }
+
+    #[test]
+    fn items_with_names_are_compared_by_name() {
+        let from = json!({"containers": [{"name": "engine", "image": "a"}, {"name": "old"}]});
+        let to = json!({"containers": [{"name": "engine", "image": "b"}, {"name": "new"}]});
+        let paths: Vec<String> = changes(&from, &to).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["containers[engine].image", "containers[old]", "containers[new]"]);
+        let list = |names: [&str; 2]| json!({"env": names.map(|name| json!({"name": name}))});
+        let moved = changes(&list(["a", "b"]), &list(["b", "a"]));
+        assert_eq!(moved.len(), 1, "an order is a part of what is declared: {moved:?}");
+        assert_eq!(moved[0].path, "env");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 pub mod access;
 pub mod endpoints;
+pub mod inference;
 pub mod network;
 pub mod sagemaker;
 
 use crate::plan::rules::Rules;
 
 /// The rules that features add to planning, in the order in which they apply.
-pub const RULES: [Rules; 4] = [network::RULES, network::VPC_ENDPOINT_ONLY, sagemaker::RULES, access::RULES];
+pub const RULES: [Rules; 5] =
+    [network::RULES, network::VPC_ENDPOINT_ONLY, sagemaker::RULES, inference::RULES, access::RULES];

@@ -1,9 +1,10 @@
 //! The description of one kind of resource. Everything that differs between kinds and that shared code has to know
 //! stands here, once for each kind; the table of all of them is in [`crate::kinds`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -48,6 +49,11 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
     /// The fields in the form that is compared.
     fn comparable(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The fields as they were observed and those that are desired, in the form in which the two are compared.
+    fn compared(&self, desired: &Self) -> (Value, Value) {
+        (self.comparable(), desired.comparable())
     }
 
     /// The ARN, where it can be known before AWS says so.
@@ -210,19 +216,107 @@ pub struct ClusterApi {
     pub kind: &'static str,
     /// The resource in URLs and in roles of RBAC.
     pub plural: &'static str,
+    /// True when a cluster may lack the API, because an add-on serves it.
+    pub is_optional: bool,
     /// The extent to which an object is the operator's.
     pub extent: Extent,
     /// The object to apply, without its name and without what says whose it is; `None` for a resource of another kind.
     pub body: fn(&Resource) -> Option<Value>,
+    /// The fields that a new object begins with beside its body, in the same form. Nobody manages them afterwards.
+    pub initial: fn(&Resource) -> Option<Value>,
+    /// Fields, each by the names on the way to it, that keep their value when the body has them no longer: others
+    /// manage them from then on.
+    pub released: &'static [&'static [&'static str]],
     /// The resource of this name, from those fields of the object that the operator manages.
-    pub read: fn(&str, &Value) -> Option<Resource>,
-    /// The state of the whole object.
-    pub readiness: fn(&Value) -> ObservedState,
+    pub read: fn(&str, &ManagedFields) -> Option<Resource>,
+    /// The objects beneath this one that say why it is as it is, where that matters: they are read as well.
+    pub beneath: fn(&Value) -> Option<Beneath>,
+    /// The standing of the whole object.
+    pub standing: fn(&Live) -> Standing,
     /// The holder that has claimed an object without the operator's mark, by its annotations, if somebody has.
     pub claimed: fn(&BTreeMap<String, String>) -> Option<String>,
 }
 
+/// The fields of an object that the operator's field manager manages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedFields {
+    /// The object with these fields alone. A field that is managed and not there is null: the API server drops values
+    /// that are empty.
+    pub object: Value,
+    /// JSON pointers into it, to values that are managed as a whole: what the API server fills in within them looks as if
+    /// it had been applied.
+    pub whole: BTreeSet<String>,
+}
+
+impl From<Value> for ManagedFields {
+    fn from(object: Value) -> Self {
+        Self { object, whole: BTreeSet::new() }
+    }
+}
+
+/// A set of objects beneath another, in its namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beneath {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The kind in manifests.
+    pub kind: &'static str,
+    /// The resource in URLs.
+    pub plural: &'static str,
+    /// The label selector that finds them.
+    pub selector: String,
+}
+
+/// An object of the cluster as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Live<'a> {
+    /// All of it.
+    pub object: &'a Value,
+    /// The fields that the operator manages.
+    pub managed: &'a Value,
+    /// The objects beneath it, where they were read.
+    pub beneath: &'a [Value],
+    /// The time of the reading.
+    pub now: Timestamp,
+}
+
+/// The standing of an object: what follows from all that was read of it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The state.
+    pub state: ObservedState,
+    /// Remarks about what is worth knowing although nothing is done about it.
+    pub remarks: Vec<String>,
+    /// Facts beside the fields that are managed.
+    pub facts: Option<Box<Facts>>,
+}
+
+impl From<ObservedState> for Standing {
+    fn from(state: ObservedState) -> Self {
+        Self { state, remarks: Vec::new(), facts: None }
+    }
+}
+
 impl ClusterApi {
+    /// The API of a kind about which nothing is particular: what its description does not name.
+    pub const PLAIN: Self = Self {
+        group: "",
+        version: "v1",
+        kind: "",
+        plural: "",
+        is_optional: false,
+        extent: Extent::Object,
+        body: |_| None,
+        initial: |_| None,
+        released: &[],
+        read: |_, _| None,
+        beneath: |_| None,
+        standing: |_| Standing { state: ObservedState::Ready, remarks: Vec::new(), facts: None },
+        claimed: |_| None,
+    };
+
     /// The group and version as manifests have them.
     #[must_use]
     pub fn api_version(&self) -> String {

@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::features::endpoints::ConfigMap;
+use crate::features::inference::{
+    Deployment, HorizontalPodAutoscaler, NetworkPolicy, PodDisruptionBudget, PodMonitor, ScaledObject, Service,
+};
 use crate::features::network::{SecurityGroup, VpcEndpoint};
 use crate::features::sagemaker::log_group::LogGroup;
 use crate::kind::{Info, Listed, Managed};
@@ -97,6 +100,15 @@ macro_rules! kinds {
                 match self { $(Self::$kind(it) => Managed::comparable(it)),* }
             }
 
+            /// The fields as they were observed and those that are desired, in the form in which the two are compared.
+            #[must_use]
+            pub fn compared(&self, desired: &Self) -> (Value, Value) {
+                match (self, desired) {
+                    $((Self::$kind(it), Self::$kind(desired)) => Managed::compared(it, desired),)*
+                    _ => (self.comparable(), desired.comparable()),
+                }
+            }
+
             /// The ARN, where it can be known before AWS says so.
             #[must_use]
             pub fn arn(&self) -> Option<String> {
@@ -183,6 +195,13 @@ kinds! {
     LogGroup => LogGroup,
     PodIdentityAssociation => resource::PodIdentityAssociation,
     ServiceAccount => resource::ServiceAccount,
+    Deployment => Deployment,
+    Service => Service,
+    PodDisruptionBudget => PodDisruptionBudget,
+    HorizontalPodAutoscaler => HorizontalPodAutoscaler,
+    ScaledObject => ScaledObject,
+    NetworkPolicy => NetworkPolicy,
+    PodMonitor => PodMonitor,
     ConfigMap => ConfigMap,
 }
 

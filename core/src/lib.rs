@@ -37,6 +37,7 @@ pub mod platform;
 pub mod policy;
 pub mod printable;
 pub mod propagation;
+pub mod quantity;
 pub mod render;
 pub mod resource;
 pub mod schedule;

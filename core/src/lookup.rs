@@ -10,8 +10,9 @@ use crate::desire::desire_with;
 use crate::failure::Error;
 use crate::features::network::preconditions::{self, Unmet};
 use crate::features::network::sharing;
+use crate::kind::{Backend, ClusterApi};
 use crate::platform::Platform;
-use crate::resource::{Desired, Observations};
+use crate::resource::{Desired, Kind, Observations};
 
 /// A lookup.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,38 @@ pub enum Lookup {
     },
     /// The identity under which the operator works.
     Caller,
+    /// An API of the cluster that it may lack.
+    Api(ApiLookup),
+}
+
+/// An API of the cluster, to be looked for in what it serves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApiLookup {
+    /// The API group.
+    pub group: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The resource in URLs.
+    pub plural: &'static str,
+}
+
+impl ApiLookup {
+    /// The API of a kind, where it is one that a cluster may lack.
+    #[must_use]
+    pub fn of(kind: Kind) -> Option<Self> {
+        match kind.info().backend {
+            Backend::Cluster(ClusterApi { group, version, plural, is_optional: true, .. }) => {
+                Some(Self { group, version, plural })
+            }
+            Backend::Cluster(_) | Backend::Aws(_) => None,
+        }
+    }
+
+    /// The name of the custom resource definition behind it.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        format!("{}.{}", self.plural, self.group)
+    }
 }
 
 /// The parts of a network that a platform names, to be looked up in EC2.
@@ -55,6 +88,8 @@ pub enum Answer {
     Borrowers(Vec<AIPlatform>),
     /// That to [`Lookup::Caller`].
     Caller(Caller),
+    /// That to [`Lookup::Api`]: true where it is served.
+    Api(bool),
 }
 
 /// The identity under which the operator works for a platform.
@@ -201,6 +236,22 @@ pub fn lookups(platform: &Platform) -> Vec<Lookup> {
 pub fn caller(answers: &Answers) -> Option<&Caller> {
     match answers.get(&Lookup::Caller) {
         Some(Ok(Answer::Caller(caller))) => Some(caller),
+        _ => None,
+    }
+}
+
+/// The lookup by which [`serves`] knows whether the cluster has the API of a kind; none where every cluster has it.
+#[must_use]
+pub fn api_of(kind: Kind) -> Option<Lookup> {
+    ApiLookup::of(kind).map(Lookup::Api)
+}
+
+/// True when the cluster serves the API of a kind; nothing where that was not looked up.
+#[must_use]
+pub fn serves(answers: &Answers, kind: Kind) -> Option<bool> {
+    let Some(lookup) = api_of(kind) else { return Some(true) };
+    match answers.get(&lookup) {
+        Some(Ok(Answer::Api(is_served))) => Some(*is_served),
         _ => None,
     }
 }

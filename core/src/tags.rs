@@ -38,6 +38,12 @@ const MEMORY: [&str; 4] = [ATTEMPT, HISTORY, BOUNDS, RECREATED];
 /// A label on objects in the cluster that are wholly a platform's: its name.
 pub const PLATFORM_LABEL: &str = "aiplatform.dev/platform";
 
+/// A label on the objects in the cluster that serve a model: its name in the spec.
+pub const MODEL_LABEL: &str = "aiplatform.dev/model";
+
+/// A label on pods that serve a model: the revision that they run.
+pub const REVISION_LABEL: &str = "aiplatform.dev/revision";
+
 /// Everything under this prefix is ours.
 pub const PREFIX: &str = "aiplatform.dev/";
 

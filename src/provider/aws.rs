@@ -121,8 +121,8 @@ impl Aws {
                 Lookup::Caller => {
                     self.identity(scope).await.map(|identity| Answer::Caller(Caller { arn: identity.arn }))
                 }
-                Lookup::Owner(_) | Lookup::Borrowers { .. } => {
-                    Err(Error::bug("look up", "a platform", "it is in the cluster, not in AWS"))
+                Lookup::Owner(_) | Lookup::Borrowers { .. } | Lookup::Api(_) => {
+                    Err(Error::bug("look up", "something in the cluster", "it is not in AWS"))
                 }
             };
             answers.insert(lookup.clone(), answer);

@@ -8,6 +8,7 @@ mod fields;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams, PostParams,
@@ -22,7 +23,8 @@ use crate::controller::FIELD_MANAGER;
 use crate::failure::{Class, Error, UNREACHABLE};
 use crate::failures::Failures;
 use crate::guardrails::Labels;
-use crate::kind::{Backend, ClusterApi, Extent};
+use crate::kind::{Backend, ClusterApi, Extent, Live, Standing};
+use crate::lookup::ApiLookup;
 use crate::outcome::Applied;
 use crate::plan::{Action, Step};
 use crate::resource::{Kind, Observed, Owner, Request, Resource};
@@ -69,6 +71,19 @@ impl Cluster {
         Ok(platforms)
     }
 
+    /// Answers a lookup of an API: true where the API server serves it.
+    ///
+    /// # Errors
+    /// The error of the API server.
+    pub async fn serves(&self, api: &ApiLookup) -> Result<bool, Error> {
+        let ApiLookup { group, version, plural } = api;
+        match self.client.list_api_group_resources(&format!("{group}/{version}")).await {
+            Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == *plural)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(failed("discover", &format!("{plural}.{group}"), &error)),
+        }
+    }
+
     /// Observes one object.
     ///
     /// # Errors
@@ -82,7 +97,9 @@ impl Cluster {
         let Some(resource) = (object.description.read)(&request.key.name, &managed) else {
             return Err(Error::bug("observe", &request.key.to_string(), "the object cannot be read as its kind"));
         };
-        Ok(Observed { state: (object.description.readiness)(&whole), ..Observed::present(resource, owner) })
+        let live = Live { object: &whole, managed: &managed.object, beneath: &[], now: Timestamp::now() };
+        let Standing { state, remarks, facts } = (object.description.standing)(&live);
+        Ok(Observed { state, remarks, facts, ..Observed::present(resource, owner) })
     }
 
     /// Takes one step.

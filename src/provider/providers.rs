@@ -28,13 +28,15 @@ impl Provider for Providers {
     }
 
     async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
-        let (in_cluster, in_aws): (Vec<&Lookup>, Vec<&Lookup>) =
-            lookups.iter().partition(|lookup| matches!(lookup, Lookup::Owner(_) | Lookup::Borrowers { .. }));
+        let (in_cluster, in_aws): (Vec<&Lookup>, Vec<&Lookup>) = lookups
+            .iter()
+            .partition(|lookup| matches!(lookup, Lookup::Owner(_) | Lookup::Borrowers { .. } | Lookup::Api(_)));
         let in_aws: Vec<Lookup> = in_aws.into_iter().cloned().collect();
         let in_cluster = join_all(in_cluster.into_iter().map(|lookup| async move {
             let answer = match lookup {
                 Lookup::Owner(named) => self.cluster.platform(named).await.map(|it| Answer::Owner(it.map(Box::new))),
                 Lookup::Borrowers { namespaces, .. } => self.cluster.platforms(namespaces).await.map(Answer::Borrowers),
+                Lookup::Api(api) => self.cluster.serves(api).await.map(Answer::Api),
                 Lookup::Network(_) | Lookup::Caller => {
                     Err(Error::bug("look up", "something in AWS", "it is not in the cluster"))
                 }

@@ -178,6 +178,8 @@ fn leftover(index: usize) -> Wanted {
             name: name.clone(),
             owner: OURS.into(),
             role_arn: Some(role_arn(&name)),
+            labels: BTreeMap::new(),
+            automount_service_account_token: None,
             role: Some(name.clone()),
         }),
         role: Role {
@@ -199,7 +201,16 @@ fn key<T: Listed>(resource: &T) -> Key {
 /// A service account that nobody bound to anything.
 pub fn unbound(namespace: &str, name: &str) -> ServiceAccount {
     let (namespace, name) = (namespace.into(), name.into());
-    ServiceAccount { namespace, name, owner: String::new(), role_arn: None, role: None }
+    let (labels, automount_service_account_token) = (BTreeMap::new(), None);
+    ServiceAccount {
+        namespace,
+        name,
+        owner: String::new(),
+        role_arn: None,
+        labels,
+        automount_service_account_token,
+        role: None,
+    }
 }
 
 impl Access {

@@ -78,6 +78,8 @@ fn service_account(platform: &Platform, grant: &Grant, owner: &str) -> Option<Se
         name: account.name.clone(),
         owner: owner.to_string(),
         role_arn: annotated.then(|| grant.arn.clone()),
+        labels: BTreeMap::new(),
+        automount_service_account_token: None,
         role: Some(grant.role.clone()),
     })
 }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::Purpose;
 use crate::kind::{
-    Backend, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Backend, Busy, ClusterApi, DELETION_POLICY, Identity, Info, Managed, ManagedFields, Nothing, OwnedBy, Part, Reads,
     Reliance,
 };
 use crate::platform::{Backend as ModelBackend, Platform};
-use crate::resource::{Desired, ObservedState, Removal, Resource};
+use crate::resource::{Desired, Removal, Resource};
 
 /// A config map of the platform's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,15 +33,11 @@ impl Managed for ConfigMap {
         noun: "config map",
         part: Part::Access,
         backend: Backend::Cluster(ClusterApi {
-            group: "",
-            version: "v1",
             kind: "ConfigMap",
             plural: "configmaps",
-            extent: Extent::Object,
             body,
             read,
-            readiness: |_| ObservedState::Ready,
-            claimed: |_| None,
+            ..ClusterApi::PLAIN
         }),
         identity: Identity::Name,
         owned_by: OwnedBy::Annotation,
@@ -108,9 +104,9 @@ fn body(resource: &Resource) -> Option<Value> {
     Some(json!({"data": data}))
 }
 
-fn read(name: &str, managed: &Value) -> Option<Resource> {
+fn read(name: &str, managed: &ManagedFields) -> Option<Resource> {
     let (namespace, name) = name.split_once('/')?;
-    let data = managed.get("data").and_then(Value::as_object).into_iter().flatten();
+    let data = managed.object.get("data").and_then(Value::as_object).into_iter().flatten();
     let data = data.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_string())));
     Some(ConfigMap { namespace: namespace.into(), name: name.into(), data: data.collect() }.into())
 }

@@ -104,7 +104,8 @@ pub(super) fn difference(
     protected_fields: &BTreeMap<&'static str, String>,
     unknown: &BTreeMap<String, Error>,
 ) -> (Action, Option<Refusal>) {
-    let (unwritable, writable): (Vec<Change>, Vec<Change>) = changes(&observed.comparable(), &desired.comparable())
+    let (from, to) = observed.compared(desired);
+    let (unwritable, writable): (Vec<Change>, Vec<Change>) = changes(&from, &to)
         .into_iter()
         .filter(|change| !is_unknown(unknown, &change.path))
         .partition(|change| protected_fields.contains_key(change.field()));

@@ -1,17 +1,22 @@
 //! A Kubernetes service account, of which only what binds it to a role is ours.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Key, Kind, ObservedState, Removal, Resource, Role, TAGS};
+use super::{Key, Kind, Removal, Resource, Role, TAGS};
 use crate::kind::{
-    Backend, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance,
+    Backend, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Listed, Managed, ManagedFields, Nothing,
+    OwnedBy, Part, Reads, Reliance,
 };
 use crate::tags;
 
 /// The annotation by which EKS gives the pods of a service account a role (IRSA).
 pub const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
+
+/// The field that says whether pods get a token for the API server.
+const AUTOMOUNT: &str = "automountServiceAccountToken";
 
 /// A service account in the platform's own namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +31,12 @@ pub struct ServiceAccount {
     /// The role in its annotation, where annotations bind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// Its labels, where it is the platform's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Whether pods get a token for the API server, where that is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automount_service_account_token: Option<bool>,
     /// The role it needs to be there.
     #[serde(skip)]
     pub role: Option<String>,
@@ -37,15 +48,13 @@ impl Managed for ServiceAccount {
         noun: "service account",
         part: Part::Access,
         backend: Backend::Cluster(ClusterApi {
-            group: "",
-            version: "v1",
             kind: "ServiceAccount",
             plural: "serviceaccounts",
             extent: Extent::Fields,
             body,
             read,
-            readiness: |_| ObservedState::Ready,
             claimed: |annotations| annotations.get(ROLE_ANNOTATION).map(|role| format!("whoever bound it to {role}")),
+            ..ClusterApi::PLAIN
         }),
         identity: Identity::Name,
         owned_by: OwnedBy::Annotation,
@@ -77,18 +86,29 @@ fn body(resource: &Resource) -> Option<Value> {
     if let Some(role) = &account.role_arn {
         annotations[ROLE_ANNOTATION] = json!(role);
     }
-    Some(json!({"metadata": {"annotations": annotations}}))
+    let mut body = json!({"metadata": {"annotations": annotations}});
+    if !account.labels.is_empty() {
+        body["metadata"]["labels"] = json!(account.labels);
+    }
+    if let Some(automount) = account.automount_service_account_token {
+        body[AUTOMOUNT] = json!(automount);
+    }
+    Some(body)
 }
 
-fn read(name: &str, managed: &Value) -> Option<Resource> {
+fn read(name: &str, ManagedFields { object: managed, .. }: &ManagedFields) -> Option<Resource> {
     let (namespace, name) = name.split_once('/')?;
-    let annotations = managed.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    let metadata = |name: &str| managed.get("metadata").and_then(|metadata| metadata.get(name));
+    let annotations = metadata("annotations");
+    let labels = metadata("labels").and_then(Value::as_object).into_iter().flatten();
     let annotation = |key: &str| Some(annotations?.get(key)?.as_str()?.to_string());
     let role_arn = annotation(ROLE_ANNOTATION);
     let account = ServiceAccount {
         namespace: namespace.into(),
         name: name.into(),
         owner: annotation(tags::OWNER).unwrap_or_default(),
+        labels: labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_string()))).collect(),
+        automount_service_account_token: managed.get(AUTOMOUNT).and_then(Value::as_bool),
         role: role_arn.as_deref().and_then(|role| role.rsplit('/').next()).map(Into::into),
         role_arn,
     };

@@ -3,19 +3,23 @@
 //! Source: "Server-Side Apply" in the Kubernetes documentation, and the format `FieldsV1` of its API reference: `f:` before
 //! the name of a field, `k:` before the keys of an item, `v:` before the value of an item, a dot for the container itself.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
+
+use crate::kind::ManagedFields;
 
 /// The part of an object that a manager manages.
-pub(super) fn managed(object: &Value, entries: &[ManagedFieldsEntry], manager: &str) -> Value {
+pub(super) fn managed(object: &Value, entries: &[ManagedFieldsEntry], manager: &str) -> ManagedFields {
     let ours = entries.iter().filter(|entry| entry.manager.as_deref() == Some(manager) && entry.subresource.is_none());
-    let mut part = Value::Object(Map::new());
-    for fields in ours.filter_map(|entry| entry.fields_v1.as_ref()) {
-        if let Some(selected) = select(object, &fields.0) {
-            merge(&mut part, selected);
-        }
+    let mut fields = json!({});
+    for entry in ours.filter_map(|entry| entry.fields_v1.as_ref()) {
+        unite(&mut fields, &entry.0);
     }
-    part
+    let mut selection = Selection::default();
+    let object = selection.of(object, &fields, "").unwrap_or_else(|| json!({}));
+    ManagedFields { object, whole: selection.whole }
 }
 
 /// True when somebody else set anything in an object. What the control plane puts into every service account is
@@ -33,55 +37,65 @@ pub(super) fn are_managed_by_others(entries: &[ManagedFieldsEntry], manager: &st
     })
 }
 
-/// The part of a value that these fields select.
-fn select(value: &Value, fields: &Value) -> Option<Value> {
-    let names: Vec<&String> = fields.as_object()?.keys().filter(|name| *name != ".").collect();
-    if names.is_empty() {
-        return Some(value.clone());
+/// Adds the fields of one entry to those of another.
+pub(super) fn unite(into: &mut Value, from: &Value) {
+    let (Value::Object(into), Value::Object(from)) = (into, from) else { return };
+    for (name, below) in from {
+        unite(into.entry(name).or_insert_with(|| json!({})), below);
     }
-    let selected = |name: &String| {
-        let (sort, rest) = name.split_once(':')?;
-        let below = &fields[name];
-        match (sort, value) {
-            ("f", Value::Object(object)) => Some((Some(rest.to_string()), select(object.get(rest)?, below)?)),
-            ("k", Value::Array(items)) => {
-                let keys: Value = serde_json::from_str(rest).ok()?;
-                let item = items.iter().find(|item| keys.as_object().is_some_and(|keys| has_all(item, keys)))?;
-                Some((None, select(item, below)?))
+}
+
+/// The parts of a value that fields select, in the order in which the API server keeps them.
+#[derive(Default)]
+struct Selection {
+    whole: BTreeSet<String>,
+}
+
+impl Selection {
+    /// The part of a value at this pointer. A field that is not there is null.
+    fn of(&mut self, value: &Value, fields: &Value, pointer: &str) -> Option<Value> {
+        let fields = fields.as_object()?;
+        if fields.is_empty() {
+            if value.is_object() || value.is_array() {
+                self.whole.insert(pointer.into());
             }
-            ("v", Value::Array(items)) => {
-                let wanted: Value = serde_json::from_str(rest).ok()?;
-                Some((None, items.iter().find(|item| **item == wanted)?.clone()))
+            return Some(value.clone());
+        }
+        match value {
+            Value::Object(object) => {
+                let named = fields.iter().filter_map(|(name, below)| Some((name.strip_prefix("f:")?, below)));
+                let selected = named.filter_map(|(name, below)| {
+                    let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+                    let part = match object.get(name) {
+                        Some(value) => self.of(value, below, &pointer)?,
+                        None => Value::Null,
+                    };
+                    Some((name.to_string(), part))
+                });
+                Some(Value::Object(selected.collect()))
+            }
+            Value::Array(items) => {
+                let mut selected = Vec::new();
+                for item in items {
+                    let below = fields.iter().find_map(|(name, below)| selects(name, item).then_some(below));
+                    let pointer = format!("{pointer}/{}", selected.len());
+                    selected.extend(below.and_then(|below| self.of(item, below, &pointer)));
+                }
+                Some(Value::Array(selected))
             }
             _ => None,
         }
-    };
-    let parts = names.into_iter().filter_map(selected);
-    if value.is_array() {
-        return Some(Value::Array(parts.map(|(_, part)| part).collect()));
     }
-    Some(Value::Object(parts.filter_map(|(name, part)| Some((name?, part))).collect()))
 }
 
-fn has_all(item: &Value, keys: &Map<String, Value>) -> bool {
-    keys.iter().all(|(name, value)| item.get(name) == Some(value))
-}
-
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (Value::Array(into), Value::Array(from)) => {
-            for item in from {
-                if !into.contains(&item) {
-                    into.push(item);
-                }
-            }
-        }
-        (into, from) => *into = from,
+/// True when a part of a field's path means this item of a list.
+fn selects(path: &str, item: &Value) -> bool {
+    match path.split_once(':') {
+        Some(("k", keys)) => serde_json::from_str::<Value>(keys).is_ok_and(|keys| {
+            keys.as_object().is_some_and(|keys| keys.iter().all(|(name, value)| item.get(name) == Some(value)))
+        }),
+        Some(("v", value)) => serde_json::from_str::<Value>(value).is_ok_and(|value| value == *item),
+        _ => false,
     }
 }
 
@@ -121,10 +135,32 @@ mod tests {
         ];
         let expected = json!({"metadata": {"labels": {"ours": "1"}}, "data": {"a": "x"},
             "spec": {"containers": [{"name": "app", "image": "i"}], "list": ["y"]}});
-        assert_eq!(managed(&object, &entries, "us"), expected);
+        assert_eq!(managed(&object, &entries, "us"), ManagedFields::from(expected));
         assert!(are_managed_by_others(&entries, "us"));
         assert!(!are_managed_by_others(&entries[..2], "us"));
-        assert_eq!(managed(&object, &entries[2..], "us"), json!({}), "nothing of it is ours");
+        assert_eq!(managed(&object, &entries[2..], "us").object, json!({}), "nothing of it is ours");
+    }
+
+    #[test]
+    fn items_are_in_the_order_of_the_object_and_what_was_dropped_is_null() {
+        let object = json!({"spec": {"env": [{"name": "b", "value": "1"}, {"name": "theirs"}, {"name": "a"}],
+            "ingress": [{"ports": [{"port": 1, "protocol": "TCP"}]}]}});
+        let item = |more: &Value| {
+            let mut fields = json!({".": {}, "f:name": {}});
+            unite(&mut fields, more);
+            fields
+        };
+        let spec = json!({"f:env": {"k:{\"name\":\"a\"}": item(&json!({"f:value": {}})), "k:{\"name\":\"b\"}": item(&json!({}))},
+            "f:hostNetwork": {}, "f:ingress": {}});
+        let entries = [
+            entry("us", &json!({"f:spec": spec})),
+            entry("us", &json!({"f:spec": {"f:env": {"k:{\"name\":\"b\"}": {"f:value": {}}}}})),
+        ];
+        let found = managed(&object, &entries, "us");
+        let expected = json!({"spec": {"env": [{"name": "b", "value": "1"}, {"name": "a", "value": null}],
+            "hostNetwork": null, "ingress": [{"ports": [{"port": 1, "protocol": "TCP"}]}]}});
+        assert_eq!(found.object, expected);
+        assert_eq!(found.whole, ["/spec/ingress".to_string()].into());
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub fn as_read(resource: &Resource, mark: Option<&str>) -> Result<Resource, Clas
         if let Some(owner) = mark {
             object["metadata"]["annotations"][tags::OWNER] = json!(owner);
         }
-        return (api.read)(&resource.name(), &object).ok_or(Class::Bug);
+        return (api.read)(&resource.name(), &object.into()).ok_or(Class::Bug);
     }
     let mut read = resource.clone();
     for policy in read.policies_mut().into_iter().flat_map(BTreeMap::values_mut) {
@@ -327,7 +327,7 @@ impl FakeCloud {
             && api.extent == Extent::Fields
             && (!found.is_created || !found.annotations.is_empty())
         {
-            found.resource = (api.read)(&key.name, &json!({})).ok_or(Class::Bug)?;
+            found.resource = (api.read)(&key.name, &json!({}).into()).ok_or(Class::Bug)?;
             (found.mark, found.is_created) = (None, false);
             return Ok(Applied::Gone);
         }

@@ -131,7 +131,7 @@ fn owner(platform: &Platform) -> Option<&PlatformRef> {
 fn owner_in<'a>(answers: &'a Answers, owner: &PlatformRef) -> Option<&'a Option<Box<AIPlatform>>> {
     match answers.get(&Lookup::Owner(owner.clone()))? {
         Ok(Answer::Owner(object)) => Some(object),
-        Ok(Answer::Network(_) | Answer::Borrowers(_) | Answer::Caller(_)) | Err(_) => None,
+        Ok(Answer::Network(_) | Answer::Borrowers(_) | Answer::Caller(_) | Answer::Api(_)) | Err(_) => None,
     }
 }
 
