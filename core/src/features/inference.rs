@@ -2,6 +2,7 @@
 
 mod comparison;
 pub mod deployment;
+pub mod engine;
 pub mod horizontal_pod_autoscaler;
 pub mod manifest;
 mod model_status;

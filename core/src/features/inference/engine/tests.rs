@@ -1,0 +1,248 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A model with these fields beside its engine and a repository on the Hub.
+fn spec(engine: &str, fields: Value) -> Kubernetes {
+    let mut spec = json!({"engine": engine, "source": {"huggingFace": {"repo": "Qwen/Qwen3-8B"}}});
+    let Value::Object(fields) = fields else { panic!("fields are an object: {fields}") };
+    for (field, value) in fields {
+        spec[field] = value;
+    }
+    serde_json::from_value(spec).expect("the spec parses")
+}
+
+fn contained(spec: &Kubernetes) -> Container {
+    let hub = spec.source.as_ref().and_then(|source| source.hugging_face.as_ref());
+    let weights = match hub {
+        Some(hub) => Weights::Hub { repo: &hub.repo, revision: hub.revision.as_deref() },
+        None if spec.source.is_none() => Weights::InImage,
+        None => Weights::Folder(MODEL_FOLDER),
+    };
+    container(&Input { spec, model: "chat", weights })
+}
+
+fn args(engine: &str, fields: Value) -> String {
+    contained(&spec(engine, fields)).args.join(" ")
+}
+
+fn found(engine: &str, fields: Value) -> Vec<String> {
+    let found = problems(&spec(engine, fields), "spec.models[2].kubernetes");
+    found.iter().map(ToString::to_string).collect()
+}
+
+mod vllm_tests {
+    use super::*;
+
+    #[test]
+    fn vllm_splits_the_model_among_all_gpus_unless_the_arguments_say_otherwise() {
+        let cases: [(i32, &[&str], Option<&str>); 16] = [
+            (0, &[], None),
+            (1, &[], None),
+            (4, &[], Some("4")),
+            (4, &["--max-model-len", "8192"], Some("4")),
+            (4, &["--tensor-parallel-size", "2"], None),
+            (4, &["--tensor-parallel-size=2"], None),
+            (4, &["--tensor_parallel_size", "2"], None),
+            (4, &["--tensor_parallel-size=2"], None),
+            (4, &["--tensor-par", "2"], None),
+            (4, &["-tp", "2"], None),
+            (4, &["-tp=2"], None),
+            (4, &["-pp", "2"], Some("2")),
+            (8, &["--pipeline-parallel-size=2", "--data_parallel_size", "2"], Some("2")),
+            (4, &["-dp", "4"], None),
+            (4, &["--data-parallel-size", "8", "--data-parallel-size-local", "2"], None),
+            (4, &["--seed", "-1", "--kv-cache-dtype", "fp8"], Some("4")),
+        ];
+        for (gpus, user, expected) in cases {
+            let args = args("VLLM", json!({"resources": {"gpus": gpus}, "args": user}));
+            let ours = args.strip_suffix(&user.join(" ")).expect("the user's arguments come last");
+            let found = ours.split(' ').skip_while(|word| *word != "--tensor-parallel-size").nth(1);
+            assert_eq!(found, expected, "{gpus} {user:?}: {args}");
+        }
+    }
+
+    #[test]
+    fn vllm_refuses_arguments_that_are_not_the_users_to_set_in_every_spelling() {
+        let cases: [(&[&str], usize, &str); 24] = [
+            (&["--served-model-name", "x"], 0, "use servedName"),
+            (&["--enforce-eager", "--served_model_name=x"], 1, "use servedName"),
+            (&["--served", "x"], 0, "\"--served\" can stand for --served-model-name, which is set by aiplatform"),
+            (&["--port", "9"], 0, "the port is 8000"),
+            (&["--por=9"], 0, "can stand for --port"),
+            (&["--model", "x"], 0, "name the model in source"),
+            (&["other/model"], 0, "vLLM would take it for the model"),
+            (&["--seed=1", "other/model"], 1, "vLLM would take it for the model"),
+            (&["--", "other/model"], 0, "positional"),
+            (&["--api-key", "sk-1"], 0, "apiKeySecretRef"),
+            (&["--api_key=sk-1"], 0, "\"--api_key\" would show"),
+            (&["--hf-token", "hf_1"], 0, "tokenSecretRef"),
+            (&["--hf-token=hf_1"], 0, "\"--hf-token\" would show"),
+            (&["--download-dir=/x"], 0, "/cache"),
+            (&["--download_dir", "/x"], 0, "/cache"),
+            (&["--revision", "main"], 0, "source.huggingFace.revision"),
+            (&["--config", "c.yaml"], 0, "write its settings as args"),
+            (&["--conf=c.yaml"], 0, "write its settings as args"),
+            (&["--shutdown-timeout", "9"], 0, "grace period"),
+            (&["--uds", "/x"], 0, "without the HTTP server"),
+            (&["--headless"], 0, "without the HTTP server"),
+            (&["--grpc"], 0, "without the HTTP server"),
+            (&["--ssl-certfile", "/x"], 0, "plain HTTP"),
+            (&["--served-model-name.x", "y"], 0, "use servedName"),
+        ];
+        for (user, index, message) in cases {
+            let found = found("VLLM", json!({"args": user}));
+            let path = format!("spec.models[2].kubernetes.args[{index}]: ");
+            assert!(
+                found.iter().any(|problem| problem.starts_with(&path) && problem.contains(message)),
+                "{user:?}: {found:?}"
+            );
+            assert!(found.iter().all(|problem| !problem.contains("sk-1") && !problem.contains("hf_1")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn vllm_takes_arguments_that_only_resemble_those_that_are_refused() {
+        for user in [
+            &["--config-format", "hf"][..],
+            &["--model-impl", "auto"],
+            &["--tokenizer-revision", "main", "--code-revision=main"],
+            &["--lora-modules", "a=/x", "b=/y"],
+            &["--max-model-len", "8192", "--seed", "-1"],
+            &["--chat-template", "{{ port }} --port"],
+            &["--host", "::"],
+            &["-O3", "-q", "awq"],
+            &["--disable-log-stats"],
+        ] {
+            assert_eq!(found("VLLM", json!({"args": user})), Vec::<String>::new(), "{user:?}");
+        }
+    }
+
+    #[test]
+    fn vllm_keeps_the_metrics_that_autoscaling_follows() {
+        let scaling = |target: Value| json!({"minReplicas": 1, "maxReplicas": 2, "target": target});
+        let fields = |target| json!({"args": ["--disable-log-stats"], "autoscaling": scaling(target)});
+        assert_eq!(found("VLLM", fields(json!({"cpuPercent": 70}))), Vec::<String>::new());
+        for target in [json!({"queueDepth": 5}), json!({"concurrentRequests": 5})] {
+            let found = found("VLLM", fields(target));
+            assert!(found.len() == 1 && found[0].contains("scale by cpuPercent"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn vllm_needs_a_gpu_for_each_rank() {
+        let cases: [(i32, &[&str], Option<&str>); 9] = [
+            (1, &["-tp", "2"], Some("1 is less than the 2 GPUs")),
+            (4, &["-tp", "4", "-pp", "2"], Some("4 is less than the 8 GPUs")),
+            (4, &["-pp", "3"], Some("4 cannot be divided by the 3 ranks")),
+            (4, &["-dp", "8"], Some("4 cannot be divided by the 8 ranks")),
+            (4, &["-dp", "2", "--pipeline-parallel-size", "2"], None),
+            (4, &["-tp", "2"], None),
+            (4, &["-tp", "many"], None),
+            (0, &["-tp", "2"], None),
+            (4, &["-dp", "8", "-dpl", "4"], None),
+        ];
+        for (gpus, user, expected) in cases {
+            let found = found("VLLM", json!({"resources": {"gpus": gpus}, "args": user}));
+            let path = "spec.models[2].kubernetes.resources.gpus: ";
+            match expected {
+                Some(message) => assert!(
+                    found.len() == 1 && found[0].starts_with(path) && found[0].contains(message),
+                    "{user:?}: {found:?}"
+                ),
+                None => assert_eq!(found, Vec::<String>::new(), "{user:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn vllm_refuses_variables_that_are_not_the_users_to_set() {
+        let refused = [
+            "HOME",
+            "HF_TOKEN",
+            "HUGGING_FACE_HUB_TOKEN",
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "VLLM_API_KEY",
+            "HF_HUB_OFFLINE",
+            "TRANSFORMERS_OFFLINE",
+            "VLLM_NO_USAGE_STATS",
+            "VLLM_USE_MODELSCOPE",
+        ];
+        for name in refused {
+            let env = json!([{"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"}, {"name": name, "value": "hf_1"}]);
+            let found = found("VLLM", json!({"env": env}));
+            let path = format!("spec.models[2].kubernetes.env[1].name: \"{name}\" ");
+            assert!(found.len() == 1 && found[0].starts_with(&path) && !found[0].contains("hf_1"), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_engine_has_as_long_to_start_as_the_spec_gives_it() {
+    for (seconds, tries) in [(30, 3), (1800, 180), (1801, 181), (86400, 8640)] {
+        let container = contained(&spec("VLLM", json!({"startupTimeoutSeconds": seconds})));
+        assert_eq!(container.startup.failure_threshold, tries, "{seconds}");
+        assert_eq!(container.startup.period_seconds, 10);
+    }
+}
+
+/// Models of an engine, by what is particular to each.
+fn models(engine: &str, user: &Value) -> BTreeMap<String, Kubernetes> {
+    let token = json!({"name": "hf", "key": "token"});
+    let sources = [
+        ("hub", json!({"huggingFace": {"repo": "Qwen/Qwen3-8B"}})),
+        (
+            "private-hub",
+            json!({"huggingFace": {"repo": "Qwen/Qwen3-8B", "revision": "0123abc", "tokenSecretRef": token}}),
+        ),
+        ("s3", json!({"s3": {"bucket": "artifacts", "prefix": "models/qwen/"}})),
+        ("pvc", json!({"pvc": {"claimName": "weights", "path": "/qwen"}})),
+    ];
+    let mut models = BTreeMap::new();
+    for (name, source) in sources {
+        if engine == "TorchServe" && source.get("huggingFace").is_some() {
+            continue;
+        }
+        for gpus in [0, 1, 4] {
+            let fields = json!({"source": source, "resources": {"gpus": gpus}});
+            models.insert(format!("{name}-{gpus}"), spec(engine, fields));
+        }
+    }
+    models.insert("users".into(), spec(engine, user.clone()));
+    models
+}
+
+/// The containers of an engine, as `make check-engines` reads them.
+fn containers(engine: &str, user: &Value) -> BTreeMap<String, Container> {
+    let models = models(engine, user);
+    for (name, spec) in &models {
+        assert_eq!(problems(spec, "spec"), vec![], "{name}");
+    }
+    models.into_iter().map(|(name, spec)| (name, contained(&spec))).collect()
+}
+
+#[test]
+fn containers_of_vllm() {
+    let user = json!({
+        "apiKeySecretRef": {"name": "keys", "key": "chat"},
+        "servedName": "qwen3-8b",
+        "args": ["--max-model-len", "8192", "--enable-prefix-caching"],
+        "env": [{"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"}],
+    });
+    insta::assert_json_snapshot!("vllm", containers("VLLM", &user));
+}
+
+#[test]
+fn containers_of_custom() {
+    let user = json!({
+        "image": "example.com/server:1",
+        "source": null,
+        "apiKeySecretRef": {"name": "keys", "key": "chat"},
+        "args": ["serve", "--port=8000"],
+        "env": [{"name": "GREETING", "value": "hello"}],
+    });
+    insta::assert_json_snapshot!("custom", containers("Custom", &user));
+}
