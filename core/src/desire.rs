@@ -1,6 +1,7 @@
 //! The desired resources of a platform. Pure and total: a valid platform always has an answer.
 
 mod access;
+pub mod inference;
 mod network;
 pub mod sagemaker;
 mod storage;
@@ -34,7 +35,9 @@ pub fn desire_with(platform: &Platform, cluster: &str, answers: &Answers) -> Vec
     // After the endpoints and buckets that they are about.
     desired.extend(network::endpoints(platform, &tags, facts));
     desired.extend(access::roles(platform, Purpose::Consumer, &tags));
+    desired.extend(access::roles(platform, Purpose::Workload, &tags));
     desired.extend(access::bindings(platform, &owner, &tags));
+    desired.extend(inference::desire(platform, &owner, answers));
     desired.extend(endpoints::desire(platform));
     desired
 }

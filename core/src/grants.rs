@@ -11,6 +11,7 @@ pub mod revision;
 mod sagemaker;
 mod storage;
 mod trust;
+mod workload;
 
 use std::collections::BTreeSet;
 
@@ -21,12 +22,13 @@ use crate::api::access::{Consumer, ServiceAccountRef};
 use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::names;
-use crate::platform::{Platform, Problem};
+use crate::platform::{Model, Platform, Problem};
 use crate::policy::{INLINE_LIMIT, POLICY_LIMIT, Policy, Statement, TRUST_LIMIT, document, size_of, split};
 use crate::resource::role::Served;
 
 pub use bucket_policy::{OBJECT_ACTIONS, bucket_policy, vpc_endpoint_only};
 pub use endpoint_policy::{endpoint_policy, nothing_allowed};
+pub use workload::workload_role_name;
 
 /// Every action that a role made here can be given, as the Service Authorization Reference writes it.
 pub const ACTIONS: [&str; 35] = [
@@ -135,6 +137,8 @@ pub enum Purpose {
     Consumer,
     /// SageMaker runs a model.
     Execution,
+    /// Pods in the cluster load the weights of a model.
+    Workload,
 }
 
 /// The subject that assumes a role.
@@ -195,7 +199,7 @@ impl Grant {
     pub fn whose(&self) -> String {
         match self.purpose {
             Purpose::Consumer => format!("consumer {}", self.name),
-            Purpose::Execution => format!("model {}", self.name),
+            Purpose::Execution | Purpose::Workload => format!("model {}", self.name),
         }
     }
 
@@ -219,7 +223,8 @@ pub fn policy_sha256(documents: impl Iterator<Item = Value>) -> String {
     names::hex_digest(&documents.join("\n"), 64)
 }
 
-/// The role of every consumer, then of every model on SageMaker that has none of its own, in the order of the spec.
+/// The role of every consumer that uses something in AWS, then of every model on SageMaker that has none of its own and of
+/// the pods of every model whose weights are in S3, in the order of the spec.
 /// Validation asks for them once, and everybody else reads [`Platform::grants`].
 ///
 /// # Errors
@@ -228,6 +233,9 @@ pub(crate) fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut grants = Vec::new();
     for (index, consumer) in platform.access.iter().enumerate() {
+        if !needs_role(&platform.models, consumer) {
+            continue;
+        }
         let path = format!("spec.access[{index}]");
         match grant(platform, consumer, &path) {
             Ok(grant) => grants.push(grant),
@@ -235,6 +243,10 @@ pub(crate) fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
         }
     }
     for (index, model) in platform.models.iter().enumerate() {
+        if let Some(spec) = model.kubernetes() {
+            let path = format!("spec.models[{index}].kubernetes");
+            grants.extend(workload::grant(platform, &model.name, spec, &path));
+        }
         let Some(spec) = model.sagemaker().filter(|spec| spec.execution_role_arn.is_none()) else { continue };
         match execution::grant(platform, &model.name, spec, &format!("spec.models[{index}].sagemaker")) {
             Ok(grant) => grants.push(grant),
@@ -242,6 +254,12 @@ pub(crate) fn grants(platform: &Platform) -> Result<Vec<Grant>, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(grants) } else { Err(problems) }
+}
+
+/// True when a consumer uses something in AWS. Models in the cluster are reached over the network alone.
+fn needs_role(models: &[Model], consumer: &Consumer) -> bool {
+    let is_in_aws = |name: &String| models.iter().any(|model| model.name == *name && model.backend.runtime().is_some());
+    !consumer.buckets.is_empty() || consumer.models.iter().any(is_in_aws)
 }
 
 /// The name of a role, of which the part is the consumer's name or says what else it is for.

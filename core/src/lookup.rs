@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::AIPlatform;
 use crate::api::network::PlatformRef;
 use crate::arn;
-use crate::desire::desire_with;
+use crate::desire::{desire_with, inference};
 use crate::failure::Error;
 use crate::features::network::preconditions::{self, Unmet};
 use crate::features::network::sharing;
@@ -228,7 +228,8 @@ pub fn lookups(platform: &Platform) -> Vec<Lookup> {
     let own = platform.network.iter().filter(|network| network.from.is_none());
     let own = own.map(|network| Lookup::Network(network.lookup()));
     let caller = platform.buckets.iter().any(|bucket| bucket.vpc_endpoint_only).then_some(Lookup::Caller);
-    own.chain(sharing::lookups(platform)).chain(caller).collect()
+    let add_ons = inference::add_ons(platform).into_iter().filter_map(api_of);
+    own.chain(sharing::lookups(platform)).chain(caller).chain(add_ons).collect()
 }
 
 /// The identity under which the operator works, where it was looked up.

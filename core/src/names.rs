@@ -18,6 +18,22 @@ pub fn generated(account_id: &str, region: &str, namespace: &str, platform: &str
     format!("{}-{hash}", readable.trim_end_matches('-'))
 }
 
+/// The name of the objects in the cluster that serve one part of a platform: `<platform>-<part>`, shortened with the hash
+/// only where it is too long for the name of a service.
+#[must_use]
+pub fn in_cluster(account_id: &str, region: &str, namespace: &str, platform: &str, part: &str) -> String {
+    let readable = format!("{platform}-{part}").replace('.', "-");
+    if readable.len() <= SERVICE_LIMIT {
+        return readable;
+    }
+    let hash = hex_digest(&format!("{account_id}/{region}/{namespace}/{platform}/{part}"), PLACE_HASH);
+    let cut = &readable[..readable.floor_char_boundary(room(SERVICE_LIMIT))];
+    format!("{}-{hash}", cut.trim_end_matches('-'))
+}
+
+/// The longest name of a service in the cluster, which is a DNS label.
+const SERVICE_LIMIT: usize = 63;
+
 /// Characters of the hash that stands for the place of a resource.
 const PLACE_HASH: usize = 8;
 

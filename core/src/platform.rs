@@ -8,6 +8,7 @@ mod autoscaling;
 mod bedrock;
 mod capacity;
 pub(crate) mod geography;
+mod kubernetes;
 pub mod lifecycle;
 mod models;
 mod network;
@@ -137,6 +138,7 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
     let network = network::validate(spec, &models, identity.as_ref(), (&namespace, &name), &mut problems);
     storage::validate_reach(&buckets, spec, network.as_ref(), &mut problems);
     let access = access::validate(spec, &namespace, &mut problems);
+    kubernetes::validate_names(spec, &namespace, &name, &mut problems);
 
     if !problems.is_empty() {
         return Err(problems);

@@ -145,6 +145,10 @@ pub struct S3Source {
         regex(pattern = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^/*?$][^*?$]*/$")
     )]
     pub uri: Option<String>,
+    /// The image that copies the objects: one with the AWS CLI, as `aws`. Without it, AWS's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE))]
+    pub image: Option<String>,
 }
 
 /// A volume in the platform's namespace.

@@ -3,12 +3,13 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::Kubernetes;
 use super::sagemaker::SageMaker;
 
 /// A model, under the name by which the rest of the spec knows it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.bedrock) != has(self.sagemaker)", "a model has exactly one backend: bedrock or sagemaker"))]
+#[x_kube(validation = ("[has(self.bedrock), has(self.sagemaker), has(self.kubernetes)].filter(x, x).size() == 1", "a model has exactly one backend: bedrock, sagemaker or kubernetes"))]
 pub struct Model {
     /// Its name, unique in the platform.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
@@ -19,6 +20,9 @@ pub struct Model {
     /// A model on an Amazon SageMaker endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sagemaker: Option<SageMaker>,
+    /// A model that pods in the cluster serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Kubernetes>,
 }
 
 /// The model's own id, and not that of a profile. Geographies as in `platform::geography`.

@@ -93,7 +93,7 @@ pub struct ModelStatus {
     pub backend: String,
     /// Readiness: it is seen to serve what is declared.
     pub ready: bool,
-    /// Identifier to call: the id of the model or the inference profile, or the name of the endpoint.
+    /// Identifier to call: the id of the model or the inference profile, the name of the endpoint, or a URL in the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// The revision that answers calls, where the backend has revisions.
@@ -102,7 +102,7 @@ pub struct ModelStatus {
     /// The revision that was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted_revision: Option<String>,
-    /// Number of instances that serve it; of a serverless endpoint, its provisioned concurrency.
+    /// Number of instances or pods that serve it; of a serverless endpoint, its provisioned concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Instances>,
     /// Outcome of the last attempt: the endpoint's status, or `RolledBack`. `Unknown` where nothing was observed,

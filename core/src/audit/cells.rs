@@ -37,6 +37,11 @@ impl Audit {
                 };
                 all.filter(|statement| about(statement) == target).collect()
             }
+            Purpose::Workload => {
+                let source = self.weights(role);
+                let bucket = source.map_or(Target::Model(&role.name), Target::Bucket);
+                if bucket == target { all.collect() } else { Vec::new() }
+            }
         }
     }
 
@@ -57,6 +62,13 @@ impl Audit {
                 named.map(|(entry, _)| path("buckets", entry)).collect()
             }
         }
+    }
+
+    /// The bucket of the platform that the pods of a model read their weights from, by its name in the spec.
+    fn weights(&self, role: &Grant) -> Option<&str> {
+        let model = self.platform.models.iter().find(|model| model.name == role.name)?;
+        let source = model.kubernetes()?.source.as_ref()?.s3.as_ref()?;
+        Some(self.platform.bucket(source.bucket.as_deref()?)?.name.as_str())
     }
 
     /// The fields of a model that name buckets of the platform, and those buckets.

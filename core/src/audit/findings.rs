@@ -4,6 +4,7 @@
 //! an auditor would ask about.
 
 mod guarded;
+mod inference;
 mod lifecycle;
 mod models;
 mod names;
@@ -115,7 +116,7 @@ const fn rule(id: &'static str, severity: Severity, check: fn(&Context) -> Vec<H
 
 /// All rules. What follows each is the comment on it, which the page shows too.
 #[rustfmt::skip]
-pub const RULES: [Rule; 60] = [
+pub const RULES: [Rule; 66] = [
     // What the operator would do at all.
     rule("not-permitted", Error, guarded::not_permitted, "The operator's guardrails refuse it: the platform stalls before anything of it is made."),
     rule("guardrails-unknown", Warning, guarded::unknown, "Where a rule asks for labels, only the cluster knows which rule is for the platform's namespace."),
@@ -179,6 +180,12 @@ pub const RULES: [Rule; 60] = [
     rule("artifact-elsewhere", Warning, models::artifact_elsewhere, "In a bucket that is not the platform's, others decide who may write the artifact, and with which key it is encrypted."),
     rule("execution-role-not-made-here", Info, models::role_not_made_here, "What such a role can do, and who may take it, is not seen here."),
     rule("model-reaches-networks", Info, models::reaches_networks, "What runs in the container may send what it is asked anywhere. Serverless endpoints cannot be cut off, and are left out."),
+    rule("weights-writable", Warning, inference::weights_writable, "Whoever may write a model's weights decides what its pods answer."),
+    rule("weights-elsewhere", Warning, inference::weights_elsewhere, "In a bucket that is not the platform's, others decide who may write the weights."),
+    rule("weights-move", Warning, inference::weights_that_move, "A branch or a tag on the Hub can be moved: two pods of one revision may load different weights."),
+    rule("image-moves", Warning, inference::image_that_moves, "The image latest is another one tomorrow, and a pod that is made again runs it."),
+    rule("model-without-key", Warning, inference::without_key, "A network policy is enforced only where the cluster's network does so. Looked at where the data is sensitive."),
+    rule("model-without-memory", Info, inference::without_memory, "A pod that sets no memory aside is the first to be killed when its node runs short."),
     rule("unused-model", Info, models::unused, "What no consumer may call can be taken out."),
     // Who answers for it.
     rule("name-cut", Info, names::cut, "A name that is cut tells whose it is by its hash alone, and somebody who looks for them finds names with the same hash."),

@@ -103,6 +103,7 @@ fn corner(role: &Grant) -> String {
     match role.purpose {
         Purpose::Consumer => role.name.clone(),
         Purpose::Execution => format!("{}/execution", role.name),
+        Purpose::Workload => format!("{}/workload", role.name),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Audit;
 use crate::api::network::{AllowFrom, EndpointPolicy, PlatformRef};
+use crate::desire::inference;
 use crate::features::network::vpc_endpoint::EndpointType;
 use crate::grants::{endpoint_policy, nothing_allowed};
 use crate::platform::{Endpoint, Model, Network, Platform};
@@ -33,15 +34,17 @@ pub struct EndpointAudit {
 pub struct ModelPaths<'a> {
     /// The model.
     pub model: &'a str,
-    /// The service that answers calls, as its name ends.
+    /// The service that answers calls, as the name of its VPC endpoint ends; `kubernetes` for pods in the cluster.
     pub service: &'static str,
-    /// The VPC endpoint, where there is one.
+    /// The private path, where there is one.
     pub endpoint: Option<PathEndpoint<'a>>,
+    /// True when the service has a public endpoint, which a private path does not close.
+    pub is_public: bool,
     /// The consumers that may call it, whichever path they take.
     pub consumers: Vec<&'a str>,
 }
 
-/// The VPC endpoint on the way to a model.
+/// The private path to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathEndpoint<'a> {
     /// One of the platform's own: its name, and its policy.
@@ -50,6 +53,8 @@ pub enum PathEndpoint<'a> {
     Borrowed(&'a str, &'a PlatformRef),
     /// One that is adopted from somebody else: its name. Its policy is that one's.
     Adopted(&'a str),
+    /// A service in the cluster: its URL, and the pods that its network policy lets in.
+    Pods(String, String),
 }
 
 impl fmt::Display for PathEndpoint<'_> {
@@ -60,6 +65,7 @@ impl fmt::Display for PathEndpoint<'_> {
                 write!(formatter, "VPC endpoint {name} of AIPlatform {}/{}", owner.namespace, owner.name)
             }
             Self::Adopted(name) => write!(formatter, "VPC endpoint {name} of somebody else"),
+            Self::Pods(url, _) => write!(formatter, "{url}"),
         }
     }
 }
@@ -72,6 +78,7 @@ impl PathEndpoint<'_> {
             Self::Own(_, policy) => format!("policy {policy:?}"),
             Self::Borrowed(_, owner) => format!("policy in the audit of {}/{}", owner.namespace, owner.name),
             Self::Adopted(_) => "policy of its owner".into(),
+            Self::Pods(_, peers) => format!("network policy for {peers}"),
         }
     }
 }
@@ -124,7 +131,17 @@ pub(super) fn paths(audit: &Audit) -> Vec<ModelPaths<'_>> {
 
 fn paths_to<'a>(audit: &'a Audit, model: &'a Model) -> ModelPaths<'a> {
     let platform = &audit.platform;
-    let service = model.backend.runtime();
+    let consumers = platform.access.iter().filter(|consumer| consumer.models.contains(&model.name));
+    let consumers = consumers.map(|consumer| consumer.name.as_str()).collect();
+    let Some(service) = model.backend.runtime() else {
+        let endpoint = model.kubernetes().map(|spec| {
+            PathEndpoint::Pods(
+                inference::url(platform, &model.name, spec),
+                inference::admitted(platform, &model.name, spec),
+            )
+        });
+        return ModelPaths { model: &model.name, service: "kubernetes", endpoint, is_public: false, consumers };
+    };
     let endpoint = platform.network.as_ref().and_then(|network| {
         let is_for = |(_, endpoint): &(&String, &Endpoint)| {
             endpoint.service == service && endpoint.endpoint_type == EndpointType::Interface
@@ -138,7 +155,5 @@ fn paths_to<'a>(audit: &'a Audit, model: &'a Model) -> ModelPaths<'a> {
             None => PathEndpoint::Adopted(name),
         })
     });
-    let consumers = platform.access.iter().filter(|consumer| consumer.models.contains(&model.name));
-    let consumers = consumers.map(|consumer| consumer.name.as_str()).collect();
-    ModelPaths { model: &model.name, service, endpoint, consumers }
+    ModelPaths { model: &model.name, service, endpoint, is_public: true, consumers }
 }

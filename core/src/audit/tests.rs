@@ -138,7 +138,7 @@ fn every_statement_comes_from_a_part_of_the_spec_and_stands_in_one_cell() {
             assert_eq!(all.len(), celled.len());
             let place = match role.purpose {
                 Purpose::Consumer => "spec.access[",
-                Purpose::Execution => "spec.models[",
+                Purpose::Execution | Purpose::Workload => "spec.models[",
             };
             assert!(role.trust.iter().chain(all).all(|statement| statement.source.starts_with(place)));
         }

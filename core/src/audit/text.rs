@@ -37,6 +37,7 @@ impl fmt::Display for Text<'_> {
             let title = match grant.purpose {
                 Purpose::Consumer => format!("Consumer {}", grant.name),
                 Purpose::Execution => format!("Execution of model {}", grant.name),
+                Purpose::Workload => format!("Pods of model {}", grant.name),
             };
             writeln!(formatter, "\n  {}", self.painted(1, &title))?;
             writeln!(formatter, "    who    {}", printable(&grant.subject.to_string()))?;
@@ -91,7 +92,8 @@ impl Text<'_> {
         for path in paths {
             writeln!(formatter, "    {}", printable(&format!("{} ({})", path.model, path.service)))?;
             let endpoint = path.endpoint.map(|endpoint| format!("{endpoint}, {}", endpoint.policy()));
-            let ways: Vec<String> = endpoint.into_iter().chain([PUBLIC_PATH.to_string()]).collect();
+            let public = path.is_public.then(|| PUBLIC_PATH.to_string());
+            let ways: Vec<String> = endpoint.into_iter().chain(public).collect();
             lines(formatter, "over", ways.iter().map(String::as_str))?;
             let consumers = if path.consumers.is_empty() { "no consumer".into() } else { path.consumers.join(", ") };
             lines(formatter, "by", std::iter::once(consumers.as_str()))?;

@@ -26,7 +26,9 @@ pub(super) fn bindings(platform: &Platform, owner: &str, tags: &Tags) -> Vec<Des
     let grants = &platform.grants;
     let associations = grants.iter().filter_map(|grant| association(platform, grant, tags)).map(Desired::made);
     // A service account that is there already is annotated, not taken over.
-    let accounts = grants.iter().filter_map(|grant| service_account(platform, grant, owner));
+    // That of a model's pods is the platform's own, and made with them.
+    let consumers = grants.iter().filter(|grant| grant.purpose == Purpose::Consumer);
+    let accounts = consumers.filter_map(|grant| service_account(platform, grant, owner));
     let accounts = accounts.map(|account| Desired { adopt: true, ..Desired::made(Resource::ServiceAccount(account)) });
     associations.chain(accounts).collect()
 }

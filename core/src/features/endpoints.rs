@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::desire::inference;
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::Purpose;
 use crate::kind::{
@@ -70,6 +71,10 @@ pub fn desire(platform: &Platform) -> Option<Desired> {
                 "guardrailVersion": bedrock.guardrail.as_ref().map(|guardrail| &guardrail.version),
             }),
             ModelBackend::SageMaker(_) => json!({"endpointName": endpoint_name(platform, &model.name)}),
+            ModelBackend::Kubernetes(spec) => json!({
+                "url": inference::url(platform, &model.name, spec),
+                "model": inference::served_name(spec, &model.name),
+            }),
         };
         entry["backend"] = json!(model.backend.name());
         entry["region"] = json!(platform.region);

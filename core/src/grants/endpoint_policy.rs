@@ -83,7 +83,7 @@ fn of_models(platform: &Platform) -> Vec<Statement> {
 fn of_endpoints(platform: &Platform) -> Vec<Statement> {
     let models = platform.models.iter().enumerate().filter_map(|(index, model)| match &model.backend {
         Backend::SageMaker(spec) => Some((index, &model.name, spec)),
-        Backend::Bedrock(_) => None,
+        Backend::Bedrock(_) | Backend::Kubernetes(_) => None,
     });
     let statements = models.map(|(index, name, model)| {
         let because = format!("model {name} may be called through the endpoint");

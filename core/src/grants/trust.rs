@@ -7,16 +7,22 @@ use crate::policy::Statement;
 
 pub(super) fn subject(platform: &Platform, consumer: &Consumer) -> Subject {
     let account = consumer.service_account.as_ref().map(|account| ServiceAccount::of(account, &platform.namespace));
-    match (account, &platform.identity) {
-        (Some(account), Some(Identity::Irsa { .. })) => Subject::Irsa(account),
-        (Some(account), Some(Identity::PodIdentity { cluster, .. })) => Subject::PodIdentity(account, cluster.clone()),
-        _ => Subject::Principals(consumer.principal_arns.clone()),
+    let pods = account.and_then(|account| pods(platform, account));
+    pods.unwrap_or_else(|| Subject::Principals(consumer.principal_arns.clone()))
+}
+
+/// The pods of a service account, by the way in which the platform's pods get credentials.
+pub(super) fn pods(platform: &Platform, account: ServiceAccount) -> Option<Subject> {
+    match platform.identity.as_ref()? {
+        Identity::Irsa { .. } => Some(Subject::Irsa(account)),
+        Identity::PodIdentity { cluster, .. } => Some(Subject::PodIdentity(account, cluster.clone())),
     }
 }
 
-/// `path` is the consumer's in the spec.
+/// `path` is the consumer's or the model's in the spec.
 pub(super) fn statements(platform: &Platform, subject: &Subject, path: &str) -> Vec<Statement> {
     let field = match subject {
+        Subject::Irsa(_) | Subject::PodIdentity(..) if path.starts_with("spec.models[") => "source",
         Subject::Irsa(_) | Subject::PodIdentity(..) => "serviceAccount",
         Subject::Principals(_) => "principalArns",
         Subject::SageMaker(_) => return Vec::new(),

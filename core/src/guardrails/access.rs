@@ -5,7 +5,9 @@ use crate::grants::{Grant, Purpose, Subject};
 use crate::platform::{Identity, Platform, Problem};
 
 pub(super) fn refused(rule: &Rule, platform: &Platform, advice: &str) -> Vec<Problem> {
-    let consumers = platform.grants.iter().filter(|grant| grant.purpose == Purpose::Consumer).enumerate();
+    let consumers = platform.grants.iter().filter(|grant| grant.purpose == Purpose::Consumer);
+    let place = |grant: &Grant| platform.access.iter().position(|consumer| consumer.name == grant.name);
+    let consumers = consumers.filter_map(|grant| Some((place(grant)?, grant)));
     let of_consumers = consumers.flat_map(|(index, grant)| {
         let path = format!("spec.access[{index}]");
         principals(rule, platform, grant, &path, advice)

@@ -1,15 +1,49 @@
-//! Guardrails for models: images, artifacts, instance types, how many of them, and roles.
+//! Guardrails for models: images, artifacts, instance types, how many instances or pods, and roles.
 
 use super::{Rule, any, refusal};
+use crate::api::kubernetes::Kubernetes;
 use crate::api::sagemaker::SageMaker;
-use crate::platform::Model;
-use crate::platform::Problem;
+use crate::desire::inference;
+use crate::platform::{Backend, Model, Problem};
 
 pub(super) fn refused(rule: &Rule, models: &[Model], advice: &str) -> Vec<Problem> {
-    let served = models.iter().enumerate().filter_map(|(index, model)| Some((index, model.sagemaker()?)));
-    served
-        .flat_map(|(index, model)| refused_model(rule, model, &format!("spec.models[{index}].sagemaker"), advice))
-        .collect()
+    let refused = models.iter().enumerate().flat_map(|(index, model)| match &model.backend {
+        Backend::Bedrock(_) => Vec::new(),
+        Backend::SageMaker(spec) => refused_model(rule, spec, &format!("spec.models[{index}].sagemaker"), advice),
+        Backend::Kubernetes(spec) => refused_pods(rule, spec, &format!("spec.models[{index}].kubernetes"), advice),
+    });
+    refused.collect()
+}
+
+/// The images that pods run are those that the spec names or that stand for what it leaves out.
+fn refused_pods(rule: &Rule, model: &Kubernetes, path: &str, advice: &str) -> Vec<Problem> {
+    let source = model.source.as_ref().and_then(|source| source.s3.as_ref());
+    let engine = Some((format!("{path}.image"), inference::image(model)));
+    let copying = source.map(|source| (format!("{path}.source.s3.image"), inference::copying_image(source)));
+    let images = rule.images.iter().flat_map(|images| {
+        let used = [engine.clone(), copying.clone()].into_iter().flatten();
+        let bad = used.filter(|(_, image)| !any(images, image));
+        bad.map(|(path, image)| refusal(path, &image, images, advice))
+    });
+    let mut problems: Vec<Problem> = images.collect();
+    let uri = source.and_then(|source| source.uri.as_ref());
+    if let Some(uri) = uri.filter(|uri| !any(&rule.model_data_uris, uri)) {
+        let advice =
+            format!("keep the weights in a bucket of spec.storage.buckets and name bucket and prefix, or {advice}");
+        problems.push(refusal(format!("{path}.source.s3.uri"), uri, &rule.model_data_uris, &advice));
+    }
+    if let Some(most) = rule.max_instances {
+        let counts = [
+            ("replicas", model.replicas),
+            ("autoscaling.maxReplicas", model.autoscaling.as_ref().map(|scaling| scaling.max_replicas)),
+        ];
+        let too_many = counts.into_iter().filter_map(|(field, count)| Some((field, count.filter(|it| *it > most)?)));
+        problems.extend(too_many.map(|(field, count)| {
+            let message = format!("{count} is more than a model may have here (at most {most}): {advice}");
+            Problem::new(format!("{path}.{field}"), message)
+        }));
+    }
+    problems
 }
 
 fn refused_model(rule: &Rule, model: &SageMaker, path: &str, advice: &str) -> Vec<Problem> {

@@ -128,7 +128,7 @@ pub(super) fn validate(spec: &AIPlatformSpec, namespace: &str, problems: &mut Ve
         }
         if let Some(model) = spec.models.iter().position(|model| is_executed_as(model, &consumer.name)) {
             let message = format!(
-                "{:?} is what the role is called that is made for spec.models[{model}] to run as: choose another name",
+                "{:?} is what the role is called that is made for spec.models[{model}]: choose another name",
                 consumer.name
             );
             problems.push(Problem::new(format!("{path}.name"), message));
@@ -155,12 +155,15 @@ pub(super) fn validate(spec: &AIPlatformSpec, namespace: &str, problems: &mut Ve
 /// True when a role of this part's name is made for the model.
 fn is_executed_as(model: &Model, part: &str) -> bool {
     let generated = model.sagemaker.as_ref().is_some_and(|sagemaker| sagemaker.execution_role_arn.is_none());
-    generated && part.strip_suffix("-execution") == Some(&model.name)
+    let source = model.kubernetes.as_ref().and_then(|kubernetes| kubernetes.source.as_ref());
+    let loads = source.is_some_and(|source| source.s3.is_some());
+    (generated && part.strip_suffix("-execution") == Some(&model.name))
+        || (loads && part.strip_suffix("-workload") == Some(&model.name))
 }
 
 fn validate_subject(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, problems: &mut Vec<Problem>) {
     match (&consumer.service_account, consumer.principal_arns.is_empty()) {
-        (Some(_), true) if spec.identity.is_none() => problems.push(Problem::new(
+        (Some(_), true) if spec.identity.is_none() && needs_credentials(spec, consumer) => problems.push(Problem::new(
             format!("{path}.serviceAccount"),
             "needs spec.identity, which says how pods of this cluster get AWS credentials: set spec.identity.irsa or spec.identity.podIdentity",
         )),
@@ -181,12 +184,26 @@ fn validate_subject(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, prob
     }
 }
 
+/// True when a consumer uses something in AWS. Models in the cluster are reached over the network alone.
+fn needs_credentials(spec: &AIPlatformSpec, consumer: &Consumer) -> bool {
+    let is_in_cluster = |name: &String| spec.models.iter().any(|it| it.name == *name && it.kubernetes.is_some());
+    !consumer.buckets.is_empty() || !consumer.models.iter().all(is_in_cluster)
+}
+
 fn validate_models(spec: &AIPlatformSpec, consumer: &Consumer, path: &str, problems: &mut Vec<Problem>) {
     for (index, name) in consumer.models.iter().enumerate() {
         let path = format!("{path}.models[{index}]");
         if !spec.models.iter().any(|model| model.name == *name) {
             let known: Vec<&str> = spec.models.iter().map(|model| model.name.as_str()).collect();
             problems.push(Problem::new(path, format!("{name:?} is not in spec.models, which has {}", listed(&known))));
+        } else if !consumer.principal_arns.is_empty()
+            && spec.models.iter().any(|model| model.name == *name && model.kubernetes.is_some())
+        {
+            let message = format!(
+                "{name:?} is served in the cluster, where IAM principals are not known: make a consumer with a \
+                 serviceAccount for it"
+            );
+            problems.push(Problem::new(path, message));
         } else if consumer.models[..index].contains(name) {
             problems.push(Problem::new(path, format!("{name:?} is named twice")));
         } else if let Some(other) = consumer.models[..index].iter().find(|other| at_odds(spec, name, other)) {

@@ -65,7 +65,7 @@ pub(super) fn bad_key(key: &str) -> Option<&'static str> {
 }
 
 /// The key in an S3 URI.
-fn key_of(uri: &str) -> Option<&str> {
+pub(super) fn key_of(uri: &str) -> Option<&str> {
     let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
     let edge = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
     let good = (3..=63).contains(&bucket.len())

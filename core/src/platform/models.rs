@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{NOT_A_LABEL, Problem, bedrock, is_label, sagemaker};
-use crate::api::AIPlatformSpec;
+use super::{NOT_A_LABEL, Problem, bedrock, is_label, kubernetes, sagemaker};
+use crate::api::kubernetes::Kubernetes;
 use crate::api::models::Bedrock;
 use crate::api::sagemaker::SageMaker;
+use crate::api::{self, AIPlatformSpec};
 
 /// A model of a platform.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub enum Backend {
     Bedrock(Bedrock),
     /// An endpoint of Amazon SageMaker.
     SageMaker(Box<SageMaker>),
+    /// Pods in the cluster.
+    Kubernetes(Box<Kubernetes>),
 }
 
 impl Backend {
@@ -35,15 +38,17 @@ impl Backend {
         match self {
             Self::Bedrock(_) => "Bedrock",
             Self::SageMaker(_) => "SageMaker",
+            Self::Kubernetes(_) => "Kubernetes",
         }
     }
 
-    /// The service that answers calls, one of [`RUNTIMES`].
+    /// The service of AWS that answers calls, one of [`RUNTIMES`]; none where pods in the cluster do.
     #[must_use]
-    pub const fn runtime(&self) -> &'static str {
+    pub const fn runtime(&self) -> Option<&'static str> {
         match self {
-            Self::Bedrock(_) => RUNTIMES[0],
-            Self::SageMaker(_) => RUNTIMES[1],
+            Self::Bedrock(_) => Some(RUNTIMES[0]),
+            Self::SageMaker(_) => Some(RUNTIMES[1]),
+            Self::Kubernetes(_) => None,
         }
     }
 }
@@ -54,7 +59,7 @@ impl Model {
     pub fn bedrock(&self) -> Option<&Bedrock> {
         match &self.backend {
             Backend::Bedrock(bedrock) => Some(bedrock),
-            Backend::SageMaker(_) => None,
+            Backend::SageMaker(_) | Backend::Kubernetes(_) => None,
         }
     }
 
@@ -63,7 +68,16 @@ impl Model {
     pub fn sagemaker(&self) -> Option<&SageMaker> {
         match &self.backend {
             Backend::SageMaker(sagemaker) => Some(sagemaker),
-            Backend::Bedrock(_) => None,
+            Backend::Bedrock(_) | Backend::Kubernetes(_) => None,
+        }
+    }
+
+    /// The specification of a model in the cluster.
+    #[must_use]
+    pub fn kubernetes(&self) -> Option<&Kubernetes> {
+        match &self.backend {
+            Backend::Kubernetes(kubernetes) => Some(kubernetes),
+            Backend::Bedrock(_) | Backend::SageMaker(_) => None,
         }
     }
 }
@@ -80,24 +94,36 @@ pub(super) fn validate(spec: &AIPlatformSpec, problems: &mut Vec<Problem>) -> Ve
         if !is_label(&model.name) {
             problems.push(Problem::new(format!("{path}.name"), format!("{:?} {NOT_A_LABEL}", model.name)));
         }
-        match (&model.bedrock, &model.sagemaker) {
-            (Some(bedrock), None) => {
-                bedrock::validate(spec, bedrock, &format!("{path}.bedrock"), problems);
-                models.push(Model { name: model.name.clone(), backend: Backend::Bedrock(bedrock.clone()) });
-            }
-            (None, Some(sagemaker)) => {
-                sagemaker::validate(spec, sagemaker, &format!("{path}.sagemaker"), problems);
-                let backend = Backend::SageMaker(Box::new(sagemaker.clone()));
-                models.push(Model { name: model.name.clone(), backend });
-            }
-            (Some(_), Some(_)) => problems.push(Problem::new(
-                path,
-                "has two backends: a model is served by bedrock or by sagemaker; make two models of it",
-            )),
-            (None, None) => {
-                problems.push(Problem::new(path, "has no backend: a model is served by bedrock or by sagemaker"));
-            }
-        }
+        models.extend(backend(spec, model, &path, problems).map(|backend| Model { name: model.name.clone(), backend }));
     }
     models
+}
+
+/// The one backend that a model names.
+fn backend(spec: &AIPlatformSpec, model: &api::Model, path: &str, problems: &mut Vec<Problem>) -> Option<Backend> {
+    match (&model.bedrock, &model.sagemaker, &model.kubernetes) {
+        (Some(bedrock), None, None) => {
+            bedrock::validate(spec, bedrock, &format!("{path}.bedrock"), problems);
+            Some(Backend::Bedrock(bedrock.clone()))
+        }
+        (None, Some(sagemaker), None) => {
+            sagemaker::validate(spec, sagemaker, &format!("{path}.sagemaker"), problems);
+            Some(Backend::SageMaker(Box::new(sagemaker.clone())))
+        }
+        (None, None, Some(kubernetes)) => {
+            kubernetes::validate(spec, kubernetes, &format!("{path}.kubernetes"), problems);
+            Some(Backend::Kubernetes(Box::new(kubernetes.clone())))
+        }
+        (None, None, None) => {
+            let message = "has no backend: a model is served by bedrock, sagemaker or kubernetes";
+            problems.push(Problem::new(path, message));
+            None
+        }
+        _ => {
+            let message = "has several backends: a model is served by one of bedrock, sagemaker and kubernetes; make a \
+                           model of each";
+            problems.push(Problem::new(path, message));
+            None
+        }
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::sagemaker::is_in_ecr;
 use super::{Backend, Identity, Model, Problem, RUNTIMES};
 use crate::api::AIPlatformSpec;
 use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef};
+use crate::desire::inference;
 use crate::features::network::sharing::Borrower;
 use crate::features::network::vpc_endpoint::{EndpointType, endpoint_name};
 use crate::lookup::NetworkLookup;
@@ -265,9 +267,20 @@ fn used(
     let mut used = Vec::new();
     for (index, model) in models.iter().enumerate() {
         let path = format!("spec.models[{index}]");
-        used.push((model.backend.runtime(), Interface, path.clone()));
-        if matches!(model.backend, Backend::SageMaker(_)) {
-            used.push(("s3", Gateway, path));
+        used.extend(model.backend.runtime().map(|service| (service, Interface, path.clone())));
+        match &model.backend {
+            Backend::Bedrock(_) => {}
+            Backend::SageMaker(_) => used.push(("s3", Gateway, path)),
+            Backend::Kubernetes(kubernetes) => {
+                let image = inference::image(kubernetes);
+                if is_in_ecr(&image) {
+                    let from_registry = ["ecr.api", "ecr.dkr"].map(|service| (service, Interface, path.clone()));
+                    used.extend(from_registry);
+                }
+                if is_in_ecr(&image) || kubernetes.source.as_ref().is_some_and(|source| source.s3.is_some()) {
+                    used.push(("s3", Gateway, path));
+                }
+            }
         }
     }
     let buckets = spec.storage.iter().flat_map(|storage| &storage.buckets).enumerate();

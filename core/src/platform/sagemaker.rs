@@ -96,6 +96,11 @@ fn validate_image(spec: &AIPlatformSpec, image: &str, path: &str, problems: &mut
     problems.push(Problem::new(path, message));
 }
 
+/// True for an image in Amazon ECR, of whatever account and region.
+pub(super) fn is_in_ecr(image: &str) -> bool {
+    registry(image).is_some()
+}
+
 /// The region and the domain of an image's registry; `None` where the schema's pattern does not match.
 fn registry(image: &str) -> Option<(&str, &str)> {
     let (host, repository) = image.split_once('/')?;

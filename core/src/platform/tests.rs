@@ -1,5 +1,6 @@
 mod access;
 mod autoscaling;
+mod kubernetes;
 mod models;
 mod rollout;
 mod sagemaker;

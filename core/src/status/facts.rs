@@ -2,6 +2,7 @@
 
 use super::models;
 use crate::api::status::{AccessStatus, ModelStatus};
+use crate::desire::inference;
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::{Grant, Purpose, Subject, policy_sha256};
 use crate::platform::{Backend, Platform};
@@ -29,6 +30,9 @@ pub fn facts(platform: &Platform) -> Facts {
             }
         }
         Backend::SageMaker(_) => status_of(&model.name, model.backend.name(), endpoint_name(platform, &model.name)),
+        Backend::Kubernetes(spec) => {
+            status_of(&model.name, model.backend.name(), inference::url(platform, &model.name, spec))
+        }
     });
     let consumers = platform.grants.iter().filter(|grant| grant.purpose == Purpose::Consumer);
     Facts { models: models.collect(), access: consumers.map(|grant| consumer(platform, grant)).collect() }

@@ -100,7 +100,7 @@ pub(super) fn classified_without_network(context: &Context) -> Vec<Hit> {
 fn without_network(context: &Context) -> Vec<Hit> {
     let classification = context.platform.ownership.data_classification.as_deref().unwrap_or_default();
     let outside = RUNTIMES.into_iter().filter_map(|service| {
-        let served = context.platform.models.iter().filter(|model| model.backend.runtime() == service);
+        let served = context.platform.models.iter().filter(|model| model.backend.runtime() == Some(service));
         let names: Vec<&str> = served.map(|model| model.name.as_str()).collect();
         let has_path = |network: &Network| network.endpoints.values().any(|endpoint| endpoint.service == service);
         let way = match &context.platform.network {

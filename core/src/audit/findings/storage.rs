@@ -2,6 +2,7 @@
 
 use super::{Context, Hit, hit};
 use crate::api::storage::BucketDeletionPolicy;
+use crate::desire::inference::weights_uri;
 use crate::grants::model_buckets::used;
 use crate::platform::Bucket;
 
@@ -102,12 +103,18 @@ pub(super) fn unused(context: &Context) -> Vec<Hit> {
     let models = context.platform.models.iter().filter_map(|model| model.sagemaker());
     let worked_with: Vec<&str> =
         models.flat_map(|model| used(context.platform, model)).map(|(_, bucket, _)| bucket.name.as_str()).collect();
+    let loaded = |bucket: &Bucket| {
+        let sources =
+            context.platform.models.iter().filter_map(|model| model.kubernetes()?.source.as_ref()?.s3.as_ref());
+        let uris = sources.filter_map(|source| weights_uri(context.platform, source));
+        uris.into_iter().any(|uri| uri.starts_with(&format!("s3://{}/", bucket.bucket_name)))
+    };
     let consumed = |bucket: &Bucket| {
         context.platform.access.iter().any(|consumer| consumer.buckets.iter().any(|access| access.name == bucket.name))
     };
     each(
         context,
-        |bucket| !consumed(bucket) && !worked_with.contains(&bucket.name.as_str()),
+        |bucket| !consumed(bucket) && !loaded(bucket) && !worked_with.contains(&bucket.name.as_str()),
         |_| "no consumer may use it, and no model does".into(),
     )
 }

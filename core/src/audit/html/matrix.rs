@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Anchor, Escaped, corner, place};
 use crate::api::access::Mode;
 use crate::audit::{Audit, Target};
+use crate::desire::inference;
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::model_buckets::{Use, used};
 use crate::grants::{Grant, Purpose, Subject};
@@ -69,6 +70,7 @@ fn served_as(platform: &Platform, model: &Model) -> String {
     match &model.backend {
         Backend::Bedrock(bedrock) => bedrock.model_id.clone(),
         Backend::SageMaker(_) => endpoint_name(platform, &model.name),
+        Backend::Kubernetes(spec) => inference::served_name(spec, &model.name).into(),
     }
 }
 
@@ -87,6 +89,7 @@ fn summary(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<St
     match role.purpose {
         Purpose::Consumer => consumption(audit, role, target),
         Purpose::Execution => execution(audit, role, target),
+        Purpose::Workload => workload(role, target),
     }
 }
 
@@ -103,6 +106,14 @@ fn execution(audit: &Audit, role: &Grant, target: Target) -> (&'static str, Vec<
         Use::DataCapture => format!("Write {place}"),
     });
     (if writes { "write" } else { "read" }, titles.collect(), Vec::new())
+}
+
+/// The same of the role of a model's pods, which read the weights and do nothing else.
+fn workload(role: &Grant, target: Target) -> (&'static str, Vec<String>, Vec<String>) {
+    match target {
+        Target::Model(_) => ("run", vec!["Run".into()], Vec::new()),
+        Target::Bucket(_) => ("read", vec![format!("Read the weights of {}", role.name)], Vec::new()),
+    }
 }
 
 /// The same of a consumer.

@@ -33,14 +33,15 @@ fn paths(formatter: &mut fmt::Formatter<'_>, audit: &Audit) -> fmt::Result {
                         let id = audit.platform.id();
                         write!(formatter, "<a href=\"#{}\">{policy:?}</a></td>", Anchor(&endpoint_place(&id, name)))?;
                     }
-                    PathEndpoint::Borrowed(..) | PathEndpoint::Adopted(_) => {
+                    PathEndpoint::Borrowed(..) | PathEndpoint::Adopted(_) | PathEndpoint::Pods(..) => {
                         write!(formatter, "{}</td>", Escaped(&endpoint.policy()))?;
                     }
                 }
             }
         }
         let consumers = if path.consumers.is_empty() { "no consumer".into() } else { path.consumers.join(", ") };
-        writeln!(formatter, "<td>{PUBLIC_PATH}</td><td>{}</td></tr>", Escaped(&consumers))?;
+        let public = if path.is_public { PUBLIC_PATH } else { "none" };
+        writeln!(formatter, "<td>{public}</td><td>{}</td></tr>", Escaped(&consumers))?;
     }
     writeln!(formatter, "</tbody></table></div></section>")
 }

@@ -32,6 +32,7 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
     let purpose = match grant.purpose {
         Purpose::Consumer => "consumer",
         Purpose::Execution => "execution role of a model",
+        Purpose::Workload => "role of a model's pods",
     };
     writeln!(
         formatter,
@@ -56,7 +57,7 @@ fn role(formatter: &mut fmt::Formatter<'_>, audit: &Audit, grant: &Grant) -> fmt
         shown.extend(statements.iter().map(|statement| statement.source.as_str()));
         let [kind, name] = place(target);
         let title = match (grant.purpose, target) {
-            (Purpose::Execution, Target::Model(name)) => format!("Running model {name}"),
+            (Purpose::Execution | Purpose::Workload, Target::Model(name)) => format!("Running model {name}"),
             _ => format!("{} on {kind} {name}", grant.name),
         };
         panel(formatter, &[&id, &corner, kind, name], &title, statements)?;

@@ -47,7 +47,7 @@ fn a_model_has_one_backend() {
         "bedrock": {"modelId": "amazon.nova-lite-v1:0"},
         "sagemaker": {"image": image, "instance": {"type": "ml.g5.xlarge"}},
     });
-    is_refused(&object(json!({"models": [both]})), "spec.models[0]", "has two backends");
+    is_refused(&object(json!({"models": [both]})), "spec.models[0]", "has several backends");
 }
 
 #[test]

@@ -392,7 +392,7 @@ fn a_consumer_may_not_be_called_what_an_execution_role_is_called() {
     let free = both("execution", Value::Null);
     is_fine(&free);
     is_fine(&both("rank-execution", json!("arn:aws:iam::123456789012:role/own")));
-    let telling = "is what the role is called that is made for spec.models[0] to run as";
+    let telling = "is what the role is called that is made for spec.models[0]";
     is_refused(&both("rank-execution", Value::Null), "spec.access[0].name", telling);
     let platform = validate(&free).unwrap();
     assert_eq!(grants::execution_role_name(&platform, "rank"), grants::role_name(&platform, "rank-execution"));
