@@ -3,6 +3,8 @@
 mod arguments;
 mod custom;
 mod environment;
+mod tgi;
+mod torchserve;
 mod vllm;
 
 use serde::Serialize;
@@ -87,8 +89,10 @@ pub struct Container {
     pub writable: Vec<String>,
     /// True when the rest of the file system can be read-only.
     pub read_only_root: bool,
-    /// The user, unless it is the image's own, which must not be root either.
+    /// The user, unless it is the image's own.
     pub user: Option<User>,
+    /// True when root is refused, the image's own user included.
+    pub run_as_non_root: bool,
     /// Seconds between the decision to stop the pod and the signal to the engine. In them, the pod is taken out of the
     /// Service everywhere.
     pub pre_stop_seconds: i64,
@@ -118,18 +122,29 @@ pub struct Metrics {
     pub path: &'static str,
 }
 
-/// An HTTP probe on the port of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Probe {
-    /// The path.
-    pub path: &'static str,
+    /// What is tried.
+    #[serde(flatten)]
+    pub check: Check,
     /// Seconds from one try to the next.
     pub period_seconds: i32,
     /// Seconds after which a try without an answer has failed.
     pub timeout_seconds: i32,
     /// Failures in a row after which the probe has failed.
     pub failure_threshold: i32,
+}
+
+/// What a probe tries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Check {
+    /// A GET of this path on the port of the API is answered with 200.
+    Path(&'static str),
+    /// This command in the container ends with 0.
+    Command(Vec<String>),
 }
 
 /// Metrics, by the names under which Prometheus knows them, that tell how busy a pod is.
@@ -146,7 +161,9 @@ pub struct QueueMetrics {
 pub fn container(input: &Input) -> Container {
     match input.spec.engine {
         Engine::Vllm => vllm::container(input),
-        Engine::Tgi | Engine::TorchServe | Engine::Custom => custom::container(input),
+        Engine::Tgi => tgi::container(input),
+        Engine::TorchServe => torchserve::container(input),
+        Engine::Custom => custom::container(input),
     }
 }
 
@@ -156,7 +173,9 @@ pub fn container(input: &Input) -> Container {
 pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
     match spec.engine {
         Engine::Vllm => vllm::problems(spec, path),
-        Engine::Tgi | Engine::TorchServe | Engine::Custom => custom::problems(spec, path),
+        Engine::Tgi => tgi::problems(spec, path),
+        Engine::TorchServe => torchserve::problems(spec, path),
+        Engine::Custom => custom::problems(spec, path),
     }
 }
 
@@ -165,7 +184,8 @@ pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
 pub fn queue_metrics(engine: Engine) -> Option<QueueMetrics> {
     match engine {
         Engine::Vllm => Some(vllm::QUEUE_METRICS),
-        Engine::Tgi | Engine::TorchServe | Engine::Custom => None,
+        Engine::Tgi => Some(tgi::QUEUE_METRICS),
+        Engine::TorchServe | Engine::Custom => None,
     }
 }
 
@@ -174,18 +194,18 @@ fn startup(path: &'static str, spec: &Kubernetes) -> Probe {
     let period_seconds = 10;
     let failure_threshold = spec.startup_timeout_seconds.max(period_seconds).div_euclid(period_seconds)
         + i32::from(spec.startup_timeout_seconds.rem_euclid(period_seconds) != 0);
-    Probe { path, period_seconds, timeout_seconds: 5, failure_threshold }
+    Probe { check: Check::Path(path), period_seconds, timeout_seconds: 5, failure_threshold }
 }
 
 /// The probe for readiness on a path: a pod that does not answer gets no more requests after 15 seconds.
 fn readiness(path: &'static str) -> Probe {
-    Probe { path, period_seconds: 5, timeout_seconds: 5, failure_threshold: 3 }
+    Probe { check: Check::Path(path), period_seconds: 5, timeout_seconds: 5, failure_threshold: 3 }
 }
 
 /// The probe for liveness on a path: a restart loads the model again, so that an engine that is only busy has more than
 /// a minute to answer.
 fn liveness(path: &'static str) -> Probe {
-    Probe { path, period_seconds: 15, timeout_seconds: 10, failure_threshold: 5 }
+    Probe { check: Check::Path(path), period_seconds: 15, timeout_seconds: 10, failure_threshold: 5 }
 }
 
 #[cfg(test)]

@@ -44,9 +44,10 @@ pub fn container(input: &Input) -> Container {
         readiness: readiness(HEALTH),
         liveness: liveness(HEALTH),
         writable: vec![CACHE_FOLDER.into(), TEMPORARY_FOLDER.into()],
-        // Nobody knows where a stranger's server writes to, nor as whom it can run.
+        // Nobody knows where a stranger's server writes to, nor as whom it can run beside root.
         read_only_root: false,
         user: None,
+        run_as_non_root: true,
         pre_stop_seconds: PRE_STOP_SECONDS,
         termination_grace_seconds: PRE_STOP_SECONDS + EXIT_SECONDS,
     }

@@ -181,6 +181,98 @@ mod vllm_tests {
 }
 
 #[test]
+fn tgi_makes_one_shard_for_each_gpu_unless_the_user_says_otherwise() {
+    let cases: [(i32, &[&str], Value, bool); 7] = [
+        (0, &[], json!([]), false),
+        (1, &[], json!([]), false),
+        (4, &[], json!([]), true),
+        (4, &["--num-shard", "2"], json!([]), false),
+        (4, &["--num-shard=2"], json!([]), false),
+        (4, &["--sharded", "false"], json!([]), false),
+        (4, &[], json!([{"name": "NUM_SHARD", "value": "2"}]), false),
+    ];
+    for (gpus, user, env, expected) in cases {
+        let args = args("TGI", json!({"resources": {"gpus": gpus}, "args": user, "env": env}));
+        assert_eq!(args.contains(&format!("--num-shard {gpus}")), expected, "{gpus} {user:?}: {args}");
+    }
+    let found = found("TGI", json!({"resources": {"gpus": 2}, "args": ["--num-shard", "4"]}));
+    assert_eq!(
+        found,
+        [
+            "spec.models[2].kubernetes.resources.gpus: 2 is less than the 4 GPUs that --num-shard takes: each shard needs one"
+        ]
+    );
+}
+
+#[test]
+fn tgi_listens_on_the_address_that_the_user_names_or_on_all() {
+    assert!(args("TGI", json!({})).contains("--hostname 0.0.0.0"));
+    assert!(!args("TGI", json!({"args": ["--hostname", "::"]})).contains("0.0.0.0"));
+}
+
+#[test]
+fn other_engines_refuse_arguments_that_are_not_the_users_to_set() {
+    let cases: [(&str, &[&str], &str); 18] = [
+        ("TGI", &["--model-id", "x"], "name the model in source"),
+        ("TGI", &["--model-id=x"], "name the model in source"),
+        ("TGI", &["--port", "9"], "the port is 8000"),
+        ("TGI", &["-p", "9"], "the port is 8000"),
+        ("TGI", &["-p9"], "the port is 8000"),
+        ("TGI", &["--api-key=sk-1"], "apiKeySecretRef"),
+        ("TGI", &["--usage-stats", "on"], "statistics"),
+        ("TGI", &["--ngrok"], "the whole internet"),
+        ("TGI", &["--ngrok-authtoken=sk-1"], "the whole internet"),
+        ("TGI", &["--huggingface-hub-cache", "/x"], "/cache"),
+        ("TGI", &["x"], "TGI takes none"),
+        ("TorchServe", &["--models", "all"], "NAME.mar"),
+        ("TorchServe", &["--model-s", "/x"], "NAME.mar"),
+        ("TorchServe", &["--ts-config=/x"], "TS_JOB_QUEUE_SIZE"),
+        ("TorchServe", &["--stop"], "foreground"),
+        ("TorchServe", &["--foreground"], "foreground"),
+        ("TorchServe", &["--dt"], "no tokens"),
+        ("TorchServe", &["more.mar"], "one more model"),
+    ];
+    let source = json!({"pvc": {"claimName": "weights"}});
+    for (engine, user, message) in cases {
+        let found = found(engine, json!({"args": user, "source": source}));
+        assert!(found.len() == 1 && found[0].contains(message), "{engine} {user:?}: {found:?}");
+        assert!(found[0].starts_with("spec.models[2].kubernetes.args[0]: ") && !found[0].contains("sk-1"), "{found:?}");
+    }
+    for (engine, user) in [
+        ("TGI", &["--max-input-tokens", "1024", "--cuda-graphs=1,2", "--env", "-e"][..]),
+        ("TorchServe", &["--log-config", "/x", "--enable-model-api", "--ppath", "/x"]),
+        ("Custom", &["anything", "--port", "1", "--model"]),
+    ] {
+        assert_eq!(found(engine, json!({"args": user, "source": source})), Vec::<String>::new(), "{engine}");
+    }
+}
+
+#[test]
+fn other_engines_refuse_variables_that_are_not_the_users_to_set() {
+    let names = [
+        ("TGI", &["MODEL_ID", "PORT", "HOSTNAME", "API_KEY", "HF_TOKEN", "USAGE_STATS", "NGROK"][..]),
+        ("TorchServe", &["TS_INFERENCE_ADDRESS", "TS_MANAGEMENT_ADDRESS", "TS_CONFIG_FILE", "TEMP", "TS_LOAD_MODELS"]),
+        ("Custom", &["PORT", "MODEL_PATH", "API_KEY", "HF_TOKEN", "HOME"]),
+    ];
+    for (engine, names) in names {
+        for name in names {
+            let found = found(engine, json!({"env": [{"name": name, "value": "x"}]}));
+            let path = format!("spec.models[2].kubernetes.env[0].name: \"{name}\" ");
+            assert!(found.len() == 1 && found[0].starts_with(&path), "{engine}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn torchserve_takes_no_name_that_is_no_part_of_a_path() {
+    let found = found("TorchServe", json!({"servedName": "team/ranker"}));
+    assert!(
+        found.len() == 1 && found[0].starts_with("spec.models[2].kubernetes.servedName: \"team/ranker\""),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn an_engine_has_as_long_to_start_as_the_spec_gives_it() {
     for (seconds, tries) in [(30, 3), (1800, 180), (1801, 181), (86400, 8640)] {
         let container = contained(&spec("VLLM", json!({"startupTimeoutSeconds": seconds})));
@@ -233,6 +325,28 @@ fn containers_of_vllm() {
         "env": [{"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"}],
     });
     insta::assert_json_snapshot!("vllm", containers("VLLM", &user));
+}
+
+#[test]
+fn containers_of_tgi() {
+    let user = json!({
+        "apiKeySecretRef": {"name": "keys", "key": "chat"},
+        "args": ["--max-total-tokens", "4096", "--num-shard=1", "--hostname", "::"],
+        "env": [{"name": "LOG_LEVEL", "value": "debug"}],
+    });
+    insta::assert_json_snapshot!("tgi", containers("TGI", &user));
+}
+
+#[test]
+fn containers_of_torchserve() {
+    let user = json!({
+        "source": {"pvc": {"claimName": "archives"}},
+        "servedName": "ranker",
+        "args": ["--log-config", "/mnt/models/log4j2.xml"],
+        "env": [{"name": "TS_JOB_QUEUE_SIZE", "value": "500"}],
+        "startupTimeoutSeconds": 300,
+    });
+    insta::assert_json_snapshot!("torchserve", containers("TorchServe", &user));
 }
 
 #[test]

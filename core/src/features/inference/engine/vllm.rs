@@ -147,6 +147,7 @@ pub fn container(input: &Input) -> Container {
         // The hook that NVIDIA's container toolkit runs at the start writes the cache of the dynamic linker.
         read_only_root: !is_on_gpus,
         user: Some(USER),
+        run_as_non_root: true,
         pre_stop_seconds: PRE_STOP_SECONDS,
         termination_grace_seconds: PRE_STOP_SECONDS + DRAIN_SECONDS + EXIT_SECONDS,
     }
