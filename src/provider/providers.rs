@@ -11,7 +11,7 @@ use crate::kind::Backend;
 use crate::lookup::{Answer, Answers, Lookup};
 use crate::outcome::Applied;
 use crate::plan::Step;
-use crate::resource::{Observations, Observed, Request};
+use crate::resource::{Observations, Request};
 use crate::scope::Scope;
 
 /// Everything the operator reads and writes.
@@ -50,10 +50,7 @@ impl Provider for Providers {
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {
         let (in_cluster, in_aws): (Vec<&Request>, Vec<&Request>) =
             requests.iter().partition(|request| matches!(request.key.kind.info().backend, Backend::Cluster(_)));
-        let in_cluster = join_all(in_cluster.into_iter().map(|request| async move {
-            let seen = self.cluster.observe(scope, request).await.unwrap_or_else(Observed::unreadable);
-            (request.key.clone(), seen)
-        }));
+        let in_cluster = self.cluster.observe_all(scope, &in_cluster);
         let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.observe(scope, &in_aws));
         in_cluster.into_iter().chain(in_aws).collect()
     }

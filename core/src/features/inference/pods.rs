@@ -219,7 +219,7 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    fn pod(status: Value) -> Value {
+    fn pod(status: &Value) -> Value {
         json!({
             "metadata": {"name": "p", "creationTimestamp": at(0).to_string(), "labels": {tags::REVISION_LABEL: "r1"}},
             "spec": {"containers": [{"name": "engine", "resources": {"limits": {"memory": "32Gi"}}}]},
@@ -227,11 +227,11 @@ mod tests {
         })
     }
 
-    fn of(status: Value, seconds: i64) -> Option<Trouble> {
+    fn of(status: &Value, seconds: i64) -> Option<Trouble> {
         pods(&[pod(status)], at(seconds)).remove(0).trouble
     }
 
-    fn with_container(state: Value, more: Value) -> Value {
+    fn with_container(state: &Value, more: &Value) -> Value {
         let mut status =
             json!({"name": "engine", "image": "registry/engine:1", "ready": false, "restartCount": 0, "state": state});
         for (name, value) in more.as_object().into_iter().flatten() {
@@ -252,35 +252,35 @@ mod tests {
         for (status, seconds, reason, needs_somebody, words) in [
             (unscheduled, 0, "Unschedulable", false, format!("pod p cannot be scheduled: {scheduler}")),
             (
-                with_container(waiting("ErrImagePull", "not found"), none()),
+                with_container(&waiting("ErrImagePull", "not found"), &none()),
                 30,
                 "ImagePullBackOff",
                 false,
                 "pod p: container engine waits for its image registry/engine:1: not found".into(),
             ),
             (
-                with_container(waiting("ImagePullBackOff", "not found"), none()),
+                with_container(&waiting("ImagePullBackOff", "not found"), &none()),
                 121,
                 "ImagePullBackOff",
                 true,
                 "pod p: container engine waits for its image registry/engine:1: not found".into(),
             ),
             (
-                with_container(waiting("InvalidImageName", "bad"), none()),
+                with_container(&waiting("InvalidImageName", "bad"), &none()),
                 0,
                 "ImagePullBackOff",
                 true,
                 "pod p: container engine waits for its image registry/engine:1: bad".into(),
             ),
             (
-                with_container(waiting("CreateContainerConfigError", "secret \"hf\" not found"), none()),
+                with_container(&waiting("CreateContainerConfigError", "secret \"hf\" not found"), &none()),
                 121,
                 "CreateContainerError",
                 true,
                 "pod p: container engine cannot be started: CreateContainerConfigError: secret \"hf\" not found".into(),
             ),
             (
-                with_container(waiting("CrashLoopBackOff", "back-off"), json!({"restartCount": 4, "lastState": ended})),
+                with_container(&waiting("CrashLoopBackOff", "back-off"), &json!({"restartCount": 4, "lastState": ended})),
                 0,
                 "CrashLoopBackOff",
                 true,
@@ -289,21 +289,21 @@ mod tests {
                     .into(),
             ),
             (
-                with_container(json!({"running": {}}), json!({"restartCount": 1, "lastState": killed})),
+                with_container(&json!({"running": {}}), &json!({"restartCount": 1, "lastState": killed})),
                 0,
                 "OOMKilled",
                 false,
                 "pod p: container engine has ended with OOMKilled, exit code 137, memory limit 32Gi".into(),
             ),
             (
-                with_container(json!({"running": {}}), json!({"started": false})),
+                with_container(&json!({"running": {}}), &json!({"started": false})),
                 999,
                 "ContainersNotReady",
                 false,
                 "pod p: container engine runs, and its startup probe has not succeeded yet".into(),
             ),
             (
-                with_container(json!({"running": {}}), json!({"started": true})),
+                with_container(&json!({"running": {}}), &json!({"started": true})),
                 999,
                 "ContainersNotReady",
                 false,
@@ -317,19 +317,19 @@ mod tests {
                 "pod p has failed: Evicted low on memory".into(),
             ),
         ] {
-            assert_eq!(of(status, seconds), Some(Trouble { reason, words, needs_somebody }));
+            assert_eq!(of(&status, seconds), Some(Trouble { reason, words, needs_somebody }));
         }
     }
 
     #[test]
     fn a_pod_that_serves_or_goes_has_no_trouble() {
         let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-        assert_eq!(of(ready, 0), None);
-        let mut leaving = pod(json!({}));
+        assert_eq!(of(&ready, 0), None);
+        let mut leaving = pod(&json!({}));
         leaving["metadata"]["deletionTimestamp"] = json!(at(0).to_string());
         assert!(pods(&[leaving], at(0)).is_empty());
         let init = json!({"initContainerStatuses": [{"name": "weights", "ready": false, "state": {"terminated": {"exitCode": 0}}}]});
-        assert_eq!(of(init, 0), None);
+        assert_eq!(of(&init, 0), None);
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
         let status =
             |name: &str, reason: &str| json!({"name": name, "image": "i", "state": {"waiting": {"reason": reason}}});
         let found =
-            of(json!({"containerStatuses": [status("a", "ContainerCreating"), status("b", "InvalidImageName")]}), 0);
+            of(&json!({"containerStatuses": [status("a", "ContainerCreating"), status("b", "InvalidImageName")]}), 0);
         assert!(found.unwrap().words.contains("container b"));
     }
 
