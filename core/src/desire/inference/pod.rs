@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Served, copying_image, labels, weights_uri};
 use crate::api::kubernetes::{EnvSource, EnvVar, Kubernetes, Resources, SecretKeyRef, Toleration};
-use crate::features::inference::engine::{MODEL_FOLDER, Probe, User};
+use crate::features::inference::engine::{Check, MODEL_FOLDER, Probe, User};
 use crate::names;
 use crate::tags;
 
@@ -30,7 +30,10 @@ pub(super) fn template(served: &Served) -> Value {
 
 fn spec(served: &Served) -> Value {
     let Served { spec, container, name, .. } = served;
-    let mut security = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    let mut security = json!({"seccompProfile": {"type": "RuntimeDefault"}});
+    if container.run_as_non_root {
+        security["runAsNonRoot"] = json!(true);
+    }
     if let Some(User { uid, gid, volume_gid }) = container.user {
         security["runAsUser"] = json!(uid);
         security["runAsGroup"] = json!(gid);
@@ -82,9 +85,9 @@ fn engine(served: &Served) -> Value {
         "image": container.image,
         "ports": ports,
         "resources": resources(&spec.resources),
-        "startupProbe": probe(container.startup),
-        "readinessProbe": probe(container.readiness),
-        "livenessProbe": probe(container.liveness),
+        "startupProbe": probe(&container.startup),
+        "readinessProbe": probe(&container.readiness),
+        "livenessProbe": probe(&container.liveness),
         "lifecycle": {"preStop": {"sleep": {"seconds": container.pre_stop_seconds}}},
         "securityContext": security(container.read_only_root),
         "volumeMounts": mounts(served),
@@ -100,13 +103,17 @@ fn engine(served: &Served) -> Value {
     engine
 }
 
-fn probe(probe: Probe) -> Value {
-    json!({
-        "httpGet": {"path": probe.path, "port": HTTP},
+fn probe(probe: &Probe) -> Value {
+    let mut value = json!({
         "periodSeconds": probe.period_seconds,
         "timeoutSeconds": probe.timeout_seconds,
         "failureThreshold": probe.failure_threshold,
-    })
+    });
+    match &probe.check {
+        Check::Path(path) => value["httpGet"] = json!({"path": path, "port": HTTP}),
+        Check::Command(command) => value["exec"] = json!({"command": command}),
+    }
+    value
 }
 
 /// The container that copies weights from S3 before the engine starts.
