@@ -180,6 +180,8 @@ struct InputArguments {
 enum OutputFormat {
     Text,
     Json,
+    /// The objects in the cluster alone, as manifests that kubectl takes
+    Yaml,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +232,8 @@ enum Error {
     Invalid(Vec<String>),
     #[error("{0}")]
     Crd(#[from] crate::crd::Error),
+    #[error("{0}")]
+    Manifest(#[from] crate::cluster_manifests::Error),
     #[error("{0}")]
     OperatorPolicy(#[from] crate::operator_policy::Error),
     #[error("no cluster: set KUBECONFIG, write ~/.kube/config, or run in a pod ({0})")]

@@ -13,6 +13,7 @@
 pub mod api;
 pub mod arn;
 pub mod audit;
+pub mod cluster_manifests;
 pub mod crd;
 pub mod desire;
 pub mod diff;

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{Error, OutputFormat};
+use crate::cluster_manifests;
 use crate::plan::Plan;
 use crate::printable::{printable, printable_json};
 use crate::render::Text;
@@ -43,6 +44,12 @@ pub(super) fn plans(plans: impl Iterator<Item = Plan>, format: OutputFormat) -> 
         OutputFormat::Text => {
             let colour = is_colourful(&io::stdout());
             strings(plans.map(|plan| Text { plan: &plan, colour }.to_string()))
+        }
+        OutputFormat::Yaml => {
+            for plan in plans {
+                print(cluster_manifests::yaml(&plan)?)?;
+            }
+            Ok(())
         }
     }
 }
