@@ -27,7 +27,8 @@ pub mod stall;
 #[cfg(test)]
 use aiplatform_core::testing;
 pub use aiplatform_core::{
-    api, arn, audit, cluster_manifests, crd, desire, diff, exposure, failure, failures, features, grants, guardrails, kind, kinds, labels,
-    lookup, manifest, names, observation_cache, operator_policy, outcome, permissions, plan, platform, policy,
-    printable, propagation, render, resource, schedule, scope, session, status, tags, update_loop_guard,
+    api, arn, audit, cluster_manifests, crd, desire, diff, exposure, failure, failures, features, grants, guardrails,
+    kind, kinds, labels, lookup, manifest, names, observation_cache, operator_policy, outcome, permissions, plan,
+    platform, policy, printable, propagation, render, resource, schedule, scope, session, status, tags,
+    update_loop_guard,
 };

@@ -72,13 +72,18 @@ fn compare(path: &str, from: &Value, to: &Value, found: &mut Vec<Change>) {
     }
 }
 
+/// The name of an item: that of an object in the cluster, or the Sid of a statement.
+fn name_of(item: &Value) -> Option<&str> {
+    item.get("name").or_else(|| item.get("Sid"))?.as_str()
+}
+
 /// The names of the items of a list, as far as they have any.
 fn names(items: &[Value]) -> Vec<&str> {
-    items.iter().filter_map(|item| item.get("name")?.as_str()).collect()
+    items.iter().filter_map(name_of).collect()
 }
 
 fn named<'a>(items: &'a [Value], name: &str) -> Option<&'a Value> {
-    items.iter().find(|item| item.get("name").and_then(Value::as_str) == Some(name))
+    items.iter().find(|item| name_of(item) == Some(name))
 }
 
 /// True when every item has a name, and no other has the same.
