@@ -32,7 +32,7 @@ build:
 
 # The Kubernetes control plane and the AWS simulator, built before anything with a deadline needs them.
 servers:
-	@python3 tests/cluster/control_plane.py build >/dev/null
+	@python3 tests/cluster/control_plane.py build --all >/dev/null
 	@python3 tests/aws/serve.py --venv >/dev/null
 
 demo: build servers

@@ -24,3 +24,4 @@ mod sagemaker;
 mod service_accounts;
 mod starvation;
 mod strangers;
+mod workloads;

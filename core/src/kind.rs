@@ -218,6 +218,9 @@ pub struct ClusterApi {
     pub plural: &'static str,
     /// True when a cluster may lack the API, because an add-on serves it.
     pub is_optional: bool,
+    /// True when a change of an object's status says how the platform is. Others change with every look of their
+    /// controller.
+    pub status_matters: bool,
     /// The extent to which an object is the operator's.
     pub extent: Extent,
     /// The object to apply, without its name and without what says whose it is; `None` for a resource of another kind.
@@ -307,6 +310,7 @@ impl ClusterApi {
         kind: "",
         plural: "",
         is_optional: false,
+        status_matters: false,
         extent: Extent::Object,
         body: |_| None,
         initial: |_| None,

@@ -253,6 +253,7 @@ mod tests {
 
     use super::*;
     use crate::kind::Backend;
+    use crate::lookup::optional_kinds;
 
     #[test]
     fn names_are_those_of_one_kind_each() {
@@ -295,6 +296,16 @@ mod tests {
                 let rule = json!({"apiGroups": [api.group], "resources": [api.plural], "verbs": api.verbs()});
                 assert!(rules.contains(&rule), "{file} lacks {rule}");
             }
+            let pods = json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]});
+            assert!(rules.contains(&pods), "{file} lacks {pods}");
+            let definitions: Vec<String> = optional_kinds().map(|(_, api)| api.definition()).collect();
+            let definitions = json!({"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"],
+                "resourceNames": definitions, "verbs": ["list", "watch"]});
+            assert_eq!(
+                rules.contains(&definitions),
+                file == "rbac.yaml",
+                "a namespaced role cannot give {definitions}"
+            );
         }
     }
 }

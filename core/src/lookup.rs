@@ -11,7 +11,7 @@ use crate::failure::Error;
 use crate::features::network::preconditions::{self, Unmet};
 use crate::features::network::sharing;
 use crate::kind::{Backend, ClusterApi};
-use crate::platform::Platform;
+use crate::platform::{Platform, validate};
 use crate::resource::{Desired, Kind, Observations};
 
 /// A lookup.
@@ -245,6 +245,20 @@ pub fn caller(answers: &Answers) -> Option<&Caller> {
 #[must_use]
 pub fn api_of(kind: Kind) -> Option<Lookup> {
     ApiLookup::of(kind).map(Lookup::Api)
+}
+
+/// The kinds whose API a cluster may lack.
+pub fn optional_kinds() -> impl Iterator<Item = (Kind, ApiLookup)> {
+    Kind::ALL.iter().filter_map(|kind| Some((*kind, ApiLookup::of(*kind)?)))
+}
+
+/// True when an object asks for something of a kind, or has had something of it, so that it matters to it whether the
+/// cluster serves the API.
+#[must_use]
+pub fn depends_on(object: &AIPlatform, kind: Kind) -> bool {
+    let asks = |platform: Platform| api_of(kind).is_some_and(|lookup| lookups(&platform).contains(&lookup));
+    let resources = object.status.iter().flat_map(|status| &status.resources);
+    resources.into_iter().any(|resource| resource.kind == kind.name()) || validate(object).is_ok_and(asks)
 }
 
 /// True when the cluster serves the API of a kind; nothing where that was not looked up.

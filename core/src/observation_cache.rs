@@ -119,12 +119,10 @@ impl ObservationCache {
             let parts_read = parts.map_or(Some(now), |entry| entry.parts_read);
             let entry = Entry {
                 observed: observed.clone(),
-                read: (polls || reads == Reads::Hourly).then_some(read),
+                read: Some(read),
                 parts_read: parts_read.filter(|_| !reads.hourly_parts().is_empty()),
             };
-            if entry.read.or(entry.parts_read).is_some() {
-                self.0.insert(step.key.clone(), entry);
-            }
+            self.0.insert(step.key.clone(), entry);
         }
         for step in &plan.steps {
             if matches!(outcomes.get(&step.key), Some(Outcome::Failed(_))) {

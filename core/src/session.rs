@@ -22,7 +22,7 @@ pub enum Trigger {
     UserEdit,
     /// The resync interval has passed: drift is detected.
     Resync,
-    /// Something is in transition, or is retried.
+    /// Something is in transition, or is retried, or something in the cluster changed: only what is not at rest is read.
     Poll,
 }
 
@@ -121,6 +121,8 @@ pub struct Session {
     role_writes: RoleWrites,
     denied: BTreeMap<Key, Refusal>,
     last: Option<Next>,
+    /// True when the next pass comes before its time, for a change in the cluster.
+    is_woken: bool,
     request: Option<UserRequest>,
     /// True when everything is still to be read for the request: the first pass only says that it has been seen.
     is_open: bool,
@@ -133,6 +135,11 @@ impl Session {
         self.request.as_ref()
     }
 
+    /// Says that the next pass comes before its time, for a change in the cluster: AWS is not read for that.
+    pub fn wake(&mut self) {
+        self.is_woken = true;
+    }
+
     /// Begins a pass over an object.
     pub fn begin(&mut self, object: &AIPlatform, now: Timestamp) -> PassInput {
         let request = Some(UserRequest::of(object));
@@ -143,7 +150,12 @@ impl Session {
             self.request = request;
             self.is_open = true;
         }
-        let trigger = if self.is_open { Trigger::UserEdit } else { Trigger::after(self.last) };
+        let is_woken = std::mem::take(&mut self.is_woken);
+        let trigger = match Trigger::after(self.last) {
+            _ if self.is_open => Trigger::UserEdit,
+            Trigger::Resync if is_woken => Trigger::Poll,
+            trigger => trigger,
+        };
         let mut cached = self.cache.cached(trigger, now);
         let handed_on = self.handed_on.take();
         let handed_on = handed_on.filter(|(made, _)| now.duration_since(*made).unsigned_abs() <= HANDED_ON);
@@ -211,6 +223,30 @@ mod tests {
         announced(&mut session, &object, Plan::default(), Next::Now);
         object.metadata.generation = Some(2);
         assert!(cached(&mut session, &object, 1).is_empty(), "the user wants something else");
+    }
+
+    #[test]
+    fn a_change_in_the_cluster_does_not_ask_aws_about_what_is_at_rest() {
+        let mut object = with_buckets(json!([]));
+        object.status = Some(serde_json::from_value(json!({"observedGeneration": 1})).unwrap());
+        let observations = seen([("one", Observed::absent())]);
+        let steps = Plan { steps: vec![step("one", crate::plan::Action::Keep, &[])], ..Plan::default() };
+        let mut session = Session::default();
+        let pass = |session: &mut Session, second: i64| -> usize {
+            let input = session.begin(&object, at(second));
+            let cached = input.cached.len();
+            let (outcomes, denied) = (Outcomes::new(), BTreeMap::new());
+            let (plan, outcomes, denied, next) = (&steps, &outcomes, &denied, Next::Resync);
+            let result = PassResult { plan, outcomes, observations: &observations, denied, next };
+            session.end(&input, &result, at(second));
+            cached
+        };
+        assert_eq!(pass(&mut session, 0), 0);
+        session.wake();
+        assert_eq!(pass(&mut session, 10), 1);
+        assert_eq!(pass(&mut session, 20), 0, "a resync reads everything");
+        session.wake();
+        assert_eq!(pass(&mut session, 1000), 0, "for a while");
     }
 
     #[test]

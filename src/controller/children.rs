@@ -1,72 +1,204 @@
-//! Watches of the objects in the cluster that are wholly a platform's: what somebody changes or deletes in them wakes it.
+//! Watches of the objects in the cluster that are wholly a platform's, and of the pods beneath them: what somebody changes
+//! or deletes in them wakes it. And watches of the APIs that a cluster may lack.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Error as WatchError, Event, watcher};
 use kube::{Api, Client};
+use tokio::sync::watch;
 
 use super::{FIELD_MANAGER, ObjectKey};
 use crate::kind::{Backend, ClusterApi, Extent};
+use crate::lookup::optional_kinds;
 use crate::resource::Kind;
 use crate::tags;
 
-/// Events of children, each with the name of its watch.
-pub(super) type Children = SelectAll<BoxStream<'static, (String, Result<Child, WatchError>)>>;
+/// The time after which a watch of an API that the cluster lacks is tried again, if nobody says that it has it now.
+const LACKING: Duration = Duration::from_mins(1);
+
+/// The time after which a watch is tried again that the operator has no right to and can do without.
+const DENIED: Duration = Duration::from_hours(1);
+
+/// The longest pause after any other failure.
+const PAUSE_MOST: Duration = Duration::from_secs(30);
+
+/// The watches.
+pub(super) struct Children {
+    /// Their events, each with the name of its watch.
+    pub(super) events: SelectAll<Events>,
+    /// The signal to look again, by the kind whose API the cluster may lack.
+    signals: BTreeMap<Kind, watch::Sender<()>>,
+}
+
+impl Children {
+    /// Begins the watches of a kind anew whose API was not served before.
+    pub(super) fn look_again(&self, kind: Kind) {
+        if let Some(signal) = self.signals.get(&kind) {
+            signal.send_replace(());
+        }
+    }
+}
+
+type Events = BoxStream<'static, (String, Result<Child, WatchError>)>;
 
 /// An event of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Child {
     /// The platform with this key has a child that somebody else changed or deleted.
     Changed(ObjectKey),
+    /// The cluster may serve the API of a kind now that it lacked before, or the other way round.
+    ApiChanged(Kind),
     /// The API server answers, and there is nothing to do.
     Unchanged,
     /// The watch begins, which shows nothing yet.
     Begun,
 }
 
-/// A watch for each kind that is wholly a platform's, in each of these namespaces, or in all of them.
+/// A watch for each kind that is wholly a platform's and for pods, in each of these namespaces, or in all of them, and one
+/// for each API that the cluster may lack.
 pub(super) fn watch(client: &Client, namespaces: &[String]) -> Children {
-    let apis = Kind::ALL.iter().filter_map(|kind| match kind.info().backend {
-        Backend::Cluster(api) if api.extent == Extent::Object => Some(api),
+    let each: Vec<Option<&String>> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(Some).collect() };
+    let signals: BTreeMap<Kind, watch::Sender<()>> =
+        optional_kinds().map(|(kind, _)| (kind, watch::Sender::new(()))).collect();
+    let kinds = Kind::ALL.iter().filter_map(|kind| match kind.info().backend {
+        Backend::Cluster(api) if api.extent == Extent::Object => Some((*kind, api)),
         Backend::Cluster(_) | Backend::Aws(_) => None,
     });
-    let watches = apis.flat_map(|api| {
-        let each: Vec<Option<&String>> =
-            if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(Some).collect() };
-        each.into_iter().map(move |namespace| watch_of(client, api, namespace)).collect::<Vec<_>>()
-    });
-    stream::select_all(watches)
+    let mut watches: Vec<Events> = Vec::new();
+    for (kind, api) in kinds {
+        let signal = signals.get(&kind).map(watch::Sender::subscribe);
+        watches.extend(each.iter().map(|namespace| watch_of(client, api, *namespace, signal.clone())));
+    }
+    watches.extend(each.iter().map(|namespace| watch_of_pods(client, *namespace)));
+    watches.extend(optional_kinds().map(|(kind, api)| watch_of_definition(client, kind, &api.definition())));
+    Children { events: stream::select_all(watches), signals }
 }
 
 fn watch_of(
     client: &Client,
     description: ClusterApi,
     namespace: Option<&String>,
-) -> BoxStream<'static, (String, Result<Child, WatchError>)> {
+    signal: Option<watch::Receiver<()>>,
+) -> Events {
     let gvk = GroupVersionKind::gvk(description.group, description.version, description.kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, description.plural);
     let api: Api<PartialObjectMeta<DynamicObject>> = match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    let name = match namespace {
-        Some(namespace) => format!("watch of {} in {namespace}", description.plural),
-        None => format!("watch of {}", description.plural),
+    let name = name_of(description.plural, namespace);
+    let events = watcher(api, watcher::Config::default().labels(tags::PLATFORM_LABEL));
+    let events = match signal {
+        Some(signal) => forgiving(events, 404, LACKING, Some(signal)).boxed(),
+        None => events.default_backoff().map(Some).boxed(),
     };
-    let config = watcher::Config::default().labels(tags::PLATFORM_LABEL);
-    watcher(api, config).default_backoff().map(move |event| (name.clone(), event.map(|it| child(&it)))).boxed()
+    named(name, events, move |event| child(event, description.status_matters))
+}
+
+/// Why pods do not come up is in their own status.
+fn watch_of_pods(client: &Client, namespace: Option<&String>) -> Events {
+    let api: Api<PartialObjectMeta<Pod>> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let events = watcher(api, watcher::Config::default().labels(tags::PLATFORM_LABEL)).default_backoff();
+    named(name_of("pods", namespace), events.map(Some).boxed(), |event| child(event, true))
+}
+
+/// Without the right to it, each pass finds out whether the cluster serves the API.
+fn watch_of_definition(client: &Client, kind: Kind, definition: &str) -> Events {
+    let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
+    let config = watcher::Config::default().fields(&format!("metadata.name={definition}"));
+    let events = forgiving(watcher(api, config), 403, DENIED, None).boxed();
+    named(format!("watch of the definition {definition}"), events, move |event| match event {
+        Event::Init | Event::InitApply(_) => Child::Begun,
+        Event::InitDone => Child::Unchanged,
+        Event::Apply(_) | Event::Delete(_) => Child::ApiChanged(kind),
+    })
+}
+
+fn name_of(plural: &str, namespace: Option<&String>) -> String {
+    match namespace {
+        Some(namespace) => format!("watch of {plural} in {namespace}"),
+        None => format!("watch of {plural}"),
+    }
+}
+
+/// The events of a watch with its name; nothing stands for a failure that is forgiven.
+fn named<K: Send + 'static>(
+    name: String,
+    events: BoxStream<'static, Option<Result<Event<K>, WatchError>>>,
+    meaning: impl Fn(&Event<K>) -> Child + Send + 'static,
+) -> Events {
+    let events = events.map(move |event| match event {
+        Some(event) => (name.clone(), event.map(|event| meaning(&event))),
+        None => (name.clone(), Ok(Child::Unchanged)),
+    });
+    events.boxed()
+}
+
+/// A watch that forgives one status of the API server: it is tried again after this pause, or when the signal comes.
+fn forgiving<K: Send + 'static>(
+    events: impl futures::Stream<Item = Result<Event<K>, WatchError>> + Send + 'static,
+    forgiven: u16,
+    pause: Duration,
+    signal: Option<watch::Receiver<()>>,
+) -> impl futures::Stream<Item = Option<Result<Event<K>, WatchError>>> + Send + 'static {
+    let state = (events.boxed(), signal, Duration::ZERO);
+    stream::unfold(state, move |(mut events, mut signal, wait)| async move {
+        if !wait.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = signalled(&mut signal) => {}
+            }
+        }
+        let event = events.next().await?;
+        let (event, wait) = match event {
+            Ok(event) => (Some(Ok(event)), Duration::ZERO),
+            Err(error) if status_of(&error) == Some(forgiven) => (None, pause),
+            Err(error) => (Some(Err(error)), (wait * 2).clamp(Duration::from_secs(1), PAUSE_MOST)),
+        };
+        Some((event, (events, signal, wait)))
+    })
+}
+
+/// Waits for a signal that comes after the last one that was seen.
+async fn signalled(signal: &mut Option<watch::Receiver<()>>) {
+    let is_open = match signal {
+        Some(signal) => signal.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_open {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The status with which the API server refuses a list or a watch.
+fn status_of(error: &WatchError) -> Option<u16> {
+    match error {
+        WatchError::InitialListFailed(kube::Error::Api(status))
+        | WatchError::WatchStartFailed(kube::Error::Api(status))
+        | WatchError::WatchError(status) => Some(status.code),
+        _ => None,
+    }
 }
 
 /// The initial list says how things are, and the first pass over each platform finds that out by itself.
-fn child(event: &Event<PartialObjectMeta<DynamicObject>>) -> Child {
+fn child<K>(event: &Event<PartialObjectMeta<K>>, status_matters: bool) -> Child {
     match event {
         Event::Init | Event::InitApply(_) => Child::Begun,
         Event::InitDone => Child::Unchanged,
-        Event::Apply(object) if is_own_write(&object.metadata) => Child::Unchanged,
+        Event::Apply(object) if is_own_write(&object.metadata, status_matters) => Child::Unchanged,
         Event::Apply(object) | Event::Delete(object) => {
             parent(&object.metadata).map_or(Child::Unchanged, Child::Changed)
         }
@@ -78,10 +210,12 @@ fn parent(metadata: &ObjectMeta) -> Option<ObjectKey> {
     Some(ObjectKey { namespace: metadata.namespace.clone()?, name })
 }
 
-/// True when the last write to an object was the operator's. Where somebody else wrote within the same second, nobody
-/// can tell.
-fn is_own_write(metadata: &ObjectMeta) -> bool {
-    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
+/// True when the last write to an object was the operator's, writes to its status aside where that does not matter. Where
+/// somebody else wrote within the same second, nobody can tell.
+fn is_own_write(metadata: &ObjectMeta, status_matters: bool) -> bool {
+    let entries = metadata.managed_fields.iter().flatten();
+    let entries = entries.filter(|entry| status_matters || entry.subresource.as_deref() != Some("status"));
+    let entries: Vec<_> = entries.collect();
     let written = |is_ours: bool| -> Option<Timestamp> {
         let those = entries.iter().filter(|entry| (entry.manager.as_deref() == Some(FIELD_MANAGER)) == is_ours);
         those.filter_map(|entry| entry.time.as_ref().map(|time| time.0)).max()
@@ -108,12 +242,43 @@ mod tests {
     fn what_others_do_to_a_child_wakes_its_platform_and_what_the_operator_does_itself_wakes_nobody() {
         let key = || Child::Changed(ObjectKey { namespace: "n".into(), name: "a".into() });
         let ours = ("aiplatform", "2026-01-01T00:00:05Z");
-        let apply = |managers: &[(&str, &str)]| child(&Event::Apply(object(managers)));
+        let apply = |managers: &[(&str, &str)]| child(&Event::Apply(object(managers)), false);
         assert_eq!(apply(&[ours]), Child::Unchanged);
         assert_eq!(apply(&[ours, ("kubectl", "2026-01-01T00:00:04Z")]), Child::Unchanged);
         assert_eq!(apply(&[ours, ("kubectl", "2026-01-01T00:00:05Z")]), key(), "nobody can tell who was last");
         assert_eq!(apply(&[ours, ("kubectl", "2026-01-01T00:00:06Z")]), key());
-        assert_eq!(child(&Event::Delete(object(&[ours]))), key());
-        assert_eq!(child(&Event::InitApply(object(&[("kubectl", "2026-01-01T00:00:06Z")]))), Child::Begun);
+        assert_eq!(child(&Event::Delete(object(&[ours])), false), key());
+        assert_eq!(child(&Event::InitApply(object(&[("kubectl", "2026-01-01T00:00:06Z")])), false), Child::Begun);
+    }
+
+    #[test]
+    fn a_status_wakes_where_it_says_how_the_platform_is() {
+        let mut scaled = object(&[("aiplatform", "2026-01-01T00:00:05Z"), ("controller", "2026-01-01T00:00:06Z")]);
+        let entries = scaled.metadata.managed_fields.as_mut().unwrap();
+        entries[1].subresource = Some("status".into());
+        assert_eq!(child(&Event::Apply(scaled.clone()), false), Child::Unchanged);
+        assert_ne!(child(&Event::Apply(scaled.clone()), true), Child::Unchanged);
+        scaled.metadata.managed_fields.as_mut().unwrap()[1].subresource = Some("scale".into());
+        assert_ne!(child(&Event::Apply(scaled), false), Child::Unchanged);
+    }
+
+    fn refused(code: u16) -> WatchError {
+        WatchError::InitialListFailed(kube::Error::Api(kube::core::Status::failure("no", "No").with_code(code).boxed()))
+    }
+
+    #[tokio::test]
+    async fn an_api_that_the_cluster_lacks_is_no_failure_and_is_looked_for_when_it_may_have_come() {
+        let signal = watch::Sender::new(());
+        let lacking = || stream::iter([Err(refused(404)), Ok(Event::<()>::InitDone)]);
+        let mut events = forgiving(lacking(), 404, DENIED, Some(signal.subscribe())).boxed();
+        assert!(matches!(events.next().await, Some(None)));
+        signal.send_replace(());
+        assert!(matches!(events.next().await, Some(Some(Ok(_)))), "the signal came before an hour was over");
+        let mut events = forgiving(lacking(), 404, Duration::from_millis(1), Some(signal.subscribe())).boxed();
+        assert!(matches!(events.next().await, Some(None)));
+        assert!(matches!(events.next().await, Some(Some(Ok(_)))), "nobody has to say it");
+        let mut events = forgiving(lacking(), 403, DENIED, None).boxed();
+        assert!(matches!(events.next().await, Some(Some(Err(_)))), "another failure is reported");
+        assert!(matches!(events.next().await, Some(Some(Ok(_)))));
     }
 }

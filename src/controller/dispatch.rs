@@ -123,7 +123,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
             tokio::select! {
                 () = self.context.authority.stop().cancelled() => return,
                 Some((watch, event)) = self.watches.next() => self.on_event(watch, event),
-                Some((watch, event)) = self.children.next() => self.on_child_event(&watch, event),
+                Some((watch, event)) = self.children.events.next() => self.on_child_event(&watch, event),
                 Some(ended) = self.passes.join_next() => match ended {
                     Ok((key, ended)) => self.end(&key, ended),
                     // Passes keep their panics to themselves, and nobody cuts them off before the end.
@@ -203,6 +203,13 @@ impl<P: Provider + 'static> Dispatcher<P> {
             Ok(Child::Changed(key)) => {
                 self.works(watch);
                 self.wake(key);
+            }
+            Ok(Child::ApiChanged(kind)) => {
+                self.works(watch);
+                self.children.look_again(kind);
+                for key in self.objects.depending_on(kind) {
+                    self.wake(key);
+                }
             }
             Err(error) => self.interrupted(watch, &error),
         }

@@ -10,6 +10,8 @@ use kube::runtime::watcher::Event;
 use super::ObjectKey;
 use crate::api::AIPlatform;
 use crate::features::network::sharing;
+use crate::lookup;
+use crate::resource::Kind;
 
 /// An object, or what does not fit this version of the definition.
 pub(super) type Object = DeserializeGuard<AIPlatform>;
@@ -44,6 +46,12 @@ impl Objects {
     /// The object as it was last seen.
     pub(super) fn get(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
         self.known.get(key).map(|known| &known.object)
+    }
+
+    /// The objects to which it matters whether the cluster serves the API of a kind.
+    pub(super) fn depending_on(&self, kind: Kind) -> Vec<ObjectKey> {
+        let depends = |known: &Known| known.object.0.as_ref().is_ok_and(|object| lookup::depends_on(object, kind));
+        self.known.iter().filter(|(_, known)| depends(known)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Takes an event of one of the watches.

@@ -24,7 +24,7 @@ use crate::provider::Provider;
 use crate::provider::cluster::namespace_labels;
 use crate::reconcile::{Pass, PassContext, reconcile};
 use crate::schedule::{Next, Spent, delay};
-use crate::session::{PassInput, Session, UserRequest};
+use crate::session::{PassInput, Session, Trigger, UserRequest};
 
 /// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
 const PASSES_AT_ONCE: usize = 4;
@@ -36,6 +36,10 @@ pub(super) struct ObjectState {
     own_version: Option<String>,
     /// The next step that the last pass asked for, and when the first of those that asked for the same began.
     last: Option<(Next, Instant)>,
+    /// The time of the next resync, which passes that come before it do not put off.
+    resync_due: Option<Instant>,
+    /// True when the pass under way came before that.
+    is_early: bool,
     /// The memory of passes.
     session: Session,
     /// The allowance for full reads that the user may request.
@@ -170,7 +174,11 @@ impl ObjectState {
         let first = self.last.filter(|(last, _)| *last == next && !is_new).map_or(began, |(_, first)| first);
         self.last = Some((next, first));
         let spent = Spent { in_all: first.elapsed(), on_the_last: began.elapsed() };
-        delay(next, context.settings.periods, spent, fastrand::f64())
+        let wait = delay(next, context.settings.periods, spent, fastrand::f64())?;
+        let now = Instant::now();
+        let due = self.resync_due.filter(|due| self.is_early && *due > now).unwrap_or(now + wait);
+        self.resync_due = (Trigger::after(Some(next)) == Trigger::Resync).then_some(due);
+        Some(if self.resync_due.is_some() { wait.min(due - now) } else { wait })
     }
 }
 
@@ -207,6 +215,10 @@ fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassIn
     let mut states = states(context);
     let state = states.entry(uid(object)).or_default();
     state.is_postponed = false;
+    state.is_early = state.resync_due.is_some_and(|due| due > Instant::now());
+    if state.is_early {
+        state.session.wake();
+    }
     state.session.begin(object, now)
 }
 

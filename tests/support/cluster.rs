@@ -31,10 +31,20 @@ pub fn shared() -> &'static Cluster {
     SHARED.get_or_init(Cluster::start)
 }
 
+/// A control plane with nodes and controllers, for the tests in which Deployments have pods.
+pub fn with_nodes() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    SHARED.get_or_init(|| Cluster::start_with(&["start", "--nodes", "2"]))
+}
+
 impl Cluster {
     /// Starts a control plane of its own.
     pub fn start() -> Self {
-        Self { server: Server::start("tests/cluster/control_plane.py", &["start"]), granted: OnceCell::new() }
+        Self::start_with(&["start"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
+        Self { server: Server::start("tests/cluster/control_plane.py", arguments), granted: OnceCell::new() }
     }
 
     /// The path of its kubeconfig.

@@ -27,6 +27,9 @@ const CREATED: &str = "aiplatform.dev/created";
 /// The most objects that are read beneath one: they only say why it is as it is.
 const BENEATH: u32 = 100;
 
+/// Tries of a write that others get in the way of.
+const TRIES: u32 = 5;
+
 /// The code of an error about an API that the cluster lacks.
 const NOT_SERVED: &str = "NotServed";
 
@@ -113,11 +116,22 @@ impl<'a> Object<'a> {
         Ok(listed.into_iter().map(|object| serde_json::to_value(object).unwrap_or_default()).collect())
     }
 
-    /// Read again: what somebody made or took over since the plan was made is not ours to write to.
+    /// Makes it as desired. Controllers write to its status all the time: it is read again then, for a few times.
     ///
     /// # Errors
     /// The error of the API server.
     pub(super) async fn put(&self, scope: &Scope, step: &Step, desired: &Resource) -> Result<Applied, Error> {
+        let mut tries = 1;
+        loop {
+            match self.try_put(scope, step, desired).await {
+                Err(error) if is_outdated(&error) && tries < TRIES => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// Read again: what somebody made or took over since the plan was made is not ours to write to.
+    async fn try_put(&self, scope: &Scope, step: &Step, desired: &Resource) -> Result<Applied, Error> {
         let Some(body) = (self.description.body)(desired) else {
             return Err(Error::bug(step.action.name(), &self.subject, "it is not of its kind"));
         };
@@ -125,9 +139,13 @@ impl<'a> Object<'a> {
             Some(found) => found,
             None => self.create(scope, &body, (self.description.initial)(desired)).await?,
         };
-        if let Owner::Theirs(holder) = owner(&self.description, &found, scope) {
-            let action = format!("patch {}", self.description.plural);
-            return Err(Error::owner_changed(&action, &self.subject, Some(&holder)));
+        let action = || format!("patch {}", self.description.plural);
+        match owner(&self.description, &found, scope) {
+            Owner::Ours => {}
+            Owner::Theirs(holder) => return Err(Error::owner_changed(&action(), &self.subject, Some(&holder))),
+            // Only what is not wholly ours is ever adopted.
+            Owner::Nobody if self.description.extent == Extent::Fields => {}
+            Owner::Nobody => return Err(Error::owner_changed(&action(), &self.subject, None)),
         }
         let body = self.marked(scope, body, was_created(&found));
         let written = self.set(&found, body).await?;
@@ -188,6 +206,16 @@ impl<'a> Object<'a> {
     /// # Errors
     /// The error of the API server.
     pub(super) async fn release(&self, scope: &Scope) -> Result<Applied, Error> {
+        let mut tries = 1;
+        loop {
+            match self.try_release(scope).await {
+                Err(error) if is_outdated(&error) && tries < TRIES => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_release(&self, scope: &Scope) -> Result<Applied, Error> {
         let Some(found) = self.find().await? else { return Ok(Applied::Gone) };
         if owner(&self.description, &found, scope) != Owner::Ours {
             return Ok(Applied::Gone);
@@ -276,6 +304,11 @@ impl<'a> Object<'a> {
         let message = format!("the cluster does not serve {plural} of {group}/{version}: install what does");
         Error { code: NOT_SERVED.into(), message, ..error }
     }
+}
+
+/// True where somebody wrote to the object since it was read.
+fn is_outdated(error: &Error) -> bool {
+    error.class == Class::Conflict && error.code == "Conflict"
 }
 
 fn api_resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {

@@ -49,7 +49,9 @@ impl Alignment<'_> {
             }
             None => (!value.is_null() && !at.is_within_whole).then(|| (name.clone(), value.clone())),
         });
-        Value::Object(aligned.collect())
+        let dropped =
+            wanted.iter().filter(|(name, value)| at.is_within_whole && is_empty(value) && !fields.contains_key(*name));
+        Value::Object(aligned.chain(dropped.map(|(name, value)| (name.clone(), value.clone()))).collect())
     }
 
     /// Items belong together by their name, where they have one, and else by their place.
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_the_api_server_fills_in_within_a_value_managed_as_a_whole_is_no_difference() {
-        let desired = json!({"spec": {"ingress": [{"ports": [{"port": 8000}]}], "replicas": 1}});
+        let desired = json!({"spec": {"ingress": [{"ports": [{"port": 8000}], "from": []}], "replicas": 1}});
         let observed = json!({"spec": {"ingress": [{"ports": [{"port": 8000, "protocol": "TCP"}]}], "replicas": 1}});
         assert_eq!(differs(&observed, &desired, &["/spec/ingress"]), Vec::<String>::new());
         assert!(!differs(&observed, &desired, &[]).is_empty(), "what was declared before is to go");

@@ -63,6 +63,7 @@ impl Managed for Deployment {
             group: "apps",
             kind: "Deployment",
             plural: "deployments",
+            status_matters: true,
             body: manifest::body::<Deployment>,
             initial,
             released: &[&["spec", "replicas"]],

@@ -29,9 +29,12 @@ manifest_kind!(
 /// KEDA sets `Ready` to False where it cannot make the autoscaler or reach the source of a trigger, which somebody has to
 /// mend, and `Fallback` to True while it scales without metrics. Source: `apis/keda/v1alpha1/condition_types.go` of KEDA.
 fn standing(live: &Live) -> Standing {
-    let unready = condition(live.object, "Ready").filter(|condition| condition.status == "False");
-    if let Some(unready) = unready {
-        return ObservedState::Failed(format!("KEDA does not scale it: {}", unready.words())).into();
+    match condition(live.object, "Ready") {
+        Some(ready) if ready.status == "True" => {}
+        Some(ready) if ready.status == "False" => {
+            return ObservedState::Failed(format!("KEDA does not scale it: {}", ready.words())).into();
+        }
+        Some(_) | None => return ObservedState::Progressing("KEDA has not taken it up yet".into()).into(),
     }
     let fallback = condition(live.object, "Fallback").filter(|condition| condition.status == "True");
     let remarks = fallback.map(|it| format!("KEDA scales it without metrics: {}", it.words())).into_iter().collect();
