@@ -33,16 +33,16 @@ def cache_root() -> Path:
     return Path(user) / "aiplatform"
 
 
-def environment_folder() -> Path:
+def environment_folder(requirements: Path) -> Path:
     """The virtual environment for these requirements and this interpreter."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return cache_root() / "aws" / f"{digest}-py{version}"
+    return cache_root() / requirements.parent.name / f"{digest}-py{version}"
 
 
-def ensure_environment() -> Path:
+def ensure_environment(requirements: Path = REQUIREMENTS) -> Path:
     """Make the virtual environment unless it is there, and return its interpreter."""
-    folder = environment_folder()
+    folder = environment_folder(requirements)
     # A virtual environment holds its own path, so it cannot be renamed into place: the marker,
     # written last, tells a finished one from the remains of an interrupted build.
     marker = folder / ".complete"
@@ -52,7 +52,7 @@ def ensure_environment() -> Path:
     with locked(folder.with_name(folder.name + ".lock")) as lock:
         if not marker.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            build_environment(folder, python, lock)
+            build_environment(folder, python, requirements, lock)
             marker.touch()
     return python
 
@@ -66,15 +66,15 @@ def locked(path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def build_environment(folder: Path, python: Path, lock: int) -> None:
+def build_environment(folder: Path, python: Path, requirements: Path, lock: int) -> None:
     """Create the virtual environment and install the pinned requirements into it."""
-    report(f"making the simulator's virtual environment in {folder}")
+    report(f"making a virtual environment in {folder}")
     run(lock, sys.executable, "-m", "venv", str(folder))
     run(
         lock,
         *(str(python), "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"),
         *("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"),
-        *("--requirement", str(REQUIREMENTS)),
+        *("--requirement", str(requirements)),
     )
     report("the virtual environment is ready")
 
@@ -126,9 +126,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=0, help="0, the default, picks a free one")
     parser.add_argument("--venv", action="store_true", help="only make the virtual environment")
+    parser.add_argument(
+        "--requirements",
+        type=Path,
+        default=REQUIREMENTS,
+        help="with --venv: of an environment that other tests use",
+    )
     parser.add_argument("--forever", action="store_true", help="do not stop when stdin ends")
     arguments = parser.parse_args()
-    python = ensure_environment()
+    python = ensure_environment(arguments.requirements.resolve())
     if arguments.venv:
         print(python)
     elif Path(sys.prefix).resolve() == python.parent.parent.resolve():

@@ -180,6 +180,88 @@ mod vllm_tests {
     }
 }
 
+/// What vLLM's release says of itself, written by `tests/engines/oracles/vllm_release.py`.
+#[derive(serde::Deserialize)]
+struct Release {
+    version: String,
+    flags: Vec<ReleaseFlag>,
+    metrics: Vec<String>,
+    routes: Vec<String>,
+    variables: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct ReleaseFlag {
+    names: Vec<String>,
+    nargs: Option<Value>,
+}
+
+impl Release {
+    fn read() -> Self {
+        serde_json::from_str(include_str!("../../../../../tests/engines/vllm.json")).expect("the vector parses")
+    }
+
+    fn flag(&self, name: &str) -> Option<&ReleaseFlag> {
+        self.flags.iter().find(|flag| flag.names.iter().any(|known| known == name))
+    }
+}
+
+#[test]
+fn the_release_of_vllm_knows_every_flag_that_is_set_and_every_one_that_is_refused() {
+    let release = Release::read();
+    for image in [vllm::IMAGE, vllm::CPU_IMAGE] {
+        let tag = image.split('@').next().expect("an image").rsplit(':').next();
+        assert_eq!(tag, Some(format!("v{}", release.version).as_str()), "the vector is of the image's release");
+    }
+    for (name, container) in containers("VLLM", &json!({"apiKeySecretRef": {"name": "keys", "key": "chat"}})) {
+        let mut args = container.args.iter().skip(1);
+        while let Some(flag) = args.next() {
+            let known = release.flag(flag).unwrap_or_else(|| panic!("{name}: {flag}"));
+            assert_ne!(known.nargs, Some(json!(0)), "{name}: {flag} takes a value");
+            assert!(args.next().is_some_and(|value| !value.starts_with('-')), "{name}: {flag}");
+        }
+        for variable in container.env.iter().filter(|variable| variable.name.starts_with("VLLM_")) {
+            assert!(release.variables.contains(&variable.name), "{name}: {}", variable.name);
+        }
+    }
+    for flag in vllm::known_flags() {
+        assert!(release.flag(flag).is_some(), "{flag}");
+    }
+    for variable in vllm::REFUSED_VARIABLES {
+        assert!(release.variables.iter().any(|known| known == variable.name), "{}", variable.name);
+    }
+}
+
+#[test]
+fn no_other_flag_of_vllm_is_taken_for_one_that_is_refused() {
+    let refused = vllm::refused_flags();
+    for flag in Release::read().flags.iter().flat_map(|flag| &flag.names).filter(|name| name.starts_with("--")) {
+        let user = format!("{flag}=1");
+        let found = found("VLLM", json!({"args": [user], "resources": {"gpus": 64}}));
+        assert_eq!(found.is_empty(), !refused.contains(&flag.as_str()), "{flag}: {found:?}");
+    }
+}
+
+#[test]
+fn the_release_of_vllm_has_the_routes_and_metrics_that_are_relied_on() {
+    let release = Release::read();
+    let container = contained(&spec("VLLM", json!({})));
+    let Check::Path(health) = container.liveness.check else { panic!("vLLM is asked over HTTP") };
+    let metrics = container.metrics.expect("vLLM has metrics").path;
+    let api = container.api_path;
+    for route in [
+        format!("GET {health}"),
+        format!("GET {metrics}"),
+        format!("GET {api}/models"),
+        format!("POST {api}/chat/completions"),
+    ] {
+        assert!(release.routes.contains(&route), "{route}");
+    }
+    for name in [vllm::QUEUE_METRICS.waiting, vllm::QUEUE_METRICS.running] {
+        assert!(release.metrics.iter().any(|metric| metric == name), "{name}");
+    }
+}
+
 #[test]
 fn tgi_makes_one_shard_for_each_gpu_unless_the_user_says_otherwise() {
     let cases: [(i32, &[&str], Value, bool); 7] = [

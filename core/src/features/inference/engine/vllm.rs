@@ -113,7 +113,7 @@ const NO_METRICS: Refused = Refused::new(
 /// Variables that are refused beside those of Hugging Face's libraries.
 ///
 /// Source: `vllm/envs.py`.
-const REFUSED_VARIABLES: [environment::Refused; 4] = [
+pub const REFUSED_VARIABLES: [environment::Refused; 4] = [
     environment::Refused {
         name: "VLLM_API_KEY",
         why: "is set by aiplatform: name the key's secret in apiKeySecretRef",
@@ -241,4 +241,17 @@ fn parallelism(spec: &Kubernetes, path: &str) -> Option<Problem> {
         }),
     };
     message.map(|message| Problem::new(format!("{path}.resources.gpus"), message))
+}
+
+/// Every flag that is refused, whatever the rest of the spec is.
+#[cfg(test)]
+pub fn refused_flags() -> Vec<&'static str> {
+    REFUSED.iter().flat_map(|rule| rule.names).copied().collect()
+}
+
+/// Every flag that something follows from.
+#[cfg(test)]
+pub fn known_flags() -> Vec<&'static str> {
+    let parallel = TENSOR_PARALLEL.iter().chain(OTHER_PARALLEL.into_iter().flatten()).chain(&SPREAD);
+    parallel.chain(NO_METRICS.names).copied().chain(refused_flags()).collect()
 }
