@@ -39,6 +39,7 @@ class Cloud:
 
         self.s3 = client("s3")
         self.iam = client("iam")
+        self.ec2 = client("ec2")
         self.sagemaker = client("sagemaker")
 
     def buckets(self) -> Buckets:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The operator at work on a real Kubernetes API server and a simulated AWS, in six acts.
+"""The operator at work on a real Kubernetes API server and a simulated AWS, in seven acts.
 
 Needs boto3, so it runs in the simulator's virtual environment; `make demo` does that. Exits with
 0 when everything went as told, and leaves nothing behind; with --keep it stays up until Ctrl-C.
@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import access
 import cloud
+import network
 import serving
 from cloud import Cloud
 from live import Live, Object, is_gone, is_ready
@@ -156,13 +157,19 @@ class Demo:
         self._show_artifacts("lifecycle")
         self.type(f"kubectl events -n {NAMESPACE} --for aip/{NAME} | grep -e REASON -e Updated")
 
-    def look_again(self, what: str) -> None:
+    def look_again(
+        self,
+        what: str,
+        namespace: str = NAMESPACE,
+        name: str = NAME,
+        done: Callable[[Object | None], bool] | None = None,
+    ) -> None:
         """Ask the operator for a pass, and watch it."""
         self.type_and_watch(
-            f"kubectl annotate aip {NAME} -n {NAMESPACE} --overwrite "
+            f"kubectl annotate aip {name} -n {namespace} --overwrite "
             'aiplatform.dev/reconcile-at="$(date)"',
             what,
-            self._next_pass(),
+            done or self._next_pass(),
         )
 
     def edit(self) -> None:
@@ -227,6 +234,7 @@ class Demo:
             f"kubectl edit aip {NAME} -n {NAMESPACE}",
             f"aiplatform diff -f {access.MANIFEST}",
             f"aiplatform audit -f {access.MANIFEST} -o html > audit.html",
+            f"aiplatform audit -f {network.MANIFEST} --live",
             f"aws s3api get-bucket-lifecycle-configuration --bucket {self.artifacts}",
             f"curl {stage.aws_url}/_sim/calls",
             f"curl {stage.operator_url}/metrics",
@@ -273,6 +281,7 @@ def main() -> int:
                 demo.delete()
             access.play(demo)
             serving.play(demo)
+            network.play(demo)
             if arguments.keep:
                 demo.stay()
     except StageError as failure:

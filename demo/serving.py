@@ -1,4 +1,4 @@
-"""The last act: an endpoint is scaled by others, gets a new revision, and survives a bad one."""
+"""The sixth act: an endpoint is scaled by others, gets a new revision, and survives a bad one."""
 
 from __future__ import annotations
 

@@ -182,9 +182,9 @@ class Stage:
         """Make every AWS call take this long."""
         self.control("latency", {"ms": milliseconds})
 
-    def control(self, path: str, body: dict[str, Any]) -> None:
-        """Tell the simulator something that AWS itself would not be told."""
-        self._http(f"{self.aws_url}/_sim/{path}", json.dumps(body).encode())
+    def control(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Tell the simulator something that AWS itself would not be told, or ask it."""
+        return json.loads(self._http(f"{self.aws_url}/_sim/{path}", json.dumps(body).encode()))
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """The AWS calls from this number on, whoever made them."""
