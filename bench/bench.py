@@ -18,6 +18,7 @@ from pathlib import Path
 # The stage is the demo's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "demo"))
 
+import endpoints  # noqa: E402
 import many  # noqa: E402
 import offline  # noqa: E402
 import single  # noqa: E402
@@ -61,6 +62,12 @@ def measure(binary: Path, count: int, latency_ms: int, runs: int) -> Figures:
     flags = ["--resync", f"{single.RESYNC_S}s", "--guardrails", str(single.GUARDRAILS)]
     with operator(binary, latency_ms, *flags) as stage:
         figures["single"] = single.measure(stage)
+    progress("a platform in a network: creation, resyncs")
+    with operator(binary, latency_ms, "--resync", f"{endpoints.RESYNC_S}s") as stage:
+        figures["network"] = endpoints.measure(stage)
+    progress("ten platforms in a network: another look")
+    with operator(binary, latency_ms) as stage:
+        figures["networks"] = endpoints.measure_many(stage)
     progress(f"{count} platforms: creation, another look")
     with operator(binary, latency_ms) as stage:
         figures["creation"], figures["steady"] = many.measure(stage, count)

@@ -8,11 +8,13 @@ Rows = list[tuple[str, str]]
 
 # What the operator is meant to hold, beside what it did.
 CALLS_PER_RESOURCE, CALLS_PER_RESYNC, CALLS_PER_ENDPOINT, MEMORY_MB = 3, 30, 6, 60
+EC2_CALLS, EC2_CALLS_OF_MANY = 4, 8
 
 
 def table(figures: Figures) -> str:
     """All of them."""
-    rows = [*_plan(figures["plan"]), *_single(figures["single"]), *_many(figures)]
+    rows = [*_plan(figures["plan"]), *_single(figures["single"])]
+    rows += [*_network(figures["network"], figures["networks"]), *_many(figures)]
     width = max(len(label) for label, _ in rows) + 2
     return "\n".join(f"{label:<{width}}{value}".rstrip() for label, value in rows)
 
@@ -56,6 +58,25 @@ def _single(single: Figures) -> Rows:
         ("  asked", f"{polls['asked']} times in {polls['seconds']} s"),
         ("  seconds between two times", " ".join(f"{gap:g}" for gap in polls["gaps_s"])),
     ]
+
+
+def _network(one: Figures, many: Figures) -> Rows:
+    created, resync = one["creation"], one["resync"]
+    return [
+        (f"a platform of {created['endpoints']} VPC endpoints, and a bucket behind one", ""),
+        ("  to Ready", _time(created)),
+        ("  AWS calls", f"{_calls(created)}: {_services(created)}"),
+        ("a resync of it", ""),
+        ("  AWS calls", f"{_calls(resync)}: {_services(resync)}"),
+        ("  of EC2", _ec2(resync, EC2_CALLS)),
+        (f"a pass over {many['platforms']} platforms of one VPC and account", ""),
+        ("  AWS calls", f"{_calls(many)}: {_services(many)}"),
+        ("  of EC2", _ec2(many, EC2_CALLS_OF_MANY)),
+    ]
+
+
+def _ec2(part: Figures, most: int) -> str:
+    return f"{part['services'].get('ec2', 0)} (at most {most})"
 
 
 def _many(figures: Figures) -> Rows:
