@@ -3,6 +3,7 @@
 mod access;
 mod bedrock;
 mod metadata;
+mod network;
 mod sagemaker;
 mod storage;
 
@@ -49,7 +50,7 @@ fn general() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [general(), storage::cases(), access::cases(), bedrock::cases(), sagemaker::cases()].concat()
+    [general(), storage::cases(), access::cases(), bedrock::cases(), network::cases(), sagemaker::cases()].concat()
 }
 
 #[tokio::test]

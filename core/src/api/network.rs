@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = ("has(self.from) != has(self.vpcId)", "give a network of the platform's own by vpcId and subnetIds, or the platform to borrow one of in from"))]
 #[x_kube(validation = ("has(self.from) || (has(self.subnetIds) && size(self.subnetIds) > 0)", "subnetIds is empty: name one subnet in each zone"))]
 #[x_kube(validation = ("!has(self.from) || !(has(self.subnetIds) || has(self.routeTableIds) || has(self.securityGroupIds) || has(self.modelSecurityGroupIds) || has(self.allowFrom) || has(self.endpoints) || has(self.shareWith))", "a borrowed network is as its owner has it: leave out everything beside from"))]
+#[x_kube(validation = ("!has(self.allowFrom) || !has(self.securityGroupIds) || size(self.securityGroupIds) == 0", "allowFrom is for the security group that is made where securityGroupIds is empty: leave one of them out"))]
 #[x_kube(validation = ("!has(self.endpoints) || !has(self.endpoints.additional) || !self.endpoints.additional.exists(e, has(e.type) && e.type == 'Gateway') || (has(self.routeTableIds) && size(self.routeTableIds) > 0)", "a gateway endpoint needs spec.network.routeTableIds"))]
 pub struct Network {
     /// The VPC. To move to another one, take `network` out of the spec first.
@@ -39,7 +40,8 @@ pub struct Network {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5), inner(length(max = 32), regex(pattern = "^sg-[0-9a-f]+$")))]
     pub model_security_group_ids: Vec<String>,
-    /// Peers that may reach the endpoints on port 443. Default: the CIDR blocks of the VPC.
+    /// Peers that may reach the endpoints on port 443, where `securityGroupIds` is empty. Default: the CIDR blocks of the
+    /// VPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_from: Option<AllowFrom>,
     /// Endpoints.
@@ -104,6 +106,7 @@ pub struct Endpoints {
     /// Policies of endpoints by service. Default: Scoped for `bedrock-runtime` and `sagemaker.runtime`, Full for others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 40))]
+    #[x_kube(validation = ("self.all(s, self[s] != 'Scoped' || s in ['bedrock-runtime', 'sagemaker.runtime', 's3'])", "Scoped is for bedrock-runtime, sagemaker.runtime and s3: take Account or Full for others"))]
     pub policy: BTreeMap<String, EndpointPolicy>,
     /// The way out when an endpoint of somebody else already has the DNS name of a service in the VPC, or the route to it.
     #[serde(default)]

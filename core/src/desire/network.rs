@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::network::PlatformRef;
+use crate::api::network::{EndpointPolicy, PlatformRef};
 use crate::api::sagemaker::SageMaker;
 use crate::arn;
 use crate::features::network::security_group::{IngressRule, NAME_LIMIT, Peer, SecurityGroup};
@@ -40,7 +40,19 @@ pub(super) fn groups(platform: &Platform, tags: &Tags, facts: Option<&NetworkFac
 pub(super) fn endpoints(platform: &Platform, tags: &Tags, facts: Option<&NetworkFacts>) -> Vec<Desired> {
     let Some(network) = &platform.network else { return Vec::new() };
     let each = network.endpoints.iter().map(|(name, wanted)| endpoint(platform, network, name, wanted, tags, facts));
-    each.map(|endpoint| Desired::made(endpoint.into())).collect()
+    each.map(|endpoint| {
+        let remarks = unlimited(network, &endpoint).into_iter().collect();
+        Desired { remarks, ..Desired::made(endpoint.into()) }
+    })
+    .collect()
+}
+
+/// The remark about an endpoint that is to have a policy, and is of a service whose endpoints take none.
+fn unlimited(network: &Network, endpoint: &VpcEndpoint) -> Option<String> {
+    let wanted = network.endpoints.get(&endpoint.name)?.policy;
+    let takes_none = network.from.is_none() && endpoint.policies.is_none();
+    (takes_none && wanted != EndpointPolicy::Full)
+        .then(|| format!("endpoints for this service take no policy: everything passes, in place of {wanted:?}"))
 }
 
 /// The endpoints for S3.

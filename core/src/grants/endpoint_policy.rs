@@ -54,7 +54,13 @@ fn of_platform(platform: &Platform, service: &str, policy: EndpointPolicy) -> Ve
         }
         EndpointPolicy::Account => {
             let because = format!("callers of account {} take every action through the endpoint", platform.account_id);
-            vec![of_account(Statement::allow("Account", &["*"], vec!["*".into()], because)).since(&source)]
+            let account = of_account(Statement::allow("Account", &["*"], vec!["*".into()], because)).since(&source);
+            let without_account = match service {
+                "s3" => Some(container_layers(platform)),
+                "sts" => Some(federated(platform)),
+                _ => None,
+            };
+            [account].into_iter().chain(without_account.map(|statement| everybody(statement).since(&source))).collect()
         }
         EndpointPolicy::Scoped => match service {
             "bedrock-runtime" => of_models(platform).into_iter().map(of_account).collect(),
@@ -102,6 +108,16 @@ fn of_buckets(platform: &Platform) -> Vec<Statement> {
             .about(Key { kind: Kind::Bucket, name: bucket.bucket_name.clone() })
     });
     statements.collect()
+}
+
+/// A pod that has nothing but the token of its service account signs no request and belongs to no account until it has
+/// the credentials that it asks for.
+/// Source: "`AssumeRoleWithWebIdentity`", AWS STS API reference.
+fn federated(platform: &Platform) -> Statement {
+    let roles = arn::role(&platform.region, &platform.account_id, "/", "*");
+    let because = format!("whoever has only a token of an identity provider gets a role of {}", platform.account_id);
+    let actions = ["sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
+    Statement::allow("FederatedCallers", &actions, vec![roles], because)
 }
 
 /// Amazon ECR keeps the layers of images in a bucket of its own in each region.

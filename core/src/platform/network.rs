@@ -83,6 +83,12 @@ impl Network {
 /// S3 as its endpoints know it.
 const S3: &str = "s3";
 
+/// STS as its endpoints know it.
+const STS: &str = "sts";
+
+/// The services of endpoints that follow from what a platform uses.
+const USED: [&str; 4] = ["bedrock-runtime", S3, "sagemaker.runtime", STS];
+
 /// Services whose endpoints take a policy that is limited to the platform's own resources.
 const SCOPED: [&str; 3] = ["bedrock-runtime", "sagemaker.runtime", "s3"];
 
@@ -140,6 +146,22 @@ pub(super) fn validate(
         problems.push(Problem::new(
             "spec.network.vpcId",
             "is missing: name the VPC, or the platform to borrow a network of in from",
+        ));
+    }
+    if network.allow_from.as_ref().is_some_and(|peers| *peers == AllowFrom::default()) {
+        problems.push(Problem::new(
+            "spec.network.allowFrom",
+            "names nobody: give securityGroupIds or cidrs, or leave allowFrom out for the CIDR blocks of the VPC",
+        ));
+    }
+    if network.allow_from.is_some() && !network.security_group_ids.is_empty() {
+        problems.push(Problem::new(
+            "spec.network.allowFrom",
+            format!(
+                "is for the security group that is made where securityGroupIds is empty, and that names {}: leave one of \
+                 them out",
+                network.security_group_ids.join(", ")
+            ),
         ));
     }
     validate_ids(network, problems);
@@ -236,13 +258,17 @@ fn endpoints(
     }
     for (service, policy) in &declared.policy {
         let path = format!("spec.network.endpoints.policy.{service}");
+        let own = wanted.values().map(|endpoint| endpoint.service.as_str());
         // A borrower may use what the platform itself does not.
-        if !is_shared && !wanted.values().any(|endpoint| endpoint.service == *service) {
-            let services: Vec<&str> = wanted.values().map(|endpoint| endpoint.service.as_str()).collect();
-            problems.push(Problem::new(
-                path,
-                format!("there is no endpoint for {service:?}: there are endpoints for {}", super::listed(&services)),
-            ));
+        let borrowed = USED.into_iter().filter(|_| is_shared);
+        let services: BTreeSet<&str> = own.chain(borrowed).collect();
+        if !services.contains(service.as_str()) {
+            let there = if services.is_empty() {
+                "take the policy out, or name the service in spec.network.endpoints.additional".into()
+            } else {
+                format!("there are endpoints for {}", super::listed(&services.into_iter().collect::<Vec<_>>()))
+            };
+            problems.push(Problem::new(path, format!("there is no endpoint for {service:?}: {there}")));
         } else if *policy == EndpointPolicy::Scoped && !SCOPED.contains(&service.as_str()) {
             problems.push(Problem::new(
                 path,
@@ -270,7 +296,7 @@ fn used(
         used.extend(model.backend.runtime().map(|service| (service, Interface, path.clone())));
         match &model.backend {
             Backend::Bedrock(_) => {}
-            Backend::SageMaker(_) => used.push(("s3", Gateway, path)),
+            Backend::SageMaker(_) => used.push((S3, Gateway, path)),
             Backend::Kubernetes(kubernetes) => {
                 let image = inference::image(kubernetes);
                 if is_in_ecr(&image) {
@@ -278,15 +304,15 @@ fn used(
                     used.extend(from_registry);
                 }
                 if is_in_ecr(&image) || kubernetes.source.as_ref().is_some_and(|source| source.s3.is_some()) {
-                    used.push(("s3", Gateway, path));
+                    used.push((S3, Gateway, path));
                 }
             }
         }
     }
     let buckets = spec.storage.iter().flat_map(|storage| &storage.buckets).enumerate();
-    used.extend(buckets.map(|(index, _)| ("s3", Gateway, format!("spec.storage.buckets[{index}]"))));
+    used.extend(buckets.map(|(index, _)| (S3, Gateway, format!("spec.storage.buckets[{index}]"))));
     if matches!(identity, Some(Identity::Irsa { .. })) {
-        used.push(("sts", Interface, "spec.identity.irsa".into()));
+        used.push((STS, Interface, "spec.identity.irsa".into()));
     }
     used
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::vpc_endpoint::{EndpointType, POLICY_LIMIT, VpcEndpoint};
+use crate::api::network::EndpointPolicy;
 use crate::kind::Listed;
 use crate::lookup::{EndpointService, NetworkFacts};
 use crate::platform::{Network, Platform, Problem};
@@ -142,7 +143,20 @@ impl Check<'_> {
         let mut unmet = Vec::new();
         for endpoint in self.network.endpoints.values() {
             let is_interface = endpoint.endpoint_type == EndpointType::Interface;
-            if self.facts.service(&self.platform.region, &endpoint.service, is_interface).is_none() {
+            let found = self.facts.service(&self.platform.region, &endpoint.service, is_interface);
+            let declared = self.network.policies.get(&endpoint.service);
+            if let Some(policy) = declared.filter(|policy| **policy != EndpointPolicy::Full)
+                && found.is_some_and(|service| !service.takes_policies)
+            {
+                let message = format!(
+                    "is {policy:?}, and endpoints for {} take no policy in {}: everything passes, so that Full is what \
+                     can be declared",
+                    endpoint.service, self.platform.region
+                );
+                let path = format!("spec.network.endpoints.policy.{}", endpoint.service);
+                unmet.push(Unmet { reason: "Unavailable", problem: Problem::new(path, message) });
+            }
+            if found.is_none() {
                 let message = format!(
                     "wants a VPC endpoint of type {} for {}, which {} does not have: take it out, or set \
                      spec.network.endpoints.auto to false and name the endpoints",

@@ -266,6 +266,102 @@ fn a_scoped_policy_of_s3_lets_images_be_pulled() {
     assert!(text.contains("support-assistant-artifacts"), "{text}");
 }
 
+#[test]
+fn a_policy_for_the_account_lets_pass_who_has_no_account_to_show() {
+    let irsa = json!({"irsa": {"oidcProviderArn":
+        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
+    let mut spec = spec(json!({"endpoints": {"policy": {"s3": "Account", "sts": "Account"}}}));
+    spec["identity"] = irsa;
+    let desired = desire(&validate(&object(spec)).unwrap(), CLUSTER);
+    let endpoints = endpoints(&desired);
+    let statements = |name: &str| endpoints[name].document().unwrap()["Statement"].clone();
+    let [of_account, federated] = statements("sts").as_array().unwrap().clone().try_into().unwrap();
+    assert_eq!(of_account["Condition"], json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}}));
+    assert_eq!(
+        federated,
+        json!({
+            "Sid": "FederatedCallers",
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": ["sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"],
+            "Resource": "arn:aws:iam::123456789012:role/*",
+        }),
+        "roles of the account and of no other"
+    );
+    let [_, layers] = statements("s3").as_array().unwrap().clone().try_into().unwrap();
+    assert_eq!(layers["Resource"], "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/*");
+    assert_eq!(layers["Action"], "s3:GetObject");
+    assert!(layers.get("Condition").is_none(), "whoever pulls an image comes with a link of Amazon ECR's");
+}
+
+#[test]
+fn a_policy_for_a_service_that_takes_none_is_refused_where_it_is_declared_and_told_where_it_is_the_default() {
+    let mut facts = facts();
+    facts.services[0].takes_policies = false;
+    let declared = |policy: &str| platform(json!({"endpoints": {"policy": {"bedrock-runtime": policy}}}));
+    let problems = unmet(&declared("Account"), &facts);
+    let problems: Vec<String> = problems.iter().map(|it| format!("{} {}", it.reason, it.problem)).collect();
+    assert_eq!(
+        problems,
+        [
+            "Unavailable spec.network.endpoints.policy.bedrock-runtime: is Account, and endpoints for bedrock-runtime take \
+          no policy in eu-west-1: everything passes, so that Full is what can be declared"
+        ]
+    );
+    assert!(unmet(&declared("Full"), &facts).is_empty());
+    let by_default = platform(json!({}));
+    assert!(unmet(&by_default, &facts).is_empty());
+    let desired = desire_with(&by_default, CLUSTER, &answers(&by_default, &facts));
+    let remarks = |name: &str| {
+        let item = desired.iter().find(|item| item.resource.key() == VpcEndpoint::key_of(name)).unwrap();
+        item.remarks.clone()
+    };
+    assert_eq!(
+        remarks("bedrock-runtime"),
+        ["endpoints for this service take no policy: everything passes, in place of Scoped"]
+    );
+    assert!(remarks("s3").is_empty() && remarks("sagemaker.runtime").is_empty());
+}
+
+#[test]
+fn a_policy_of_a_shared_network_is_for_what_is_there_or_can_be_borrowed() {
+    let problems = |policy: Value, network: Value| -> Vec<String> {
+        let mut network = network;
+        network["endpoints"] = json!({"auto": false, "policy": policy});
+        let checked = validate(&object(spec(network)));
+        checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    };
+    let shared = json!({"shareWith": {"namespaces": ["search"]}});
+    assert!(problems(json!({"sts": "Account", "s3": "Scoped"}), shared.clone()).is_empty());
+    assert_eq!(
+        problems(json!({"kms": "Account"}), shared),
+        [
+            "spec.network.endpoints.policy.kms: there is no endpoint for \"kms\": there are endpoints for bedrock-runtime, s3, \
+          sagemaker.runtime, sts"
+        ]
+    );
+    assert_eq!(
+        problems(json!({"kms": "Account"}), json!({})),
+        [
+            "spec.network.endpoints.policy.kms: there is no endpoint for \"kms\": take the policy out, or name the service in \
+          spec.network.endpoints.additional"
+        ]
+    );
+}
+
+#[test]
+fn peers_of_a_group_that_is_not_made_are_refused() {
+    let both = json!({"securityGroupIds": ["sg-0c"], "allowFrom": {"cidrs": ["10.0.0.0/16"]}});
+    let problems: Vec<String> = validate(&object(spec(both))).unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "spec.network.allowFrom: is for the security group that is made where securityGroupIds is empty, and that names \
+          sg-0c: leave one of them out"
+        ]
+    );
+}
+
 pub(super) fn other(endpoint_type: EndpointType) -> OtherEndpoint {
     OtherEndpoint {
         id: "vpce-0f".into(),
