@@ -9,5 +9,11 @@ pub mod sagemaker;
 use crate::plan::rules::Rules;
 
 /// The rules that features add to planning, in the order in which they apply.
-pub const RULES: [Rules; 5] =
-    [network::RULES, network::VPC_ENDPOINT_ONLY, sagemaker::RULES, inference::RULES, access::RULES];
+pub const RULES: [Rules; 6] = [
+    network::RULES,
+    network::FAILED_ENDPOINTS,
+    network::VPC_ENDPOINT_ONLY,
+    sagemaker::RULES,
+    inference::RULES,
+    access::RULES,
+];

@@ -1,26 +1,49 @@
-//! Writes that have no effect: made twice, then stopped and reported, so that no pass repeats them for ever.
+//! Writes that have no effect: made a few times, then stopped and reported, so that no pass repeats them for ever.
 
 use std::collections::BTreeMap;
 
+use crate::api::RECONCILE_AT;
 use crate::diff::Change;
 use crate::outcome::{Outcome, Outcomes};
-use crate::plan::{Action, Plan, Refusal};
+use crate::plan::{Action, Plan, Purpose, Refusal, Step};
 use crate::resource::Key;
 
 /// The number of times that the same update is made in a row.
 const MOST: u32 = 2;
 
-/// The updates made to an object's resources, as long as each is followed by the same again.
+/// The number of times that something which failed is deleted to be made again, in a row.
+const MOST_REPLACEMENTS: u32 = 3;
+
+/// The writes to an object's resources that do not lead anywhere.
 #[derive(Clone, Debug, Default)]
-pub struct UpdateLoopGuard(BTreeMap<Key, (Vec<Change>, u32)>);
+pub struct UpdateLoopGuard {
+    /// The last update of each, and how often it was made, as long as it is followed by the same again.
+    updates: BTreeMap<Key, (Vec<Change>, u32)>,
+    /// The number of times that each failed and was deleted to be made again, until it is there.
+    replacements: BTreeMap<Key, u32>,
+}
 
 impl UpdateLoopGuard {
-    /// The plan, with a refusal in place of an update that was made twice and did not stay.
+    /// The plan, with refusals in place of an update that was made twice and did not stay, and of the replacement of
+    /// something that failed again and again.
     #[must_use]
     pub fn check(&self, mut plan: Plan) -> Plan {
         for step in &mut plan.steps {
+            if let Some(times) = self.replacements.get(&step.key)
+                && is_replacement(step)
+                && *times >= MOST_REPLACEMENTS
+            {
+                let message = format!(
+                    "{}: it failed, was deleted and made again {times} times, and failed each time ({}): it is tried again \
+                     when the object changes or is annotated with {RECONCILE_AT}",
+                    step.key,
+                    step.remarks.join("; ")
+                );
+                step.action = Action::Refuse(Refusal { reason: "Failed", message });
+                continue;
+            }
             let Action::Update(changes) = &step.action else { continue };
-            let Some((before, times)) = self.0.get(&step.key) else { continue };
+            let Some((before, times)) = self.updates.get(&step.key) else { continue };
             if before == changes && *times >= MOST {
                 let fields: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
                 let message = format!(
@@ -38,9 +61,14 @@ impl UpdateLoopGuard {
     /// Takes note of what a pass did.
     pub fn record(&mut self, plan: &Plan, outcomes: &Outcomes) {
         for step in &plan.steps {
+            if is_replacement(step) && matches!(outcomes.get(&step.key), Some(Outcome::Done(_))) {
+                *self.replacements.entry(step.key.clone()).or_default() += 1;
+            } else if matches!(step.action, Action::Keep | Action::Update(_)) {
+                self.replacements.remove(&step.key);
+            }
             match (&step.action, outcomes.get(&step.key)) {
                 (Action::Update(changes), Some(Outcome::Done(_))) => {
-                    let entry = self.0.entry(step.key.clone()).or_insert_with(|| (changes.clone(), 0));
+                    let entry = self.updates.entry(step.key.clone()).or_insert_with(|| (changes.clone(), 0));
                     if entry.0 == *changes {
                         entry.1 += 1;
                     } else {
@@ -49,7 +77,7 @@ impl UpdateLoopGuard {
                 }
                 (Action::Update(_) | Action::Refuse(_), _) => {}
                 _ => {
-                    self.0.remove(&step.key);
+                    self.updates.remove(&step.key);
                 }
             }
         }
@@ -57,8 +85,13 @@ impl UpdateLoopGuard {
 
     /// Forgets everything, so that what was stopped is tried again.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.updates.clear();
+        self.replacements.clear();
     }
+}
+
+fn is_replacement(step: &Step) -> bool {
+    step.purpose == Purpose::Replacement && matches!(step.action, Action::Delete { .. })
 }
 
 #[cfg(test)]
@@ -107,6 +140,40 @@ mod tests {
             repeats.record(&plan, &done(&plan));
             let kept = Plan { steps: vec![step("a", Action::Keep, &[])], ..Plan::default() };
             repeats.record(&kept, &Outcomes::new());
+        }
+    }
+
+    #[test]
+    fn what_fails_again_and_again_is_replaced_three_times_and_then_reported() {
+        let replacement = || {
+            let mut failed = step("a", Action::Delete { with_contents: false }, &[]);
+            failed.purpose = Purpose::Replacement;
+            failed.remarks.push("no addresses are free".into());
+            Plan { steps: vec![failed], ..Plan::default() }
+        };
+        let of = |action: Action| Plan { steps: vec![step("a", action, &[])], ..Plan::default() };
+        let mut repeats = UpdateLoopGuard::default();
+        let replaced = |repeats: &mut UpdateLoopGuard| {
+            let plan = repeats.check(replacement());
+            repeats.record(&plan, &done(&plan));
+            for action in [Action::Wait("deleting".into()), Action::Create, Action::Wait("pending".into())] {
+                let plan = of(action);
+                repeats.record(&plan, &done(&plan));
+            }
+            !is_stopped(&plan)
+        };
+        assert_eq!([(); 5].map(|()| replaced(&mut repeats)), [true, true, true, false, false]);
+        let Action::Refuse(refusal) = &repeats.check(replacement()).steps[0].action else { panic!() };
+        assert!(refusal.message.contains("no addresses are free"), "{}", refusal.message);
+        repeats.clear();
+        assert!(replaced(&mut repeats), "when the user asks");
+        repeats.record(&of(Action::Keep), &Outcomes::new());
+        assert_eq!([(); 4].map(|()| replaced(&mut repeats)), [true, true, true, false], "it was there meanwhile");
+        let mut repeats = UpdateLoopGuard::default();
+        for _ in 0..5 {
+            let plan = repeats.check(replacement());
+            assert!(!is_stopped(&plan), "what was not deleted does not count");
+            repeats.record(&plan, &Outcomes::new());
         }
     }
 

@@ -470,6 +470,16 @@ def test_creations_that_fail(network: Network, state: str) -> None:
     assert refused(network.described, endpoint=made)[1] == "InvalidVpcEndpointId.NotFound"
 
 
+def test_creations_that_fail_several_times(network: Network) -> None:
+    network.simulator.post("ec2/next-endpoint", service="sts", state="failed", times=2)
+    states = []
+    for _ in range(3):
+        made = network.endpoint()
+        states.append(network.described(made)["State"])
+        network.delete(made)
+    assert states == ["failed", "failed", "available"]
+
+
 def test_an_endpoint_can_fail_later_and_recover(network: Network) -> None:
     made = network.endpoint()
     number = made["VpcEndpointId"]

@@ -159,7 +159,7 @@ fn an_adopted_endpoint_is_reported_and_its_policy_is_not_claimed() {
                 is_available: true,
                 owner: Owner::Nobody,
             };
-            let facts = EndpointFacts { dns_names: Vec::new(), others: vec![other] };
+            let facts = EndpointFacts { dns_names: Vec::new(), others: vec![other], ..EndpointFacts::default() };
             *observed = Observed { facts: Some(VpcEndpoint::boxed_facts(facts)), ..Observed::absent() };
         }
     });

@@ -2,6 +2,7 @@
 
 pub mod conflicts;
 mod cost;
+mod failed_endpoints;
 mod own_names;
 pub mod preconditions;
 pub mod security_group;
@@ -28,6 +29,9 @@ pub const RULES: Rules = Rules {
     remarks: cost::remarks,
     ..Rules::NONE
 };
+
+/// Rules of planning for VPC endpoints that failed.
+pub const FAILED_ENDPOINTS: Rules = Rules { refine: |_, _, _| failed_endpoints::refine(), ..Rules::NONE };
 
 /// Rules of planning for buckets that are reached through VPC endpoints alone.
 pub const VPC_ENDPOINT_ONLY: Rules = Rules {

@@ -1,6 +1,8 @@
 //! The states of endpoints.
 
+use aiplatform::api::RECONCILE_AT;
 use aiplatform::api::status::State;
+use aiplatform::session::Session;
 
 use super::{condition, endpoint, endpoints, id, in_place, json, message, planted, ready, take};
 
@@ -23,7 +25,7 @@ async fn an_endpoint_is_waited_for_until_it_is_available() {
 
 #[tokio::test]
 async fn a_failure_is_told_in_the_words_of_ec2() {
-    for state in ["failed", "rejected", "expired", "partial"] {
+    for state in ["rejected", "expired", "partial"] {
         let (mut run, _) = planted().await;
         let fails = json!({"service": "bedrock-runtime", "state": state, "code": "Broken", "message": "no room left"});
         run.aws.control("ec2/next-endpoint", fails);
@@ -36,6 +38,41 @@ async fn a_failure_is_told_in_the_words_of_ec2() {
         run.aws.ec2().delete_vpc_endpoints().vpc_endpoint_ids(id(&broken)).send().await.expect("deleted");
         run.settle_ready().await;
     }
+}
+
+#[tokio::test]
+async fn one_that_failed_is_deleted_and_made_again() {
+    let (mut run, _) = planted().await;
+    let fails = json!({"service": "bedrock-runtime", "state": "failed", "message": "no room left", "times": 2});
+    run.aws.control("ec2/next-endpoint", fails);
+    run.settle_ready().await;
+    let calls = run.aws.calls_since(0);
+    let count = |operation: &str| calls.iter().filter(|called| *called == operation).count();
+    assert_eq!(count("DeleteVpcEndpoints"), 2);
+    let made = endpoint(&run, ".bedrock-runtime").await;
+    run.aws.control("ec2/endpoint-state", json!({"endpointId": id(&made), "state": "failed"}));
+    run.settle_ready().await;
+    assert_ne!(id(&endpoint(&run, ".bedrock-runtime").await), id(&made), "one that fails later, too");
+}
+
+#[tokio::test]
+async fn one_that_fails_again_and_again_is_told_in_the_words_of_ec2() {
+    let (mut run, _) = planted().await;
+    run.session = Some(Session::default());
+    let fails = |times: u32| json!({"service": "bedrock-runtime", "state": "failed", "code": "Broken", "message": "no room left", "times": times});
+    run.aws.control("ec2/next-endpoint", fails(9));
+    let pass = run.settle().await;
+    assert!(condition(&pass, "Stalled").is_some(), "{:#?}", pass.status);
+    let found = message(&pass);
+    assert!(found.contains("deleted and made again 3 times"), "{found}");
+    assert!(found.contains("state failed (Broken: no room left)"), "{found}");
+    let broken = endpoint(&run, ".bedrock-runtime").await;
+    assert!(found.contains(id(&broken)), "{found}");
+    let calls = run.aws.calls_since(0);
+    assert_eq!(calls.iter().filter(|called| *called == "DeleteVpcEndpoints").count(), 3);
+    run.aws.control("ec2/next-endpoint", fails(1));
+    run.object.metadata.annotations.get_or_insert_default().insert(RECONCILE_AT.into(), "now".into());
+    run.settle_ready().await;
 }
 
 #[tokio::test]

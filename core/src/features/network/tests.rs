@@ -377,7 +377,7 @@ pub(super) fn other(endpoint_type: EndpointType) -> OtherEndpoint {
 
 pub(super) fn with_others(desired: &[Desired], name: &str, others: Vec<OtherEndpoint>) -> Observations {
     let mut seen = everything(desired);
-    let facts = EndpointFacts { dns_names: Vec::new(), others };
+    let facts = EndpointFacts { others, ..EndpointFacts::default() };
     let observed = Observed { facts: Some(VpcEndpoint::boxed_facts(facts)), ..Observed::absent() };
     seen.insert(VpcEndpoint::key_of(name), observed);
     seen
@@ -501,6 +501,7 @@ fn the_names_of_an_endpoint_without_private_dns_are_where_applications_look() {
     let ours = EndpointFacts {
         dns_names: vec!["vpce-0a-x.bedrock-runtime.eu-west-1.vpce.amazonaws.com".into()],
         others: vec![other(EndpointType::Interface)],
+        has_failed: false,
     };
     let observed = seen.get_mut(&VpcEndpoint::key_of("bedrock-runtime")).unwrap();
     observed.facts = Some(VpcEndpoint::boxed_facts(ours));

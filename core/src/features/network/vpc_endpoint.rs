@@ -161,6 +161,8 @@ pub struct EndpointFacts {
     pub dns_names: Vec<String>,
     /// Endpoints of others for the same service, in any VPC of the region.
     pub others: Vec<OtherEndpoint>,
+    /// True when it failed, so that EC2 can only delete it.
+    pub has_failed: bool,
 }
 
 /// An endpoint of somebody else.

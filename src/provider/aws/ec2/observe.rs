@@ -78,7 +78,11 @@ impl Ec2 {
             .copied()
             .filter(|endpoint| ours.is_none_or(|ours| ours.vpc_endpoint_id != endpoint.vpc_endpoint_id))
             .filter_map(|endpoint| other(scope, endpoint));
-        let facts = EndpointFacts { dns_names: ours.map(dns_names).unwrap_or_default(), others: others.collect() };
+        let facts = EndpointFacts {
+            dns_names: ours.map(dns_names).unwrap_or_default(),
+            others: others.collect(),
+            has_failed: ours.is_some_and(|endpoint| State::of(endpoint) == State::Failed),
+        };
         let facts = Some(VpcEndpoint::boxed_facts(facts));
         match ours {
             Some(found) => {
@@ -173,7 +177,11 @@ fn state(found: &types::VpcEndpoint, pruning: bool) -> ObservedState {
         State::Available => ObservedState::Ready,
         State::Pending | State::PendingAcceptance if pruning => ObservedState::Ready,
         State::Pending | State::PendingAcceptance | State::Deleting => ObservedState::Progressing(text),
-        State::Partial | State::Failed | State::Rejected | State::Expired => {
+        State::Failed => {
+            let id = found.vpc_endpoint_id.as_deref().unwrap_or_default();
+            ObservedState::Failed(format!("{id} is in the {text}"))
+        }
+        State::Partial | State::Rejected | State::Expired => {
             let id = found.vpc_endpoint_id.as_deref().unwrap_or_default();
             ObservedState::Failed(format!("{id} is in the {text}: delete it, and another one is made"))
         }

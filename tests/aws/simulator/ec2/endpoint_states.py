@@ -1,6 +1,6 @@
 """States that endpoints get into only if a test asks for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.ec2.endpoint import (
@@ -27,6 +27,8 @@ class Outcome:
 
     status: str
     error: tuple[str, str] | None
+    # How many endpoints it is for.
+    times: int = 1
 
 
 # By the name of a service, or what it ends in.
@@ -44,15 +46,20 @@ def forget_outcomes() -> None:
 
 @service.control("ec2/next-endpoint")
 def set_next_outcome(body: dict[str, Any]) -> None:
-    """The next endpoint of this service ends in this state."""
-    _outcomes[body.get("service", EVERY)] = Outcome(_status(body, UNSUCCESSFUL), _error(body))
+    """The next endpoint of this service ends in this state, or several of them do."""
+    times = int(body.get("times", 1))
+    outcome = Outcome(_status(body, UNSUCCESSFUL), _error(body), times)
+    _outcomes[body.get("service", EVERY)] = outcome
 
 
 def take_outcome(offered: EndpointService) -> Outcome | None:
     """Where the creation of an endpoint of this service leads, if a test asked for it."""
     for name in _outcomes:
         if name == EVERY or offered.name == name or offered.name.endswith(f".{name}"):
-            return _outcomes.pop(name)
+            outcome = _outcomes.pop(name)
+            if outcome.times > 1:
+                _outcomes[name] = replace(outcome, times=outcome.times - 1)
+            return outcome
     return None
 
 
