@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import fcntl
-import hashlib
 import http.client
 import json
 import os
 import re
 import secrets
 import select
-import shutil
 import signal
 import socket
 import ssl
@@ -26,10 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NoReturn
+
+import go_tools
 
 HERE = Path(__file__).resolve().parent
 
@@ -63,11 +62,6 @@ class StopRequested(BaseException):
     """SIGTERM, SIGINT or the end of standard input; BaseException so that no handler eats it."""
 
 
-def progress(message: str) -> None:
-    """Tell the person at the terminal; standard output is kept for what programs read."""
-    print(message, file=sys.stderr, flush=True)
-
-
 def raise_stop(_signal: int, _frame: object) -> NoReturn:
     """Signal handler: unwinds, so that every `with` and `finally` on the way cleans up."""
     raise StopRequested
@@ -90,44 +84,6 @@ def build_flags() -> list[str]:
     return ["-mod=readonly", "-trimpath", f"-ldflags=-s -w {stamp}"]
 
 
-def cache_folder() -> Path:
-    """Where the binaries of exactly these versions belong."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiplatform"
-    root = Path(os.environ.get("AIPLATFORM_CACHE") or default).absolute()
-    key = hashlib.sha256((HERE / "go.sum").read_bytes() + " ".join(build_flags()).encode())
-    return root / "cluster" / key.hexdigest()[:16]
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; the kernel lets go of it even if this process is killed."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(f"waiting for another build in {path.parent}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def install(name: str, package: str, folder: Path) -> None:
-    """Build one binary aside and move it into place, so that what is in the folder is whole."""
-    go = shutil.which("go")
-    if not go:
-        raise ControlPlaneError("the go command is not in PATH; or set KUBEBUILDER_ASSETS")
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as aside:
-        env = os.environ | {"GOBIN": aside, "CGO_ENABLED": "0", "GOWORK": "off"}
-        command = [go, "install", *build_flags(), package]
-        done = subprocess.run(command, cwd=HERE, env=env, stdout=sys.stderr, check=False)
-        if done.returncode:
-            raise ControlPlaneError(f"could not build {name} from {package}")
-        # The file is named by Go after the package's path: etcd comes out as `server`.
-        (built,) = Path(aside).iterdir()
-        built.replace(folder / name)
-    progress(f"built {name} in {time.monotonic() - began:.0f} s")
-
-
 def provide(packages: dict[str, str]) -> dict[str, Path]:
     """The path of each binary, after building those that are missing."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
@@ -135,19 +91,12 @@ def provide(packages: dict[str, str]) -> dict[str, Path]:
     for path in given.values():
         if not path.is_file():
             raise ControlPlaneError(f"KUBEBUILDER_ASSETS lacks {path.name}: {path}")
-
-    folder = cache_folder()
-    paths = {name: given.get(name, folder / name) for name in packages}
-    if not all(path.is_file() for path in paths.values()):
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / ".lock"):
-            # What a killed build left: under the lock nobody else is building.
-            for stale in folder.glob(".building-*"):
-                shutil.rmtree(stale)
-            for name, path in paths.items():
-                if not path.is_file():
-                    install(name, packages[name], folder)
-    return paths
+    missing = {name: package for name, package in packages.items() if name not in given}
+    module = go_tools.Module(
+        HERE, "cluster", build_flags(), otherwise="; or set KUBEBUILDER_ASSETS"
+    )
+    built = go_tools.provide(module, missing)
+    return {name: path for name, path in (given | built).items() if name in packages}
 
 
 def reserve_port() -> socket.socket:
@@ -432,14 +381,14 @@ def start(nodes: int) -> None:
             ca.write_text(last_certificate(certificates / "apiserver.crt"))
             api = Api(port, ca, token)
             children.wait_until("starting the API server", api.ready)
-            progress(f"API server ready in {time.monotonic() - began:.1f} s")
+            go_tools.progress(f"API server ready in {time.monotonic() - began:.1f} s")
 
             server = f"https://127.0.0.1:{port}"
             kubeconfig = directory / "kubeconfig"
             write_kubeconfig(kubeconfig, server, ca, token)
             if nodes:
                 start_nodes(children, paths, api, kubeconfig, key, nodes)
-                progress(f"{nodes} nodes ready in {time.monotonic() - began:.1f} s")
+                go_tools.progress(f"{nodes} nodes ready in {time.monotonic() - began:.1f} s")
 
             description = {
                 "kubeconfig": str(kubeconfig),
@@ -488,8 +437,8 @@ def main() -> int:
             build(arguments.all)
         else:
             start(arguments.nodes)
-    except ControlPlaneError as failure:
-        progress(f"control_plane.py: {failure}")
+    except (ControlPlaneError, go_tools.ToolError) as failure:
+        go_tools.progress(f"control_plane.py: {failure}")
         return 1
     except StopRequested:
         # Being stopped is how `start` ends; a build that was stopped is not built.

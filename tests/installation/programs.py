@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""The programs that people install with, built once from the versions that go.mod pins.
+
+Run by itself it builds what is missing, so that no test with a deadline has to.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "cluster"))
+
+import control_plane  # noqa: E402
+import go_tools  # noqa: E402
+
+FLAGS = ["-mod=readonly", "-trimpath", "-ldflags=-s -w"]
+HELM = {"helm": "helm.sh/helm/v4/cmd/helm"}
+VERDICT = {"verdict": "./verdict"}
+
+
+def kubectl() -> Path:
+    """The kubectl of the control plane's version, with the kustomize that is built into it."""
+    return control_plane.provide({"kubectl": control_plane.PACKAGES["kubectl"]})["kubectl"]
+
+
+def helm() -> Path:
+    """Helm itself."""
+    return go_tools.provide(go_tools.Module(HERE, "installation", FLAGS), HELM)["helm"]
+
+
+def verdict() -> Path:
+    """The program that asks gopher-lua, cel-go and kstatus."""
+    sources = tuple(sorted((HERE / "verdict").glob("*.go")))
+    module = go_tools.Module(HERE, "installation-verdict", FLAGS, sources)
+    return go_tools.provide(module, VERDICT)["verdict"]
+
+
+if __name__ == "__main__":
+    control_plane.provide(control_plane.PACKAGES)
+    print(helm(), verdict(), sep="\n")

@@ -1,0 +1,201 @@
+"""The manifests are taken by a real API server, run, and give the operator what it needs alone."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Objects
+from running import Cluster
+
+NAMESPACE = "aiplatform-system"
+OPERATOR = f"system:serviceaccount:{NAMESPACE}:aiplatform"
+
+# What a pod would need to do more than the operator does.
+BEYOND = [
+    ("get", "secrets"),
+    ("list", "namespaces"),
+    ("create", "pods"),
+    ("create", "serviceaccounts --subresource=token"),
+    ("update", "serviceaccounts"),
+    ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+    ("escalate", "clusterroles.rbac.authorization.k8s.io"),
+    ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
+    ("create", "aiplatforms.aiplatform.dev"),
+    ("delete", "aiplatforms.aiplatform.dev"),
+    ("update", "aiplatforms.aiplatform.dev"),
+    ("impersonate", "users"),
+]
+
+Rights = set[tuple[str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def installed(live: Cluster) -> Iterator[Cluster]:
+    live.kubectl("apply", "-k", str(ROOT / "manifests"))
+    yield live
+
+
+def rights(rules: list[dict[str, Any]]) -> Rights:
+    """Each right as group, resource and verb."""
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def granted(live: Cluster, user: str, namespace: str) -> Rights:
+    """Everything that the API server lets a user do in a namespace, beyond what everybody may."""
+
+    def ask(user: str) -> Rights:
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": namespace},
+        }
+        groups = [f"--as-group=system:{g}" for g in ("authenticated", "serviceaccounts")]
+        arguments = ["create", "--validate=false", "-f", "-", "-o", "json", f"--as={user}", *groups]
+        answer = json.loads(live.kubectl(*arguments, stdin=json.dumps(review)))
+        assert not answer["status"]["incomplete"]
+        return rights(answer["status"]["resourceRules"])
+
+    return ask(user) - ask("system:serviceaccount:nowhere:nobody")
+
+
+def declared(file: str, kind: str, namespace: str | None) -> Rights:
+    """What a role of a file allows."""
+    objects = yaml.safe_load_all((ROOT / "manifests" / file).read_text())
+    roles = [o for o in objects if o["kind"] == kind and o["metadata"].get("namespace") == namespace]
+    assert roles, f"no {kind} for {namespace} in {file}"
+    return set().union(*(rights(role["rules"]) for role in roles))
+
+
+def test_pods_are_admitted_and_become_ready(installed: Cluster) -> None:
+    installed.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/aiplatform", "--timeout=50s")
+    ready = installed.kubectl(
+        "-n", NAMESPACE, "get", "deployment/aiplatform", "-o", "jsonpath={.status.readyReplicas}"
+    )
+    assert ready == "2"
+    # The budget knows its pods.
+    allowed = ("wait", "pdb/aiplatform", "--for=jsonpath={.status.disruptionsAllowed}=1")
+    installed.kubectl("-n", NAMESPACE, *allowed, "--timeout=50s")
+
+
+def test_whoever_has_more_rights_on_the_node_is_refused_in_the_namespace(
+    installed: Cluster,
+) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "root", "namespace": NAMESPACE},
+        "spec": {"containers": [{"name": "root", "image": "root"}]},
+    }
+    with pytest.raises(subprocess.CalledProcessError):
+        installed.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+
+
+def test_applying_it_again_changes_nothing(installed: Cluster) -> None:
+    folder = str(ROOT / "manifests")
+
+    def generations() -> str:
+        columns = "-o=custom-columns=K:.kind,N:.metadata.name,G:.metadata.generation"
+        return installed.kubectl("get", "-k", folder, columns)
+
+    before = generations()
+    lines = installed.kubectl("apply", "-k", folder).splitlines()
+    assert len(lines) > 8
+    changed = [line for line in lines if not line.endswith(" unchanged")]
+    # kubectl sends the selector of a budget each time, whatever it is; the server sees no change.
+    assert changed == ["poddisruptionbudget.policy/aiplatform configured"]
+    assert generations() == before
+
+
+def test_what_the_server_would_default_is_no_difference(installed: Cluster) -> None:
+    # As Argo CD and Flux compare: server-side, by what is managed.
+    assert installed.kubectl("diff", "-k", str(ROOT / "manifests")) == ""
+
+
+def test_the_operator_may_do_what_its_role_says_and_nothing_more(installed: Cluster) -> None:
+    everywhere = declared("rbac.yaml", "ClusterRole", None)
+    assert granted(installed, OPERATOR, "default") == everywhere
+    at_home = everywhere | declared("rbac.yaml", "Role", NAMESPACE)
+    assert granted(installed, OPERATOR, NAMESPACE) == at_home
+    for group, resource, verb in sorted(everywhere):
+        name, _, part = resource.partition("/")
+        full = f"{name}.{group}" if group else name
+        subresource = [f"--subresource={part}"] if part else []
+        question = ["auth", "can-i", verb, full, *subresource, "-n", "default", f"--as={OPERATOR}"]
+        assert installed.kubectl(*question).strip() == "yes", (verb, resource)
+
+
+@pytest.mark.parametrize(("verb", "resource"), BEYOND)
+def test_what_reaches_further_is_denied(installed: Cluster, verb: str, resource: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as denied:
+        question = ["auth", "can-i", verb, *resource.split()]
+        installed.kubectl(*question, "-n", "default", f"--as={OPERATOR}")
+    assert denied.value.stdout.strip() == "no"
+
+
+def containers(objects: Objects) -> list[dict[str, Any]]:
+    return [
+        container
+        for found in objects
+        if found["kind"] == "Deployment"
+        for container in found["spec"]["template"]["spec"]["containers"]
+    ]
+
+
+OVERLAYS = sorted(path.parent for path in (ROOT / "examples/installation").glob("*/kustomization.yaml"))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_every_example_of_an_installation_is_taken_by_the_api_server(
+    overlay: Any, installed: Cluster, kustomize: Callable[..., Objects]
+) -> None:
+    objects = kustomize(overlay)
+    # Nothing that stands for an example of ours is left, but what the overlay itself says.
+    (container,) = containers(objects)
+    assert re.fullmatch(r"\d{12}\.dkr\.ecr\.\S+/aiplatform:\d+\.\d+\.\d+", container["image"])
+    installed.kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(as_list(objects)))
+
+
+def as_list(objects: Objects) -> dict[str, Any]:
+    """Several objects as one."""
+    return {"apiVersion": "v1", "kind": "List", "items": objects}
+
+
+def one(objects: Objects, kind: str) -> dict[str, Any]:
+    (found,) = [o for o in objects if o["kind"] == kind and o["metadata"]["name"].startswith("aip")]
+    return found
+
+
+def test_irsa_annotates_the_service_account(kustomize: Callable[..., Objects]) -> None:
+    objects = kustomize(ROOT / "examples/installation/eks-irsa")
+    annotations = one(objects, "ServiceAccount")["metadata"]["annotations"]
+    assert annotations["eks.amazonaws.com/role-arn"].startswith("arn:aws:iam::")
+
+
+def test_pod_identity_opens_the_way_to_the_agent_alone(kustomize: Callable[..., Objects]) -> None:
+    base = one(kustomize(ROOT / "manifests"), "NetworkPolicy")["spec"]["egress"]
+    objects = kustomize(ROOT / "examples/installation/eks-pod-identity")
+    *same, agent = one(objects, "NetworkPolicy")["spec"]["egress"]
+    assert same == base
+    assert agent["ports"] == [{"port": 80, "protocol": "TCP"}]
+    assert {to["ipBlock"]["cidr"] for to in agent["to"]} == {"169.254.170.23/32", "fd00:ec2::23/128"}
+
+
+def test_an_edit_of_the_guardrails_starts_new_pods(kustomize: Callable[..., Objects]) -> None:
+    objects = kustomize(ROOT / "examples/installation/eks-irsa")
+    file = one(objects, "ConfigMap")
+    assert re.fullmatch(r"aiplatform-guardrails-[a-z0-9]{10}", file["metadata"]["name"])
+    pod = one(objects, "Deployment")["spec"]["template"]["spec"]
+    assert pod["volumes"] == [{"name": "guardrails", "configMap": {"name": file["metadata"]["name"]}}]
+    assert "rules: []" not in file["data"]["guardrails.yaml"], "the overlay's, not the component's"
+    (container,) = pod["containers"]
+    assert "--guardrails=/etc/aiplatform/guardrails.yaml" in container["args"]
