@@ -71,13 +71,17 @@ def granted(live: Cluster, user: str, namespace: str) -> Rights:
 def declared(file: str, kind: str, namespace: str | None) -> Rights:
     """What a role of a file allows."""
     objects = yaml.safe_load_all((ROOT / "manifests" / file).read_text())
-    roles = [o for o in objects if o["kind"] == kind and o["metadata"].get("namespace") == namespace]
+    roles = [
+        o for o in objects if o["kind"] == kind and o["metadata"].get("namespace") == namespace
+    ]
     assert roles, f"no {kind} for {namespace} in {file}"
     return set().union(*(rights(role["rules"]) for role in roles))
 
 
 def test_pods_are_admitted_and_become_ready(installed: Cluster) -> None:
-    installed.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/aiplatform", "--timeout=50s")
+    installed.kubectl(
+        "-n", NAMESPACE, "rollout", "status", "deployment/aiplatform", "--timeout=50s"
+    )
     ready = installed.kubectl(
         "-n", NAMESPACE, "get", "deployment/aiplatform", "-o", "jsonpath={.status.readyReplicas}"
     )
@@ -151,7 +155,9 @@ def containers(objects: Objects) -> list[dict[str, Any]]:
     ]
 
 
-OVERLAYS = sorted(path.parent for path in (ROOT / "examples/installation").glob("*/kustomization.yaml"))
+OVERLAYS = sorted(
+    path.parent for path in (ROOT / "examples/installation").glob("*/kustomization.yaml")
+)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
@@ -187,7 +193,10 @@ def test_pod_identity_opens_the_way_to_the_agent_alone(kustomize: Callable[..., 
     *same, agent = one(objects, "NetworkPolicy")["spec"]["egress"]
     assert same == base
     assert agent["ports"] == [{"port": 80, "protocol": "TCP"}]
-    assert {to["ipBlock"]["cidr"] for to in agent["to"]} == {"169.254.170.23/32", "fd00:ec2::23/128"}
+    assert {to["ipBlock"]["cidr"] for to in agent["to"]} == {
+        "169.254.170.23/32",
+        "fd00:ec2::23/128",
+    }
 
 
 def test_an_edit_of_the_guardrails_starts_new_pods(kustomize: Callable[..., Objects]) -> None:
@@ -195,7 +204,9 @@ def test_an_edit_of_the_guardrails_starts_new_pods(kustomize: Callable[..., Obje
     file = one(objects, "ConfigMap")
     assert re.fullmatch(r"aiplatform-guardrails-[a-z0-9]{10}", file["metadata"]["name"])
     pod = one(objects, "Deployment")["spec"]["template"]["spec"]
-    assert pod["volumes"] == [{"name": "guardrails", "configMap": {"name": file["metadata"]["name"]}}]
+    assert pod["volumes"] == [
+        {"name": "guardrails", "configMap": {"name": file["metadata"]["name"]}}
+    ]
     assert "rules: []" not in file["data"]["guardrails.yaml"], "the overlay's, not the component's"
     (container,) = pod["containers"]
     assert "--guardrails=/etc/aiplatform/guardrails.yaml" in container["args"]

@@ -5,6 +5,8 @@ use super::*;
 use crate::failure::{Class, Error};
 use crate::testing::{at, bucket_key, failure, refusal, step, wanted, wanted_bucket};
 
+mod gitops;
+
 const SUBJECT: Subject<'static> = Subject {
     accepted_end: None,
     generation: Some(3),

@@ -72,15 +72,16 @@ func judge(object *unstructured.Unstructured, script string, flux *cel.StatusEva
 	if err != nil {
 		return answer{}, fmt.Errorf("health script: %w", err)
 	}
-	evaluated, err := flux.Evaluate(context.Background(), object)
-	if err != nil {
-		return answer{}, fmt.Errorf("expressions: %w", err)
+	called := status.UnknownStatus
+	// An expression that fails is no verdict: Flux goes on waiting.
+	if evaluated, err := flux.Evaluate(context.Background(), object); err == nil {
+		called = status.Status(evaluated.Status)
 	}
 	computed, err := status.Compute(object)
 	if err != nil {
 		return answer{}, fmt.Errorf("kstatus: %w", err)
 	}
-	return answer{Argo: argo, Flux: string(evaluated.Status), Kstatus: string(computed.Status)}, nil
+	return answer{Argo: argo, Flux: string(called), Kstatus: string(computed.Status)}, nil
 }
 
 // runScript does as Argo CD does: the object is the global `obj`, and of the libraries only these three are there.
