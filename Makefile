@@ -1,6 +1,7 @@
 # make demo    the whole story on this machine, without an AWS account or a cluster (KEEP=1 leaves it up)
 # make test    every test
 # make fuzz    mutated files through every command that reads one, and against kubectl (CASES=20000)
+# make check-engines    what pods are given to serve a model, read and run by the engines' own releases
 # make lint    formatting, clippy, generated files
 # make bench   figures, printed and not asserted
 # make generate    the files that are made from the code
@@ -20,9 +21,12 @@ RELEASE := $(CARGO_TARGET_DIR)/release/aiplatform
 # The Python that has boto3, pytest and ruff; made by the simulator at its first use.
 PYTHON = $$(python3 tests/aws/serve.py --venv)
 RUFF = $(PYTHON) -m ruff
+# Those that have a client of OpenAI's API, and the engines' own releases.
+CLIENT_PYTHON = $$(python3 tests/aws/serve.py --venv --requirements tests/engines/requirements.txt)
+ENGINES_PYTHON = $$(python3 tests/aws/serve.py --venv --requirements tests/engines/oracles/requirements.txt)
 PYTHON_FILES := tests demo bench
 
-.PHONY: help demo test fuzz lint bench generate build servers
+.PHONY: help demo test fuzz check-engines lint bench generate build servers
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -44,10 +48,16 @@ test: servers
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
 	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/policies
+	$(CLIENT_PYTHON) -m pytest -q -p no:cacheprovider tests/engines --ignore tests/engines/oracles
 
 # Another seed each time; what is found is printed, and becomes a test.
 fuzz: servers
 	AIPLATFORM_FUZZ=$(or $(CASES),20000) AIPLATFORM_FUZZ_SEED=$$RANDOM$$RANDOM cargo test --locked -p aiplatform-core -- no_bytes no_object mutated_texts
+
+# The containers are those that the tests of the code keep.
+check-engines:
+	cargo test --locked -p aiplatform-core engine::
+	$(ENGINES_PYTHON) -m pytest -q -p no:cacheprovider tests/engines/oracles
 
 lint: servers
 	cargo fmt --check

@@ -11,7 +11,9 @@ use crate::desire::{desire, removals as removals_of};
 use crate::execute::execute;
 use crate::failure::Error;
 use crate::features::network::preconditions::Unmet;
-use crate::features::network::sharing::{lookup_of_borrowers, still_borrowing};
+use crate::features::network::sharing::{
+    formerly_borrowed, is_of_another_network, lookup_of_borrowers, still_borrowing,
+};
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
@@ -435,11 +437,12 @@ async fn observe_and_plan<P: Provider>(
     let adopted: BTreeMap<Key, bool> =
         goal.desired.iter().map(|desired| (desired.resource.key(), desired.adopt)).collect();
     let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
-    keys.retain(|key| !goal.borrowed.contains_key(key));
+    keys.retain(|key| !goal.borrowed.contains_key(key) && !is_of_another_network(key));
     let known = keys.clone();
     let (mut cached, mut cached_parts) = (Observations::new(), Observations::new());
     if !goal.intent.deleting {
         cached.clone_from(&input.cached);
+        cached.retain(|key, _| !is_of_another_network(key));
         keys.retain(|key| !cached.contains_key(key));
         cached_parts.clone_from(&input.cached_parts);
         cached_parts.retain(|key, _| keys.contains(key) && adopted.contains_key(key));
@@ -474,6 +477,7 @@ async fn observe_and_plan<P: Provider>(
         }
     }
     observations.extend(goal.borrowed.clone());
+    observations.extend(formerly_borrowed(status, &goal.desired, &observations));
     link(&mut observations);
     let intent = Intent { denied: input.denied.clone(), ..goal.intent.clone() };
     let plan = |seen: &Observations| plan(&goal.namespace, &goal.name, &goal.desired, seen, &intent);
@@ -484,6 +488,7 @@ async fn observe_and_plan<P: Provider>(
     if !doubtful.is_empty() {
         let requests: Vec<Request> = doubtful.into_iter().map(request).collect();
         observations.extend(provider.observe(&goal.scope, &requests).await);
+        observations.extend(formerly_borrowed(status, &goal.desired, &observations));
         link(&mut observations);
         planned = plan(&observations);
     }

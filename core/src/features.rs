@@ -9,9 +9,10 @@ pub mod sagemaker;
 use crate::plan::rules::Rules;
 
 /// The rules that features add to planning, in the order in which they apply.
-pub const RULES: [Rules; 6] = [
+pub const RULES: [Rules; 7] = [
     network::RULES,
     network::FAILED_ENDPOINTS,
+    network::SHARING,
     network::VPC_ENDPOINT_ONLY,
     sagemaker::RULES,
     inference::RULES,

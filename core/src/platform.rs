@@ -31,6 +31,7 @@ use crate::tags::{self, Tags};
 
 pub use access::Identity;
 pub use models::{Backend, Model, RUNTIMES};
+pub(crate) use network::default_policy;
 pub use network::{Endpoint, Network};
 pub use storage::{Bucket, name_in_aws};
 

@@ -102,9 +102,12 @@ impl Objects {
         if part(before) == part(after) {
             return;
         }
-        let owner = |object: &Object| object.0.as_ref().ok().and_then(sharing::owner_of).map(ObjectKey::from);
-        let owners = [before, after].into_iter().flatten().filter_map(owner);
-        let borrowers = self.known.iter().filter(|(_, known)| owner(&known.object).as_ref() == Some(key));
+        let lenders = |object: &Object| -> Vec<ObjectKey> {
+            let lenders = object.0.as_ref().ok().map(sharing::lenders).unwrap_or_default();
+            lenders.iter().map(ObjectKey::from).collect()
+        };
+        let owners = [before, after].into_iter().flatten().flat_map(lenders);
+        let borrowers = self.known.iter().filter(|(_, known)| lenders(&known.object).contains(key));
         let concerned = owners.chain(borrowers.map(|(other, _)| other.clone()));
         self.concerned.extend(concerned.filter(|other| other != key));
     }

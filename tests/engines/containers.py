@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-SNAPSHOTS = (
-    Path(__file__).resolve().parents[2] / "core/src/features/inference/engine/snapshots"
-)
+SNAPSHOTS = Path(__file__).resolve().parents[2] / "core/src/features/inference/engine/snapshots"
 
 
 def containers(engine: str) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The stand-in for vLLM, started with the containers' own arguments and asked by OpenAI's client."""
+"""The stand-in for vLLM: the containers' own arguments start it, and OpenAI's client asks it."""
 
 import contextlib
 import json
@@ -80,8 +80,7 @@ def test_openais_client_gets_a_completion(server):
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage.total_tokens == 6
     assert (
-        values(server)["vllm:generation_tokens_total"]
-        == before["vllm:generation_tokens_total"] + 3
+        values(server)["vllm:generation_tokens_total"] == before["vllm:generation_tokens_total"] + 3
     )
 
 

@@ -74,8 +74,14 @@ class Model:
         self.key = os.environ.get("VLLM_API_KEY") or None
         self.lock = threading.Lock()
         self.values = dict.fromkeys(
-            (WAITING, RUNNING, "vllm:kv_cache_usage_perc", "vllm:prompt_tokens_total",
-             "vllm:generation_tokens_total", "vllm:request_success_total"),
+            (
+                WAITING,
+                RUNNING,
+                "vllm:kv_cache_usage_perc",
+                "vllm:prompt_tokens_total",
+                "vllm:generation_tokens_total",
+                "vllm:request_success_total",
+            ),
             0.0,
         )
         self.said: dict[str, float] = {}
@@ -106,16 +112,14 @@ class Model:
         return "\n".join(lines) + "\n"
 
 
-class Problem(Exception):
+class RefusedError(Exception):
     """A request that is refused."""
 
     def __init__(self, status: int, kind: str, message: str, param: str | None = None) -> None:
         """Refuse a request in the words of vLLM."""
         super().__init__(message)
         self.status = status
-        self.body = {
-            "error": {"message": message, "type": kind, "param": param, "code": status}
-        }
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": status}}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -129,7 +133,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(
             {
                 "/health": lambda: self.send(200, b"", "text/plain"),
-                "/metrics": lambda: self.send(200, self.server.model.metrics().encode(), "text/plain"),
+                "/metrics": lambda: self.send(
+                    200, self.server.model.metrics().encode(), "text/plain"
+                ),
                 "/version": lambda: self.send_json(200, {"version": RELEASE["version"]}),
                 "/v1/models": self.models,
             }
@@ -157,8 +163,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_json(404, {"detail": "Not Found"})
             else:
                 routes[path]()
-        except Problem as problem:
-            self.send_json(problem.status, problem.body)
+        except RefusedError as refused:
+            self.send_json(refused.status, refused.body)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
@@ -183,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.server.model.say(json.loads(self.text))
         except (KeyError, TypeError, ValueError) as error:
-            raise Problem(400, "BadRequestError", str(error)) from error
+            raise RefusedError(400, "BadRequestError", str(error)) from error
         self.send(204, b"", "application/json")
 
     def chat(self) -> None:
@@ -191,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
         request = self.request_of("messages")
         messages = request["messages"]
         if not isinstance(messages, list) or not messages:
-            raise Problem(400, "BadRequestError", "messages is empty", "messages")
+            raise RefusedError(400, "BadRequestError", "messages is empty", "messages")
         prompt = text_of(messages[-1].get("content"))
         self.complete(request, prompt, "chat.completion", "chatcmpl")
 
@@ -205,13 +211,13 @@ class Handler(BaseHTTPRequestHandler):
         try:
             request = json.loads(self.text)
         except ValueError as error:
-            raise Problem(400, "BadRequestError", f"not JSON: {error}") from error
+            raise RefusedError(400, "BadRequestError", f"not JSON: {error}") from error
         if field not in request:
-            raise Problem(400, "BadRequestError", f"Field required: {field}", field)
+            raise RefusedError(400, "BadRequestError", f"Field required: {field}", field)
         name = request.get("model")
         if name is not None and name not in self.server.model.names:
             message = f"The model `{name}` does not exist."
-            raise Problem(404, "NotFoundError", message, "model")
+            raise RefusedError(404, "NotFoundError", message, "model")
         return request
 
     def complete(self, request: dict[str, Any], prompt: str, kind: str, prefix: str) -> None:
@@ -349,7 +355,9 @@ def main() -> None:
     server = Server(address, arguments)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     shown = "127.0.0.1" if address[0] in ("0.0.0.0", "::") else address[0]
-    print(json.dumps({"url": f"http://{shown}:{server.server_port}", "pid": os.getpid()}), flush=True)
+    print(
+        json.dumps({"url": f"http://{shown}:{server.server_port}", "pid": os.getpid()}), flush=True
+    )
     stopped.wait()
     server.shutdown()
     server.drain()

@@ -33,6 +33,9 @@ pub const RULES: Rules = Rules {
 /// Rules of planning for VPC endpoints that failed.
 pub const FAILED_ENDPOINTS: Rules = Rules { refine: |_, _, _| failed_endpoints::refine(), ..Rules::NONE };
 
+/// Rules of planning for what is borrowed.
+pub const SHARING: Rules = Rules { refine: |_, _, _| sharing::refine(), ..Rules::NONE };
+
 /// Rules of planning for buckets that are reached through VPC endpoints alone.
 pub const VPC_ENDPOINT_ONLY: Rules = Rules {
     adjust: |desired, observations, _| Adjusted::from(vpc_endpoint_only::applied(desired, observations)),

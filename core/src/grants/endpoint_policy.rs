@@ -3,7 +3,7 @@
 use super::{bedrock, sagemaker, sid, tell_apart};
 use crate::api::network::EndpointPolicy;
 use crate::arn;
-use crate::features::network::sharing::Borrower;
+use crate::features::network::sharing::{Borrower, Holder};
 use crate::platform::{Backend, Endpoint, Network, Platform};
 use crate::policy::Statement;
 use crate::resource::{Key, Kind};
@@ -18,6 +18,7 @@ pub fn endpoint_policy(platform: &Platform, network: &Network, endpoint: &Endpoi
     let mut statements = of_platform(platform, &endpoint.service, endpoint.policy);
     if endpoint.policy == EndpointPolicy::Scoped {
         statements.extend(network.borrowers.iter().flat_map(|borrower| of_borrower(borrower, &endpoint.service)));
+        statements.extend(network.holders.iter().flat_map(|holder| of_holder(platform, holder, &endpoint.service)));
         tell_apart(&mut statements);
     }
     statements
@@ -40,6 +41,20 @@ fn of_borrower(borrower: &Borrower, service: &str) -> Vec<Statement> {
         ..statement
     });
     named.collect()
+}
+
+/// Objects of a bucket may be reached through the endpoint alone: what belongs to a platform that still relies on it goes
+/// on to pass.
+fn of_holder(owner: &Platform, holder: &Holder, service: &str) -> Vec<Statement> {
+    let buckets = holder.buckets.iter().filter(|_| service == "s3");
+    let statements = buckets.map(|bucket| {
+        let because = format!("bucket {bucket} of AIPlatform {} may still be used through the endpoint", holder.id);
+        of_bucket(owner, bucket, bucket, because)
+            .by("AWS", vec!["*".into()])
+            .when("StringEquals", CALLER, vec![owner.account_id.clone()])
+            .since(&format!("AIPlatform {}", holder.id))
+    });
+    statements.collect()
 }
 
 fn of_platform(platform: &Platform, service: &str, policy: EndpointPolicy) -> Vec<Statement> {
@@ -100,14 +115,21 @@ fn of_endpoints(platform: &Platform) -> Vec<Statement> {
 
 fn of_buckets(platform: &Platform) -> Vec<Statement> {
     let statements = platform.buckets.iter().enumerate().map(|(index, bucket)| {
-        let arn = arn::bucket(&platform.region, &bucket.bucket_name);
         let because = format!("bucket {} may be used through the endpoint", bucket.name);
-        Statement::allow(sid(&["Use", &bucket.name]), &["s3:*"], vec![arn.clone(), format!("{arn}/*")], because)
-            .when("StringEquals", "aws:ResourceAccount", vec![platform.account_id.clone()])
+        of_bucket(platform, &bucket.name, &bucket.bucket_name, because)
             .since(&format!("spec.storage.buckets[{index}]"))
             .about(Key { kind: Kind::Bucket, name: bucket.bucket_name.clone() })
     });
     statements.collect()
+}
+
+fn of_bucket(platform: &Platform, name: &str, bucket_name: &str, because: String) -> Statement {
+    let arn = arn::bucket(&platform.region, bucket_name);
+    Statement::allow(sid(&["Use", name]), &["s3:*"], vec![arn.clone(), format!("{arn}/*")], because).when(
+        "StringEquals",
+        "aws:ResourceAccount",
+        vec![platform.account_id.clone()],
+    )
 }
 
 /// A pod that has nothing but the token of its service account signs no request and belongs to no account until it has

@@ -7,7 +7,7 @@ use super::{Backend, Identity, Model, Problem, RUNTIMES};
 use crate::api::AIPlatformSpec;
 use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef};
 use crate::desire::inference;
-use crate::features::network::sharing::Borrower;
+use crate::features::network::sharing::{Borrower, Holder};
 use crate::features::network::vpc_endpoint::{EndpointType, endpoint_name};
 use crate::lookup::NetworkLookup;
 
@@ -36,6 +36,8 @@ pub struct Network {
     pub share_with: Option<BTreeSet<String>>,
     /// Platforms that do borrow it, as far as they were looked up.
     pub borrowers: Vec<Borrower>,
+    /// Platforms that rely on it without borrowing it, as far as they were looked up.
+    pub holders: Vec<Holder>,
     /// The platform that it is borrowed from. What is missing here is that one's, and is there once it was looked up.
     pub from: Option<PlatformRef>,
 }
@@ -116,6 +118,7 @@ pub(super) fn validate(
             on_conflict: declared.on_conflict,
             share_with: None,
             borrowers: Vec::new(),
+            holders: Vec::new(),
             from: Some(from.clone()),
         });
     }
@@ -177,6 +180,7 @@ pub(super) fn validate(
         on_conflict: declared.on_conflict,
         share_with: network.share_with.as_ref().map(|shared| shared.namespaces.iter().cloned().collect()),
         borrowers: Vec::new(),
+        holders: Vec::new(),
         from: None,
     })
 }
@@ -279,7 +283,8 @@ fn endpoints(
     wanted
 }
 
-fn default_policy(service: &str) -> EndpointPolicy {
+/// The policy of the endpoint for a service where the spec declares none.
+pub(crate) fn default_policy(service: &str) -> EndpointPolicy {
     if RUNTIMES.contains(&service) { EndpointPolicy::Scoped } else { EndpointPolicy::Full }
 }
 

@@ -117,3 +117,62 @@ async fn whoever_is_not_let_is_told_so_and_gets_nothing() {
     env.apply("shared", &owner()).await;
     env.wait_ready("one").await;
 }
+
+/// A borrower with one bucket, of which objects are reached through the owner's endpoint alone.
+fn closed(env: &TestEnv) -> Value {
+    let mut wanted = borrowing(env, json!([]));
+    wanted["storage"] =
+        json!({"buckets": [{"name": "artifacts", "vpcEndpointOnly": true, "deletionPolicy": "DeleteWithContents"}]});
+    wanted
+}
+
+#[tokio::test]
+async fn an_endpoint_stays_until_no_bucket_of_a_former_borrower_is_behind_it() {
+    let env = env("former").await;
+    env.apply("shared", &owner()).await;
+    env.apply("one", &closed(&env)).await;
+    env.wait_ready("one").await;
+    env.wait_ready("shared").await;
+    env.aws.control("deny", json!({"action": "s3:PutBucketPolicy"}));
+    let mut alone = closed(&env);
+    alone.as_object_mut().expect("fields").remove("network");
+    alone["storage"]["buckets"][0]["vpcEndpointOnly"] = json!(false);
+    env.apply("one", &alone).await;
+    env.wait_stalled("one", "AccessDenied").await;
+    for name in ["one", "shared"] {
+        let passes = env.aws.calls().len();
+        env.poke(name).await;
+        env.wait("a pass", async || env.aws.calls().len() > passes).await;
+    }
+    env.wait_ready("shared").await;
+    assert_eq!(endpoints(&env).await.len(), 1, "the policy of the bucket names it");
+    env.delete("shared").await;
+    let message = env.wait_stalled("shared", "InUse").await;
+    assert!(message.contains("/one"), "{message}");
+    env.aws.control("deny", json!({"action": "s3:PutBucketPolicy", "remove": true}));
+    env.poke("one").await;
+    env.wait_until_gone("shared").await;
+    env.wait_ready("one").await;
+    assert!(endpoints(&env).await.is_empty());
+    let calls = env.aws.calls_since(0);
+    let last = |operation: &str| calls.iter().rposition(|called| called == operation);
+    assert!(last("PutBucketPolicy") < last("DeleteVpcEndpoints"));
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_spec_of_a_borrower_takes_no_endpoint_away() {
+    let env = env("mistake").await;
+    env.apply("shared", &owner()).await;
+    env.apply("one", &closed(&env)).await;
+    env.wait_ready("one").await;
+    let mut mistaken = closed(&env);
+    mistaken["access"] = json!([{"name": "api", "principalArns": ["arn:aws:iam::210987654321:role/stranger"],
+        "buckets": [{"name": "artifacts", "mode": "Read"}]}]);
+    env.apply("one", &mistaken).await;
+    env.wait_stalled("one", "NotPermitted").await;
+    let passes = env.aws.calls().len();
+    env.poke("shared").await;
+    env.wait("a pass", async || env.aws.calls().len() > passes).await;
+    env.wait_ready("shared").await;
+    assert_eq!(endpoints(&env).await.len(), 1, "nobody can tell what the borrower wants");
+}

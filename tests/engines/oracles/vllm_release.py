@@ -73,8 +73,11 @@ def metrics() -> list[str]:
             if not isinstance(call, ast.Call):
                 continue
             kind = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            names = [word.value.value for word in call.keywords if word.arg == "name"
-                     and isinstance(word.value, ast.Constant)]
+            names = [
+                word.value.value
+                for word in call.keywords
+                if word.arg == "name" and isinstance(word.value, ast.Constant)
+            ]
             for name in names:
                 if isinstance(name, str) and re.fullmatch("vllm:[a-z0-9_]+", name):
                     is_bare_counter = "counter" in kind and not name.endswith("_total")

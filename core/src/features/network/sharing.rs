@@ -11,11 +11,14 @@ use crate::api::AIPlatform;
 use crate::api::network::PlatformRef;
 use crate::api::status::{AIPlatformStatus, ResourceStatus, State};
 use crate::desire::security_group_name;
-use crate::features::network::vpc_endpoint::EndpointType;
+use crate::features::network::vpc_endpoint::{EndpointType, endpoint_name, parse_endpoint_name};
+use crate::features::network::vpc_endpoint_only;
 use crate::grants::grants;
 use crate::kind::Part;
 use crate::lookup::{Answer, Answers, Lookup, NetworkFacts};
-use crate::platform::{Endpoint, Network, Platform, Problem, validate};
+use crate::plan::Action;
+use crate::plan::rules::{Refine, Refined};
+use crate::platform::{Endpoint, Network, Platform, Problem, default_policy, validate};
 use crate::policy::Statement;
 use crate::resource::{Desired, Key, Kind, Observations, Observed, ObservedState, Owner};
 
@@ -42,6 +45,18 @@ impl Borrower {
     }
 }
 
+/// A platform that relies on endpoints of a network without borrowing them by its spec: it did a moment ago, or its spec
+/// is not accepted and nobody can tell what it wants. Its status says what it still relies on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its namespace and name.
+    pub id: String,
+    /// The endpoints by name.
+    pub endpoints: BTreeSet<String>,
+    /// Its buckets, by their names in S3, as far as they are not among what it borrows for.
+    pub buckets: BTreeSet<String>,
+}
+
 /// The lookups that sharing needs: the owner of a borrowed network, or the borrowers of a shared one.
 #[must_use]
 pub fn lookups(platform: &Platform) -> Vec<Lookup> {
@@ -63,6 +78,16 @@ pub fn borrowers(platform: &Platform, answers: &Answers) -> Vec<Borrower> {
     objects.iter().filter_map(|object| borrower(platform, object)).collect()
 }
 
+/// The platforms that still rely on endpoints of this one's network.
+fn holders(platform: &Platform, answers: &Answers) -> Vec<Holder> {
+    let Some(Ok(Answer::Borrowers(objects))) =
+        platform.network.as_ref().and_then(|network| answers.get(&borrowers_lookup(platform, network)?))
+    else {
+        return Vec::new();
+    };
+    objects.iter().filter_map(|object| holder(platform, object)).collect()
+}
+
 /// The platform with what sharing adds to it: an owner with its borrowers and what they use, a borrower with the owner's
 /// network and the roles that follow from it.
 ///
@@ -74,8 +99,10 @@ pub fn resolved(
     facts: Option<&NetworkFacts>,
 ) -> Result<Platform, Vec<Problem>> {
     let borrowers = borrowers(&platform, answers);
+    let holders = holders(&platform, answers);
     let lender = lender(&platform, answers);
     let wanted = wanted_by(&borrowers, &platform, facts);
+    let held = held_by(&holders, &platform, facts);
     let Some(network) = &mut platform.network else { return Ok(platform) };
     for (borrower, name, wanted) in wanted {
         let endpoint = network.endpoints.entry(name.clone()).or_insert_with(|| {
@@ -84,7 +111,13 @@ pub fn resolved(
         });
         endpoint.sources.push(format!("AIPlatform {}", borrower.platform.id()));
     }
+    for (holder, endpoint) in held {
+        let name = endpoint_name(&endpoint.service, endpoint.endpoint_type);
+        let source = format!("AIPlatform {holder}, which still relies on it");
+        network.endpoints.entry(name).or_insert(endpoint).sources.push(source);
+    }
     network.borrowers = borrowers;
+    network.holders = holders;
     let Some(lender) = lender.and_then(|lender| lender.network) else { return Ok(platform) };
     let network = Network {
         vpc_id: lender.vpc_id,
@@ -142,17 +175,36 @@ fn wanted_by<'a>(
     owner: &Platform,
     facts: Option<&NetworkFacts>,
 ) -> Vec<(&'a Borrower, &'a String, &'a Endpoint)> {
-    let has_routes = owner.network.as_ref().is_some_and(|network| !network.route_table_ids.is_empty());
-    let is_possible = |endpoint: &Endpoint| {
-        let is_interface = endpoint.endpoint_type == EndpointType::Interface;
-        let service = |facts: &NetworkFacts| facts.service(&owner.region, &endpoint.service, is_interface).is_some();
-        (is_interface || has_routes) && facts.is_none_or(service)
-    };
     let wanted = borrowers.iter().flat_map(|borrower| {
         let endpoints = borrower.platform.network.iter().flat_map(|network| &network.endpoints);
         endpoints.map(move |(name, endpoint)| (borrower, name, endpoint))
     });
-    wanted.filter(|(_, _, endpoint)| is_possible(endpoint)).collect()
+    wanted.filter(|(_, _, endpoint)| is_possible(endpoint, owner, facts)).collect()
+}
+
+/// The endpoints that platforms still rely on, with the platform that does.
+fn held_by<'a>(holders: &'a [Holder], owner: &Platform, facts: Option<&NetworkFacts>) -> Vec<(&'a str, Endpoint)> {
+    let Some(network) = &owner.network else { return Vec::new() };
+    let endpoint = |name: &str| {
+        let (service, endpoint_type) = parse_endpoint_name(name);
+        Endpoint {
+            service: service.into(),
+            endpoint_type: endpoint_type.unwrap_or(EndpointType::Interface),
+            policy: network.policies.get(service).copied().unwrap_or_else(|| default_policy(service)),
+            sources: Vec::new(),
+        }
+    };
+    let held =
+        holders.iter().flat_map(|holder| holder.endpoints.iter().map(move |name| (holder.id.as_str(), endpoint(name))));
+    held.filter(|(_, endpoint)| is_possible(endpoint, owner, facts)).collect()
+}
+
+/// True for an endpoint that a network can have, as far as is known.
+fn is_possible(endpoint: &Endpoint, owner: &Platform, facts: Option<&NetworkFacts>) -> bool {
+    let has_routes = owner.network.as_ref().is_some_and(|network| !network.route_table_ids.is_empty());
+    let is_interface = endpoint.endpoint_type == EndpointType::Interface;
+    let service = |facts: &NetworkFacts| facts.service(&owner.region, &endpoint.service, is_interface).is_some();
+    (is_interface || has_routes) && facts.is_none_or(service)
 }
 
 /// Everything that is in the way of borrowing.
@@ -254,6 +306,51 @@ pub fn observations(platform: &Platform, desired: &[Desired], answers: &Answers)
     observed.collect()
 }
 
+/// Observations of what was borrowed and is not desired any more, of which the status knows. It is never this platform's to
+/// delete, and nothing is asked of AWS. While a bucket may be reached through it alone it is waited for: the status
+/// goes on to name it, and its owner keeps it as long as it does.
+#[must_use]
+pub fn formerly_borrowed(
+    status: Option<&AIPlatformStatus>,
+    desired: &[Desired],
+    observations: &Observations,
+) -> Observations {
+    let resources = status.into_iter().flat_map(|status| &status.resources);
+    let former = resources.filter_map(|found| {
+        let key = Key { kind: Kind::named(&found.kind)?, name: found.name.clone() };
+        let is_former = is_of_another_network(&key) && !desired.iter().any(|item| item.resource.key() == key);
+        is_former.then_some((key, found))
+    });
+    let observed = former.map(|(key, found)| {
+        let id = found.id.clone();
+        let endpoint = Observed { id, arn: found.arn.clone(), owner: Owner::Ours, ..Observed::absent() };
+        let behind = vpc_endpoint_only::held_by(&key, &endpoint, observations);
+        if found.id.is_none() || behind.is_empty() {
+            return (key, Observed::absent());
+        }
+        let names = behind.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let why = format!("it is not desired any more, and the policy of {names} may still name it");
+        (key, Observed { state: ObservedState::Progressing(why), ..endpoint })
+    });
+    observed.collect()
+}
+
+/// Steps for what is borrowed never write: it is its owner's to make.
+pub(super) fn refine() -> Refine<'static> {
+    Box::new(|mut step| {
+        if is_of_another_network(&step.key) && step.action.writes() {
+            step.action = Action::Wait("its owner has not made it as it is wanted here".into());
+        }
+        Refined { before: Vec::new(), step }
+    })
+}
+
+/// True for a part of a network of another platform.
+#[must_use]
+pub fn is_of_another_network(key: &Key) -> bool {
+    key.kind.info().part == Part::Network && is_borrowed(&key.name)
+}
+
 /// Observations of what is borrowed where nobody can be asked: it is taken to be there, because its owner makes it.
 #[must_use]
 pub fn assumed(platform: &Platform, desired: &[Desired]) -> Observations {
@@ -273,7 +370,10 @@ fn of_network(desired: &[Desired]) -> impl Iterator<Item = &Desired> {
 /// The part of an object that other platforms go by, as owner or as borrower. While it stays the same, they need not look.
 #[must_use]
 pub fn outline(object: &AIPlatform) -> Option<Value> {
-    let network = object.spec.network.as_ref()?;
+    if object.spec.network.is_none() && lenders(object).is_empty() {
+        return None;
+    }
+    let network = &object.spec.network;
     let resources = object.status.iter().flat_map(|status| &status.resources);
     let resources: BTreeMap<String, Value> = resources
         .map(|found| {
@@ -303,14 +403,64 @@ pub fn still_borrowing(lookup: &Lookup, answers: &Answers) -> Vec<String> {
     let (Lookup::Borrowers { owner, .. }, Some(Ok(Answer::Borrowers(objects)))) = (lookup, answers.get(lookup)) else {
         return Vec::new();
     };
-    let borrowing = objects.iter().filter(|object| owner_of(object) == Some(owner));
-    borrowing.map(|object| format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())).collect()
+    let borrowing = objects.iter().filter(|object| lenders(object).contains(owner));
+    borrowing.map(id_of).collect()
 }
 
 /// The owner that an object borrows from.
 #[must_use]
 pub fn owner_of(object: &AIPlatform) -> Option<&PlatformRef> {
     object.spec.network.as_ref()?.from.as_ref()
+}
+
+/// The platforms whose networks an object relies on: the one that its spec names, and those of which its status lists
+/// endpoints.
+#[must_use]
+pub fn lenders(object: &AIPlatform) -> BTreeSet<PlatformRef> {
+    let resources = object.status.iter().flat_map(|status| &status.resources);
+    let relied_on = resources.filter(|found| is_relied_on(found)).filter_map(|found| {
+        let (namespace, rest) = found.name.split_once('/')?;
+        let (name, _) = rest.split_once('/')?;
+        Some(PlatformRef { namespace: namespace.into(), name: name.into() })
+    });
+    relied_on.chain(owner_of(object).cloned()).collect()
+}
+
+/// True for an endpoint of another platform that is there. No step is ever taken for one.
+fn is_relied_on(found: &ResourceStatus) -> bool {
+    found.kind == Kind::VpcEndpoint.name() && is_borrowed(&found.name) && found.id.is_some()
+}
+
+fn holder(owner: &Platform, object: &AIPlatform) -> Option<Holder> {
+    let spec = &object.spec;
+    if spec.region != owner.region || spec.account_id != owner.account_id {
+        return None;
+    }
+    let lender = PlatformRef { namespace: owner.namespace.clone(), name: owner.name.clone() };
+    let prefix = borrowed_name(&lender, "");
+    let borrower = borrower(owner, object);
+    let wanted = |name: &str| {
+        let network = borrower.as_ref().and_then(|borrower| borrower.platform.network.as_ref());
+        network.is_some_and(|network| network.endpoints.contains_key(name))
+    };
+    let resources = &object.status.as_ref()?.resources;
+    let relied_on = resources.iter().filter(|found| is_relied_on(found));
+    let endpoints: BTreeSet<String> =
+        relied_on.filter_map(|found| found.name.strip_prefix(&prefix)).map(ToString::to_string).collect();
+    let known = |name: &str| {
+        let buckets = borrower.iter().flat_map(|borrower| &borrower.platform.buckets);
+        buckets.into_iter().any(|bucket| bucket.bucket_name == name)
+    };
+    let buckets = resources.iter().filter(|found| found.kind == Kind::Bucket.name() && is_there(found));
+    let buckets =
+        buckets.map(|found| found.name.clone()).filter(|name| !endpoints.is_empty() && !known(name)).collect();
+    let endpoints = endpoints.into_iter().filter(|name| !wanted(name)).collect();
+    let holder = Holder { id: id_of(object), endpoints, buckets };
+    (!holder.endpoints.is_empty() || !holder.buckets.is_empty()).then_some(holder)
+}
+
+fn id_of(object: &AIPlatform) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
 fn borrowers_lookup(platform: &Platform, network: &Network) -> Option<Lookup> {

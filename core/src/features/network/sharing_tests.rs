@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sharing::{borrowers, lookup_of_borrowers, outline, still_borrowing};
+use super::sharing::{borrowers, formerly_borrowed, lookup_of_borrowers, outline, still_borrowing};
 use super::tests::{VPC, facts};
 use super::vpc_endpoint::VpcEndpoint;
 use crate::api::AIPlatform;
@@ -204,6 +204,93 @@ fn an_owner_learns_who_still_borrows_whatever_its_spec_says_otherwise() {
     let answers =
         Answers::from([(lookup.clone(), Ok(Answer::Borrowers(vec![borrower("search", Value::Null), other])))]);
     assert_eq!(still_borrowing(&lookup, &answers), ["search/assistant"]);
+}
+
+fn endpoint_of_owner(id: &str) -> Value {
+    json!({"kind": "VpcEndpoint", "name": "platform/shared/s3", "id": id, "state": "Progressing"})
+}
+
+#[test]
+fn an_endpoint_stays_as_long_as_the_status_of_anybody_names_it() {
+    let bucket = json!({"kind": "Bucket", "name": "ours", "state": "Failed"});
+    let relying = json!([endpoint_of_owner("vpce-1"), bucket]);
+    let alone = |reason: &str, resources: &Value| {
+        let mut object = borrower("search", status(reason, resources));
+        object.spec.network = None;
+        object
+    };
+    let elsewhere = |object: &AIPlatform| {
+        let mut object = object.clone();
+        let from = json!({"from": {"namespace": "a", "name": "b"}});
+        object.spec.network = serde_json::from_value(from).unwrap();
+        object
+    };
+    let names = |object: AIPlatform| -> Vec<String> { of_owner(&[object]).into_iter().map(|it| it.name).collect() };
+    let former = alone("Progressing", &relying);
+    assert_eq!(names(former.clone()), ["s3"]);
+    assert_eq!(names(elsewhere(&former)), ["s3"]);
+    assert_eq!(names(borrower("search", status("InvalidSpec", &relying))), ["s3"], "nobody can tell what it wants");
+    assert_eq!(names(borrower("search", status("NotPermitted", &relying))), ["s3"]);
+    assert!(names(alone("Ready", &json!([bucket]))).is_empty(), "it has let go of it");
+    let announced = json!([{"kind": "VpcEndpoint", "name": "platform/shared/s3", "state": "Progressing"}]);
+    assert!(names(borrower("search", status("AccountMismatch", &announced))).is_empty(), "it never was there");
+    let mut abroad = former.clone();
+    abroad.spec.region = "eu-west-2".into();
+    assert!(names(abroad).is_empty());
+    let lookup = lookup_of_borrowers(&owner(json!({}))).unwrap();
+    let answers = Answers::from([(lookup.clone(), Ok(Answer::Borrowers(vec![former.clone()])))]);
+    assert_eq!(still_borrowing(&lookup, &answers), ["search/assistant"], "and the owner stays, too");
+    assert!(outline(&former).is_some(), "the owner follows it");
+    assert_ne!(outline(&former), outline(&alone("Ready", &json!([bucket]))));
+}
+
+#[test]
+fn what_a_former_borrower_has_behind_an_endpoint_goes_on_to_pass_it() {
+    let bucket = json!({"kind": "Bucket", "name": "ours", "state": "Ready"});
+    let mut former = borrower("search", status("InvalidSpec", &json!([endpoint_of_owner("vpce-1"), bucket])));
+    former.spec.models.clear();
+    let platform = validate(&owner(json!({"endpoints": {"policy": {"s3": "Scoped"}}}))).unwrap();
+    let informed = informed(platform.clone(), CLUSTER, &answers(&platform, None, &[former])).unwrap();
+    let endpoints: Vec<VpcEndpoint> =
+        informed.desired.iter().filter_map(|item| VpcEndpoint::of(&item.resource)).cloned().collect();
+    assert!(policy(&endpoints, "s3").contains("arn:aws:s3:::ours/*"), "{}", policy(&endpoints, "s3"));
+}
+
+#[test]
+fn a_former_borrower_names_an_endpoint_until_no_bucket_is_behind_it_and_never_writes_it() {
+    let mut object = borrower("search", status("Progressing", &json!([endpoint_of_owner("vpce-1")])));
+    object.spec.network = None;
+    object.spec.models.clear();
+    let buckets = json!({"buckets": [{"name": "artifacts", "bucketName": "ours"}]});
+    object.spec.storage = serde_json::from_value(buckets).unwrap();
+    let platform = validate(&object).unwrap();
+    let desired = crate::desire::desire(&platform, CLUSTER);
+    let bucket = desired.iter().find(|item| item.resource.kind() == Kind::Bucket).unwrap();
+    let key = VpcEndpoint::key_of("platform/shared/s3");
+    for (behind, is_named) in [(Some("vpce-1"), true), (Some("vpce-2"), false), (None, false)] {
+        let mut observed = crate::testing::ours(&bucket.resource);
+        if let (Some(Resource::Bucket(bucket)), Some(id)) = (&mut observed.resource, behind) {
+            let denial = crate::grants::vpc_endpoint_only("eu-west-1", "ours", Some(vec![id.into()]), Some(Vec::new()));
+            bucket.policy.insert("AipVpcEndpointOnly".into(), denial.to_value());
+        }
+        let mut observations = Observations::from([(bucket.resource.key(), observed)]);
+        observations.extend(formerly_borrowed(object.status.as_ref(), &desired, &observations));
+        let plan = plan("search", "assistant", &desired, &observations, &Intent::default());
+        assert_eq!(check(&plan, &desired, &[key.clone()], &observations, &Intent::default()), Ok(()));
+        let step = plan.steps.iter().find(|step| step.key == key);
+        let waits = |step: &crate::plan::Step| matches!(&step.action, Action::Wait(why) if why.contains("the policy of Bucket ours may still name it"));
+        assert_eq!(step.map(waits), is_named.then_some(true), "{behind:?}: {step:?}");
+    }
+}
+
+#[test]
+fn what_is_borrowed_is_never_written_whatever_was_observed_of_it() {
+    let informed = of_borrower(Some(&owner(json!({})))).unwrap();
+    let plan = plan("search", "assistant", &informed.desired, &Observations::new(), &Intent::default());
+    let borrowed: Vec<&crate::plan::Step> =
+        plan.steps.iter().filter(|step| step.key.name.starts_with("platform/shared/")).collect();
+    assert_eq!(borrowed.len(), 4);
+    assert!(borrowed.iter().all(|step| matches!(step.action, Action::Wait(_))), "{borrowed:?}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub fn secret(name: &str, key: &SecretKeyRef) -> EnvVar {
 /// Variables for an engine made of Hugging Face's libraries: folders that can be written to, the token as long as there
 /// is something to download, and nothing downloaded otherwise.
 ///
-/// `USER` is there because PyTorch asks for the user's name, which the image's `/etc/passwd` may not have.
+/// `USER` is there because `PyTorch` asks for the user's name, which the image's `/etc/passwd` may not have.
 pub fn hugging_face(input: &Input) -> Vec<EnvVar> {
     let mut env = vec![
         plain("HOME", CACHE_FOLDER),

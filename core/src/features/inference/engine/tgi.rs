@@ -1,4 +1,4 @@
-//! Text Generation Inference of Hugging Face, with the API of OpenAI.
+//! Text Generation Inference of Hugging Face, with the API of `OpenAI`.
 //!
 //! Flags are those of `text-generation-launcher`, release 3.3.7 (`launcher/src/main.rs`); each has an environment
 //! variable of the same name in capitals. The project is in maintenance mode and points to vLLM.

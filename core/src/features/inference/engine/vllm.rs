@@ -1,4 +1,4 @@
-//! vLLM, with the API of OpenAI.
+//! vLLM, with the API of `OpenAI`.
 //!
 //! Flags, variables, paths and metrics are those of the release below, read in its own source; `make check-engines`
 //! gives the arguments of this file to that release's own parser.

@@ -1,0 +1,6 @@
+"""Modules of the folder above are found."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
