@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 
 import programs  # noqa: E402
-from running import Cluster, cluster  # noqa: E402
+from running import DEADLINE_S, Cluster, cluster  # noqa: E402
 
 Objects = list[dict[str, Any]]
 
@@ -85,3 +86,63 @@ def verdicts() -> Callable[[dict[str, Any]], dict[str, Any]]:
         return json.loads(output.stdout)
 
     return judge
+
+
+# The definitions that others release, by module, checksum and file.
+DEFINITIONS = {
+    "ServiceMonitor": (
+        "github.com/prometheus-operator/prometheus-operator@v0.85.0",
+        "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
+    "Application": (
+        "github.com/argoproj/argo-cd/v3@v3.2.0",
+        "h1:m2eGAV+nXQGgzZbH5SyJD5laaPW27mzWXBrgisUHY/0=",
+        "manifests/crds/application-crd.yaml",
+    ),
+    "Kustomization": (
+        "github.com/fluxcd/kustomize-controller@v1.10.1",
+        "h1:IjTnrkIy0ULJoTNC2ZKuMb32vkqj7dJ6zt6UqbTFxKA=",
+        "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    ),
+    "GitRepository": (
+        "github.com/fluxcd/source-controller@v1.7.0",
+        "h1:/fBgS4CSmT5Jj/fjQDF92y+pC3gst1GJjgNSzY8Ff9I=",
+        "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
+    ),
+    "HelmRelease": (
+        "github.com/fluxcd/helm-controller@v1.4.0",
+        "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM=",
+        "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml",
+    ),
+}
+
+
+def serve_definitions(live: Cluster, *texts: str) -> None:
+    """Apply definitions and wait until the API server serves them."""
+    apply = ("apply", "--server-side", "-f", "-", "-o", "name")
+    names = " ".join(live.kubectl(*apply, stdin=text) for text in texts)
+    deadline = time.monotonic() + DEADLINE_S
+    # `kubectl wait` fails while there are no conditions at all.
+    for name in names.split():
+        while not is_served(json.loads(live.kubectl("get", name, "-o", "json"))):
+            assert time.monotonic() < deadline, name
+
+
+def is_served(definition: dict[str, Any]) -> bool:
+    """Whether a definition is established."""
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+@pytest.fixture
+def with_definitions(live: Cluster) -> Callable[..., Cluster]:
+    """The control plane with the definitions that others release, by kind."""
+    if not shutil.which("go"):
+        pytest.skip("the definitions come out of Go modules, and the go command is not in PATH")
+
+    def serve(*kinds: str) -> Cluster:
+        serve_definitions(live, *(programs.definitions(*DEFINITIONS[kind]) for kind in kinds))
+        return live
+
+    return serve

@@ -4,7 +4,12 @@
 Run by itself it builds what is missing, so that no test with a deadline has to.
 """
 
+import json
+import shutil
+import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +38,22 @@ def verdict() -> Path:
     sources = tuple(sorted((HERE / "verdict").glob("*.go")))
     module = go_tools.Module(HERE, "installation-verdict", FLAGS, sources)
     return go_tools.provide(module, VERDICT)["verdict"]
+
+
+def definitions(module: str, checksum: str, path: str) -> str:
+    """The text of a file of definitions out of a Go module, as its project releases them."""
+    go = shutil.which("go")
+    if not go:
+        raise go_tools.ToolError("the go command is not in PATH")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        command = [go, "mod", "download", "-json", module]
+        done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+    # A module for a later Go is downloaded all the same, and the command says so in `Error`.
+    found = json.loads(done.stdout or "{}")
+    if found.get("Sum") != checksum:
+        raise go_tools.ToolError(f"{module}: {found.get('Error') or found.get('Sum')}")
+    with zipfile.ZipFile(found["Zip"]) as files:
+        return files.read(f"{module}/{path}").decode()
 
 
 if __name__ == "__main__":

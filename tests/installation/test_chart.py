@@ -1,4 +1,4 @@
-"""The chart says what the manifests say, refuses what it cannot mean, and is installed by Helm itself."""
+"""The chart says what the manifests say, refuses what it cannot mean, and Helm installs it."""
 
 import json
 import os
@@ -30,6 +30,21 @@ def by_name(objects: Objects) -> dict[str, dict[str, Any]]:
             metadata.pop("annotations", None)
         named[f"{found['kind']} {metadata.get('namespace', '')}/{metadata['name']}"] = found
     return named
+
+
+@pytest.mark.parametrize(
+    ("copy", "original"),
+    [
+        ("crd.yaml", "crds/aiplatform.yaml"),
+        ("rbac.yaml", "manifests/rbac.yaml"),
+        ("rbac-namespaced.yaml", "manifests/rbac-namespaced.yaml"),
+    ],
+)
+def test_what_the_chart_has_copies_of_is_the_same(copy: str, original: str) -> None:
+    # Flux leaves symbolic links out of what it fetches.
+    copied = CHART / "files" / copy
+    assert not copied.is_symlink()
+    assert copied.read_text() == (ROOT / original).read_text(), "run make generate"
 
 
 def test_the_chart_renders_what_kustomize_renders(

@@ -1,29 +1,29 @@
 """Argo CD, Flux, kstatus and kubectl understand what the operator writes.
 
-`objects.json` holds what the operator's own status functions make (core/src/status/tests/gitops.rs); here stands what
-each of those who wait must make of it.
+`objects.json` holds what the operator's own status functions make
+(core/src/status/tests/gitops.rs); here stands what each of those who wait must make of it.
 """
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
-from running import DEADLINE_S, Cluster
+from conftest import ROOT, serve_definitions
+from running import Cluster
 
 OBJECTS: dict[str, dict[str, Any]] = json.loads(
     (ROOT / "tests" / "installation" / "objects.json").read_text()
 )
 GITOPS = ROOT / "manifests" / "gitops"
 
-# By name of the object: Argo CD, Flux with its expressions, kstatus without any, and whether `kubectl wait` ends.
+# By name of the object: Argo CD, Flux with its expressions, kstatus without any, and whether
+# `kubectl wait` ends.
 EXPECTED = {
-    # kstatus takes an object without conditions for done, which is what the expressions are for: where there is no status,
-    # they fail, and Flux waits.
+    # kstatus takes an object without conditions for done, which is what the expressions are for:
+    # where there is no status, they fail, and Flux waits.
     "fresh": ("Progressing", "Unknown", "Current", False),
     "announced": ("Progressing", "InProgress", "InProgress", False),
     "converging": ("Progressing", "InProgress", "InProgress", False),
@@ -88,20 +88,10 @@ def test_an_edit_is_never_taken_for_done_whatever_was_before(
         assert verdict["flux"] == ("Unknown" if name == "fresh" else "InProgress"), name
 
 
-def established(live: Cluster) -> bool:
-    """Whether the API server serves the definition; `kubectl wait` fails while there are no conditions."""
-    found = json.loads(live.kubectl("get", "crd/aiplatforms.aiplatform.dev", "-o", "json"))
-    conditions = found.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
-
-
 @pytest.fixture(scope="module")
 def served(live: Cluster) -> Cluster:
     """The objects on a real API server, each with its status."""
-    live.kubectl("apply", "-k", str(ROOT / "crds"))
-    deadline = time.monotonic() + DEADLINE_S
-    while not established(live):
-        assert time.monotonic() < deadline
+    serve_definitions(live, (ROOT / "crds" / "aiplatform.yaml").read_text())
     for name, item in OBJECTS.items():
         metadata = {"name": name, "namespace": "default"}
         live.kubectl("create", "-f", "-", stdin=json.dumps({**item, "metadata": metadata}))

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,9 +34,9 @@ Rights = set[tuple[str, str, str]]
 
 
 @pytest.fixture(scope="module")
-def installed(live: Cluster) -> Iterator[Cluster]:
+def installed(live: Cluster) -> Cluster:
     live.kubectl("apply", "-k", str(ROOT / "manifests"))
-    yield live
+    return live
 
 
 def rights(rules: list[dict[str, Any]]) -> Rights:
@@ -140,9 +140,9 @@ def test_the_operator_may_do_what_its_role_says_and_nothing_more(installed: Clus
 
 @pytest.mark.parametrize(("verb", "resource"), BEYOND)
 def test_what_reaches_further_is_denied(installed: Cluster, verb: str, resource: str) -> None:
+    question = ["auth", "can-i", verb, *resource.split(), "-n", "default", f"--as={OPERATOR}"]
     with pytest.raises(subprocess.CalledProcessError) as denied:
-        question = ["auth", "can-i", verb, *resource.split()]
-        installed.kubectl(*question, "-n", "default", f"--as={OPERATOR}")
+        installed.kubectl(*question)
     assert denied.value.stdout.strip() == "no"
 
 
@@ -210,3 +210,15 @@ def test_an_edit_of_the_guardrails_starts_new_pods(kustomize: Callable[..., Obje
     assert "rules: []" not in file["data"]["guardrails.yaml"], "the overlay's, not the component's"
     (container,) = pod["containers"]
     assert "--guardrails=/etc/aiplatform/guardrails.yaml" in container["args"]
+
+
+def test_the_metrics_are_found_by_a_prometheus_operator(
+    with_definitions: Callable[..., Cluster], installed: Cluster
+) -> None:
+    live = with_definitions("ServiceMonitor")
+    monitor = ROOT / "manifests" / "components" / "monitoring" / "service-monitor.yaml"
+    live.kubectl("apply", "-f", str(monitor))
+    found = json.loads(live.kubectl("-n", NAMESPACE, "get", "service/aiplatform", "-o", "json"))
+    spec = yaml.safe_load(monitor.read_text())["spec"]
+    assert spec["selector"]["matchLabels"].items() <= found["metadata"]["labels"].items()
+    assert spec["endpoints"][0]["port"] in [port["name"] for port in found["spec"]["ports"]]
