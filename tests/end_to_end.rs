@@ -14,6 +14,7 @@ mod failures;
 mod field;
 mod foreign;
 mod guardrails;
+mod inference;
 mod installation;
 mod leadership;
 mod lifecycle_of_the_operator;

@@ -34,13 +34,18 @@ pub fn shared() -> &'static Cluster {
 /// A control plane with nodes and controllers, for the tests in which Deployments have pods.
 pub fn with_nodes() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::start_with(&["start", "--nodes", "2"]))
+    SHARED.get_or_init(Cluster::start_with_nodes)
 }
 
 impl Cluster {
     /// Starts a control plane of its own.
     pub fn start() -> Self {
         Self::start_with(&["start"])
+    }
+
+    /// Starts a control plane of its own with nodes and controllers.
+    pub fn start_with_nodes() -> Self {
+        Self::start_with(&["start", "--nodes", "2"])
     }
 
     fn start_with(arguments: &[&str]) -> Self {

@@ -43,7 +43,11 @@ impl TestEnv {
 
     /// An environment whose operator has further arguments.
     pub async fn with(name: &str, arguments: &[&str]) -> Self {
-        let cluster = cluster::shared();
+        Self::on(cluster::shared(), name, arguments).await
+    }
+
+    /// An environment on another control plane than the one that most tests share.
+    pub async fn on(cluster: &'static Cluster, name: &str, arguments: &[&str]) -> Self {
         let client = cluster.client().await;
         cluster.install(&client).await;
         let namespace = cluster.namespace(&client, name).await;

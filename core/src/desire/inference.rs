@@ -112,7 +112,6 @@ impl<'a> Served<'a> {
             manifest: self.manifest(self.deployment()).needing(needs),
             initial_replicas: self.initial_replicas(),
         };
-        let deployment_key = Deployment::key_of(format!("{}/{}", self.platform.namespace, self.name));
         let mut objects: Vec<Resource> = vec![
             account.into(),
             reach::network_policy(self).into(),
@@ -120,7 +119,7 @@ impl<'a> Served<'a> {
             Service(self.manifest(self.service())).into(),
         ];
         objects.extend(self.disruption_budget().map(Resource::from));
-        objects.extend(scaling::autoscaler(self, &deployment_key));
+        objects.extend(scaling::autoscaler(self));
         // Where nothing is known of the API, as in an offline plan, the monitor is not promised.
         if lookup::serves(answers, PodMonitor::KIND) == Some(true) {
             objects.extend(self.monitor().map(Resource::from));

@@ -4,17 +4,16 @@ use serde_json::json;
 
 use super::Served;
 use crate::features::inference::engine::{self, QueueMetrics, SERVICE_PORT};
-use crate::features::inference::{HorizontalPodAutoscaler, Manifest, ScaledObject};
-use crate::resource::{Key, Resource};
+use crate::features::inference::{HorizontalPodAutoscaler, ScaledObject};
+use crate::resource::Resource;
 
 /// Seconds between two looks of KEDA at the metric.
 const POLLING_SECONDS: i32 = 15;
 
 /// The autoscaler of a model that has one: Kubernetes' own for CPU, KEDA's for what the engine measures.
-pub(super) fn autoscaler(served: &Served, deployment: &Key) -> Option<Resource> {
+pub(super) fn autoscaler(served: &Served) -> Option<Resource> {
     let autoscaling = served.spec.autoscaling.as_ref()?;
     let (least, most) = (autoscaling.min_replicas, autoscaling.max_replicas);
-    let after = |manifest: Manifest| manifest.needing([deployment.clone()]);
     if let Some(percent) = autoscaling.target.cpu_percent {
         let target = json!({"type": "Utilization", "averageUtilization": percent});
         let spec = json!({
@@ -23,7 +22,7 @@ pub(super) fn autoscaler(served: &Served, deployment: &Key) -> Option<Resource> 
             "maxReplicas": most,
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
         });
-        return Some(HorizontalPodAutoscaler(after(served.manifest(spec))).into());
+        return Some(HorizontalPodAutoscaler(served.manifest(spec)).into());
     }
     let QueueMetrics { waiting, running } = engine::queue_metrics(served.spec.engine)?;
     let (metric, value) = match (autoscaling.target.queue_depth, autoscaling.target.concurrent_requests) {
@@ -48,5 +47,5 @@ pub(super) fn autoscaler(served: &Served, deployment: &Key) -> Option<Resource> 
         "pollingInterval": POLLING_SECONDS,
         "triggers": [{"type": "metrics-api", "metadata": metadata}],
     });
-    Some(ScaledObject(after(served.manifest(spec))).into())
+    Some(ScaledObject(served.manifest(spec)).into())
 }
