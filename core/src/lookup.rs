@@ -286,7 +286,35 @@ pub type Answers = BTreeMap<Lookup, Result<Answer, Error>>;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::testing::with_buckets;
+
+    #[test]
+    fn an_api_is_looked_up_where_a_cluster_may_lack_it() {
+        assert_eq!(api_of(Kind::Deployment), None);
+        let lookup = api_of(Kind::ScaledObject).unwrap();
+        assert_eq!(serves(&Answers::new(), Kind::Deployment), Some(true), "every cluster has it");
+        assert_eq!(serves(&Answers::new(), Kind::ScaledObject), None);
+        let failed = crate::testing::failure(crate::failure::Class::Transient);
+        for (answer, expected) in
+            [(Ok(Answer::Api(true)), Some(true)), (Ok(Answer::Api(false)), Some(false)), (Err(failed), None)]
+        {
+            assert_eq!(serves(&[(lookup.clone(), answer)].into(), Kind::ScaledObject), expected);
+        }
+        let kinds: Vec<Kind> = optional_kinds().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [Kind::ScaledObject, Kind::PodMonitor]);
+    }
+
+    #[test]
+    fn an_object_that_has_something_of_an_api_depends_on_it() {
+        let mut object = with_buckets(json!([]));
+        assert!(!depends_on(&object, Kind::ScaledObject));
+        let resource = json!({"kind": "ScaledObject", "name": "n/a", "state": "Ready"});
+        object.status = Some(serde_json::from_value(json!({"resources": [resource]})).unwrap());
+        assert!(depends_on(&object, Kind::ScaledObject) && !depends_on(&object, Kind::PodMonitor));
+    }
 
     #[test]
     fn a_caller_is_known_by_every_arn_that_its_requests_can_carry() {

@@ -7,6 +7,7 @@ mod optional_apis;
 mod replicas;
 mod rollouts;
 mod scale;
+mod watches;
 
 use std::time::Instant;
 
@@ -271,7 +272,7 @@ fn everything(env: &Env, name: &str) -> Vec<Resource> {
         "ingress": [{"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}], "ports": [{"port": 8000}]}],
         "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}, {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": []}}]}],
     });
-    let scaler = json!({
+    let by_metrics = json!({
         "scaleTargetRef": target,
         "minReplicas": 1,
         "maxReplicas": 4,
@@ -279,7 +280,7 @@ fn everything(env: &Env, name: &str) -> Vec<Resource> {
             {"type": "Pods", "pods": {"metric": {"name": "waiting"}, "target": {"type": "AverageValue", "averageValue": "5000m"}}}],
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": 300, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}},
     });
-    let scaled = json!({
+    let by_queue = json!({
         "scaleTargetRef": {"name": name},
         "minReplicaCount": 0,
         "maxReplicaCount": 4,
@@ -299,8 +300,8 @@ fn everything(env: &Env, name: &str) -> Vec<Resource> {
             env.manifest(name, json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": name}}})),
         )
         .into(),
-        HorizontalPodAutoscaler(env.manifest(name, scaler)).into(),
-        ScaledObject(env.manifest(name, scaled)).into(),
+        HorizontalPodAutoscaler(env.manifest(name, by_metrics)).into(),
+        ScaledObject(env.manifest(name, by_queue)).into(),
         PodMonitor(env.manifest(name, monitor)).into(),
     ]
 }

@@ -303,3 +303,111 @@ fn trouble<'a>(object: &Value, pods: impl Iterator<Item = &'a Pod>) -> Option<Tr
     });
     refused.or_else(|| worst(pods).cloned())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn object(spec: &Value, status: &Value) -> Value {
+        let labels = json!({tags::REVISION_LABEL: "r2"});
+        let mut object = json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 2},
+            "spec": {"selector": {"matchLabels": {"app": "a", "b": "c"}}, "template": {"metadata": {"labels": labels}}}});
+        for (part, fields) in [("spec", spec), ("status", status)] {
+            for (name, value) in fields.as_object().unwrap() {
+                object[part][name] = value.clone();
+            }
+        }
+        object
+    }
+
+    fn numbers(all: i64, updated: i64, ready: i64) -> Value {
+        json!({"replicas": all, "updatedReplicas": updated, "readyReplicas": ready, "availableReplicas": ready})
+    }
+
+    fn pod(revision: &str, is_ready: bool) -> Value {
+        let status = if is_ready { "True" } else { "False" };
+        json!({"metadata": {"name": revision, "labels": {tags::REVISION_LABEL: revision}},
+            "status": {"conditions": [{"type": "Ready", "status": status}]}})
+    }
+
+    /// The state and its words, the outcome and the revision that serves.
+    fn judged(object: &Value, is_scaled: bool, beneath: &[Value]) -> (String, &'static str, Option<String>) {
+        let managed = if is_scaled { json!({}) } else { json!({"spec": {"replicas": 2}}) };
+        let live = Live { object, managed: &managed, beneath, now: Timestamp::UNIX_EPOCH };
+        let Standing { state, facts, .. } = standing(&live);
+        let rollout = facts.as_deref().and_then(Deployment::facts).unwrap().clone();
+        (format!("{state:?}"), rollout.outcome, rollout.serving)
+    }
+
+    #[test]
+    fn the_state_follows_from_the_status_and_the_pods() {
+        let two = json!({"replicas": 2});
+        let refused =
+            json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]});
+        let mut unseen = object(&two, &numbers(2, 2, 2));
+        unseen["metadata"]["generation"] = json!(3);
+        let paused = object(&json!({"replicas": 2, "paused": true}), &numbers(2, 0, 2));
+        for (object, is_scaled, pods, state, outcome, serving) in [
+            (object(&two, &numbers(2, 2, 2)), false, vec![], "Ready", SERVING, Some("r2")),
+            (object(&json!({"replicas": 0}), &json!({})), false, vec![], "Ready", "ScaledToZero", None),
+            (unseen, false, vec![pod("r2", true)], "Progressing(\"the deployment controller", ROLLING_OUT, Some("r2")),
+            (
+                object(&two, &numbers(3, 1, 2)),
+                false,
+                vec![pod("r1", true), pod("r2", true)],
+                "Progressing(\"1 of 2 replicas run revision r2; revision r1 serves",
+                ROLLING_OUT,
+                Some("r1"),
+            ),
+            (
+                object(&two, &numbers(2, 2, 1)),
+                false,
+                vec![pod("r2", true)],
+                "Progressing(\"1 of 2 replicas are available",
+                "Scaling",
+                Some("r2"),
+            ),
+            (object(&two, &numbers(2, 2, 1)), true, vec![pod("r2", true)], "Ready", "Scaling", Some("r2")),
+            (
+                object(&two, &numbers(2, 2, 0)),
+                true,
+                vec![pod("r2", false)],
+                "Progressing(\"0 of 2 replicas are available",
+                "Scaling",
+                None,
+            ),
+            (
+                object(&two, &refused),
+                false,
+                vec![],
+                "Failed(\"0 of 2 replicas run revision r2: the API server refuses its pods: exceeded quota",
+                "ReplicaFailure",
+                None,
+            ),
+            (paused, false, vec![pod("r1", true)], "Failed(\"somebody has paused its rollout", "Paused", Some("r1")),
+        ] {
+            let (found, word, served) = judged(&object, is_scaled, &pods);
+            assert!(found.starts_with(state), "{found} is not {state}");
+            assert_eq!((word, served.as_deref()), (outcome, serving), "{found}");
+        }
+    }
+
+    #[test]
+    fn pods_are_read_only_where_something_is_under_way() {
+        let two = json!({"replicas": 2});
+        assert_eq!(beneath(&object(&two, &numbers(2, 2, 2))), None);
+        assert_eq!(beneath(&object(&two, &numbers(3, 1, 2))).unwrap().selector, "app=a,b=c");
+    }
+
+    #[test]
+    fn a_count_to_begin_with_is_for_what_declares_none() {
+        let with = |spec: Value| {
+            let manifest = Manifest::new("n", "p", "d", spec);
+            initial(&Deployment { initial_replicas: Some(3), ..manifest.into() }.into())
+        };
+        assert_eq!(with(json!({})), Some(json!({"spec": {"replicas": 3}})));
+        assert_eq!(with(json!({"replicas": 1})), None);
+    }
+}
