@@ -167,16 +167,28 @@ pub fn container(input: &Input) -> Container {
     }
 }
 
-/// Arguments and environment variables that aiplatform sets itself, that have a field, or without which the pods could
-/// not be reached, in the order of the spec. `path` is that of the model's `kubernetes`.
+/// What is wrong with the part of a spec that is the engine's, in the order of the spec: a default image for other
+/// devices than the pod's; arguments and environment variables that aiplatform sets itself, that have a field, or without
+/// which the pods could not be reached. `path` is that of the model's `kubernetes`.
 #[must_use]
 pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
-    match spec.engine {
+    let of_engine = match spec.engine {
         Engine::Vllm => vllm::problems(spec, path),
         Engine::Tgi => tgi::problems(spec, path),
         Engine::TorchServe => torchserve::problems(spec, path),
         Engine::Custom => custom::problems(spec, path),
-    }
+    };
+    no_default_image(spec, path).into_iter().chain(of_engine).collect()
+}
+
+/// The default images with GPUs are made for NVIDIA's.
+fn no_default_image(spec: &Kubernetes, path: &str) -> Option<Problem> {
+    let device = &spec.resources.gpu_resource;
+    let is_default = spec.image.is_none() && spec.engine != Engine::Custom;
+    let message =
+        format!("the engine's default image is for GPUs of NVIDIA, and resources.gpuResource is {device:?}: name one");
+    (is_default && spec.resources.gpus > 0 && !device.starts_with("nvidia.com/"))
+        .then(|| Problem::new(format!("{path}.image"), message))
 }
 
 /// The metrics that autoscaling by `queueDepth` and `concurrentRequests` follows; none where the engine has none.

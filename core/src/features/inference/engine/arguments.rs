@@ -104,11 +104,25 @@ fn is_flag(argument: &str) -> bool {
     argument.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.parse::<f64>().is_err())
 }
 
+/// The rule about an argument that Kubernetes could turn into any flag: it puts the values of variables in the place of
+/// `$(NAME)`, so that nobody can tell here which flag it is.
+///
+/// Source: the Kubernetes API, `Container.args`.
+fn unknown_flag(argument: &str) -> Option<String> {
+    let name = argument.split('=').next().unwrap_or_default();
+    let is_open = (is_flag(name) && name.contains("$(")) || argument.starts_with("$(");
+    is_open.then(|| format!("{argument:?} could become any flag: write --NAME=$(VARIABLE), with the flag's name in it"))
+}
+
 /// What is wrong with the arguments, in their order: flags that are refused, and positional arguments, of which
 /// `positional` says what the engine would take them for. `path` is that of the arguments.
 pub fn problems(args: &[String], grammar: Grammar, refused: &[&Refused], positional: &str, path: &str) -> Vec<Problem> {
     let mut problems: Vec<(usize, Problem)> = Vec::new();
     for (index, argument) in args.iter().enumerate() {
+        if let Some(message) = unknown_flag(argument) {
+            problems.push((index, Problem::new(format!("{path}[{index}]"), message)));
+            continue;
+        }
         let follows_a_whole_flag =
             index.checked_sub(1).is_none_or(|before| args[before].contains('=') && is_flag(&args[before]));
         if argument == "--" {

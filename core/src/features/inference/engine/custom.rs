@@ -19,7 +19,7 @@ const EXIT_SECONDS: i64 = 110;
 const SOURCE: &str = "is set by aiplatform: it follows from source";
 
 /// Variables that are refused beside those of Hugging Face's libraries.
-const REFUSED_VARIABLES: [Refused; 6] = [
+pub const REFUSED_VARIABLES: [Refused; 6] = [
     Refused { name: "PORT", why: "is set by aiplatform: the port is 8000, to which the Service and the probes lead" },
     Refused { name: "MODEL_NAME", why: "is set by aiplatform: use servedName" },
     Refused { name: "MODEL_PATH", why: SOURCE },

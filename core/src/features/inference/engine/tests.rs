@@ -104,6 +104,18 @@ mod vllm_tests {
     }
 
     #[test]
+    fn a_flag_that_a_variable_names_is_refused() {
+        for user in ["$(FLAG)", "--$(FLAG)", "--po$(REST)=9", "-$(FLAG)"] {
+            let found = found("VLLM", json!({"args": ["--enforce-eager", user]}));
+            assert!(found.len() == 1 && found[0].contains("args[1]: ") && found[0].contains("any flag"), "{found:?}");
+        }
+        assert_eq!(
+            found("VLLM", json!({"args": ["--chat-template=$(TEMPLATE)", "--x", "a$(Y)"]})),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
     fn vllm_takes_arguments_that_only_resemble_those_that_are_refused() {
         for user in [
             &["--config-format", "hf"][..],
@@ -260,6 +272,98 @@ fn the_release_of_vllm_has_the_routes_and_metrics_that_are_relied_on() {
     for name in [vllm::QUEUE_METRICS.waiting, vllm::QUEUE_METRICS.running] {
         assert!(release.metrics.iter().any(|metric| metric == name), "{name}");
     }
+}
+
+/// The rules of an engine as a table.
+fn table(flags: &[&arguments::Refused], variables: &[environment::Refused]) -> String {
+    let names = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let flags = flags.iter().map(|rule| (names(rule.names), rule.why));
+    let variables = variables.iter().map(|rule| (names(&[rule.name]), rule.why));
+    let rows = flags.chain(variables).map(|(names, why)| format!("| {names} | {why} |\n"));
+    format!("| flag or variable | why, and what to do |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn the_page_about_engines_says_what_is_set_and_what_is_refused() {
+    let page = std::fs::read_to_string(format!("{}/docs/engines.md", crate::testing::REPOSITORY)).expect("the page");
+    let refused = |flags: &'static [arguments::Refused]| flags.iter().collect::<Vec<_>>();
+    let tables = [
+        table(&[], &environment::HUGGING_FACE),
+        table(&[&refused(&vllm::REFUSED)[..], &[&vllm::NO_METRICS]].concat(), &vllm::REFUSED_VARIABLES),
+        table(&refused(&tgi::REFUSED), &tgi::REFUSED_VARIABLES),
+        table(&refused(&torchserve::REFUSED), &torchserve::REFUSED_VARIABLES),
+        table(&[], &custom::REFUSED_VARIABLES),
+    ];
+    let mut parts = tables.to_vec();
+    let user = json!({"image": "example.com/server:1", "source": {"pvc": {"claimName": "weights"}}});
+    for (engine, name) in [("VLLM", "vLLM"), ("TGI", "TGI"), ("TorchServe", "TorchServe"), ("Custom", "Custom")] {
+        let cells = |gpus: i32| {
+            let mut spec = spec(engine, user.clone());
+            spec.resources.gpus = gpus;
+            if engine != "Custom" {
+                spec.image = None;
+            }
+            contained(&spec)
+        };
+        let (on_gpus, on_cpus) = (cells(1), cells(0));
+        let image = |container: &Container| match engine {
+            "Custom" => "–".into(),
+            _ => format!("`{}`", container.image.split('@').next().expect("an image")),
+        };
+        let user = |container: &Container| match (container.user, container.run_as_non_root) {
+            (Some(user), true) => format!("{}:{}", user.uid, user.gid),
+            (None, true) => "the image's, not root".into(),
+            (_, false) => "the image's".into(),
+        };
+        let root = |container: &Container| if container.read_only_root { "read-only" } else { "writable" };
+        let metrics = on_gpus.metrics.map_or("–".into(), |metrics| format!("`:{}{}`", metrics.port, metrics.path));
+        let queue = queue_metrics(engine_named(engine))
+            .map_or("–".into(), |queue| format!("`{}`, `{}`", queue.waiting, queue.running));
+        let row = format!(
+            "| {name} | {} | {} | `:{}{}` | {metrics} | {queue} | {} / {} | {} / {} | {} + {} s |",
+            image(&on_gpus),
+            image(&on_cpus),
+            on_gpus.port,
+            on_gpus.api_path.replace("chat", "NAME"),
+            user(&on_gpus),
+            user(&on_cpus),
+            root(&on_gpus),
+            root(&on_cpus),
+            on_gpus.pre_stop_seconds,
+            on_gpus.termination_grace_seconds - on_gpus.pre_stop_seconds,
+        );
+        parts.push(row);
+    }
+    parts.retain(|part| !page.contains(part));
+    assert!(
+        parts.is_empty(),
+        "docs/engines.md lacks:
+{}",
+        parts.join(
+            "
+
+"
+        )
+    );
+}
+
+fn engine_named(name: &str) -> Engine {
+    serde_json::from_value(json!(name)).expect("an engine")
+}
+
+#[test]
+fn devices_that_are_not_nvidias_need_an_image_of_their_own() {
+    let fields = |resource: &str, gpus: i32| json!({"resources": {"gpus": gpus, "gpuResource": resource}});
+    for engine in ["VLLM", "TGI"] {
+        let found = found(engine, fields("amd.com/gpu", 1));
+        assert!(found.len() == 1 && found[0].starts_with("spec.models[2].kubernetes.image: "), "{found:?}");
+    }
+    for (resource, gpus) in [("nvidia.com/gpu", 1), ("nvidia.com/mig-1g.5gb", 1), ("amd.com/gpu", 0)] {
+        assert_eq!(found("VLLM", fields(resource, gpus)), Vec::<String>::new(), "{resource}");
+    }
+    let mut own = fields("amd.com/gpu", 1);
+    own["image"] = json!("example.com/vllm-rocm:1");
+    assert_eq!(found("VLLM", own), Vec::<String>::new());
 }
 
 #[test]

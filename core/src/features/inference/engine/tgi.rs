@@ -58,7 +58,7 @@ const CACHE: &str = "is set by aiplatform: weights are downloaded into the volum
 const TUNNEL: &str = "makes a tunnel through which the whole internet calls the model: leave it out";
 
 /// Flags that are refused.
-const REFUSED: [Refused; 9] = [
+pub const REFUSED: [Refused; 9] = [
     Refused::new(&["--model-id"], MODEL),
     Refused::new(&["--revision"], REVISION),
     Refused::new(&["--port", "-p"], PORT),
@@ -71,7 +71,7 @@ const REFUSED: [Refused; 9] = [
 ];
 
 /// Variables that are refused beside those of Hugging Face's libraries.
-const REFUSED_VARIABLES: [environment::Refused; 10] = [
+pub const REFUSED_VARIABLES: [environment::Refused; 10] = [
     environment::Refused { name: "MODEL_ID", why: MODEL },
     environment::Refused { name: "REVISION", why: REVISION },
     environment::Refused { name: "PORT", why: PORT },

@@ -74,7 +74,7 @@ const FILE: &str = "is set by aiplatform: write single properties as variables, 
 const FOLDER: &str = "is set by aiplatform: /cache and /tmp are the only folders that can be written to";
 
 /// Flags that are refused.
-const REFUSED: [Refused; 6] = [
+pub const REFUSED: [Refused; 6] = [
     Refused::new(&["--models"], MODELS),
     Refused::new(&["--model-store"], MODELS),
     Refused::new(&["--ts-config"], FILE),
@@ -86,7 +86,7 @@ const REFUSED: [Refused; 6] = [
 /// Variables that are refused beside those of Hugging Face's libraries.
 ///
 /// Source: `ConfigManager.java`, whose every name that begins with `TS_` is a variable.
-const REFUSED_VARIABLES: [environment::Refused; 14] = [
+pub const REFUSED_VARIABLES: [environment::Refused; 14] = [
     environment::Refused { name: CONFIGURATION, why: FILE },
     environment::Refused { name: "TS_CONFIG_FILE", why: FILE },
     environment::Refused { name: "TS_INFERENCE_ADDRESS", why: LISTENS },

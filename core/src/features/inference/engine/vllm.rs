@@ -72,7 +72,7 @@ const NO_HTTP: &str = "leaves the port without the HTTP server that probes and c
 const TLS: &str = "makes the port speak TLS, and probes and clients of the Service speak plain HTTP: leave it out";
 
 /// Flags that are refused.
-const REFUSED: [Refused; 14] = [
+pub const REFUSED: [Refused; 14] = [
     Refused::new(&["--model"], "is set by aiplatform: name the model in source"),
     Refused::new(&["--served-model-name"], "is set by aiplatform: use servedName"),
     Refused::new(&["--revision"], "is set by aiplatform: use source.huggingFace.revision"),
@@ -105,7 +105,7 @@ const REFUSED: [Refused; 14] = [
 ];
 
 /// Refused where autoscaling follows the engine's metrics.
-const NO_METRICS: Refused = Refused::new(
+pub const NO_METRICS: Refused = Refused::new(
     &["--disable-log-stats"],
     "takes away the metrics that autoscaling follows: leave it out, or scale by cpuPercent",
 );
