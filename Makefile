@@ -4,6 +4,8 @@
 # make check-engines    what pods are given to serve a model, read and run by the engines' own releases
 # make lint    formatting, clippy, generated files
 # make bench   figures, printed and not asserted
+# make image   the image as an OCI layout, by buildah (IMAGE=FOLDER says where to)
+# make sbom    what the binary is made of, in CycloneDX, by cargo-cyclonedx
 # make generate    the files that are made from the code
 # Everything that is built or installed goes into caches outside this folder.
 
@@ -24,9 +26,14 @@ RUFF = $(PYTHON) -m ruff
 # Those that have a client of OpenAI's API, and the engines' own releases.
 CLIENT_PYTHON = $$(python3 tests/aws/serve.py --venv --requirements tests/engines/requirements.txt)
 ENGINES_PYTHON = $$(python3 tests/aws/serve.py --venv --requirements tests/engines/oracles/requirements.txt)
-PYTHON_FILES := tests demo bench
+PYTHON_FILES := tests demo bench image schemas
+# The one version, which the chart, the manifests and the image follow.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+IMAGE ?= $(AIPLATFORM_CACHE)/image
+SBOM ?= $(AIPLATFORM_CACHE)/sbom.json
+SCHEMA := schemas/aiplatform.dev_v1alpha1_AIPlatform.json
 
-.PHONY: help demo test fuzz check-engines lint bench generate build servers
+.PHONY: help demo test fuzz check-engines lint bench image sbom generate build servers programs
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -39,16 +46,21 @@ servers:
 	@python3 tests/cluster/control_plane.py build --all >/dev/null
 	@python3 tests/aws/serve.py --venv >/dev/null
 
+# What people install with, and what reads the status of an object: built for tests/installation.
+programs:
+	@python3 tests/installation/programs.py >/dev/null
+
 demo: build servers
 	@$(PYTHON) demo/demo.py --binary $(BINARY) $(if $(KEEP),--keep)
 
-test: servers
+test: servers programs
 	@python3 tests/policies/evaluator.py >/dev/null
 	cargo test --locked --workspace
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
 	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/policies
 	$(CLIENT_PYTHON) -m pytest -q -p no:cacheprovider tests/engines --ignore tests/engines/oracles
+	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/installation
 
 # Another seed each time; what is found is printed, and becomes a test.
 fuzz: servers
@@ -65,14 +77,31 @@ lint: servers
 	cargo run --locked --quiet -- crd | diff -u crds/aiplatform.yaml - || { echo "crds/aiplatform.yaml is not what the code makes: run make generate" >&2; exit 1; }
 	$(RUFF) format --no-cache --check --config tests/aws/ruff.toml $(PYTHON_FILES)
 	$(RUFF) check --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)
-	test -z "$$(gofmt -l tests/cluster)"
+	$(PYTHON) schemas/generate.py | diff -u $(SCHEMA) - || { echo "$(SCHEMA) is not what the definition makes: run make generate" >&2; exit 1; }
+	test -z "$$(gofmt -l tests/cluster tests/installation)"
 	cd tests/cluster && GOFLAGS=-mod=mod go mod verify >/dev/null
+	if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; else echo "cargo-deny is not installed: licences, bans and sources are not checked" >&2; fi
 
 bench: servers
 	cargo build --locked --release
 	@$(PYTHON) bench/bench.py --binary $(RELEASE)
 
+image:
+	cargo build --locked --release
+	@python3 image/build.py $(RELEASE) $(IMAGE) --version $(VERSION) --revision "$$(git rev-parse HEAD)"
+
+# cargo-cyclonedx writes beside each manifest; the one of the binary is kept.
+sbom:
+	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is not installed: cargo install --locked cargo-cyclonedx" >&2; exit 1; }
+	SOURCE_DATE_EPOCH=0 cargo cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --override-filename sbom-parts
+	@python3 image/sbom.py $(SBOM)
+
 generate: build
 	$(BINARY) crd > crds/aiplatform.yaml
+	$(PYTHON) schemas/generate.py > $(SCHEMA)
+	cp crds/aiplatform.yaml charts/aiplatform/files/crd.yaml
+	cp manifests/rbac.yaml manifests/rbac-namespaced.yaml charts/aiplatform/files/
+	sed -i 's/^\(version\|appVersion\): .*/\1: $(VERSION)/' charts/aiplatform/Chart.yaml
+	sed -i 's/^\(    app.kubernetes.io\/version\|  newTag\): .*/\1: $(VERSION)/' manifests/kustomization.yaml
 	cargo fmt
 	$(RUFF) format --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)

@@ -71,21 +71,36 @@ def template(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[
     return render
 
 
-@pytest.fixture(scope="session")
-def verdicts() -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What those who wait for an object make of it; by the programs that they are built of."""
-    if not shutil.which("go"):
-        pytest.skip("gopher-lua, cel-go and kstatus are Go, and the go command is not in PATH")
-    path = programs.verdict()
+Answers = Callable[[dict[str, Any]], dict[str, Any]]
 
-    def judge(question: dict[str, Any]) -> dict[str, Any]:
+
+def answers_of(path: Path) -> Answers:
+    """Asks a program that takes one question and gives one answer, each in JSON."""
+
+    def ask(question: dict[str, Any]) -> dict[str, Any]:
         output = subprocess.run(
             [path], input=json.dumps(question), capture_output=True, text=True, check=False
         )
         assert output.returncode == 0, output.stderr
         return json.loads(output.stdout)
 
-    return judge
+    return ask
+
+
+@pytest.fixture(scope="session")
+def verdicts() -> Answers:
+    """What those who wait for an object make of it; by the programs that they are built of."""
+    if not shutil.which("go"):
+        pytest.skip("gopher-lua, cel-go and kstatus are Go, and the go command is not in PATH")
+    return answers_of(programs.verdict())
+
+
+@pytest.fixture(scope="session")
+def complaints() -> Answers:
+    """What a JSON schema says of documents."""
+    if not shutil.which("go"):
+        pytest.skip("the validator of JSON schemas is Go, and the go command is not in PATH")
+    return answers_of(programs.validate())
 
 
 # The definitions that others release, by module, checksum and file.

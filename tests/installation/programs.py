@@ -21,6 +21,7 @@ import go_tools  # noqa: E402
 FLAGS = ["-mod=readonly", "-trimpath", "-ldflags=-s -w"]
 HELM = {"helm": "helm.sh/helm/v4/cmd/helm"}
 VERDICT = {"verdict": "./verdict"}
+VALIDATE = {"validate": "./validate"}
 
 
 def kubectl() -> Path:
@@ -33,11 +34,22 @@ def helm() -> Path:
     return go_tools.provide(go_tools.Module(HERE, "installation", FLAGS), HELM)["helm"]
 
 
+def own(program: dict[str, str]) -> Path:
+    """A program of this folder, which is built again when its source is another."""
+    (name,) = program
+    sources = tuple(sorted((HERE / name).glob("*.go")))
+    module = go_tools.Module(HERE, f"installation-{name}", FLAGS, sources)
+    return go_tools.provide(module, program)[name]
+
+
 def verdict() -> Path:
-    """The program that asks gopher-lua, cel-go and kstatus."""
-    sources = tuple(sorted((HERE / "verdict").glob("*.go")))
-    module = go_tools.Module(HERE, "installation-verdict", FLAGS, sources)
-    return go_tools.provide(module, VERDICT)["verdict"]
+    """The program that asks gopher-lua, Flux and kstatus."""
+    return own(VERDICT)
+
+
+def validate() -> Path:
+    """The program that asks a JSON schema."""
+    return own(VALIDATE)
 
 
 def definitions(module: str, checksum: str, path: str) -> str:
@@ -58,4 +70,4 @@ def definitions(module: str, checksum: str, path: str) -> str:
 
 if __name__ == "__main__":
     control_plane.provide(control_plane.PACKAGES)
-    print(helm(), verdict(), sep="\n")
+    print(helm(), verdict(), validate(), sep="\n")

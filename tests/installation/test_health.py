@@ -6,12 +6,11 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, serve_definitions
+from conftest import ROOT, Answers, serve_definitions
 from running import Cluster
 
 OBJECTS: dict[str, dict[str, Any]] = json.loads(
@@ -46,7 +45,7 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def found(verdicts: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+def found(verdicts: Answers) -> dict[str, Any]:
     (flux,) = yaml.safe_load((GITOPS / "flux-health-checks.yaml").read_text())
     assert (flux["apiVersion"], flux["kind"]) == ("aiplatform.dev/v1alpha1", "AIPlatform")
     lua = (GITOPS / "argocd-health.lua").read_text()
@@ -75,7 +74,7 @@ def test_argo_cd_shows_the_message_of_the_operator(found: dict[str, Any]) -> Non
 
 
 def test_an_edit_is_never_taken_for_done_whatever_was_before(
-    verdicts: Callable[[dict[str, Any]], dict[str, Any]],
+    verdicts: Answers,
 ) -> None:
     (flux,) = yaml.safe_load((GITOPS / "flux-health-checks.yaml").read_text())
     edited = json.loads(json.dumps(OBJECTS))
