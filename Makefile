@@ -90,10 +90,7 @@ image:
 	cargo build --locked --release
 	@python3 image/build.py $(RELEASE) $(IMAGE) --version $(VERSION) --revision "$$(git rev-parse HEAD)"
 
-# cargo-cyclonedx writes beside each manifest; the one of the binary is kept.
 sbom:
-	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is not installed: cargo install --locked cargo-cyclonedx" >&2; exit 1; }
-	SOURCE_DATE_EPOCH=0 cargo cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --override-filename sbom-parts
 	@python3 image/sbom.py $(SBOM)
 
 generate: build

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "image"))
 
 import build  # noqa: E402
 import rootfs  # noqa: E402
+import sbom  # noqa: E402
 
 NAMED = pytest.mark.skipif(
     "AIPLATFORM_BINARY" not in os.environ, reason="AIPLATFORM_BINARY is not set"
@@ -131,3 +132,27 @@ def test_where_buildah_is_missing_the_way_out_is_named(
 def test_a_binary_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(rootfs.RootError, match="run cargo build --release"):
         rootfs.make(tmp_path / "aiplatform", tmp_path / "root")
+
+
+@needs("cargo-cyclonedx")
+def test_what_the_binary_is_made_of_is_written_down_the_same_each_time() -> None:
+    made = sbom.make()
+    assert made == sbom.make()
+    assert made["metadata"]["component"]["purl"].startswith(f"pkg:cargo/aiplatform@{version()}")
+    parts = {part["name"]: part for part in made["components"]}
+    assert {"kube", "aws-sdk-s3", "rustls"} <= parts.keys()
+    # Neither what only tests need, nor this machine.
+    assert not {"insta", "proptest", "ureq"} & parts.keys()
+    assert str(ROOT) not in json.dumps(made)
+    locked = (ROOT / "Cargo.lock").read_text()
+    for name, part in parts.items():
+        if name != "aiplatform-core":
+            assert part["hashes"][0]["content"] in locked, name
+
+
+def test_where_cargo_cyclonedx_is_missing_the_way_out_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(sbom.SbomError, match="cargo install --locked cargo-cyclonedx"):
+        sbom.make()
