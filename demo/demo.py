@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The operator at work on a real Kubernetes API server and a simulated AWS, in seven acts.
+"""The operator at work on a real Kubernetes API server and a simulated AWS, in eight acts.
 
 Needs boto3, so it runs in the simulator's virtual environment; `make demo` does that. Exits with
 0 when everything went as told, and leaves nothing behind; with --keep it stays up until Ctrl-C.
@@ -20,6 +20,7 @@ from collections.abc import Callable
 import access
 import cloud
 import network
+import pods
 import serving
 from cloud import Cloud
 from live import Live, Object, is_gone, is_ready
@@ -99,7 +100,12 @@ class Demo:
         """From an empty cluster to a running operator."""
         say, stage = self.terminal.line, self.stage
         version = json.loads(stage.kubectl("get", "--raw=/version"))["gitVersion"]
-        say((f"  Kubernetes {version:<12}{stage.cluster_url:<28}etcd and kube-apiserver", ""))
+        say(
+            (
+                f"  Kubernetes {version:<12}{stage.cluster_url:<28}the real one, with nodes that are played",
+                "",
+            )
+        )
         say((f"  {'AWS':<23}{stage.aws_url:<28}simulated, {LATENCY_MS} ms for each call", ""))
         say()
         self.type("aiplatform crd | kubectl apply -f -")
@@ -119,7 +125,7 @@ class Demo:
         """Act 1."""
         self.terminal.title("1. Apply")
         self.terminal.say("What would be made, before anything is: no cluster, no credentials.")
-        self.type(f"aiplatform plan -f {MANIFEST} | grep create")
+        self.type(f"aiplatform plan -f {MANIFEST} | sed -n '/ steps$/,$p'")
         self.terminal.say("Make it.")
         self.type_and_watch(f"kubectl apply -f {MANIFEST}", "Ready")
         self.type(f"kubectl get aip -n {NAMESPACE}")
@@ -282,6 +288,7 @@ def main() -> int:
             access.play(demo)
             serving.play(demo)
             network.play(demo)
+            pods.play(demo)
             if arguments.keep:
                 demo.stay()
     except StageError as failure:

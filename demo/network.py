@@ -1,4 +1,4 @@
-"""The last act: private paths to models and objects, and calls from here and there judged."""
+"""The seventh act: private paths to models and objects, and calls from here and there judged."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def play(demo: Demo) -> None:
     terminal.say(
         "Another product, in a VPC that is there. Its models are called over private paths."
     )
-    demo.type(f"aiplatform plan -f {MANIFEST} | grep -e ' SecurityGroup' -e VpcEndpoint -e billed")
+    overview = "sed -n '/ steps$/,$p' | grep -e SecurityGroup -e VpcEndpoint -e billed"
+    demo.type(f"aiplatform plan -f {MANIFEST} | {overview}")
     demo.stage.kubectl("create", "namespace", NAMESPACE)
     demo.live.watch.stop()
     demo.live = Live(demo.stage, terminal, NAMESPACE, NAME)

@@ -39,7 +39,7 @@ def play(demo: Demo) -> None:
 
     terminal.say("A new image. What would happen?")
     demo.type(f"sed -i 's/rank:1.4.0/rank:1.5.0/' {MANIFEST}")
-    changes = "grep -E '^  [+~-]|image:|config:'"
+    changes = "sed '/ steps$/,$d' | grep -E '^  [+~-]|image:|config:'"
     demo.type(f"aiplatform diff -f {MANIFEST} | {changes}")
     demo.type_and_watch(f"kubectl apply -f {MANIFEST}", "Ready")
     show(demo)

@@ -56,12 +56,14 @@ class Stage:
         """Start both, side by side, and wait until they accept requests."""
         # Says what it does where it has something to build, which takes minutes the first time.
         build = subprocess.run(
-            [sys.executable, CONTROL_PLANE, "build"], stdout=subprocess.DEVNULL, check=False
+            [sys.executable, CONTROL_PLANE, "build", "--all"],
+            stdout=subprocess.DEVNULL,
+            check=False,
         )
         if build.returncode:
             raise StageError("the API server could not be built")
         for name, command in {
-            "cluster": [sys.executable, CONTROL_PLANE, "start"],
+            "cluster": [sys.executable, CONTROL_PLANE, "start", "--nodes", "2"],
             "aws": [sys.executable, SIMULATOR],
         }.items():
             with self.log(name).open("wb") as log:
