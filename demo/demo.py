@@ -102,7 +102,7 @@ class Demo:
         version = json.loads(stage.kubectl("get", "--raw=/version"))["gitVersion"]
         say(
             (
-                f"  Kubernetes {version:<12}{stage.cluster_url:<28}the real one, with nodes that are played",
+                f"  Kubernetes {version:<12}{stage.cluster_url:<28}nodes are played by kwok",
                 "",
             )
         )
