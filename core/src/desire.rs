@@ -2,7 +2,7 @@
 
 mod access;
 pub mod inference;
-mod network;
+pub(crate) mod network;
 pub mod sagemaker;
 mod storage;
 

@@ -26,6 +26,8 @@ use kube::ResourceExt;
 use crate::api::{
     AIPlatform, AIPlatformSpec, AssumeRole, Consumer, DeletionPolicy, ManagementPolicy, Ownership, RECONCILE_AT,
 };
+use crate::desire::network::endpoints_of;
+use crate::features::network::preconditions;
 use crate::grants::{self, Grant};
 use crate::tags::{self, Tags};
 
@@ -164,7 +166,8 @@ pub fn validate(object: &AIPlatform) -> Result<Platform, Vec<Problem>> {
         grants: Vec::new(),
     };
     platform.grants = grants::grants(&platform)?;
-    Ok(platform)
+    let oversized = preconditions::oversized(&endpoints_of(&platform));
+    if oversized.is_empty() { Ok(platform) } else { Err(oversized.into_iter().map(|unmet| unmet.problem).collect()) }
 }
 
 /// The owner tag holds cluster, namespace and name; a cluster is known by a UID of 36 characters unless it has a name.

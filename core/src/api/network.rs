@@ -102,6 +102,8 @@ pub struct Endpoints {
     /// Further endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = ("self.all(e, self.exists_one(o, o.service == e.service && o.type == e.type))", "endpoints.additional names a service twice"))]
+    #[x_kube(validation = ("self.all(e, e.type != 'Gateway' || e.service in ['s3', 'dynamodb', 's3express'])", "type Gateway is for s3, dynamodb and s3express: leave type out for others"))]
     pub additional: Vec<AdditionalEndpoint>,
     /// Policies of endpoints by service. Default: Scoped for `bedrock-runtime` and `sagemaker.runtime`, Full for others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

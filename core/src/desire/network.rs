@@ -47,6 +47,11 @@ pub(super) fn endpoints(platform: &Platform, tags: &Tags, facts: Option<&Network
     .collect()
 }
 
+/// The VPC endpoints as far as they follow from the spec alone, without tags.
+pub(crate) fn endpoints_of(platform: &Platform) -> Vec<Desired> {
+    endpoints(platform, &Tags::new(), None)
+}
+
 /// The remark about an endpoint that is to have a policy, and is of a service whose endpoints take none.
 fn unlimited(network: &Network, endpoint: &VpcEndpoint) -> Option<String> {
     let wanted = network.endpoints.get(&endpoint.name)?.policy;

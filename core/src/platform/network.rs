@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sagemaker::is_in_ecr;
 use super::{Backend, Identity, Model, Problem, RUNTIMES};
 use crate::api::AIPlatformSpec;
-use crate::api::network::{AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef};
+use crate::api::network::{
+    AdditionalEndpoint, AllowFrom, EndpointPolicy, EndpointType as SpecType, Endpoints, OnConflict, PlatformRef,
+};
 use crate::desire::inference;
 use crate::features::network::sharing::{Borrower, Holder};
-use crate::features::network::vpc_endpoint::{EndpointType, endpoint_name};
+use crate::features::network::vpc_endpoint::{EndpointType, USUALLY_GATEWAYS, endpoint_name, parse_endpoint_name};
 use crate::lookup::NetworkLookup;
 
 /// A network that can be planned.
@@ -89,7 +91,7 @@ const S3: &str = "s3";
 const STS: &str = "sts";
 
 /// The services of endpoints that follow from what a platform uses.
-const USED: [&str; 4] = ["bedrock-runtime", S3, "sagemaker.runtime", STS];
+const USED: [&str; 6] = ["bedrock-runtime", "ecr.api", "ecr.dkr", S3, "sagemaker.runtime", STS];
 
 /// Services whose endpoints take a policy that is limited to the platform's own resources.
 const SCOPED: [&str; 3] = ["bedrock-runtime", "sagemaker.runtime", "s3"];
@@ -254,11 +256,13 @@ fn endpoints(
         }
     }
     for (index, endpoint) in declared.additional.iter().enumerate() {
+        let path = format!("spec.network.endpoints.additional[{index}]");
+        validate_additional(&path, endpoint, &declared.additional[..index], problems);
         let endpoint_type = match endpoint.endpoint_type {
             SpecType::Interface => EndpointType::Interface,
             SpecType::Gateway => EndpointType::Gateway,
         };
-        want(&endpoint.service, endpoint_type, format!("spec.network.endpoints.additional[{index}]"));
+        want(&endpoint.service, endpoint_type, path);
     }
     for (service, policy) in &declared.policy {
         let path = format!("spec.network.endpoints.policy.{service}");
@@ -281,6 +285,33 @@ fn endpoints(
         }
     }
     wanted
+}
+
+/// The same rules as the schema's, and that no endpoint gets the name of another one.
+fn validate_additional(
+    path: &str,
+    endpoint: &AdditionalEndpoint,
+    before: &[AdditionalEndpoint],
+    problems: &mut Vec<Problem>,
+) {
+    let AdditionalEndpoint { service, endpoint_type } = endpoint;
+    if *endpoint_type == SpecType::Gateway && !USUALLY_GATEWAYS.contains(&service.as_str()) {
+        let gateways = USUALLY_GATEWAYS.join(", ");
+        let message = format!("Gateway is for {gateways}, which {service:?} is not one of: leave type out");
+        problems.push(Problem::new(format!("{path}.type"), message));
+    }
+    if before.contains(endpoint) {
+        problems.push(Problem::new(path, format!("{service:?} stands there twice")));
+    }
+    let meant = parse_endpoint_name(service).0;
+    let short = service.split_once(".amazonaws.").and_then(|(_, rest)| rest.split_once('.'));
+    if let Some((_, short)) = short {
+        let message = format!("{service:?} is the full name of a service, of which the end is expected: {short}");
+        problems.push(Problem::new(format!("{path}.service"), message));
+    } else if meant != service {
+        let message = format!("{service:?} is what the endpoint is called: the service is {meant}");
+        problems.push(Problem::new(format!("{path}.service"), message));
+    }
 }
 
 /// The policy of the endpoint for a service where the spec declares none.

@@ -39,6 +39,14 @@ pub fn cases() -> Vec<Case> {
             "Scoped is for bedrock-runtime, sagemaker.runtime and s3",
         ),
         (
+            network(json!({"endpoints": {"additional": [{"service": "kms"}, {"service": "kms"}]}})),
+            "endpoints.additional names a service twice",
+        ),
+        (
+            network(json!({"endpoints": {"additional": [{"service": "kms", "type": "Gateway"}]}})),
+            "type Gateway is for s3, dynamodb and s3express",
+        ),
+        (
             network(json!({"endpoints": {"policy": {"s3": "Open"}}})),
             "supported values: \"Scoped\", \"Account\", \"Full\"",
         ),

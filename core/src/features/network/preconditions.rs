@@ -48,7 +48,8 @@ pub fn oversized(desired: &[Desired]) -> Vec<Unmet> {
             let service = endpoint.name.as_str();
             let message = format!(
                 "the policy for {service} takes {size} characters, of which EC2 allows {POLICY_LIMIT}: set \
-                 spec.network.endpoints.policy to Account for {service}, or let fewer platforms borrow the network"
+                 spec.network.endpoints.policy to Account for {service}, name fewer models or buckets, or let fewer \
+                 platforms borrow the network"
             );
             Unmet { reason: "QuotaExceeded", problem: Problem::new("spec.network.endpoints.policy", message) }
         })

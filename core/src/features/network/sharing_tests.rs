@@ -276,7 +276,7 @@ fn a_former_borrower_names_an_endpoint_until_no_bucket_is_behind_it_and_never_wr
         let mut observations = Observations::from([(bucket.resource.key(), observed)]);
         observations.extend(formerly_borrowed(object.status.as_ref(), &desired, &observations));
         let plan = plan("search", "assistant", &desired, &observations, &Intent::default());
-        assert_eq!(check(&plan, &desired, &[key.clone()], &observations, &Intent::default()), Ok(()));
+        assert_eq!(check(&plan, &desired, std::slice::from_ref(&key), &observations, &Intent::default()), Ok(()));
         let step = plan.steps.iter().find(|step| step.key == key);
         let waits = |step: &crate::plan::Step| matches!(&step.action, Action::Wait(why) if why.contains("the policy of Bucket ours may still name it"));
         assert_eq!(step.map(waits), is_named.then_some(true), "{behind:?}: {step:?}");

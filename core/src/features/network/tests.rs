@@ -332,7 +332,7 @@ fn a_policy_of_a_shared_network_is_for_what_is_there_or_can_be_borrowed() {
         checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
     };
     let shared = json!({"shareWith": {"namespaces": ["search"]}});
-    assert!(problems(json!({"sts": "Account", "s3": "Scoped"}), shared.clone()).is_empty());
+    assert!(problems(json!({"sts": "Account", "s3": "Scoped", "ecr.api": "Account"}), shared.clone()).is_empty());
     assert_eq!(
         problems(json!({"kms": "Account"}), shared),
         [
@@ -347,6 +347,52 @@ fn a_policy_of_a_shared_network_is_for_what_is_there_or_can_be_borrowed() {
           spec.network.endpoints.additional"
         ]
     );
+}
+
+#[test]
+fn an_additional_endpoint_that_would_be_taken_for_another_is_refused() {
+    let problems = |additional: Value| -> Vec<String> {
+        let checked = validate(&object(spec(json!({"endpoints": {"additional": additional}}))));
+        checked.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    };
+    let fine = json!([{"service": "s3"}, {"service": "dynamodb", "type": "Gateway"}, {"service": "kms"}]);
+    assert!(problems(fine).is_empty());
+    assert_eq!(
+        problems(json!([
+            {"service": "sagemaker.runtime", "type": "Gateway"},
+            {"service": "kms"},
+            {"service": "kms"},
+            {"service": "s3-interface"},
+            {"service": "com.amazonaws.eu-west-1.ecr.api"},
+        ])),
+        [
+            "spec.network.endpoints.additional[0].type: Gateway is for s3, dynamodb, s3express, which \"sagemaker.runtime\" \
+             is not one of: leave type out",
+            "spec.network.endpoints.additional[2]: \"kms\" stands there twice",
+            "spec.network.endpoints.additional[3].service: \"s3-interface\" is what the endpoint is called: the service is s3",
+            "spec.network.endpoints.additional[4].service: \"com.amazonaws.eu-west-1.ecr.api\" is the full name of a \
+             service, of which the end is expected: ecr.api",
+        ]
+    );
+}
+
+#[test]
+fn a_policy_that_ec2_would_refuse_for_its_length_is_refused_before_anything_is_looked_up() {
+    let mut long = spec(json!({}));
+    let model = |number: usize| {
+        let id = format!("anthropic.claude-haiku-4-5-20251001-v{number}:0");
+        let regions = ["eu-west-1", "eu-central-1", "eu-north-1", "eu-west-3", "eu-south-1"];
+        json!({"name": format!("fast-{number}"), "bedrock": {
+            "modelId": id, "inferenceProfileId": format!("eu.{id}"), "destinationRegions": regions}})
+    };
+    long["models"] = (0..32).map(model).collect();
+    let problems: Vec<String> = validate(&object(long.clone())).unwrap_err().iter().map(ToString::to_string).collect();
+    assert!(
+        problems[0].contains("spec.network.endpoints.policy: the policy for bedrock-runtime takes"),
+        "{problems:?}"
+    );
+    long["network"]["endpoints"] = json!({"policy": {"bedrock-runtime": "Account"}});
+    assert!(validate(&object(long)).is_ok());
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl EndpointType {
 }
 
 /// The services whose endpoints are gateways unless something else is said: "Gateway endpoints", AWS PrivateLink guide.
-const USUALLY_GATEWAYS: [&str; 3] = ["s3", "dynamodb", "s3express"];
+pub const USUALLY_GATEWAYS: [&str; 3] = ["s3", "dynamodb", "s3express"];
 
 /// The end of the names of interface endpoints for services that usually have gateways.
 const INTERFACE: &str = "-interface";
