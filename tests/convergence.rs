@@ -5,6 +5,7 @@ mod attained;
 mod bindings;
 mod guarded;
 mod kinds;
+mod network;
 mod passes;
 mod rollout;
 mod scenario;

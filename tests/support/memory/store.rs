@@ -278,7 +278,7 @@ impl FakeCloud {
         self.admit(desired)?;
         let serving = self.first_deployment(step, desired)?;
         let slow = self.slow.get(&step.key.kind).copied();
-        let stored = self.insert(desired, Some(owner))?;
+        let stored = self.insert(&self.with_ids(desired), Some(owner))?;
         stored.serving = serving;
         if let Some(reads) = slow {
             stored.state = State::InProgress { words: "Creating", reads, leaves: false };
@@ -294,7 +294,7 @@ impl FakeCloud {
         fields: &[&str],
     ) -> Result<Applied, Class> {
         let found = self.found(step)?.clone();
-        let desired_as_read = as_read(desired, Some(owner))?;
+        let desired_as_read = as_read(&self.with_ids(desired), Some(owner))?;
         if desired_as_read.needs() != found.resource.needs() && self.lacks_a_need_of(&desired_as_read) {
             return Err(Class::Conflict);
         }
@@ -348,6 +348,14 @@ impl FakeCloud {
             return Err(Class::NotFound);
         }
         if found.refuses_writes() { Err(Class::Conflict) } else { Ok(found) }
+    }
+
+    /// The resource with the ids of what it refers to: AWS takes nothing else.
+    fn with_ids(&self, resource: &Resource) -> Resource {
+        let mut resource = resource.clone();
+        let id = |key: &Key| self.resources.get(key).map(Stored::id);
+        resource.resolve(&mut |reference| reference.id = reference.key.as_ref().and_then(id).or(reference.id.take()));
+        resource
     }
 
     /// AWS refuses what refers to something that is not there; the cluster does not look.
