@@ -187,7 +187,8 @@ fn no_default_image(spec: &Kubernetes, path: &str) -> Option<Problem> {
     let is_default = spec.image.is_none() && spec.engine != Engine::Custom;
     let message =
         format!("the engine's default image is for GPUs of NVIDIA, and resources.gpuResource is {device:?}: name one");
-    (is_default && spec.resources.gpus > 0 && !device.starts_with("nvidia.com/"))
+    let vendor = device.split_once('/').map(|(vendor, _)| vendor);
+    (is_default && spec.resources.gpus > 0 && vendor.is_some_and(|vendor| vendor != "nvidia.com"))
         .then(|| Problem::new(format!("{path}.image"), message))
 }
 

@@ -305,32 +305,32 @@ fn the_page_about_engines_says_what_is_set_and_what_is_refused() {
             }
             contained(&spec)
         };
-        let (on_gpus, on_cpus) = (cells(1), cells(0));
+        let (with_gpus, without) = (cells(1), cells(0));
         let image = |container: &Container| match engine {
             "Custom" => "–".into(),
             _ => format!("`{}`", container.image.split('@').next().expect("an image")),
         };
-        let user = |container: &Container| match (container.user, container.run_as_non_root) {
+        let account = |container: &Container| match (container.user, container.run_as_non_root) {
             (Some(user), true) => format!("{}:{}", user.uid, user.gid),
             (None, true) => "the image's, not root".into(),
             (_, false) => "the image's".into(),
         };
         let root = |container: &Container| if container.read_only_root { "read-only" } else { "writable" };
-        let metrics = on_gpus.metrics.map_or("–".into(), |metrics| format!("`:{}{}`", metrics.port, metrics.path));
+        let metrics = with_gpus.metrics.map_or("–".into(), |metrics| format!("`:{}{}`", metrics.port, metrics.path));
         let queue = queue_metrics(engine_named(engine))
             .map_or("–".into(), |queue| format!("`{}`, `{}`", queue.waiting, queue.running));
         let row = format!(
             "| {name} | {} | {} | `:{}{}` | {metrics} | {queue} | {} / {} | {} / {} | {} + {} s |",
-            image(&on_gpus),
-            image(&on_cpus),
-            on_gpus.port,
-            on_gpus.api_path.replace("chat", "NAME"),
-            user(&on_gpus),
-            user(&on_cpus),
-            root(&on_gpus),
-            root(&on_cpus),
-            on_gpus.pre_stop_seconds,
-            on_gpus.termination_grace_seconds - on_gpus.pre_stop_seconds,
+            image(&with_gpus),
+            image(&without),
+            with_gpus.port,
+            with_gpus.api_path.replace("chat", "NAME"),
+            account(&with_gpus),
+            account(&without),
+            root(&with_gpus),
+            root(&without),
+            with_gpus.pre_stop_seconds,
+            with_gpus.termination_grace_seconds - with_gpus.pre_stop_seconds,
         );
         parts.push(row);
     }
