@@ -73,3 +73,43 @@ fn every_path_that_the_documentation_names_is_there() {
     }
     assert_eq!(missing, Vec::<String>::new());
 }
+
+/// A command of a page, and what the page says that it prints.
+fn commands(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for block in text.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap_or_default();
+        let mut steps = block.split("\n$ ").map(|step| step.strip_prefix("$ ").unwrap_or(step));
+        found.extend(steps.by_ref().map(|step| {
+            let (command, output) = step.split_once('\n').unwrap_or((step, ""));
+            (command.to_string(), output.trim_end().to_string())
+        }));
+    }
+    found
+}
+
+#[test]
+fn what_commands_without_a_cluster_print_is_what_the_documentation_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(env!("CARGO_BIN_EXE_aiplatform")).parent().expect("a folder");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let pages = std::fs::read_dir(root.join("docs")).expect("the documentation").map(|entry| entry.expect("it").path());
+    let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
+    let mut checked = 0;
+    for page in pages.chain([root.join("README.md")]) {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let offline = |command: &str| command.starts_with("aiplatform plan -f examples/");
+        for (command, output) in commands(&text).into_iter().filter(|(command, _)| offline(command)) {
+            let shell = std::process::Command::new("sh")
+                .args(["-c", &command])
+                .current_dir(root)
+                .env("PATH", &path)
+                .output()
+                .expect("a shell");
+            let printed = String::from_utf8_lossy(&shell.stdout);
+            assert_eq!(printed.trim_end(), output, "{}: {command}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 2, "{checked}");
+}

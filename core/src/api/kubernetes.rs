@@ -42,8 +42,8 @@ pub struct Kubernetes {
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
-    /// The key that clients must present, in a secret of the platform's namespace. Without it, whoever reaches the pods
-    /// may call them.
+    /// The key that clients must present, in a secret of the platform's namespace. vLLM asks for it on the API of
+    /// `OpenAI` and not on every path: who may reach the pods at all is said by `allowFrom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_ref: Option<SecretKeyRef>,
     /// Resources of each pod.

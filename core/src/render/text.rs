@@ -192,8 +192,8 @@ fn write_text_change(formatter: &mut Formatter<'_>, from: &str, to: &str) -> fmt
 
 fn write_fields(formatter: &mut Formatter<'_>, fields: &Map<String, Value>, indent: usize) -> fmt::Result {
     let start = " ".repeat(indent);
-    let shown = fields.iter().filter(|(_, value)| !is_nothing(value));
-    shown.map(|(name, value)| write_field(formatter, &start, &printable(name), value, indent + 2)).collect()
+    let mut shown = fields.iter().filter(|(_, value)| !is_nothing(value));
+    shown.try_for_each(|(name, value)| write_field(formatter, &start, &printable(name), value, indent + 2))
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -210,7 +210,7 @@ fn write_field(formatter: &mut Formatter<'_>, start: &str, name: &str, value: &V
         Value::Array(items) if !fits(items) => {
             writeln!(formatter, "{start}{name}:")?;
             let start = format!("{:indent$}- ", "");
-            items.iter().map(|item| write_item(formatter, &start, item, indent + 2)).collect()
+            items.iter().try_for_each(|item| write_item(formatter, &start, item, indent + 2))
         }
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(scalar).collect();
@@ -218,7 +218,7 @@ fn write_field(formatter: &mut Formatter<'_>, start: &str, name: &str, value: &V
         }
         Value::String(text) if text.trim_end().contains('\n') => {
             writeln!(formatter, "{start}{name}:")?;
-            text.lines().map(|line| writeln!(formatter, "{:indent$}{}", "", printable(line))).collect()
+            text.lines().try_for_each(|line| writeln!(formatter, "{:indent$}{}", "", printable(line)))
         }
         other => writeln!(formatter, "{start}{name}: {}", scalar(other)),
     }

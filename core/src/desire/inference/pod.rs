@@ -1,6 +1,7 @@
 //! The pod that serves a model.
 //!
-//! It passes the restricted Pod Security level; source: "Pod Security Standards", Kubernetes documentation.
+//! It passes the restricted Pod Security level where its engine can: TGI's image for GPUs runs as root alone.
+//! Source: "Pod Security Standards", Kubernetes documentation.
 
 use serde_json::{Map, Value, json};
 

@@ -23,7 +23,7 @@ fn pod(object: &AIPlatform) -> Value {
 }
 
 /// A platform with one model in the cluster, with these fields beside its engine and its source.
-fn with(fields: Value) -> AIPlatform {
+fn with(fields: &Value) -> AIPlatform {
     let mut model = json!({"engine": "VLLM", "source": {"huggingFace": {"repo": "Qwen/Qwen3-8B"}}});
     model.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     object(json!({
@@ -52,7 +52,7 @@ fn every_pod_passes_the_restricted_level_and_shares_nothing_of_its_node() {
         json!({"pvc": {"claimName": "weights"}}),
     ];
     for source in sources {
-        let pod = pod(&with(json!({"source": source})));
+        let pod = pod(&with(&json!({"source": source})));
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
         assert_eq!((&pod["enableServiceLinks"], &pod["automountServiceAccountToken"]), (&json!(false), &json!(false)));
@@ -71,21 +71,21 @@ fn every_pod_passes_the_restricted_level_and_shares_nothing_of_its_node() {
 fn an_autoscaler_owns_the_number_of_pods() {
     let scaling = json!({"minReplicas": 2, "maxReplicas": 4, "target": {"cpuPercent": 70}});
     let resources = json!({"gpus": 0, "cpu": "4"});
-    let scaled = with(json!({"autoscaling": scaling, "resources": resources}));
+    let scaled = with(&json!({"autoscaling": scaling, "resources": resources}));
     assert_eq!(body(&scaled, Kind::Deployment).unwrap()["spec"].get("replicas"), None);
     assert_eq!(body(&scaled, Kind::HorizontalPodAutoscaler).unwrap()["spec"]["minReplicas"], 2);
     assert_eq!(body(&scaled, Kind::PodDisruptionBudget).unwrap()["spec"]["maxUnavailable"], 1);
-    let left_alone = with(json!({}));
+    let left_alone = with(&json!({}));
     assert_eq!(body(&left_alone, Kind::Deployment).unwrap()["spec"].get("replicas"), None);
     assert_eq!(body(&left_alone, Kind::PodDisruptionBudget), None, "nothing keeps the node of the only pod from going");
-    let declared = with(json!({"replicas": 3}));
+    let declared = with(&json!({"replicas": 3}));
     assert_eq!(body(&declared, Kind::Deployment).unwrap()["spec"]["replicas"], 3);
 }
 
 #[test]
 fn a_rollout_needs_a_spare_gpu_only_where_that_is_asked_for() {
     let strategy =
-        |fields: Value| body(&with(fields), Kind::Deployment).unwrap()["spec"]["strategy"]["rollingUpdate"].take();
+        |fields: Value| body(&with(&fields), Kind::Deployment).unwrap()["spec"]["strategy"]["rollingUpdate"].take();
     assert_eq!(strategy(json!({})), json!({"maxSurge": 0, "maxUnavailable": 1}));
     assert_eq!(strategy(json!({"rollout": {"maxSurge": 2}})), json!({"maxSurge": 2, "maxUnavailable": 0}));
     assert_eq!(strategy(json!({"resources": {"gpus": 0}})), json!({"maxSurge": 1, "maxUnavailable": 0}));
@@ -94,7 +94,7 @@ fn a_rollout_needs_a_spare_gpu_only_where_that_is_asked_for() {
 #[test]
 fn pods_reach_names_and_their_weights_and_nothing_else() {
     let ports = |source: Value| -> Vec<i64> {
-        let policy = body(&with(json!({"source": source})), Kind::NetworkPolicy).unwrap();
+        let policy = body(&with(&json!({"source": source})), Kind::NetworkPolicy).unwrap();
         let rules = policy["spec"]["egress"].as_array().cloned().unwrap();
         rules
             .iter()
@@ -109,7 +109,7 @@ fn pods_reach_names_and_their_weights_and_nothing_else() {
 
 #[test]
 fn whoever_is_let_in_is_let_in_by_name() {
-    let mut platform = with(json!({"allowFrom": [{"podLabels": {"app": "indexer"}}]}));
+    let mut platform = with(&json!({"allowFrom": [{"podLabels": {"app": "indexer"}}]}));
     let consumer =
         json!({"name": "api", "serviceAccount": {"name": "api", "namespace": "search"}, "models": ["local"]});
     platform.spec.access = vec![serde_json::from_value(consumer).unwrap()];
@@ -127,7 +127,7 @@ fn whoever_is_let_in_is_let_in_by_name() {
 #[test]
 fn the_pods_of_a_model_in_s3_may_read_its_weights_and_nothing_else() {
     let source = json!({"s3": {"bucket": "weights", "prefix": "qwen/"}});
-    let platform = validate(&with(json!({"source": source}))).unwrap();
+    let platform = validate(&with(&json!({"source": source}))).unwrap();
     let [grant] = platform.grants.as_slice() else { panic!("one role is enough: {:#?}", platform.grants) };
     assert_eq!(grant.subject.to_string(), "service account support/assistant-local (IRSA)");
     let statements = &grant.policies[0].1;
@@ -140,7 +140,7 @@ fn the_pods_of_a_model_in_s3_may_read_its_weights_and_nothing_else() {
 #[test]
 fn the_revision_is_what_the_pods_are_made_of() {
     let revision = |fields: Value| {
-        let deployment = body(&with(fields), Kind::Deployment).unwrap();
+        let deployment = body(&with(&fields), Kind::Deployment).unwrap();
         deployment["spec"]["template"]["metadata"]["labels"][tags::REVISION_LABEL].as_str().unwrap().to_string()
     };
     assert_eq!(revision(json!({})), revision(json!({"replicas": 3, "allowFrom": [{"podLabels": {"a": "b"}}]})));
