@@ -335,10 +335,8 @@ fn a_policy_of_a_shared_network_is_for_what_is_there_or_can_be_borrowed() {
     assert!(problems(json!({"sts": "Account", "s3": "Scoped", "ecr.api": "Account"}), shared.clone()).is_empty());
     assert_eq!(
         problems(json!({"kms": "Account"}), shared),
-        [
-            "spec.network.endpoints.policy.kms: there is no endpoint for \"kms\": there are endpoints for bedrock-runtime, s3, \
-          sagemaker.runtime, sts"
-        ]
+        ["spec.network.endpoints.policy.kms: there is no endpoint for \"kms\": there are endpoints for \
+          bedrock-runtime, ecr.api, ecr.dkr, s3, sagemaker.runtime, sts"]
     );
     assert_eq!(
         problems(json!({"kms": "Account"}), json!({})),
