@@ -1,8 +1,10 @@
-//! The command line: `run`, `crd`, `plan`, `diff`, `audit`, `operator-policy`.
+//! The command line: `run`, `crd`, `plan`, `diff`, `audit`, `operator-policy`, `completion`.
 
 mod audit;
+mod completion;
 mod diff;
 mod files;
+mod help;
 mod live;
 mod log;
 mod operator_policy;
@@ -10,11 +12,12 @@ mod output;
 mod plan;
 mod run;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::guardrails::Guardrails;
 use crate::manifest::{self, Input};
@@ -34,7 +37,7 @@ const BAD_INPUT: u8 = 2;
 
 /// Turns one `AIPlatform` object into a production AI platform on AWS, and keeps it so.
 #[derive(Parser, Debug)]
-#[command(name = "aiplatform", version, max_term_width = 100)]
+#[command(name = "aiplatform", version, max_term_width = 100, after_help = help::ALL)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -43,17 +46,26 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the operator
+    #[command(after_help = help::RUN)]
     Run(RunArguments),
     /// Print the custom resource definition
+    #[command(after_help = help::CRD)]
     Crd,
     /// Show what would be created from scratch (offline)
+    #[command(after_help = help::PLAN)]
     Plan(PlanArguments),
     /// Show what would change; reads AWS and the cluster and changes nothing
+    #[command(after_help = help::DIFF)]
     Diff(DiffArguments),
     /// Show the access that every role has, and why
+    #[command(after_help = help::AUDIT)]
     Audit(audit::AuditArguments),
     /// Print the IAM policies that the operator itself needs, as JSON (offline)
+    #[command(after_help = help::OPERATOR_POLICY)]
     OperatorPolicy(OperatorPolicyArguments),
+    /// Print a script that completes arguments in a shell
+    #[command(after_help = help::COMPLETION)]
+    Completion(completion::CompletionArguments),
 }
 
 /// Arguments of `run`. AWS settings are the SDK's own: `AWS_ENDPOINT_URL`, profiles, web identity, container credentials.
@@ -193,11 +205,24 @@ enum LogFormat {
 /// Carries out the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::try_parse() {
+    let matched = command(std::env::args_os().next().as_deref()).try_get_matches();
+    match matched.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => execute(cli),
         Err(error) if error.use_stderr() => error.exit(),
         // Help, or the version.
         Err(error) => ended(output::excused(error.print()).map(|()| SUCCESS)),
+    }
+}
+
+/// The command line under the name it is called by: its own, or as a plugin of kubectl, which finds it on the PATH as
+/// `kubectl-aiplatform`.
+fn command(program: Option<&OsStr>) -> clap::Command {
+    let called = program.and_then(|program| Path::new(program).file_name());
+    let command = Cli::command();
+    if called.is_some_and(|name| name == "kubectl-aiplatform") {
+        command.bin_name("kubectl aiplatform")
+    } else {
+        command
     }
 }
 
@@ -210,6 +235,7 @@ fn execute(cli: Cli) -> ExitCode {
         Command::Diff(arguments) => diff::diff(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::OperatorPolicy(arguments) => operator_policy::operator_policy(&arguments),
+        Command::Completion(arguments) => completion::completion(&arguments),
     };
     ended(result)
 }

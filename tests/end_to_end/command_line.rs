@@ -243,3 +243,62 @@ fn the_log_is_coloured_on_a_terminal_unless_that_is_unwanted() {
     let plain = logged_on_a_terminal(&[("NO_COLOR", "1")]);
     assert!(!plain.contains('\u{1b}') && plain.contains("INFO"), "{plain:?}");
 }
+
+#[test]
+fn every_command_and_option_is_completed_in_each_shell() {
+    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef aiplatform"), ("fish", "complete -c aiplatform")] {
+        let output = run(&["completion", shell]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let script = text(&output.stdout);
+        for part in [mark, "operator-policy", "guardrails", "transition-poll", "html"] {
+            assert!(script.contains(part), "{part} in the script for {shell}");
+        }
+        // Where the shell is there, it is the judge.
+        let checked = std::process::Command::new(shell)
+            .args(["-n", "/dev/stdin"])
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn();
+        let Ok(mut process) = checked else { continue };
+        let mut input = process.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut input, script.as_bytes()).expect("it reads");
+        drop(input);
+        let output = process.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{shell}: {}", text(&output.stderr));
+    }
+    let output = run(&["completion", "tcsh"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("bash, zsh, fish"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn every_help_has_examples_of_options_that_there_are() {
+    let commands = ["run", "crd", "plan", "diff", "audit", "operator-policy", "completion"];
+    for command in commands {
+        let help = text(&run(&[command, "--help"]).stdout);
+        let (options, examples) = help.split_once("\nExample").unwrap_or_else(|| panic!("{command} has no examples"));
+        let lines = examples.lines().filter(|line| line.contains(&format!("aiplatform {command}")));
+        let mut words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+        assert!(!words.is_empty(), "{command}");
+        words.retain(|word| word.starts_with("--") && !["--server-side"].contains(word));
+        for word in words {
+            assert!(options.contains(word), "{command} {word}");
+        }
+    }
+    let help = text(&run(&["--help"]).stdout);
+    assert!(commands.iter().all(|command| help.contains(command)), "{help}");
+    assert!(help.contains("Examples:"), "{help}");
+}
+
+#[tokio::test]
+async fn as_a_plugin_of_kubectl_it_is_called_as_people_call_it() {
+    let env = TestEnv::new("plugin").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = folder.path().join("kubectl-aiplatform");
+    std::os::unix::fs::symlink(command().get_program(), &plugin).expect("a link");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a path"));
+    let output = env.cluster.kubectl_with(&[("PATH", &path)], &["aiplatform", "plan", "-f", EXAMPLE]);
+    assert!(output.expect("it runs").contains("2 to create"));
+    let complaint = env.cluster.kubectl_with(&[("PATH", &path)], &["aiplatform", "plan"]).expect_err("no file");
+    assert!(complaint.contains("Usage: kubectl aiplatform plan"), "{complaint}");
+}

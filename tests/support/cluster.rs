@@ -172,8 +172,18 @@ impl Cluster {
 
     /// Runs kubectl; its output, or what it complained about.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        self.kubectl_in(&[], arguments, input)
+    }
+
+    /// Runs kubectl with something else in its environment, such as a `PATH` with plugins.
+    pub fn kubectl_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Result<String, String> {
+        self.kubectl_in(environment, arguments, "")
+    }
+
+    fn kubectl_in(&self, environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Result<String, String> {
         let mut process = Command::new(self.server.field("kubectl"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .env("KUBECONFIG", self.kubeconfig())
             .env("KUBECACHEDIR", format!("{}/kubectl-cache", self.server.field("directory")))
             .stdin(Stdio::piped())
