@@ -1,15 +1,20 @@
 """The manifests are taken by a real API server, run, and give the operator what it needs alone."""
 
 import json
+import os
 import re
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from conftest import ROOT, Objects
-from running import Cluster
+from running import DEADLINE_S, Cluster
 
 NAMESPACE = "aiplatform-system"
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:aiplatform"
@@ -222,3 +227,74 @@ def test_the_metrics_are_found_by_a_prometheus_operator(
     spec = yaml.safe_load(monitor.read_text())["spec"]
     assert spec["selector"]["matchLabels"].items() <= found["metadata"]["labels"].items()
     assert spec["endpoints"][0]["port"] in [port["name"] for port in found["spec"]["ports"]]
+
+
+@pytest.mark.skipif("AIPLATFORM_BINARY" not in os.environ, reason="AIPLATFORM_BINARY is not set")
+def test_the_operator_runs_with_what_the_manifests_give_it(
+    installed: Cluster, kustomize: Callable[..., Objects], tmp_path: Path
+) -> None:
+    """As its pods do: the arguments of the Deployment, the token of the service account."""
+    token = installed.kubectl("-n", NAMESPACE, "create", "token", "aiplatform").strip()
+    config = json.loads(Path(installed.kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": token}
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    (container,) = containers(kustomize(ROOT / "manifests"))
+    (variable,) = container["env"]
+    assert variable["valueFrom"]["fieldRef"] == {"fieldPath": "metadata.namespace"}
+    environment = {
+        variable["name"]: NAMESPACE,
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "AIPLATFORM_HTTP_ADDR": "127.0.0.1:0",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    log = tmp_path / "log"
+    command = [os.environ["AIPLATFORM_BINARY"], *container["args"]]
+    with log.open("w") as written:
+        process = subprocess.Popen(command, env=environment, stderr=written, stdout=written)
+    try:
+        until(lambda: "serving /metrics" in log.read_text(), log)
+        address = next(
+            json.loads(line)["address"]
+            for line in log.read_text().splitlines()
+            if "address" in line
+        )
+        live, ready = (
+            container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")
+        )
+        assert page(address, live) == (200, "ok\n")
+
+        def lacks_credentials_alone() -> bool:
+            status, text = page(address, ready)
+            return status == 503 and [line.split(":")[0] for line in text.splitlines()] == ["AWS"]
+
+        until(lacks_credentials_alone, log)
+        # The first leader waits for 30 seconds, in case somebody else leads.
+        until(lambda: holder(installed) != "", log)
+    finally:
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
+    assert holder(installed) == "", "given back"
+
+
+def until(condition: Callable[[], bool], log: Path) -> None:
+    """Wait for a condition, as long as a loaded machine may need."""
+    deadline = time.monotonic() + 2 * DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+def page(address: str, path: str) -> tuple[int, str]:
+    """The status and the text of one of the operator's pages."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=DEADLINE_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def holder(live: Cluster) -> str:
+    """Who holds the Lease, or nobody."""
+    lease = ("get", "lease/aiplatform", "--ignore-not-found", "-o", "json")
+    found = live.kubectl("-n", NAMESPACE, *lease)
+    return json.loads(found)["spec"].get("holderIdentity") or "" if found else ""
