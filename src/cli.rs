@@ -1,9 +1,10 @@
-//! The command line: `run`, `crd`, `plan`, `diff`, `audit`, `operator-policy`, `completion`.
+//! The command line: `run`, `crd`, `plan`, `diff`, `get`, `audit`, `operator-policy`, `completion`.
 
 mod audit;
 mod completion;
 mod diff;
 mod files;
+mod get;
 mod help;
 mod live;
 mod log;
@@ -57,6 +58,9 @@ enum Command {
     /// Show what would change; reads AWS and the cluster and changes nothing
     #[command(after_help = help::DIFF)]
     Diff(DiffArguments),
+    /// Show a live platform as a tree: its resources, what each waits for and since when
+    #[command(after_help = help::GET)]
+    Get(get::GetArguments),
     /// Show the access that every role has, and why
     #[command(after_help = help::AUDIT)]
     Audit(audit::AuditArguments),
@@ -233,6 +237,7 @@ fn execute(cli: Cli) -> ExitCode {
         Command::Crd => crd(),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Diff(arguments) => diff::diff(&arguments),
+        Command::Get(arguments) => get::get(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::OperatorPolicy(arguments) => operator_policy::operator_policy(&arguments),
         Command::Completion(arguments) => completion::completion(&arguments),

@@ -18,6 +18,7 @@ mod inference;
 mod installation;
 mod leadership;
 mod lifecycle_of_the_operator;
+mod live_tree;
 mod network;
 pub mod operator_policy;
 mod policies;

@@ -1,12 +1,14 @@
 //! Renderings of a plan: text for people, JSON for machines.
 
 mod text;
+mod tree;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::plan::{Action, Plan, Step};
 
 pub use text::Text;
+pub use tree::Tree;
 
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,7 @@ pub(super) const ALL: &str = "\
 Examples:
   aiplatform plan -f platform.yaml              what would be created, offline
   aiplatform diff -f platform.yaml              what would change
+  aiplatform get assistant -n support -w        a live platform, for as long as you look
   aiplatform audit -f platform.yaml -o html     who may do what, and why, as one page
   kubectl aiplatform diff -f platform.yaml      where this is kubectl-aiplatform on the PATH
 
@@ -32,6 +33,13 @@ Examples:
   kubectl get aip assistant -n support -o yaml | aiplatform diff -f -
 
 Exit code: 0 without differences, 1 with some, 2 when something could not be read";
+
+pub(super) const GET: &str = "\
+Examples:
+  aiplatform get assistant -n support
+  kubectl aiplatform get assistant -n support -w     goes on while it changes
+
+Exit code: 0, or 2 when there is no such platform";
 
 pub(super) const AUDIT: &str = "\
 Examples:
