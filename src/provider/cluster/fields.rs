@@ -18,6 +18,9 @@ pub(super) fn managed(object: &Value, entries: &[ManagedFieldsEntry], manager: &
         unite(&mut fields, &entry.0);
     }
     let mut selection = Selection::default();
+    if fields == json!({}) {
+        return ManagedFields::from(fields);
+    }
     let object = selection.of(object, &fields, "").unwrap_or_else(|| json!({}));
     ManagedFields { object, whole: selection.whole }
 }
