@@ -80,6 +80,7 @@ lint: servers
 	$(PYTHON) schemas/generate.py | diff -u $(SCHEMA) - || { echo "$(SCHEMA) is not what the definition makes: run make generate" >&2; exit 1; }
 	test -z "$$(gofmt -l tests/cluster tests/installation)"
 	cd tests/cluster && GOFLAGS=-mod=mod go mod verify >/dev/null
+	cd tests/installation && GOFLAGS=-mod=mod go mod verify >/dev/null && go vet ./verdict ./validate
 	if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; else echo "cargo-deny is not installed: licences, bans and sources are not checked" >&2; fi
 
 bench: servers
