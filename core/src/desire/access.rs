@@ -8,7 +8,7 @@ use crate::policy::Policy;
 use crate::resource::pod_identity_association::{PodIdentityAssociation, ServiceAccountId};
 use crate::resource::role::Role;
 use crate::resource::service_account::ServiceAccount;
-use crate::resource::{Desired, Resource};
+use crate::resource::{Desired, Key, Resource};
 use crate::tags::Tags;
 
 /// The roles that are for this.
@@ -43,6 +43,11 @@ fn role(platform: &Platform, grant: &Grant, tags: &Tags) -> Role {
         permissions_boundary: platform.permissions_boundary_arn.clone(),
         policies: policies.collect::<BTreeMap<_, _>>(),
     }
+}
+
+/// The association that gives a role to pods, where EKS Pod Identity does.
+pub(super) fn association_key(platform: &Platform, grant: &Grant) -> Option<Key> {
+    association(platform, grant, &Tags::new()).map(|association| association.key())
 }
 
 fn association(platform: &Platform, grant: &Grant, tags: &Tags) -> Option<Resource> {

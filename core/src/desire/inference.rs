@@ -8,6 +8,7 @@ mod scaling;
 
 use serde_json::{Value, json};
 
+use super::access::association_key;
 use crate::api::kubernetes::{Kubernetes, S3Source};
 use crate::features::inference::engine::{self, Container, Input, MODEL_FOLDER, SERVICE_PORT, Weights};
 use crate::features::inference::{Deployment, Manifest, PodDisruptionBudget, PodMonitor, ScaledObject, Service};
@@ -108,6 +109,8 @@ impl<'a> Served<'a> {
         let account = self.service_account(owner);
         let mut needs = vec![ServiceAccount::key_of(format!("{}/{}", self.platform.namespace, self.name))];
         needs.extend(self.grant().map(|grant| Role::key_of(grant.role.clone())));
+        // EKS gives credentials to pods that are made after the association, and to no others.
+        needs.extend(self.grant().and_then(|grant| association_key(self.platform, grant)));
         let deployment = Deployment {
             manifest: self.manifest(self.deployment()).needing(needs),
             initial_replicas: self.initial_replicas(),

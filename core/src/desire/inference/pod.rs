@@ -17,6 +17,14 @@ pub(super) const HTTP: &str = "http";
 /// The name of the port with metrics, where it is another one.
 pub(super) const METRICS: &str = "metrics";
 
+/// What copies the weights. The AWS CLI is content with a prefix below which there is nothing; an engine would fail on an
+/// empty folder in words that name neither.
+const COPY: &str = "aws s3 sync \"$1\" \"$2\" --no-progress --only-show-errors || exit; \
+                    ls -A \"$2\" | grep -q . || { echo \"there are no objects below $1 yet\" >&2; exit 1; }";
+
+/// A container that fails without a message of its own is known by the end of its log.
+const LAST_WORDS: &str = "FallbackToLogsOnError";
+
 /// The name of the container that serves.
 const ENGINE: &str = "engine";
 
@@ -89,6 +97,7 @@ fn engine(served: &Served) -> Value {
         "startupProbe": probe(&container.startup),
         "readinessProbe": probe(&container.readiness),
         "livenessProbe": probe(&container.liveness),
+        "terminationMessagePolicy": LAST_WORDS,
         "lifecycle": {"preStop": {"sleep": {"seconds": container.pre_stop_seconds}}},
         "securityContext": security(container.read_only_root),
         "volumeMounts": mounts(served),
@@ -131,7 +140,8 @@ fn copying(served: &Served) -> Option<Value> {
     Some(json!({
         "name": "weights",
         "image": copying_image(source),
-        "command": ["aws", "s3", "sync", uri, MODEL_FOLDER, "--no-progress", "--only-show-errors"],
+        "command": ["/bin/sh", "-c", COPY, "weights", uri, MODEL_FOLDER],
+        "terminationMessagePolicy": LAST_WORDS,
         "env": env,
         "resources": resources(&Resources { gpus: 0, ..served.spec.resources.clone() }),
         "securityContext": security(true),

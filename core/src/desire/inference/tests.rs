@@ -138,6 +138,20 @@ fn the_pods_of_a_model_in_s3_may_read_its_weights_and_nothing_else() {
 }
 
 #[test]
+fn pods_that_eks_vouches_for_are_made_after_their_association() {
+    let source = json!({"s3": {"bucket": "weights", "prefix": "qwen/"}});
+    let mut object = with(&json!({"source": source}));
+    let cluster = json!({"podIdentity": {"clusterArn": "arn:aws:eks:eu-west-1:123456789012:cluster/prod"}});
+    object.spec.identity = serde_json::from_value(cluster).unwrap();
+    let desired = desired(&object);
+    let place = |kind: Kind| desired.iter().position(|item| item.resource.kind() == kind).unwrap();
+    let deployment = &desired[place(Kind::Deployment)].resource;
+    let association = &desired[place(Kind::PodIdentityAssociation)].resource;
+    assert!(deployment.needs().contains(&association.key()), "{:?}", deployment.needs());
+    assert!(place(Kind::PodIdentityAssociation) < place(Kind::Deployment));
+}
+
+#[test]
 fn the_revision_is_what_the_pods_are_made_of() {
     let revision = |fields: Value| {
         let deployment = body(&with(&fields), Kind::Deployment).unwrap();
