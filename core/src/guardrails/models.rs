@@ -36,6 +36,8 @@ fn refused_pods(rule: &Rule, model: &Kubernetes, path: &str, advice: &str) -> Ve
         let counts = [
             ("replicas", model.replicas),
             ("autoscaling.maxReplicas", model.autoscaling.as_ref().map(|scaling| scaling.max_replicas)),
+            // As many pods again may come up in a rollout, as instances of SageMaker do, and no more.
+            ("rollout.maxSurge", model.rollout.as_ref().map(|rollout| rollout.max_surge)),
         ];
         let too_many = counts.into_iter().filter_map(|(field, count)| Some((field, count.filter(|it| *it > most)?)));
         problems.extend(too_many.map(|(field, count)| {

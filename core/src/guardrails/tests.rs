@@ -497,3 +497,15 @@ fn vpcs_bound_the_owner_of_a_network_and_not_who_borrows_it() {
     let borrowed = json!({"network": {"from": {"namespace": "platform", "name": "shared"}}});
     assert_eq!(refusals(&guardrails, borrowed), Vec::<String>::new());
 }
+
+#[test]
+fn pods_in_a_rollout_are_as_many_again_at_most() {
+    let model = |surge: i32| {
+        let fields = json!({"engine": "Custom", "image": "a:1", "replicas": 3, "rollout": {"maxSurge": surge}});
+        json!({"models": [{"name": "local", "kubernetes": fields}]})
+    };
+    let guardrails = given("rules: [{maxInstances: 3}]");
+    assert_eq!(refusals(&guardrails, model(3)), Vec::<String>::new());
+    let found = refusals(&guardrails, model(4));
+    assert!(found.len() == 1 && found[0].contains("kubernetes.rollout.maxSurge: 4 is more than"), "{found:?}");
+}
