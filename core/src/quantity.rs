@@ -33,6 +33,12 @@ impl Quantity {
         (self.nanos % ONE == 0).then(|| i64::try_from(self.nanos / ONE).ok()).flatten()
     }
 
+    /// True when it is a whole number of thousandths.
+    #[must_use]
+    pub fn is_whole_in_thousandths(self) -> bool {
+        self.nanos % (ONE / 1000) == 0
+    }
+
     /// True when it is more than zero.
     #[must_use]
     pub fn is_positive(self) -> bool {

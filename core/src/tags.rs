@@ -11,6 +11,9 @@ pub type Tags = BTreeMap<String, String>;
 /// Names the holder: `<cluster>/<namespace>/<name>`.
 pub const OWNER: &str = "aiplatform.dev/owner";
 
+/// An annotation that says that an object in the cluster was made by us, and may go with its platform.
+pub const CREATED: &str = "aiplatform.dev/created";
+
 /// The fate of the resource when it is no longer declared, kept on the resource itself because the spec that said
 /// so is gone by then.
 pub const DELETION_POLICY: &str = "aiplatform.dev/deletion-policy";
@@ -35,8 +38,23 @@ pub const RECREATED: &str = "aiplatform.dev/recreated";
 /// Tags by which resources remember what happened to them. They are not compared.
 const MEMORY: [&str; 4] = [ATTEMPT, HISTORY, BOUNDS, RECREATED];
 
-/// A label on objects in the cluster that are wholly a platform's: its name.
+/// A label on objects in the cluster that are wholly a platform's: see [`platform_label`]. An annotation of the same key
+/// holds the whole name where the label does not.
 pub const PLATFORM_LABEL: &str = "aiplatform.dev/platform";
+
+/// The longest value of a label.
+const LABEL_LIMIT: usize = 63;
+
+/// The value of [`PLATFORM_LABEL`]: the platform's name, cut with a hash of it where it is longer than a label.
+#[must_use]
+pub fn platform_label(platform: &str) -> String {
+    const HASH: usize = 8;
+    if platform.len() <= LABEL_LIMIT {
+        return platform.into();
+    }
+    let cut = &platform[..platform.floor_char_boundary(LABEL_LIMIT - HASH - 1)];
+    format!("{}-{}", cut.trim_end_matches(['-', '.']), hex_digest(platform, HASH))
+}
 
 /// A label on the objects in the cluster that serve a model: its name in the spec.
 pub const MODEL_LABEL: &str = "aiplatform.dev/model";
@@ -190,5 +208,14 @@ mod tests {
     fn thirty_two_keys_fit_into_one_value() {
         let many: Tags = (0..32).map(|n| (format!("key-{n}"), String::new())).collect();
         assert!(desired("c/n/p", &ownership(), &many)[TAG_KEYS].len() <= VALUE_LIMIT);
+    }
+
+    #[test]
+    fn a_platform_with_a_long_name_has_a_label_that_is_no_others() {
+        let long = |end: &str| format!("{}.{}{end}", "a".repeat(53), "b".repeat(60));
+        let label = platform_label(&long("a"));
+        assert!(label.len() <= 63 && crate::labels::check_value(&label).is_ok(), "{label}");
+        assert_ne!(label, platform_label(&long("b")));
+        assert_eq!(platform_label(&"a".repeat(63)), "a".repeat(63));
     }
 }

@@ -206,7 +206,8 @@ fn child<K>(event: &Event<PartialObjectMeta<K>>, status_matters: bool) -> Child 
 }
 
 fn parent(metadata: &ObjectMeta) -> Option<ObjectKey> {
-    let name = metadata.labels.as_ref()?.get(tags::PLATFORM_LABEL)?.clone();
+    let whole = metadata.annotations.as_ref().and_then(|annotations| annotations.get(tags::PLATFORM_LABEL));
+    let name = whole.or(metadata.labels.as_ref()?.get(tags::PLATFORM_LABEL))?.clone();
     Some(ObjectKey { namespace: metadata.namespace.clone()?, name })
 }
 
@@ -249,6 +250,15 @@ mod tests {
         assert_eq!(apply(&[ours, ("kubectl", "2026-01-01T00:00:06Z")]), key());
         assert_eq!(child(&Event::Delete(object(&[ours])), false), key());
         assert_eq!(child(&Event::InitApply(object(&[("kubectl", "2026-01-01T00:00:06Z")])), false), Child::Begun);
+    }
+
+    #[test]
+    fn a_platform_whose_name_is_longer_than_a_label_is_woken_by_its_whole_name() {
+        let long = format!("{}.{}", "a".repeat(63), "b".repeat(63));
+        let mut changed = object(&[("kubectl", "2026-01-01T00:00:06Z")]).metadata;
+        changed.labels = Some([(tags::PLATFORM_LABEL.to_string(), tags::platform_label(&long))].into());
+        changed.annotations = Some([(tags::PLATFORM_LABEL.to_string(), long.clone())].into());
+        assert_eq!(parent(&changed), Some(ObjectKey { namespace: "n".into(), name: long }));
     }
 
     #[test]

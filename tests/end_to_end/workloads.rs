@@ -7,6 +7,7 @@ mod optional_apis;
 mod replicas;
 mod rollouts;
 mod scale;
+mod specs;
 mod watches;
 
 use std::time::Instant;

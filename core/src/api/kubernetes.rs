@@ -172,7 +172,7 @@ pub struct SecretKeyRef {
     #[schemars(length(min = 1, max = 253), regex(pattern = SUBDOMAIN))]
     pub name: String,
     /// The key in it.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = DATA_KEY))]
     pub key: String,
 }
 
@@ -357,7 +357,12 @@ pub const QUANTITY: &str = r"^([0-9]+([.][0-9]*)?|[.][0-9]+)(m|k|M|G|T|P|E|Ki|Mi
 pub const LABEL_VALUE: &str = "^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$";
 
 /// The name of most objects.
-pub const SUBDOMAIN: &str = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
+pub const SUBDOMAIN: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+
+/// The key of something in a secret or a config map: neither `.` nor anything that begins with `..`.
+///
+/// Source: `IsConfigMapKey` of k8s.io/apimachinery.
+pub const DATA_KEY: &str = "^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$";
 
 fn startup_timeout() -> i32 {
     1800

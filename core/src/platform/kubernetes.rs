@@ -148,7 +148,11 @@ fn validate_environment(variables: &[EnvVar], path: &str, problems: &mut Vec<Pro
 fn validate_resources(resources: &Resources, path: &str, problems: &mut Vec<Problem>) {
     validate_range(Some(resources.gpus), 0..=64, format!("{path}.gpus"), problems);
     let name = &resources.gpu_resource;
-    if !name.contains('/') || why_no_key(name).is_some() {
+    // A quota for it is kept under its name after this prefix, with which the name has to be one as well. Source:
+    // `IsExtendedResourceName` of k8s.io/kubernetes.
+    const QUOTA_PREFIX: &str = "requests.";
+    let is_key = name.contains('/') && why_no_key(name).is_none();
+    if !is_key || name.starts_with(QUOTA_PREFIX) || why_no_key(&format!("{QUOTA_PREFIX}{name}")).is_some() {
         let message = format!("{name:?} is not the name of a device, such as nvidia.com/gpu or aws.amazon.com/neuron");
         problems.push(Problem::new(format!("{path}.gpuResource"), message));
     }
@@ -165,6 +169,10 @@ fn validate_resources(resources: &Resources, path: &str, problems: &mut Vec<Prob
                 let message = format!("{text:?} is nothing: give more than zero, or leave it out");
                 problems.push(Problem::new(format!("{path}.{field}"), message));
             }
+            Ok(amount) if why_not_kept(field, amount).is_some() => {
+                let why = why_not_kept(field, amount).unwrap_or_default();
+                problems.push(Problem::new(format!("{path}.{field}"), format!("{text:?} {why}")));
+            }
             Ok(amount) => {
                 parsed.insert(field, amount);
             }
@@ -180,6 +188,25 @@ fn validate_resources(resources: &Resources, path: &str, problems: &mut Vec<Prob
         );
         problems.push(Problem::new(format!("{path}.sharedMemory"), message));
     }
+}
+
+/// The reason for which the API server would keep another amount than this, or a node could not give it.
+///
+/// Source: `SetDefaults_ResourceList` of k8s.io/kubernetes, which rounds up to thousandths, and the largest quantity of
+/// k8s.io/apimachinery, to which a larger one is cut.
+fn why_not_kept(field: &str, amount: Quantity) -> Option<&'static str> {
+    let is_of_cpu = field == "cpu";
+    if amount > Quantity::whole(i64::MAX) {
+        return Some(
+            "is more than the API server keeps: at most 9223372036854775807, which is 8Ei less one, is allowed",
+        );
+    }
+    if is_of_cpu && !amount.is_whole_in_thousandths() {
+        return Some("is finer than a thousandth of a CPU: write it in thousandths, such as 500m");
+    }
+    let is_bytes = !is_of_cpu && amount.as_whole().is_none();
+    is_bytes
+        .then_some("is no whole number of bytes: m stands for thousandths; write M or Mi for megabytes, as in 512Mi")
 }
 
 fn validate_autoscaling(model: &Kubernetes, autoscaling: &PodAutoscaling, path: &str, problems: &mut Vec<Problem>) {

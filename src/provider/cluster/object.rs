@@ -21,9 +21,6 @@ use crate::resource::{Key, Observed, ObservedState, Owner, Resource};
 use crate::scope::Scope;
 use crate::tags;
 
-/// Says that an object was made by us, and may go with its platform.
-const CREATED: &str = "aiplatform.dev/created";
-
 /// The most objects that are read beneath one: they only say why it is as it is.
 const BENEATH: u32 = 100;
 
@@ -186,11 +183,15 @@ impl<'a> Object<'a> {
         body["kind"] = json!(self.description.kind);
         body["metadata"]["annotations"][tags::OWNER] = json!(scope.owner);
         if is_created {
-            body["metadata"]["annotations"][CREATED] = json!("true");
+            body["metadata"]["annotations"][tags::CREATED] = json!("true");
         }
         if self.description.extent == Extent::Object {
             let platform = scope.owner.rsplit('/').next().unwrap_or_default();
-            body["metadata"]["labels"][tags::PLATFORM_LABEL] = json!(platform);
+            let label = tags::platform_label(platform);
+            if label != platform {
+                body["metadata"]["annotations"][tags::PLATFORM_LABEL] = json!(platform);
+            }
+            body["metadata"]["labels"][tags::PLATFORM_LABEL] = json!(label);
             if !scope.uid.is_empty() {
                 body["metadata"]["ownerReferences"] = json!([{
                     "apiVersion": AIPlatform::api_version(&()), "kind": AIPlatform::kind(&()), "name": platform, "uid": scope.uid,
@@ -269,12 +270,12 @@ impl<'a> Object<'a> {
 
     /// Takes off what says that it is ours, where others set it as well.
     async fn unmark(&self, found: &DynamicObject) -> Result<(), Error> {
-        if ![tags::OWNER, CREATED].iter().any(|key| found.annotations().contains_key(*key)) {
+        if ![tags::OWNER, tags::CREATED].iter().any(|key| found.annotations().contains_key(*key)) {
             return Ok(());
         }
         let without = json!({"metadata": {
             "resourceVersion": found.resource_version(),
-            "annotations": {tags::OWNER: null, CREATED: null},
+            "annotations": {tags::OWNER: null, tags::CREATED: null},
         }});
         self.patch(&by_us(), &Patch::Merge(without)).await.map(|_| ())
     }
@@ -362,5 +363,5 @@ fn owner(description: &ClusterApi, found: &DynamicObject, scope: &Scope) -> Owne
 
 /// True when we made the object, so that it may go with its platform.
 fn was_created(found: &DynamicObject) -> bool {
-    found.annotations().contains_key(CREATED)
+    found.annotations().contains_key(tags::CREATED)
 }

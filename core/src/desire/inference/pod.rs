@@ -32,9 +32,16 @@ const ENGINE: &str = "engine";
 pub(super) fn template(served: &Served) -> Value {
     let spec = spec(served);
     let mut labels = labels::of_pods(served);
-    labels.insert(tags::PLATFORM_LABEL.into(), served.platform.name.clone());
+    let platform = &served.platform.name;
+    let label = tags::platform_label(platform);
+    let is_cut = label != *platform;
+    labels.insert(tags::PLATFORM_LABEL.into(), label);
     labels.insert(tags::REVISION_LABEL.into(), names::hex_digest(&spec.to_string(), 8));
-    json!({"metadata": {"labels": labels}, "spec": spec})
+    let mut metadata = json!({"labels": labels});
+    if is_cut {
+        metadata["annotations"] = json!({tags::PLATFORM_LABEL: platform});
+    }
+    json!({"metadata": metadata, "spec": spec})
 }
 
 fn spec(served: &Served) -> Value {

@@ -41,7 +41,7 @@ impl Manifest {
         Self {
             namespace: namespace.into(),
             name: name.into(),
-            labels: [(tags::PLATFORM_LABEL.to_string(), platform.to_string())].into(),
+            labels: [(tags::PLATFORM_LABEL.to_string(), tags::platform_label(platform))].into(),
             spec: without_nulls(spec),
             needs: Vec::new(),
             whole: BTreeSet::new(),

@@ -138,3 +138,30 @@ fn a_consumer_of_models_in_the_cluster_needs_no_role_and_is_no_principal() {
     object.spec.access = vec![serde_json::from_value(principal).unwrap()];
     is_refused(&object, "spec.access[0].models[0]", "serviceAccount");
 }
+
+#[test]
+fn an_amount_that_the_api_server_would_change_is_refused() {
+    for (field, value, message) in [
+        ("cpu", "0.0001", "finer than a thousandth"),
+        ("cpu", "1.0001", "finer than a thousandth"),
+        ("cpu", "8Ei", "more than the API server keeps"),
+        ("memory", "1e19", "more than the API server keeps"),
+        ("memory", "32m", "no whole number of bytes"),
+        ("memory", "0.1Ki", "no whole number of bytes"),
+        ("sharedMemory", "1500m", "no whole number of bytes"),
+    ] {
+        refused(json!({"resources": {(field): value}}), &format!(".resources.{field}"), message);
+    }
+}
+
+#[test]
+fn a_device_is_one_for_which_there_can_be_a_quota() {
+    for domain in ["requests.nvidia.com".to_string(), "a".repeat(245)] {
+        let resources = json!({"gpus": 1, "gpuResource": format!("{domain}/gpu")});
+        refused(
+            json!({"image": "a:1", "resources": resources}),
+            ".resources.gpuResource",
+            "is not the name of a device",
+        );
+    }
+}
