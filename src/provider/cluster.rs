@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
+use kube::core::Status;
 use kube::{Api, Client};
 
 use crate::api::AIPlatform;
@@ -134,6 +135,20 @@ pub async fn namespace_labels(client: &Client, namespace: &str) -> Result<Labels
     Ok(found.and_then(|namespace| namespace.metadata.labels).unwrap_or_default())
 }
 
+/// The class of a status. The API server forbids more than what RBAC does not grant.
+///
+/// Source: the admission plugins `resourcequota`, whose message begins so, and `namespace/lifecycle`, which names a cause.
+fn class(status: &Status) -> Class {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let is_of_namespace = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
+    match status.code {
+        // The namespace takes the platform with it.
+        403 if is_of_namespace => Class::Transient,
+        403 if status.message.contains("exceeded quota: ") => Class::Quota,
+        code => Class::of_status(code),
+    }
+}
+
 /// `action` is the verb and the resource, as a role of RBAC names them.
 fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
     let (class, code, message) = match error {
@@ -141,8 +156,35 @@ fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
         kube::Error::Api(status) if ["Conflict", "AlreadyExists"].contains(&status.reason.as_str()) => {
             (Class::Conflict, status.reason.clone(), status.message.clone())
         }
-        kube::Error::Api(status) => (Class::of_status(status.code), status.reason.clone(), status.message.clone()),
+        kube::Error::Api(status) => (class(status), status.reason.clone(), status.message.clone()),
         other => (Class::Transient, UNREACHABLE.into(), other.to_string()),
     };
     Error { class, action: action.into(), subject: subject.into(), code, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::response::{StatusCause, StatusDetails};
+
+    use super::*;
+
+    #[test]
+    fn what_is_forbidden_is_not_always_for_want_of_a_right() {
+        let status = |message: &str, cause: &str| {
+            let cause = StatusCause { reason: cause.into(), message: String::new(), field: String::new() };
+            let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
+            Status::failure(message, "Forbidden").with_code(403).with_details(details)
+        };
+        for (message, cause, expected) in [
+            ("deployments.apps is forbidden: User \"a\" cannot create resource", "", Class::Denied),
+            (
+                "deployments.apps \"a\" is forbidden: exceeded quota: none, requested: count/deployments.apps=1",
+                "",
+                Class::Quota,
+            ),
+            ("deployments.apps \"a\" is forbidden: it is being terminated", "NamespaceTerminating", Class::Transient),
+        ] {
+            assert_eq!(class(&status(message, cause)), expected, "{message}");
+        }
+    }
 }

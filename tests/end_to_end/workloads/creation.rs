@@ -1,13 +1,16 @@
 //! How objects come to be, change and go.
 
+use std::time::Instant;
+
 use aiplatform::outcome::Applied;
-use aiplatform::plan::Action;
-use aiplatform::resource::{Kind, Owner};
+use aiplatform::plan::{Action, Step};
+use aiplatform::resource::{Kind, Owner, Resource};
 use aiplatform::tags;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::{Env, MODEL, PLATFORM, deployment_spec, is_update, key};
+use crate::support::{DEADLINE, PERIOD};
 use aiplatform::features::inference::Service;
 
 fn ours(object: &Value) -> Vec<&Value> {
@@ -109,4 +112,31 @@ async fn what_waits_for_a_finalizer_is_not_gone() {
     }
     env.kubectl(&["patch", "service", "web", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
     env.wait(&service_key, "gone", |observed| observed.resource.is_none()).await;
+}
+
+#[tokio::test]
+async fn a_quota_and_the_end_of_a_namespace_are_told_apart_from_missing_rights() {
+    let env = Env::new("forbidden").await;
+    let refused = async || {
+        let desired: Resource = env.deployment("r1", Some(1)).into();
+        let step = Step { desired: Some(desired.clone()), ..Step::new(desired.key(), Action::Create) };
+        env.adapter.apply(&env.scope(), &step).await.expect_err("it is refused")
+    };
+    env.kubectl(&["create", "quota", "none", "--hard=count/deployments.apps=0"]);
+    let began = Instant::now();
+    while !env.kubectl(&["get", "quota", "none", "-o", "jsonpath={.status.hard}"]).contains("deployments") {
+        assert!(began.elapsed() < DEADLINE, "the quota does not hold");
+        tokio::time::sleep(PERIOD).await;
+    }
+    let failures = refused().await;
+    assert_eq!(failures.reason(), "QuotaExceeded", "{failures}");
+    assert!(failures.to_string().contains("exceeded quota: none"), "{failures}");
+    env.kubectl(&["delete", "quota", "none"]);
+    env.kubectl(&["create", "configmap", "held"]);
+    let held = r#"{"metadata":{"finalizers":["tests.aiplatform.dev/held"]}}"#;
+    env.kubectl(&["patch", "configmap", "held", "--type=merge", "-p", held]);
+    env.kubectl(&["delete", "namespace", &env.namespace, "--wait=false"]);
+    let failures = refused().await;
+    assert_eq!(failures.reason(), "Transient", "{failures}");
+    env.kubectl(&["patch", "configmap", "held", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
 }
