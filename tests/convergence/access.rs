@@ -181,6 +181,7 @@ fn leftover(index: usize) -> Wanted {
             labels: BTreeMap::new(),
             automount_service_account_token: None,
             role: Some(name.clone()),
+            predates_platform: false,
         }),
         role: Role {
             arn: role_arn(&name),
@@ -210,6 +211,7 @@ pub fn unbound(namespace: &str, name: &str) -> ServiceAccount {
         labels,
         automount_service_account_token,
         role: None,
+        predates_platform: true,
     }
 }
 

@@ -239,6 +239,133 @@ async fn what_plan_prints_as_manifests_is_taken_by_the_api_server() {
     assert!(taken.contains("horizontalpodautoscaler.autoscaling/assistant-local created"), "{taken}");
 }
 
+#[tokio::test]
+async fn what_plan_prints_as_manifests_means_what_the_spec_says_whatever_the_text() {
+    let env = env("texts").await;
+    let texts = [
+        "",
+        " ",
+        " a ",
+        "a\n",
+        "\na",
+        "a\r\nb",
+        "a\tb",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}a",
+        "\u{1b}[2J",
+        "yes",
+        "null",
+        "~",
+        "1e3",
+        "0x1F",
+        "0o7",
+        "1_000",
+        ".inf",
+        ".nan",
+        "=",
+        "<<",
+        "!!str",
+        "&a",
+        "*a",
+        "|",
+        ">",
+        "%",
+        "@",
+        "`",
+        "'",
+        "\"",
+        "\\",
+        "- a",
+        "a: b",
+        "# a",
+        "a # b",
+        "---",
+        "...",
+        "{a",
+        "[a",
+        "2026-01-01",
+        "12:30:45",
+        "+1",
+        "a\n---\nkind: Secret\n",
+    ];
+    let mut texts = texts.map(String::from).to_vec();
+    texts.push("word ".repeat(500));
+    let env_of: Vec<Value> =
+        texts.iter().enumerate().map(|(index, text)| json!({"name": format!("T{index}"), "value": text})).collect();
+    let mut object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform"});
+    object["metadata"] = json!({"name": "assistant", "namespace": env.namespace});
+    object["spec"] = serving(json!({
+        "engine": "Custom", "image": "registry.example.com/server:1", "source": null, "args": texts, "env": env_of,
+    }));
+    // YAML takes these in escapes alone.
+    let escaped = |text: String, sign: char| text.replace(sign, &format!("\\u{:04x}", u32::from(sign)));
+    let text = ['\u{7f}', '\u{85}', '\u{2028}', '\u{feff}'].into_iter().fold(object.to_string(), escaped);
+    let file = crate::support::test_env::file(&text);
+    let output = crate::support::operator::command()
+        .args(["plan", "-o", "yaml", "-f", file.to_str().expect("a path")])
+        .output()
+        .expect("it ends");
+    let manifests = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let taken =
+        env.cluster.kubectl(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &manifests).expect("taken");
+    let kinds: Vec<Value> =
+        serde_json::Deserializer::from_str(&taken).into_iter().map(|it| it.expect("JSON")).collect();
+    let items = kinds.iter().flat_map(|it| it["items"].as_array().cloned().unwrap_or_else(|| vec![it.clone()]));
+    let items: Vec<Value> = items.collect();
+    assert!(!items.iter().any(|item| item["kind"] == "Secret"), "{manifests}");
+    let deployment = items.iter().find(|item| item["kind"] == "Deployment").expect("a deployment");
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["args"], json!(texts), "{manifests}");
+    let values = |index: usize| {
+        let name = format!("T{index}");
+        let found =
+            container["env"].as_array().into_iter().flatten().find(|variable| variable["name"] == name.as_str());
+        found.and_then(|variable| variable["value"].as_str()).unwrap_or_default().to_string()
+    };
+    assert_eq!((0..texts.len()).map(values).collect::<Vec<_>>(), texts);
+}
+
+#[tokio::test]
+async fn a_platform_with_a_long_name_serves_and_is_woken_by_what_happens_to_its_objects() {
+    let env = env("long-name").await;
+    let platform = format!("{}.{}", "a".repeat(63), "b".repeat(40));
+    env.apply(&platform, &serving(json!({}))).await;
+    env.wait_ready(&platform).await;
+    let services = api::<Service>(&env);
+    let label = aiplatform::tags::platform_label(&platform);
+    let selector = ListParams::default().labels(&format!("{}={label}", aiplatform::tags::PLATFORM_LABEL));
+    let service = services.list(&selector).await.expect("a list").items.remove(0).metadata.name.expect("a name");
+    services.delete(&service, &DeleteParams::default()).await.expect("deleted");
+    let is_back = async || services.get_opt(&service).await.expect("an answer").is_some();
+    env.wait("the service is back", is_back).await;
+    env.delete(&platform).await;
+    env.wait_until_gone(&platform).await;
+    assert!(services.get_opt(&service).await.expect("an answer").is_none());
+}
+
+#[tokio::test]
+async fn pods_never_run_as_an_account_that_somebody_else_made() {
+    let env = env("strangers-account").await;
+    env.cluster.kubectl(&["-n", &env.namespace, "create", "serviceaccount", "assistant-local"], "").expect("made");
+    env.apply("assistant", &serving(json!({}))).await;
+    let message = env.wait_stalled("assistant", "NotOwned").await;
+    assert!(message.contains("ServiceAccount"), "{message}");
+    let mut consuming = spec(json!([{"name": "prompts"}]));
+    consuming["identity"] = json!({"irsa": {"oidcProviderArn":
+        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
+    consuming["access"] =
+        json!([{"name": "api", "serviceAccount": {"name": "assistant-local"}, "buckets": [{"name": "prompts"}]}]);
+    env.apply("assistant", &consuming).await;
+    env.wait_ready("assistant").await;
+    env.apply("assistant", &serving(json!({}))).await;
+    let message = env.wait_stalled("assistant", "NotOwned").await;
+    assert!(message.contains("was there before this platform"), "{message}");
+    assert!(api::<Deployment>(&env).get_opt("assistant-local").await.expect("an answer").is_none());
+}
+
 /// The Ready condition's message.
 fn message(status: &aiplatform::api::status::AIPlatformStatus) -> String {
     condition(status, "Ready").map(|ready| ready.message.clone()).unwrap_or_default()

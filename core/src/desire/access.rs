@@ -88,5 +88,6 @@ fn service_account(platform: &Platform, grant: &Grant, owner: &str) -> Option<Se
         labels: BTreeMap::new(),
         automount_service_account_token: None,
         role: Some(grant.role.clone()),
+        predates_platform: false,
     })
 }

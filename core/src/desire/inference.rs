@@ -152,6 +152,7 @@ impl<'a> Served<'a> {
             automount_service_account_token: Some(false),
             role_arn: annotated.map(|grant| grant.arn.clone()),
             role: grant.map(|grant| grant.role.clone()),
+            predates_platform: false,
         }
     }
 

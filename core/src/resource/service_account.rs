@@ -40,6 +40,10 @@ pub struct ServiceAccount {
     /// The role it needs to be there.
     #[serde(skip)]
     pub role: Option<String>,
+    /// Of one that was observed: true when it was there before the platform, so that it may have rights that are not the
+    /// platform's to use.
+    #[serde(skip)]
+    pub predates_platform: bool,
 }
 
 impl Managed for ServiceAccount {
@@ -111,6 +115,7 @@ fn read(name: &str, ManagedFields { object: managed, .. }: &ManagedFields) -> Op
         automount_service_account_token: managed.get(AUTOMOUNT).and_then(Value::as_bool),
         role: role_arn.as_deref().and_then(|role| role.rsplit('/').next()).map(Into::into),
         role_arn,
+        predates_platform: annotation(tags::CREATED).is_none(),
     };
     Some(account.into())
 }
