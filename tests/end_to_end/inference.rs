@@ -1,6 +1,7 @@
 //! Models that pods in the cluster serve, from one object: on a control plane with nodes, whose kubelets are played.
 
 mod add_ons;
+mod changes;
 mod rollouts;
 
 use k8s_openapi::api::apps::v1::Deployment;

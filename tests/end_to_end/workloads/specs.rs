@@ -197,6 +197,38 @@ fn cases() -> Vec<Case> {
         [0, 1, 2, 64]
             .map(|gpus| json!({"engine": engine, "image": null, "source": source, "resources": {"gpus": gpus}}))
     }));
+    let on_volume = |source: Value| json!({"engine": "TorchServe", "image": null, "source": source});
+    let target = |target: Value| scaling(target);
+    fields.extend([
+        json!({"image": null}),
+        json!({"source": {}}),
+        json!({"source": {"pvc": {"claimName": "a"}, "huggingFace": {"repo": "a/b"}}}),
+        json!({"engine": "VLLM"}),
+        on_volume(json!({"huggingFace": {"repo": "a/b"}})),
+        json!({"engine": "TorchServe", "source": {"pvc": {"claimName": "a"}}, "apiKeySecretRef": {"name": "a", "key": "b"}}),
+        json!({"source": {"s3": {"bucket": "a"}}}),
+        json!({"source": {"s3": {"prefix": "a/"}}}),
+        json!({"source": {"s3": {"bucket": "a", "prefix": "a/", "uri": "s3://abc/d/"}}}),
+        json!({"source": {"s3": {}}}),
+        json!({"replicas": 1, "autoscaling": {"minReplicas": 1, "maxReplicas": 2, "target": {"cpuPercent": 1}}}),
+        json!({"replicas": null, "autoscaling": {"minReplicas": 3, "maxReplicas": 2, "target": {"cpuPercent": 1}}}),
+        target(json!({})),
+        target(json!({"cpuPercent": 1})),
+        target(json!({"queueDepth": 1})),
+        target(json!({"queueDepth": 1, "concurrentRequests": 1})),
+        json!({"env": [{"name": "A", "value": "", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]}),
+        json!({"env": [{"name": "A", "valueFrom": {}}]}),
+        json!({"allowFrom": [{}]}),
+        json!({"allowFrom": [{"podLabels": {}}]}),
+        json!({"rollout": {}}),
+        json!({"rollout": {"maxSurge": 101}}),
+        json!({"replicas": -1}),
+        json!({"replicas": 1001}),
+        json!({"startupTimeoutSeconds": 29}),
+        json!({"servedName": "a b"}),
+        json!({"servedName": "-a"}),
+        json!({"servedName": "a/b:c"}),
+    ]);
     let mut cases: Vec<Case> = fields.iter().map(|fields| ("edges".into(), serving("local", fields))).collect();
     for length in [1, 31, 53, 54, 55, 62, 63] {
         cases.push(("edges".into(), serving(&long(length), &json!({}))));

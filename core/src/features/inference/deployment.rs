@@ -240,7 +240,12 @@ fn judge(live: &Live, replicas: &Replicas, pods: &[Pod], attempted: Option<&Stri
         );
     }
     if replicas.is_at_rest() {
-        return judged(ObservedState::Ready, if replicas.desired == 0 { "ScaledToZero" } else { SERVING });
+        return if replicas.desired == 0 {
+            let remarks = vec!["no replicas are asked for, so that nothing serves".into()];
+            Judgement { state: ObservedState::Ready, outcome: "ScaledToZero", remarks }
+        } else {
+            judged(ObservedState::Ready, SERVING)
+        };
     }
     let is_rolling = replicas.is_rolling();
     let of_attempted = pods.iter().filter(|pod| !is_rolling || pod.revision.as_ref() == attempted);
