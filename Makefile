@@ -75,6 +75,7 @@ lint: servers
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo run --locked --quiet -- crd | diff -u crds/aiplatform.yaml - || { echo "crds/aiplatform.yaml is not what the code makes: run make generate" >&2; exit 1; }
+	cargo test --locked --quiet -p aiplatform-core field_reference >/dev/null || { echo "docs/fields.md is not what the code makes: run make generate" >&2; exit 1; }
 	$(RUFF) format --no-cache --check --config tests/aws/ruff.toml $(PYTHON_FILES)
 	$(RUFF) check --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)
 	$(PYTHON) schemas/generate.py | diff -u $(SCHEMA) - || { echo "$(SCHEMA) is not what the definition makes: run make generate" >&2; exit 1; }
@@ -96,6 +97,7 @@ sbom:
 
 generate: build
 	$(BINARY) crd > crds/aiplatform.yaml
+	AIPLATFORM_GENERATE=1 cargo test --locked --quiet -p aiplatform-core field_reference >/dev/null
 	$(PYTHON) schemas/generate.py > $(SCHEMA)
 	cp crds/aiplatform.yaml charts/aiplatform/files/crd.yaml
 	cp manifests/rbac.yaml manifests/rbac-namespaced.yaml charts/aiplatform/files/

@@ -21,6 +21,7 @@ pub mod exposure;
 pub mod failure;
 pub mod failures;
 pub mod features;
+pub mod field_reference;
 pub mod grants;
 pub mod guardrails;
 pub mod kind;
