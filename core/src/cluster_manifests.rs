@@ -48,7 +48,7 @@ fn manifest(resource: &Resource) -> Option<Value> {
     let Backend::Cluster(api) = resource.kind().info().backend else { return None };
     let mut manifest = (api.body)(resource)?;
     if let Some(initial) = (api.initial)(resource) {
-        merge(&mut manifest, initial);
+        overlay(&mut manifest, initial);
     }
     let name = resource.name();
     let (namespace, name) = name.split_once('/')?;
@@ -59,11 +59,12 @@ fn manifest(resource: &Resource) -> Option<Value> {
     Some(manifest)
 }
 
-fn merge(into: &mut Value, from: Value) {
+/// Puts the fields of one object over those of another.
+pub fn overlay(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {
-                merge(into.entry(name).or_insert(Value::Null), value);
+                overlay(into.entry(name).or_insert(Value::Null), value);
             }
         }
         (into, from) => *into = from,

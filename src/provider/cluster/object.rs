@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::ownership::settled;
 use super::{failed, fields, serves};
 use crate::api::AIPlatform;
+use crate::cluster_manifests::overlay;
 use crate::controller::FIELD_MANAGER;
 use crate::failure::{Class, Error};
 use crate::kind::{Backend, Beneath, ClusterApi, Extent, Live, Standing};
@@ -162,7 +163,7 @@ impl<'a> Object<'a> {
     async fn create(&self, scope: &Scope, body: &Value, initial: Option<Value>) -> Result<DynamicObject, Error> {
         let mut object = self.marked(scope, body.clone(), true);
         object["metadata"]["name"] = json!(self.name);
-        merge(&mut object, initial.unwrap_or_else(|| json!({})));
+        overlay(&mut object, initial.unwrap_or_else(|| json!({})));
         let bug = |error: serde_json::Error| Error::bug("create", &self.subject, error);
         let object: DynamicObject = serde_json::from_value(object).map_err(bug)?;
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
@@ -323,17 +324,6 @@ fn by_us() -> PatchParams {
 /// True when an object has something at this path.
 fn holds(object: &Value, path: &[&str]) -> bool {
     path.iter().try_fold(object, |value, name| value.get(name)).is_some()
-}
-
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
-    }
 }
 
 /// The reason for which an object that is being deleted is still there.
