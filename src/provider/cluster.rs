@@ -164,16 +164,16 @@ fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::response::{StatusCause, StatusDetails};
+    use serde_json::json;
 
     use super::*;
 
     #[test]
     fn what_is_forbidden_is_not_always_for_want_of_a_right() {
-        let status = |message: &str, cause: &str| {
-            let cause = StatusCause { reason: cause.into(), message: String::new(), field: String::new() };
-            let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
-            Status::failure(message, "Forbidden").with_code(403).with_details(details)
+        let status = |message: &str, cause: &str| -> Status {
+            let details = json!({"causes": [{"reason": cause}]});
+            let status = json!({"code": 403, "message": message, "reason": "Forbidden", "details": details});
+            serde_json::from_value(status).unwrap()
         };
         for (message, cause, expected) in [
             ("deployments.apps is forbidden: User \"a\" cannot create resource", "", Class::Denied),
