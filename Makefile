@@ -101,6 +101,7 @@ generate: build
 	$(PYTHON) schemas/generate.py > $(SCHEMA)
 	cp crds/aiplatform.yaml charts/aiplatform/files/crd.yaml
 	cp manifests/rbac.yaml manifests/rbac-namespaced.yaml charts/aiplatform/files/
+	cp manifests/components/monitoring/prometheus-rule.yaml manifests/components/monitoring/dashboard.json charts/aiplatform/files/
 	sed -i 's/^\(version\|appVersion\): .*/\1: $(VERSION)/' charts/aiplatform/Chart.yaml
 	sed -i 's/^\(    app.kubernetes.io\/version\|  newTag\): .*/\1: $(VERSION)/' manifests/kustomization.yaml
 	cargo fmt

@@ -131,7 +131,7 @@ class Private:
 
     def passes(self) -> float:
         """How many passes have ended."""
-        return self.stage.metrics().get("aiplatform_pass_seconds_count", 0)
+        return self.stage.metrics().get("aiplatform_reconcile_duration_seconds_count", 0)
 
     def when_quiet(self) -> int:
         """How many calls there were, once none is made any more."""

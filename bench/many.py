@@ -93,8 +93,8 @@ def passes(stage: Stage) -> tuple[float, float]:
     """How many passes have ended, and how many are under way."""
     metrics = stage.metrics()
     return (
-        metrics.get("aiplatform_pass_seconds_count", 0),
-        metrics.get("aiplatform_passes_in_progress", 0),
+        metrics.get("aiplatform_reconcile_duration_seconds_count", 0),
+        metrics.get("aiplatform_reconciles_in_progress", 0),
     )
 
 

@@ -85,8 +85,8 @@ class Demo:
 
         def passes() -> tuple[float, float]:
             metrics = self.stage.metrics()
-            ended = metrics["aiplatform_pass_seconds_count"]
-            return ended, metrics["aiplatform_passes_in_progress"]
+            ended = metrics["aiplatform_reconcile_duration_seconds_count"]
+            return ended, metrics["aiplatform_reconciles_in_progress"]
 
         before, _ = passes()
 

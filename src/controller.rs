@@ -35,6 +35,7 @@ use crate::provider::Provider;
 use crate::readiness::Readiness;
 use crate::schedule::Periods;
 use crate::session::UserRequest;
+use crate::traces::TARGET;
 use error::{Attempt, Error};
 use events::Note;
 use objects::Object;
@@ -133,13 +134,9 @@ pub async fn run<P: Provider + 'static>(
 /// Reconciles an object and reports the result, with the time of the next reconciliation.
 async fn process<P: Provider + 'static>(object: &Object, context: &Context<P>) -> Processed {
     let meta = object.meta();
-    let span = info_span!(
-        "reconcile",
-        namespace = meta.namespace.as_deref().unwrap_or_default(),
-        name = meta.name.as_deref().unwrap_or_default()
-    );
+    let span = info_span!(target: TARGET, "reconcile", platform = %ObjectKey::of(meta));
     let began = Instant::now();
-    context.metrics.pass_began();
+    context.metrics.reconcile_began();
     let work = async {
         match &object.0 {
             Ok(object) => reconcile_with_finalizer(object, context).await,
@@ -147,7 +144,7 @@ async fn process<P: Provider + 'static>(object: &Object, context: &Context<P>) -
         }
     };
     let result = isolated(work).instrument(span.clone()).await;
-    context.metrics.pass_ended(began.elapsed());
+    let took = began.elapsed();
     let result = match result {
         Ok(result) => result,
         Err(error) => {
@@ -155,6 +152,7 @@ async fn process<P: Provider + 'static>(object: &Object, context: &Context<P>) -
             ReconcileResult { obstacle: error.obstacle(), ..reconcile_object::failed(meta, began, context) }
         }
     };
+    context.metrics.reconcile_ended(result.verdict.name(), took);
     context.readiness.set(&ObjectKey::of(meta).to_string(), result.obstacle.clone());
     Processed { result, uid: meta.uid.clone().unwrap_or_default(), version: meta.resource_version.clone() }
 }

@@ -4,11 +4,15 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span, info, warn};
 
 use crate::arn;
+use crate::aws_requests;
 use crate::failures::Failures;
 use crate::leadership::Authority;
 use crate::outcome::{Applied, Outcome, Outcomes};
@@ -18,6 +22,7 @@ use crate::provider::Provider;
 use crate::render;
 use crate::resource::{Key, Resource};
 use crate::scope::Scope;
+use crate::traces::TARGET;
 
 /// Calls in flight for one platform at most, so that one large platform leaves room for the others.
 const CONCURRENT_STEPS: usize = 8;
@@ -61,7 +66,7 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
                     carried_out.steps[index] = changed.clone();
                 }
                 if current.is_taken() {
-                    running.push(async move { (current.key.clone(), provider.apply(scope, &current).await) });
+                    running.push(async move { (current.key.clone(), take(provider, scope, &current).await) });
                 } else {
                     outcomes.insert(step.key.clone(), Outcome::NotTaken);
                 }
@@ -88,6 +93,43 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
         outcomes.insert(key, outcome);
     }
     (carried_out, outcomes)
+}
+
+/// Takes one step, and reports it in the log: a line for what was done, and one for each failure.
+async fn take<P: Provider>(provider: &P, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+    let began = Instant::now();
+    let (kind, resource, action) = (step.key.kind.name(), step.key.name.as_str(), step.action.name().to_lowercase());
+    let span = debug_span!(target: TARGET, "step", otel.name = format!("{action} {kind}"), kind, resource, outcome = Empty, otel.status_code = Empty);
+    let (result, requests) = aws_requests::collect(provider.apply(scope, step)).instrument(span.clone()).await;
+    span.record("outcome", if result.is_ok() { "done" } else { "failed" });
+    if result.is_err() {
+        span.record("otel.status_code", "ERROR");
+    }
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match &result {
+        Ok(applied) => {
+            let fields = render::fields(&step.action).join(" ");
+            let fields = (!fields.is_empty()).then_some(fields.as_str());
+            let (outcome, waits_for) = match applied {
+                Applied::Progressing(why) | Applied::Created { waits_for: Some(why), .. } => ("progressing", Some(why)),
+                Applied::Ready | Applied::Gone | Applied::Created { waits_for: None, .. } => ("done", None),
+            };
+            let (waits_for, request_id) = (waits_for.map(String::as_str), requests.last_id.as_deref());
+            let requests = (requests.number > 0).then_some(requests.number);
+            info!(
+                kind,
+                resource, fields, outcome, waits_for, duration_ms, requests, request_id, "{action} {}", step.key
+            );
+        }
+        Err(failures) => {
+            for error in failures.errors() {
+                let (reason, request_id) = (error.reason(), error.request_id.as_deref());
+                let outcome = "failed";
+                warn!(kind, resource, outcome, reason, duration_ms, request_id, "{action} {}: {error}", step.key);
+            }
+        }
+    }
+    result
 }
 
 /// The step, with the ids that AWS has chosen since the plan was made, and settled by what came of what it awaited.

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::readiness::Readiness;
+use crate::readiness::{AWS, Readiness};
 
 /// The state that the pages show.
 #[derive(Clone, Default)]
@@ -66,6 +66,7 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
 }
 
 async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
+    pages.metrics.credentials(pages.readiness.is_clear(AWS));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], pages.metrics.text())
 }

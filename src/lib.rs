@@ -13,6 +13,7 @@
 //! decides nothing.
 
 pub mod api_server;
+pub mod aws_requests;
 pub mod cli;
 pub mod controller;
 pub mod execute;
@@ -23,12 +24,13 @@ pub mod provider;
 pub mod readiness;
 pub mod reconcile;
 pub mod stall;
+pub mod traces;
 
 #[cfg(test)]
 use aiplatform_core::testing;
 pub use aiplatform_core::{
-    api, arn, audit, cluster_manifests, crd, desire, diff, exposure, failure, failures, features, grants, guardrails,
-    kind, kinds, labels, lookup, manifest, names, observation_cache, operator_policy, outcome, permissions, plan,
-    platform, policy, printable, propagation, render, resource, schedule, scope, session, status, tags,
-    update_loop_guard,
+    api, arn, audit, cluster_manifests, crd, desire, diff, drift, exposure, failure, failures, features, grants,
+    guardrails, kind, kinds, labels, lookup, manifest, names, observation_cache, operator_policy, outcome, permissions,
+    plan, platform, policy, printable, propagation, render, request_id, resource, schedule, scope, session, status,
+    tags, update_loop_guard,
 };

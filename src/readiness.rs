@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::api::AIPlatform;
 use crate::provider::Provider;
+use crate::request_id;
 use crate::scope::Scope;
 
 /// The interval at which the cluster and AWS are probed. AWS's answer holds longer, so this seldom becomes a call.
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The time for which a result holds: an operator that does not probe any more is not ready.
 const HOLDS: Duration = Duration::from_secs(30);
+
+/// The part that says whether AWS knows whose the credentials are.
+pub const AWS: &str = "AWS";
 
 /// The obstacles to work.
 #[derive(Debug)]
@@ -38,7 +42,7 @@ struct State {
 impl Default for Readiness {
     fn default() -> Self {
         let unknown = || "not checked yet".to_string();
-        let obstacles = BTreeMap::from([("cluster".into(), unknown()), ("AWS".into(), unknown())]);
+        let obstacles = BTreeMap::from([("cluster".into(), unknown()), (AWS.into(), unknown())]);
         Self(Mutex::new(State { obstacles, at: Instant::now() }))
     }
 }
@@ -48,8 +52,11 @@ impl Readiness {
     pub fn set(&self, part: &str, obstacle: Option<String>) {
         let obstacles = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).obstacles;
         let before = obstacles.get(part).cloned();
+        // The ids of requests are others each time.
+        let is_known =
+            |obstacle: &str| before.as_deref().map(request_id::without) == Some(request_id::without(obstacle));
         match &obstacle {
-            Some(obstacle) if before.as_ref() != Some(obstacle) => warn!(part, "not ready: {obstacle}"),
+            Some(obstacle) if !is_known(obstacle) => warn!(part, "not ready: {obstacle}"),
             None if before.is_some() => info!(part, "ready"),
             _ => {}
         }
@@ -57,6 +64,12 @@ impl Readiness {
             Some(obstacle) => obstacles.insert(part.into(), obstacle),
             None => obstacles.remove(part),
         };
+    }
+
+    /// True when nothing stands in the way of one part.
+    #[must_use]
+    pub fn is_clear(&self, part: &str) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).obstacles.contains_key(part)
     }
 
     /// Everything that stands in the way, a line each.
@@ -108,7 +121,7 @@ pub async fn watch<P: Provider>(
         let (cluster, aws) = tokio::join!(cluster, aws);
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
-        readiness.set("AWS", aws);
+        readiness.set(AWS, aws);
         readiness.checked(Instant::now());
         tokio::select! {
             () = stop.cancelled() => return,

@@ -13,6 +13,7 @@ mod resync;
 mod roles;
 mod strangers;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aiplatform::api::AIPlatform;
@@ -104,7 +105,7 @@ impl Run {
             .load()
             .await;
         let provider = AwsAndCluster {
-            aws: Aws::with_config(config, true, Authority::unelected(CancellationToken::new())),
+            aws: Aws::with_config(config, true, Authority::unelected(CancellationToken::new()), Arc::default()),
             cluster: Memory::new("123456789012", FakeCloud::default()),
         };
         let object = json!({

@@ -20,6 +20,7 @@ mod leadership;
 mod lifecycle_of_the_operator;
 mod live_tree;
 mod network;
+mod observability;
 pub mod operator_policy;
 mod policies;
 mod sagemaker;

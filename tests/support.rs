@@ -4,6 +4,7 @@ use std::time::Duration;
 
 pub mod child;
 pub mod cluster;
+pub mod collector;
 pub mod memory;
 pub mod operator;
 pub mod proxy;

@@ -1,6 +1,7 @@
 //! Failures of calls to AWS or the cluster, and what they mean.
 
 use crate::plan::Step;
+use crate::request_id;
 
 /// The code of a call that got no answer in time.
 pub const TIMEOUT: &str = "Timeout";
@@ -25,6 +26,8 @@ pub struct Error {
     pub code: String,
     /// AWS's message.
     pub message: String,
+    /// The id that AWS gave the request, which its support asks for; none where nothing answered, and of the cluster.
+    pub request_id: Option<Box<str>>,
 }
 
 /// The meaning of a failure for the resource and for the next attempt.
@@ -78,6 +81,7 @@ impl Error {
             subject: subject.into(),
             code: "Bug".into(),
             message: what.to_string(),
+            request_id: None,
         }
     }
 
@@ -107,6 +111,7 @@ impl Error {
             subject: subject.into(),
             code: "OwnerChanged".into(),
             message,
+            request_id: None,
         }
     }
 
@@ -152,7 +157,10 @@ impl Error {
 
     fn describe(&self) -> String {
         let Self { action, subject, code, message, .. } = self;
-        let detail = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
+        let mut detail = if message.is_empty() { code.clone() } else { format!("{code}: {message}") };
+        if let Some(id) = &self.request_id {
+            detail.push_str(&request_id::suffix(id));
+        }
         match self.class {
             Class::Denied if !self.is_of_aws() => format!(
                 "the API server denies {action} on {subject} ({detail}): allow it for the operator, as manifests/rbac.yaml does"

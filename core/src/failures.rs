@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::failure::Error;
 use crate::outcome::Applied;
+use crate::request_id;
 
 /// Calls in a row without any answer, after which the rest of a step is left for the next pass: a service that answers
 /// nobody would otherwise hold the step for a minute a call.
@@ -98,13 +99,7 @@ impl From<Error> for Failures {
 
 impl fmt::Display for Failures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut messages: Vec<String> = Vec::new();
-        for error in self.errors() {
-            let text = error.to_string();
-            if !messages.contains(&text) {
-                messages.push(text);
-            }
-        }
+        let messages = request_id::distinct(self.errors().map(ToString::to_string));
         formatter.write_str(&messages.join("; "))
     }
 }

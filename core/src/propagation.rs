@@ -169,6 +169,7 @@ mod tests {
             subject: "arn:m".into(),
             code: code.into(),
             message: message.into(),
+            request_id: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{AIPlatform, RECONCILE_AT};
+use crate::drift::{InSync, Repair};
 use crate::observation_cache::{ObservationCache, PassReport};
 use crate::outcome::Outcomes;
 use crate::plan::{Plan, Refusal};
@@ -119,6 +120,7 @@ pub struct Session {
     /// Observations of a pass that only announced what the next one does, and when they were made.
     handed_on: Option<(Timestamp, Observations)>,
     role_writes: RoleWrites,
+    in_sync: InSync,
     denied: BTreeMap<Key, Refusal>,
     last: Option<Next>,
     /// True when the next pass comes before its time, for a change in the cluster.
@@ -170,8 +172,8 @@ impl Session {
         }
     }
 
-    /// Ends a pass that began with this input.
-    pub fn end(&mut self, input: &PassInput, result: &PassResult, now: Timestamp) {
+    /// Ends a pass that began with this input. The repairs of drift that it made.
+    pub fn end(&mut self, input: &PassInput, result: &PassResult, now: Timestamp) -> Vec<Repair> {
         let PassResult { plan, outcomes, observations, denied, next } = *result;
         let PassInput { cached, cached_parts, .. } = input;
         self.cache.record(&PassReport { plan, outcomes, observations, cached, cached_parts }, next, now);
@@ -182,6 +184,9 @@ impl Session {
         self.handed_on = is_announcement.then(|| (now, observations.clone()));
         self.is_open &= plan.steps.is_empty();
         self.last = Some(next);
+        let repairs = self.in_sync.repairs(plan, outcomes);
+        self.in_sync.record(plan, outcomes);
+        repairs
     }
 
     /// Ends a pass of which nothing is known, because it failed on the way.

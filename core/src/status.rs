@@ -24,6 +24,7 @@ use crate::plan::{Action, Plan, Purpose, Step};
 use crate::platform::Problem;
 use crate::printable::printable;
 use crate::render;
+use crate::request_id;
 use crate::resource::{Key, Kind, Removal, Resource};
 use crate::schedule::Next;
 
@@ -178,6 +179,7 @@ pub fn status(subject: Subject, pass_outcome: &PassOutcome) -> (AIPlatformStatus
     status.written_by = unknown_kinds::written_by(&before);
     status.conditions = conditions::conditions(&before.conditions, &summary, &status, subject);
     show(&mut status);
+    keep_request_ids(&before, &mut status);
     (status, summary.next)
 }
 
@@ -190,6 +192,27 @@ fn show(status: &mut AIPlatformStatus) {
         if let Cow::Owned(shown) = printable(message) {
             *message = shown;
         }
+    }
+}
+
+/// Leaves messages as they were that differ in nothing but the ids of requests, which are others at every attempt: a
+/// failure that goes on is written once, with the id of its first request.
+fn keep_request_ids(before: &AIPlatformStatus, status: &mut AIPlatformStatus) {
+    for condition in &mut status.conditions {
+        let known = before.conditions.iter().find(|known| known.type_ == condition.type_);
+        request_id::keep(known.map(|known| &known.message), &mut condition.message);
+    }
+    for resource in &mut status.resources {
+        let known = before.resources.iter().find(|known| known.kind == resource.kind && known.name == resource.name);
+        request_id::keep_optional(known.and_then(|known| known.message.as_ref()), resource.message.as_mut());
+    }
+    for step in &mut status.plan {
+        let known = before.plan.iter().find(|known| known.kind == step.kind && known.name == step.name);
+        request_id::keep_optional(known.and_then(|known| known.message.as_ref()), step.message.as_mut());
+    }
+    for model in &mut status.models {
+        let known = before.models.iter().find(|known| known.name == model.name);
+        request_id::keep_optional(known.and_then(|known| known.message.as_ref()), model.message.as_mut());
     }
 }
 
@@ -353,13 +376,8 @@ fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
     if troubles.is_empty() || step.not_applied.is_some() {
         return found;
     }
-    let mut messages: Vec<String> = Vec::new();
     let held_back = step.held_back.as_ref().map(|held_back| held_back.message.clone());
-    for text in troubles.iter().map(ToString::to_string).chain(held_back) {
-        if !messages.contains(&text) {
-            messages.push(text);
-        }
-    }
+    let messages = request_id::distinct(troubles.iter().map(ToString::to_string).chain(held_back));
     let stuck = troubles.iter().find(|error| error.needs_somebody());
     let reason = stuck.map(|error| error.reason()).or(step.held_back.as_ref().map(|held_back| held_back.reason));
     let is_stuck = reason.is_some();

@@ -101,6 +101,7 @@ pub fn failure(class: Class) -> Error {
         subject: "arn:aws:s3:::one".into(),
         code: "SomeCode".into(),
         message: "said AWS".into(),
+        request_id: None,
     }
 }
 

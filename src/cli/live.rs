@@ -3,6 +3,8 @@
 use kube::{Api, Client};
 
 use super::{AwsArguments, ClusterArguments, Error, run};
+use std::sync::Arc;
+
 use crate::api::AIPlatform;
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
@@ -29,7 +31,7 @@ impl Live {
     ) -> Result<Self, Error> {
         let client = run::client().await?;
         let cluster = run::cluster_name(&client, cluster).await?;
-        let provider = run::providers(&client, aws.s3_path_style, Authority::default()).await;
+        let provider = run::providers(&client, aws.s3_path_style, Authority::default(), Arc::default()).await;
         Ok(Self { client, cluster, provider, guardrails })
     }
 

@@ -2,22 +2,31 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::{LogFormat, output};
 use crate::printable::{printable, printable_json};
+use crate::traces::{TARGET, Traces};
 
-pub(super) fn begin(format: LogFormat) {
+/// Begins to log, and to trace where there is a collector.
+pub(super) fn begin(format: LogFormat, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
     let coloured = output::is_colourful(&io::stderr());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(move || Lines { format, coloured, out: io::stderr() })
-        .with_ansi(coloured);
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let log = fmt::layer().with_writer(move || Lines { format, coloured, out: io::stderr() }).with_ansi(coloured);
+    let log = match format {
+        LogFormat::Text => log.with_target(false).boxed(),
+        // The span that says which platform it is; those within it are of the trace.
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    let spans = traces.map(|traces| {
+        let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
+        let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
+        layer.with_filter(Targets::new().with_target(TARGET, LevelFilter::DEBUG))
+    });
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(spans).init();
 }
 
 /// Writes one event at a time, as a line.

@@ -21,16 +21,25 @@ use crate::controller::{self, Settings};
 use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
 use crate::leadership::{self, Authority, LONGEST_CALL};
+use crate::metrics::Metrics;
 use crate::provider::aws::Aws;
 use crate::provider::cluster::Cluster;
 use crate::provider::providers::Providers;
 use crate::readiness::{self, Readiness, cluster_obstacle};
 use crate::schedule::Periods;
+use crate::traces::Traces;
 
 pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.enforced()?;
-    log::begin(arguments.log_format);
-    runtime()?.block_on(operate(arguments, guardrails))
+    let runtime = runtime()?;
+    let traces = Traces::begin(runtime.handle()).map_err(|error| Error::Start(error.to_string()))?;
+    log::begin(arguments.log_format, traces.as_ref());
+    let code = runtime.block_on(operate(arguments, guardrails));
+    // The runtime is there until here: it sends the last spans.
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    code
 }
 
 /// Bytes of a worker's stack. Only what is used of it takes memory.
@@ -72,8 +81,13 @@ fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client,
 }
 
 /// AWS and the cluster, as the environment names them.
-pub(super) async fn providers(client: &Client, s3_path_style: bool, authority: Authority) -> Providers {
-    Providers { aws: Aws::new(s3_path_style, authority).await, cluster: Cluster::new(client.clone()) }
+pub(super) async fn providers(
+    client: &Client,
+    s3_path_style: bool,
+    authority: Authority,
+    metrics: Arc<Metrics>,
+) -> Providers {
+    Providers { aws: Aws::new(s3_path_style, authority, metrics).await, cluster: Cluster::new(client.clone()) }
 }
 
 /// The cluster's name in owner tags.
@@ -99,10 +113,12 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     let plain = guarded(|| Client::try_from(config.clone()))?;
     let client = guarded(|| api_server::client(config, authority.clone()))?;
     let pages = Pages::default();
+    pages.metrics.follow(authority.clone());
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
 
-    let provider = Arc::new(providers(&client, arguments.aws.s3_path_style, authority.clone()).await);
+    let provider =
+        Arc::new(providers(&client, arguments.aws.s3_path_style, authority.clone(), Arc::clone(&pages.metrics)).await);
     let probing = tokio::spawn(readiness::watch(
         Arc::clone(&pages.readiness),
         plain.clone(),

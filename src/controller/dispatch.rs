@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::children::{self, Child, Children};
 use super::objects::{Object, Objects, WatchChange};
 use super::queue::{Limits, Queue, Urgency};
-use super::reconcile_object::{self, ReconcileResult};
+use super::reconcile_object::{self, ReconcileResult, Verdict};
 use super::{Context, ObjectKey, Processed, process};
 use crate::provider::Provider;
 use crate::readiness::cluster_obstacle;
@@ -49,6 +49,7 @@ pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>) ->
         queue: Queue::new(limits),
         passes: JoinSet::new(),
         stalls: mpsc::unbounded_channel(),
+        edits: HashMap::new(),
         began: Instant::now(),
         context,
     };
@@ -109,6 +110,8 @@ struct Dispatcher<P> {
     passes: JoinSet<(ObjectKey, Processed)>,
     /// Passes that wait for a server that does not answer.
     stalls: (UnboundedSender<ObjectKey>, UnboundedReceiver<ObjectKey>),
+    /// Edits that no pass has carried out yet, with the time at which they were noticed.
+    edits: HashMap<ObjectKey, Instant>,
     began: Instant,
 }
 
@@ -151,8 +154,9 @@ impl<P: Provider + 'static> Dispatcher<P> {
             self.passes.spawn(async move { (key, stall::listen(report, process(&object, &context)).await) });
         }
         for urgency in Urgency::ALL {
-            self.context.metrics.waiting(urgency.name(), self.queue.waiting(urgency));
+            self.context.metrics.queued(urgency.name(), self.queue.waiting(urgency));
         }
+        self.context.metrics.edited(self.edits.values().min().copied());
     }
 
     fn on_event(&mut self, watch: usize, event: Result<Event<Object>, WatchError>) {
@@ -170,13 +174,20 @@ impl<P: Provider + 'static> Dispatcher<P> {
             WatchChange::Removed(gone) => {
                 for (key, uid) in gone {
                     self.queue.forget(&key);
-                    reconcile_object::forget(&uid, &self.context);
+                    self.forget(&key, &uid);
                     self.context.readiness.set(&key.to_string(), None);
                 }
             }
             WatchChange::None => {}
         }
         self.wake_concerned();
+    }
+
+    /// Forgets an object that is gone.
+    fn forget(&mut self, key: &ObjectKey, uid: &str) {
+        self.edits.remove(key);
+        reconcile_object::forget(uid, &self.context);
+        self.context.metrics.forget(&key.namespace, &key.name);
     }
 
     /// Asks for a pass over whoever shares a network with what has changed, a moment later.
@@ -257,13 +268,20 @@ impl<P: Provider + 'static> Dispatcher<P> {
             Err(_) => Some(Urgency::Resync),
         };
         if let Some(urgency) = urgency {
+            if urgency == Urgency::Edit {
+                self.edits.entry(key.clone()).or_insert_with(Instant::now);
+            }
             self.queue.push(key, urgency);
         }
     }
 
     fn end(&mut self, key: &ObjectKey, ended: Processed) {
         self.queue.end(key);
-        let Processed { result: ReconcileResult { wait, urgency, object, .. }, uid, version } = ended;
+        let Processed { result: ReconcileResult { wait, urgency, object, verdict, .. }, uid, version } = ended;
+        let is_carried_out = wait != Some(Duration::ZERO) && verdict != Verdict::Error;
+        if is_carried_out {
+            self.edits.remove(key);
+        }
         if let Some(object) = object {
             self.objects.written(key, object);
             self.wake_concerned();
@@ -271,7 +289,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         let Some(object) = self.objects.get(key).filter(|object| object.meta().uid.as_deref() == Some(uid.as_str()))
         else {
             // It is gone, or another one has its name, which is reported by itself.
-            reconcile_object::forget(&uid, &self.context);
+            self.forget(key, &uid);
             self.context.readiness.set(&key.to_string(), None);
             self.enqueue_if_changed(key);
             return;

@@ -6,6 +6,7 @@ use tracing::warn;
 use super::Context;
 use crate::api::AIPlatform;
 use crate::api::status::{AIPlatformStatus, ModelStatus, ResourceStatus, State};
+use crate::drift::Repair;
 use crate::exposure::Exposure;
 use crate::failure::Error;
 use crate::outcome::Applied;
@@ -13,6 +14,7 @@ use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
 use crate::reconcile::Pass;
 use crate::render;
+use crate::request_id::without;
 use crate::status::ROLLED_BACK;
 
 /// Something worth telling.
@@ -32,9 +34,9 @@ pub(super) struct About {
     pub(super) name: String,
 }
 
-pub(super) async fn publish<P>(object: &AIPlatform, pass: &Pass, context: &Context<P>) {
+pub(super) async fn publish<P>(object: &AIPlatform, pass: &Pass, repairs: &[Repair], context: &Context<P>) {
     let reference = object.object_ref(&());
-    for note in notes(object.status.as_ref(), pass) {
+    for note in notes(object.status.as_ref(), pass, repairs) {
         if let Err(error) = context.recorder.publish(note, &reference).await {
             warn!(%error, "an event could not be published");
         }
@@ -42,9 +44,18 @@ pub(super) async fn publish<P>(object: &AIPlatform, pass: &Pass, context: &Conte
 }
 
 /// The changes since the previous status.
-fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass) -> Vec<Note> {
+fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass, repairs: &[Repair]) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
-    for step in &pass.plan.steps {
+    for repair in repairs {
+        notes.push(Note {
+            warning: false,
+            reason: "DriftRepaired".into(),
+            action: "Update",
+            message: repair.describe(),
+            about: Some(about(repair.key.kind.name(), &repair.key.name)),
+        });
+    }
+    for step in pass.plan.steps.iter().filter(|step| !repairs.iter().any(|repair| repair.key == step.key)) {
         let outcome = pass.outcomes.get(&step.key);
         let (reason, action) = match (&step.action, outcome) {
             (Action::Create, Some(Outcome::Done(_))) => ("Created", "Create"),
@@ -108,7 +119,9 @@ fn refusals(notes: &mut Vec<Note>, pass: &Pass, before: Option<&ResourceStatus>,
     };
     let errors: Vec<&Error> = failed.into_iter().chain(step.unknown.values()).collect();
     for error in &errors {
-        if is_reported(before, error) || notes.iter().any(|note| note.message.contains(&error.to_string())) {
+        if is_reported(before, error)
+            || notes.iter().any(|note| without(&note.message).contains(&*without(&error.to_string())))
+        {
             continue;
         }
         notes.push(Note {
@@ -216,6 +229,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::diff::Change;
+    use crate::testing::step;
 
     fn status(ready: &str, reason: &str, resources: &[Value]) -> AIPlatformStatus {
         let condition = |kind: &str, status: &str| {
@@ -232,7 +247,7 @@ mod tests {
     }
 
     fn published(before: &AIPlatformStatus, after: AIPlatformStatus) -> Vec<String> {
-        let notes = notes(Some(before), &Pass::of(after));
+        let notes = notes(Some(before), &Pass::of(after), &[]);
         notes.into_iter().map(|note| format!("{} {} {}", note.warning, note.reason, note.message)).collect()
     }
 
@@ -270,5 +285,26 @@ mod tests {
     fn nothing_new_is_no_news() {
         let after = status("False", "AccessDenied", &[resource("Bucket", "Failed", "AccessDenied")]);
         assert!(published(&after.clone(), after).is_empty());
+    }
+
+    #[test]
+    fn drift_is_reported_as_such_and_not_as_an_update_too() {
+        let update = Change { path: "versioning".into(), from: json!("Suspended"), to: json!("Enabled") };
+        let drifted = step("a", Action::Update(vec![update.clone()]), &[]);
+        let key = drifted.key.clone();
+        let mut pass = Pass::of(status("True", "Ready", &[]));
+        pass.plan.steps = vec![drifted, step("b", Action::Update(vec![update.clone()]), &[])];
+        pass.outcomes = pass.plan.steps.iter().map(|step| (step.key.clone(), Outcome::Done(Applied::Ready))).collect();
+        let repairs = [Repair { key, changes: vec![update] }];
+        let notes = notes(Some(&status("True", "Ready", &[])), &pass, &repairs);
+        let reported: Vec<String> =
+            notes.into_iter().map(|note| format!("{}: {}", note.reason, note.message)).collect();
+        assert_eq!(
+            reported,
+            [
+                "DriftRepaired: Bucket a: changed back versioning from \"Suspended\" to \"Enabled\"",
+                "Updated: Bucket b: versioning"
+            ]
+        );
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::allowance::{self, Allowance};
 use super::events::{self, Note};
@@ -16,8 +16,10 @@ use super::objects::is_later;
 use super::queue::Urgency;
 use super::{Attempt, Context, Error, FIELD_MANAGER};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
+use crate::drift::Repair;
 use crate::failure::{self, Class};
 use crate::guardrails::Labels;
+use crate::metrics::Platform;
 use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
 use crate::provider::Provider;
@@ -48,6 +50,55 @@ pub(super) struct ObjectState {
     is_postponed: bool,
     /// The reason for which nothing is done about the object, if so.
     set_aside: Option<&'static str>,
+    /// The time at which the last edit was noticed, until the object is ready.
+    edited_at: Option<Instant>,
+}
+
+/// The verdict of a reconciliation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There is nothing to do until the next resync.
+    Success,
+    /// Something is on its way, or there is more to do at once.
+    Progressing,
+    /// Something failed that passes by itself.
+    Retrying,
+    /// Somebody has to act.
+    Stalled,
+    /// The platform is suspended.
+    Suspended,
+    /// Nothing was done, because the user asks too often.
+    Postponed,
+    /// The deletion is finished.
+    Deleted,
+    /// The reconciliation itself failed.
+    Error,
+}
+
+impl Verdict {
+    /// Its name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Progressing => "progressing",
+            Self::Retrying => "retrying",
+            Self::Stalled => "stalled",
+            Self::Suspended => "suspended",
+            Self::Postponed => "postponed",
+            Self::Deleted => "deleted",
+            Self::Error => "error",
+        }
+    }
+
+    fn of(next: Next) -> Self {
+        match next {
+            Next::Now | Next::Transition => Self::Progressing,
+            Next::Retry => Self::Retrying,
+            Next::Resync => Self::Success,
+            Next::Slow => Self::Stalled,
+            Next::Never => Self::Suspended,
+        }
+    }
 }
 
 /// The result of a reconciliation.
@@ -55,6 +106,8 @@ pub(super) struct ObjectState {
 pub(super) struct ReconcileResult {
     /// True when the deletion of the object is finished.
     pub(super) finished: bool,
+    /// What came of it, for metrics.
+    pub(super) verdict: Verdict,
     /// The time until the next reconciliation, if there is to be one.
     pub(super) wait: Option<Duration>,
     /// The urgency of the next reconciliation.
@@ -68,12 +121,19 @@ pub(super) struct ReconcileResult {
 impl ReconcileResult {
     /// There is nothing more to do until the object changes.
     pub(super) fn done() -> Self {
-        Self { finished: false, wait: None, urgency: Urgency::Resync, object: None, obstacle: None }
+        Self {
+            finished: false,
+            verdict: Verdict::Success,
+            wait: None,
+            urgency: Urgency::Resync,
+            object: None,
+            obstacle: None,
+        }
     }
 
     /// There is more to do at once.
     pub(super) fn requeue(urgency: Urgency) -> Self {
-        Self { wait: Some(Duration::ZERO), urgency, ..Self::done() }
+        Self { wait: Some(Duration::ZERO), verdict: Verdict::Progressing, urgency, ..Self::done() }
     }
 }
 
@@ -130,10 +190,11 @@ async fn run_passes<P: Provider + 'static>(
         let input = begin(&object, now, context);
         let pass = reconcile(&*context.provider, &object, pass_context, &input, now, &context.authority).await;
         progress = progress.max(progress_of(&pass));
-        end(&object, &input, &pass, now, context);
-        log(&pass, context);
-        events::publish(&object, &pass, context).await;
+        let repairs = end(&object, &input, &pass, now, context);
+        count(&pass, &repairs, context);
+        events::publish(&object, &pass, &repairs, context).await;
         let is_announced = observed(object.status.as_ref()) != observed(Some(&pass.status));
+        measure(&object, &pass, is_announced, context);
         if object.status.as_ref() != Some(&pass.status) {
             let written = write_status(&object, &pass.status, context).await?;
             record_own_write(&written, context);
@@ -145,7 +206,8 @@ async fn run_passes<P: Provider + 'static>(
             }
         }
         if pass.finished {
-            return Ok(ReconcileResult { finished: true, object: Some(object), ..ReconcileResult::done() });
+            let verdict = Verdict::Deleted;
+            return Ok(ReconcileResult { finished: true, verdict, object: Some(object), ..ReconcileResult::done() });
         }
         // The user sees that the edit has been seen; what it asks of AWS stands in line with what others ask.
         if pass.next != Next::Now || is_announced || !context.authority.may_begin() {
@@ -165,7 +227,7 @@ pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>)
     let state = states.entry(meta.uid.clone().unwrap_or_default()).or_default();
     state.session.abort();
     let wait = state.wait(Next::Retry, began, false, context);
-    ReconcileResult { wait, urgency: Urgency::Retry, ..ReconcileResult::done() }
+    ReconcileResult { wait, verdict: Verdict::Error, urgency: Urgency::Retry, ..ReconcileResult::done() }
 }
 
 impl ObjectState {
@@ -208,7 +270,8 @@ async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) 
             warn!(%error, "an event could not be published");
         }
     }
-    ReconcileResult { wait: Some(wait), urgency: Urgency::Edit, ..ReconcileResult::done() }
+    let verdict = Verdict::Postponed;
+    ReconcileResult { wait: Some(wait), verdict, urgency: Urgency::Edit, ..ReconcileResult::done() }
 }
 
 fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassInput {
@@ -222,12 +285,30 @@ fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassIn
     state.session.begin(object, now)
 }
 
-fn end<P>(object: &AIPlatform, input: &PassInput, pass: &Pass, now: Timestamp, context: &Context<P>) {
+/// Ends a pass. The repairs of drift that it made.
+fn end<P>(object: &AIPlatform, input: &PassInput, pass: &Pass, now: Timestamp, context: &Context<P>) -> Vec<Repair> {
     let mut states = states(context);
     let state = states.entry(uid(object)).or_default();
-    state.session.end(input, &pass.result(), now);
+    let repairs = state.session.end(input, &pass.result(), now);
     let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
     context.metrics.set_aside(std::mem::replace(&mut state.set_aside, set_aside), set_aside);
+    repairs
+}
+
+/// Shows the object in metrics as the pass left it.
+fn measure<P>(object: &AIPlatform, pass: &Pass, is_announced: bool, context: &Context<P>) {
+    let platform = Platform::of(object, &pass.status);
+    let mut states = states(context);
+    let state = states.entry(uid(object)).or_default();
+    if is_announced && !pass.finished {
+        state.edited_at = Some(Instant::now());
+    }
+    if platform.is_ready
+        && let Some(edited_at) = state.edited_at.take()
+    {
+        context.metrics.became_ready(edited_at.elapsed());
+    }
+    context.metrics.platform(&object.namespace().unwrap_or_default(), &object.name_any(), platform);
 }
 
 /// Forgets an object that is gone.
@@ -289,7 +370,7 @@ fn schedule_next<P>(
         Next::Retry => Urgency::Retry,
         Next::Resync | Next::Slow | Next::Never => Urgency::Resync,
     };
-    ReconcileResult { wait, urgency, object: Some(object), ..ReconcileResult::done() }
+    ReconcileResult { wait, verdict: Verdict::of(next), urgency, object: Some(object), ..ReconcileResult::done() }
 }
 
 /// The labels of the object's namespace, read only where the guardrails ask for them.
@@ -328,20 +409,16 @@ async fn write_status<P>(
     Ok(written)
 }
 
-fn log<P>(pass: &Pass, context: &Context<P>) {
+/// Counts what a pass did and what failed. What could not be read has no line of its own in the log yet.
+fn count<P>(pass: &Pass, repairs: &[Repair], context: &Context<P>) {
     for step in &pass.plan.steps {
         let (kind, name, action) = (step.key.kind.name(), step.key.name.as_str(), step.action.name());
         match pass.outcomes.get(&step.key) {
-            Some(Outcome::Done(_)) => {
-                context.metrics.step(kind, action, "done");
-                let fields = crate::render::fields(&step.action).join(" ");
-                info!(kind, resource = name, fields, "{}", action.to_lowercase());
-            }
+            Some(Outcome::Done(_)) => context.metrics.step(kind, action, "done"),
             Some(Outcome::Failed(failures)) => {
                 context.metrics.step(kind, action, "failed");
                 for error in failures.errors() {
                     context.metrics.failed(error.reason());
-                    warn!(kind, resource = name, reason = error.reason(), "{} failed: {error}", action.to_lowercase());
                 }
             }
             _ => {}
@@ -349,6 +426,11 @@ fn log<P>(pass: &Pass, context: &Context<P>) {
         for (part, error) in &step.unknown {
             context.metrics.failed(error.reason());
             warn!(kind, resource = name, part, reason = error.reason(), "a part could not be read: {error}");
+        }
+    }
+    for repair in repairs {
+        for field in repair.fields() {
+            context.metrics.repaired(repair.key.kind.name(), field);
         }
     }
 }

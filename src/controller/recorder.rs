@@ -15,6 +15,7 @@ use kube::{Api, Client};
 use super::FIELD_MANAGER;
 use super::events::Note;
 use crate::printable::printable;
+use crate::request_id;
 
 /// The time for which the same event is counted as one. The API server keeps events for an hour.
 const COUNTED: Duration = Duration::from_mins(6);
@@ -22,7 +23,7 @@ const COUNTED: Duration = Duration::from_mins(6);
 /// The longest note the events API takes, in bytes.
 const NOTE_LIMIT: usize = 1024;
 
-/// The identity of an event: the object's UID, and everything that the event says.
+/// The identity of an event: the object's UID, and everything that the event says but the ids of requests.
 type Sameness = (String, Note);
 
 /// Publishes events.
@@ -53,7 +54,9 @@ impl Recorder {
         note.message.truncate(note.message.floor_char_boundary(NOTE_LIMIT));
         let now = MicroTime(Timestamp::now());
         let api: Api<Event> = Api::namespaced(self.client.clone(), about.namespace.as_deref().unwrap_or("default"));
-        let sameness = (about.uid.clone().unwrap_or_default(), note.clone());
+        // The API server takes no other text for an event that is out, so that of the first request stays.
+        let same = Note { message: request_id::without(&note.message).into_owned(), ..note.clone() };
+        let sameness = (about.uid.clone().unwrap_or_default(), same);
         if let Some(before) = self.before(&sameness) {
             let series = EventSeries { count: before.count + 1, last_observed_time: now.clone() };
             let patch = serde_json::json!({"series": series});

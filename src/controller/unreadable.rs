@@ -7,6 +7,7 @@ use tracing::error;
 use super::reconcile_object::{self, ReconcileResult};
 use super::{Attempt, Context, Error, FIELD_MANAGER, ObjectKey};
 use crate::api::AIPlatform;
+use crate::metrics::Platform;
 use crate::status::undecodable::{REASON, undecodable};
 
 /// Writes into the status that the object cannot be decoded. What the status knows of AWS stays in it.
@@ -30,6 +31,7 @@ pub(super) async fn report<P>(invalid: &InvalidObject, context: &Context<P>) -> 
     }
     error!(reason = REASON, "the object does not fit this version of aiplatform: {}", invalid.error);
     context.metrics.failed(REASON);
+    context.metrics.platform(&namespace, &name, Platform::not_ready(REASON));
     let patch = serde_json::json!({
         "apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name, "uid": meta.uid},
         "status": status,

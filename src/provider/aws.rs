@@ -9,6 +9,7 @@ pub mod eks;
 mod failure;
 pub mod iam;
 mod logs;
+mod requests;
 pub mod s3;
 pub mod sagemaker;
 
@@ -27,6 +28,7 @@ use crate::failures::Failures;
 use crate::kind::Service;
 use crate::leadership::{Authority, LONGEST_CALL};
 use crate::lookup::{Answer, Answers, Caller, Lookup};
+use crate::metrics::Metrics;
 use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::pod_identity_association::ServiceAccountId;
@@ -49,7 +51,7 @@ pub struct Aws {
 impl Aws {
     /// Reads the environment as every AWS tool does. `s3_path_style` puts bucket names into the path, for endpoints
     /// that are not AWS's own. Without the `authority` to, nothing is sent but the question whose the credentials are.
-    pub async fn new(s3_path_style: bool, authority: Authority) -> Self {
+    pub async fn new(s3_path_style: bool, authority: Authority, metrics: Arc<Metrics>) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200)))
             .timeout_config(
@@ -61,13 +63,13 @@ impl Aws {
         if let Ok(name) = aws_config::AppName::new(APP_NAME) {
             loader = loader.app_name(name);
         }
-        Self::with_config(loader.load().await, s3_path_style, authority)
+        Self::with_config(loader.load().await, s3_path_style, authority, metrics)
     }
 
     /// AWS as this configuration reaches it.
     #[must_use]
-    pub fn with_config(config: SdkConfig, s3_path_style: bool, authority: Authority) -> Self {
-        Self { clients: ClientSets::new(config, s3_path_style, authority) }
+    pub fn with_config(config: SdkConfig, s3_path_style: bool, authority: Authority, metrics: Arc<Metrics>) -> Self {
+        Self { clients: ClientSets::new(config, s3_path_style, authority, metrics) }
     }
 
     /// The scope in which the operator's own credentials are checked: the region of the environment, with no account

@@ -159,7 +159,7 @@ fn failed(action: &str, subject: &str, error: &kube::Error) -> Error {
         kube::Error::Api(status) => (class(status), status.reason.clone(), status.message.clone()),
         other => (Class::Transient, UNREACHABLE.into(), other.to_string()),
     };
-    Error { class, action: action.into(), subject: subject.into(), code, message }
+    Error { class, action: action.into(), subject: subject.into(), code, message, request_id: None }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Missing credentials are for somebody to give; credentials that could not be fetched, and an AWS that cannot be
 //! reached, pass.
 
+use std::sync::Arc;
+
 use aiplatform::failure::{Class, Error};
 use aiplatform::leadership::Authority;
 use aiplatform::provider::aws::Aws;
@@ -40,7 +42,7 @@ async fn asking(provider: impl ProvideCredentials + 'static) -> Error {
         uid: String::new(),
         assume_role: None,
     };
-    Aws::with_config(config, true, Authority::unelected(CancellationToken::new()))
+    Aws::with_config(config, true, Authority::unelected(CancellationToken::new()), Arc::default())
         .account(&scope)
         .await
         .expect_err("nobody answers")

@@ -39,8 +39,8 @@ async fn every_part_of_a_bucket_is_repaired_by_one_write() {
         env.wait("another look", async || env.aws.operations().len() >= repaired + 7).await;
         assert_eq!(env.aws.writes_since(repaired), Vec::<String>::new(), "{part} does not flap");
     }
-    let updates = env.events("assistant").await.into_iter().filter(|(reason, _)| reason == "Updated").count();
-    assert_eq!(updates, PARTS.len(), "each repair is told");
+    let repairs = env.events("assistant").await.into_iter().filter(|(reason, _)| reason == "DriftRepaired").count();
+    assert_eq!(repairs, PARTS.len(), "each repair is reported");
 }
 
 async fn spoil(s3: &Client, bucket: &str, part: &str) {

@@ -87,9 +87,10 @@ async fn nothing_is_written_where_everything_is_as_declared() {
     env.wait_ready("assistant").await;
     let before =
         (version(&env.api().get("assistant").await.expect("it")), deployment(&env).await.metadata.resource_version);
-    let passes = env.operator.metric("aiplatform_pass_seconds_count");
+    let passes = env.operator.metric("aiplatform_reconcile_duration_seconds_count");
     env.poke("assistant").await;
-    env.wait("another pass", async || env.operator.metric("aiplatform_pass_seconds_count") > passes).await;
+    env.wait("another pass", async || env.operator.metric("aiplatform_reconcile_duration_seconds_count") > passes)
+        .await;
     env.wait_ready("assistant").await;
     let after = deployment(&env).await.metadata.resource_version;
     assert_eq!(before.1, after, "the deployment was not written");

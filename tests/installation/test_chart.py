@@ -38,6 +38,8 @@ def by_name(objects: Objects) -> dict[str, dict[str, Any]]:
         ("crd.yaml", "crds/aiplatform.yaml"),
         ("rbac.yaml", "manifests/rbac.yaml"),
         ("rbac-namespaced.yaml", "manifests/rbac-namespaced.yaml"),
+        ("prometheus-rule.yaml", "manifests/components/monitoring/prometheus-rule.yaml"),
+        ("dashboard.json", "manifests/components/monitoring/dashboard.json"),
     ],
 )
 def test_what_the_chart_has_copies_of_is_the_same(copy: str, original: str) -> None:
@@ -73,6 +75,8 @@ def test_credentials_guardrails_and_metrics_are_as_in_the_components(
                 },
                 "guardrails": yaml.safe_load(guardrails),
                 "serviceMonitor": {"enabled": True},
+                "prometheusRule": {"enabled": True},
+                "dashboard": {"enabled": True},
             }
         )
     )

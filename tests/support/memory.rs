@@ -187,6 +187,7 @@ impl Memory {
             subject: subject.into(),
             code: code.into(),
             message: String::new(),
+            request_id: None,
         };
         if let Some(fault) = fault {
             state.struck = true;

@@ -934,3 +934,18 @@ fn what_was_announced_is_attempted_from_just_before_its_first_step_on() {
     let (again, _) = status(Subject { previous: Some(&planned), ..SUBJECT }, &PassOutcome::Announced(&resources));
     assert_eq!(untouched(&again), ["bbb"], "what was attempted once stays so");
 }
+
+#[test]
+fn a_failure_that_goes_on_is_written_once_with_the_id_of_its_first_request() {
+    let run = |id: &str, class: Class| {
+        let error = Error { request_id: Some(id.into()), ..error_on("one-bucket", class) };
+        Run::default().created("one-bucket", Outcome::Failed(error.into()))
+    };
+    let (first, _) = run("A1", Class::Denied).status(SUBJECT);
+    assert!(message_of(&first).contains("[AWS request id A1]"), "{}", message_of(&first));
+    let later = Subject { previous: Some(&first), now: at(60), ..SUBJECT };
+    let (second, _) = run("B2", Class::Denied).status(later);
+    assert_eq!(second, first);
+    let (other, _) = run("B2", Class::Quota).status(later);
+    assert!(message_of(&other).contains("[AWS request id B2]"), "{}", message_of(&other));
+}

@@ -10,6 +10,7 @@ mod write;
 use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::Client;
 
+use super::requests::Measured;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -24,8 +25,9 @@ pub(super) struct Autoscaling {
 }
 
 impl Autoscaling {
-    pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+        let config = aws_sdk_applicationautoscaling::config::Builder::from(config).interceptor(measured).build();
+        Self { client: Client::from_conf(config) }
     }
 
     pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Failures> {

@@ -11,9 +11,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
 use super::connection::{self, Connection, Line};
+use super::requests::Measured;
 use super::{APP_NAME, autoscaling, ec2, eks, iam, logs, s3, sagemaker};
 use crate::api::AssumeRole;
 use crate::leadership::Authority;
+use crate::metrics::Metrics;
 use crate::scope::Scope;
 
 /// The time for which an unused set of clients is kept: longer than the usual resync period.
@@ -39,12 +41,14 @@ struct Common {
     s3_path_style: bool,
     https: SharedHttpClient,
     authority: Authority,
+    measured: Measured,
     lines: Mutex<BTreeMap<(String, &'static str), Weak<Line>>>,
 }
 
 impl ClientSets {
-    pub(super) fn new(config: SdkConfig, s3_path_style: bool, authority: Authority) -> Self {
-        let common = Common { config, s3_path_style, https: connection::https(), authority, lines: Mutex::default() };
+    pub(super) fn new(config: SdkConfig, s3_path_style: bool, authority: Authority, metrics: Arc<Metrics>) -> Self {
+        let (https, measured) = (connection::https(), Measured::new(metrics));
+        let common = Common { config, s3_path_style, https, authority, measured, lines: Mutex::default() };
         Self { common: Arc::new(common), sets: Mutex::default() }
     }
 
@@ -90,10 +94,11 @@ impl Common {
             let credentials = SharedCredentialsProvider::new(provider.build().await);
             config = config.into_builder().credentials_provider(credentials).build();
         }
+        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(common.measured.clone()).build();
         Clients {
             common: Arc::clone(common),
             region: region.into(),
-            sts: aws_sdk_sts::Client::new(&config),
+            sts: aws_sdk_sts::Client::from_conf(sts),
             config,
             identity: Mutex::default(),
             autoscaling: OnceLock::new(),
@@ -146,31 +151,34 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn autoscaling(&self) -> &autoscaling::Autoscaling {
-        self.autoscaling.get_or_init(|| autoscaling::Autoscaling::new(&self.config("application-autoscaling")))
+        self.autoscaling.get_or_init(|| {
+            autoscaling::Autoscaling::new(&self.config("application-autoscaling"), self.common.measured.clone())
+        })
     }
 
     pub(super) fn ec2(&self) -> &ec2::Ec2 {
-        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2")))
+        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.common.measured.clone()))
     }
 
     pub(super) fn eks(&self) -> &eks::Eks {
-        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks")))
+        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks"), self.common.measured.clone()))
     }
 
     pub(super) fn iam(&self) -> &iam::Iam {
-        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam")))
+        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam"), self.common.measured.clone()))
     }
 
     pub(super) fn logs(&self) -> &logs::Logs {
-        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs")))
+        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs"), self.common.measured.clone()))
     }
 
     pub(super) fn s3(&self) -> &s3::S3 {
-        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style))
+        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style, self.common.measured.clone()))
     }
 
     pub(super) fn sagemaker(&self) -> &sagemaker::SageMaker {
-        self.sagemaker.get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker")))
+        self.sagemaker
+            .get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker"), self.common.measured.clone()))
     }
 
     /// The identity that the credentials belong to, where it was read not long ago.
@@ -201,7 +209,7 @@ mod tests {
 
     fn sets() -> ClientSets {
         let config = SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build();
-        ClientSets::new(config, false, Authority::unelected(CancellationToken::new()))
+        ClientSets::new(config, false, Authority::unelected(CancellationToken::new()), Arc::default())
     }
 
     fn key(region: &str) -> ClientKey {

@@ -195,6 +195,12 @@ impl Connection {
     }
 }
 
+/// The reason for which a call was not sent, if it was not.
+pub(super) fn why_unsent<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Unsent> {
+    let mut layers = std::iter::successors(Some(error), |layer| layer.source());
+    layers.find_map(|layer| layer.downcast_ref())
+}
+
 /// Not one of the errors that the SDK tries again.
 fn unsent(error: Unsent) -> ConnectorError {
     ConnectorError::other(error.into(), None)

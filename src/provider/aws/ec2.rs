@@ -20,6 +20,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
+use super::requests::Measured;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -64,9 +65,10 @@ pub(super) struct Ec2 {
 type ByVpc<T> = Mutex<BTreeMap<String, Arc<SharedRead<T>>>>;
 
 impl Ec2 {
-    pub(super) fn new(config: &SdkConfig) -> Self {
+    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+        let measuring = aws_sdk_ec2::config::Builder::from(config).interceptor(measured).build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(measuring),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             endpoints: SharedRead::default(),
             groups: SharedRead::default(),

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
+use super::requests::Measured;
 use crate::diff::Change;
 use crate::failure::{Class, Error, UNREACHABLE};
 use crate::failures::{Failures, Parts};
@@ -26,8 +27,9 @@ pub(super) struct Eks {
 }
 
 impl Eks {
-    pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+        let config = aws_sdk_eks::config::Builder::from(config).interceptor(measured).build();
+        Self { client: Client::from_conf(config) }
     }
 
     /// Looks at the association of one service account.

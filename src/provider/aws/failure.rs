@@ -8,7 +8,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::connection::Unsent;
+use super::connection::why_unsent;
+use super::requests::request_id;
 use crate::failure::{Class, Error, NOT_SENT, TIMEOUT, UNREACHABLE};
 
 /// Classifies an error by the service's own table of codes first, then by what holds for every service.
@@ -40,6 +41,7 @@ where
         subject: subject.into(),
         code,
         message,
+        request_id: error.raw_response().and_then(|answer| request_id(answer.headers())).map(Into::into),
     };
     match error {
         SdkError::ServiceError(answer) => {
@@ -52,7 +54,7 @@ where
         SdkError::TimeoutError(_) => {
             made(Class::Transient, TIMEOUT.into(), "no answer in time; is the endpoint reachable?".into())
         }
-        _ if let Some(unsent) = unsent(error) => made(Class::Transient, NOT_SENT.into(), unsent.to_string()),
+        _ if let Some(unsent) = why_unsent(error) => made(Class::Transient, NOT_SENT.into(), unsent.to_string()),
         _ if let Some(broken) = missing_credentials(error) => {
             let way_out = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
                            or give the pod an IAM role";
@@ -73,13 +75,8 @@ pub(super) fn unexpected(action: &str, subject: &str, what: impl Display) -> Err
         subject: subject.into(),
         code: "UnexpectedAnswer".into(),
         message: what.to_string(),
+        request_id: None,
     }
-}
-
-/// The reason for which the call was not sent, if it was not.
-fn unsent<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Unsent> {
-    let mut layers = std::iter::successors(Some(error), |layer| layer.source());
-    layers.find_map(|layer| layer.downcast_ref())
 }
 
 /// The message of the error at the root, which says what went wrong without repeating the layers above it.

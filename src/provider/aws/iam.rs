@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
+use super::requests::Measured;
 use crate::arn;
 use crate::diff::Change;
 use crate::failure::{Class, Error};
@@ -32,8 +33,9 @@ pub(super) struct Iam {
 }
 
 impl Iam {
-    pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+        let config = aws_sdk_iam::config::Builder::from(config).interceptor(measured).build();
+        Self { client: Client::from_conf(config) }
     }
 
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {

@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::future::join_all;
 
 use super::failure;
+use super::requests::Measured;
 use crate::arn;
 use crate::diff::Change;
 use crate::failure::{Class, Error};
@@ -29,8 +30,9 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(config).interceptor(measured).build();
+        Self { client: Client::from_conf(config) }
     }
 
     /// Observes log groups: their description in one call for all, and the tags of each.

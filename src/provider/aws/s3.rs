@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
+use super::requests::Measured;
 use crate::arn;
 use crate::diff::Change;
 use crate::failure::{Class, Error};
@@ -33,8 +34,9 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    pub(super) fn new(config: &SdkConfig, path_style: bool) -> Self {
-        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+    pub(super) fn new(config: &SdkConfig, path_style: bool, measured: Measured) -> Self {
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).interceptor(measured);
+        let config = config.build();
         Self { client: Client::from_conf(config) }
     }
 

@@ -17,6 +17,7 @@ mod write;
 use aws_config::SdkConfig;
 use aws_sdk_sagemaker::Client;
 
+use super::requests::Measured;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -31,8 +32,9 @@ pub(super) struct SageMaker {
 }
 
 impl SageMaker {
-    pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+        let config = aws_sdk_sagemaker::config::Builder::from(config).interceptor(measured).build();
+        Self { client: Client::from_conf(config) }
     }
 
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {

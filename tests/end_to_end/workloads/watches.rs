@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::deployment_spec;
 use crate::support::test_env::{TestEnv, spec};
 
-const PASSES: &str = "aiplatform_pass_seconds_count";
+const PASSES: &str = "aiplatform_reconcile_duration_seconds_count";
 
 #[tokio::test]
 async fn whatever_happens_to_a_deployment_or_its_pods_wakes_the_platform_and_asks_nothing_of_aws() {
@@ -15,7 +15,7 @@ async fn whatever_happens_to_a_deployment_or_its_pods_wakes_the_platform_and_ask
     let is_at_rest = async || {
         let before = env.operator.metric(PASSES);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        env.operator.metric("aiplatform_passes_in_progress") == 0 && env.operator.metric(PASSES) == before
+        env.operator.metric("aiplatform_reconciles_in_progress") == 0 && env.operator.metric(PASSES) == before
     };
     env.wait("it is at rest", is_at_rest).await;
     // What was made is read once.

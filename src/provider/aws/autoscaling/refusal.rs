@@ -99,6 +99,7 @@ mod tests {
             subject: String::new(),
             code: String::new(),
             message: String::new(),
+            request_id: None,
         };
         assert_eq!(gone::<()>(Err(error(Class::NotFound))), Ok(Applied::Gone));
         assert_eq!(gone::<()>(Err(error(Class::Denied))), Err(error(Class::Denied)));

@@ -234,6 +234,7 @@ pub(super) fn gone(action: &str, subject: &str) -> Error {
         subject: subject.into(),
         code: "Gone".into(),
         message: "it was there a moment ago, and is not any more".into(),
+        request_id: None,
     }
 }
 

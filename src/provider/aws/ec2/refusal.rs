@@ -40,6 +40,7 @@ pub(super) fn of_item(action: &str, subject: &str, code: &str, message: &str) ->
         subject: subject.into(),
         code: code.into(),
         message: message.into(),
+        request_id: None,
     }
 }
 

@@ -188,6 +188,7 @@ mod tests {
             subject: "eu-west-1".into(),
             code: "RequestLimitExceeded".into(),
             message: String::new(),
+            request_id: None,
         };
         let failing = error.clone();
         let first = shared.get(|| async move {

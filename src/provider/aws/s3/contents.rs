@@ -175,6 +175,7 @@ impl S3 {
                 subject: format!("{}/{}", target.arn(), item.key().unwrap_or_default()),
                 code: code.into(),
                 message: item.message().unwrap_or_default().into(),
+                request_id: None,
             });
         }
         Ok(())
@@ -327,6 +328,7 @@ mod tests {
             subject: key.into(),
             code: code.into(),
             message: "said S3".into(),
+            request_id: None,
         };
         let mut refusals = Refusals::default();
         for key in ["a", "b", "c"] {

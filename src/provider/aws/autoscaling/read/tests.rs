@@ -60,6 +60,7 @@ fn error() -> Error {
         subject: RESOURCE.into(),
         code: "AccessDeniedException".into(),
         message: String::new(),
+        request_id: None,
     }
 }
 
