@@ -23,7 +23,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::{Client, Resource, ResourceExt};
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, error, error_span, info, warn};
 
 use crate::api::AIPlatform;
 use crate::api::network::PlatformRef;
@@ -134,7 +134,8 @@ pub async fn run<P: Provider + 'static>(
 /// Reconciles an object and reports the result, with the time of the next reconciliation.
 async fn process<P: Provider + 'static>(object: &Object, context: &Context<P>) -> Processed {
     let meta = object.meta();
-    let span = info_span!(target: TARGET, "reconcile", platform = %ObjectKey::of(meta));
+    // At the level of an error, so that whichever lines a filter lets through name the platform.
+    let span = error_span!(target: TARGET, "reconcile", platform = %ObjectKey::of(meta));
     let began = Instant::now();
     context.metrics.reconcile_began();
     let work = async {
