@@ -110,22 +110,16 @@ impl Tree<'_> {
             let branch = if index + 1 == models.len() { "└─" } else { "├─" };
             let outcome = model.outcome.as_deref().unwrap_or("Pending");
             let word = self.painted(if model.ready { 32 } else { 36 }, outcome);
-            let mut line =
-                format!("   {branch} {:<names$}  {}  {word}", printable(&model.name), printable(&model.backend));
-            if let Some(instances) = model.instances {
-                line += &format!("  {}/{} instances", instances.current, instances.desired);
-            }
-            if let Some(revision) = &model.revision {
-                line += &format!("  revision {}", printable(revision));
-            }
-            if let Some(attempted) = model.attempted_revision.as_ref().filter(|it| Some(*it) != model.revision.as_ref())
-            {
-                line += &format!("  (tried {})", printable(attempted));
-            }
-            if let Some(endpoint) = &model.endpoint {
-                line += &format!("  {}", printable(endpoint));
-            }
-            writeln!(formatter, "{line}")?;
+            let tried = model.attempted_revision.as_ref().filter(|tried| Some(*tried) != model.revision.as_ref());
+            let facts = [
+                Some(format!("{:<names$}  {}  {word}", printable(&model.name), printable(&model.backend))),
+                model.instances.map(|it| format!("{}/{} instances", it.current, it.desired)),
+                model.revision.as_ref().map(|revision| format!("revision {}", printable(revision))),
+                tried.map(|tried| format!("(tried {})", printable(tried))),
+                model.endpoint.as_ref().map(|endpoint| printable(endpoint).into_owned()),
+            ];
+            let facts: Vec<String> = facts.into_iter().flatten().collect();
+            writeln!(formatter, "   {branch} {}", facts.join("  "))?;
         }
         Ok(())
     }
