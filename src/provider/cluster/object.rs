@@ -151,6 +151,10 @@ impl<'a> Object<'a> {
         let managed = fields::managed(&object, written.managed_fields(), FIELD_MANAGER);
         match self.standing(&object, &managed.object, &[]).state {
             ObservedState::Progressing(why) | ObservedState::Failed(why) => Ok(Applied::Progressing(why)),
+            // What its status comes to is found out by a read: until then nobody knows what serves.
+            ObservedState::Ready if self.description.status_matters => {
+                Ok(Applied::Progressing("it was written, and is read again".into()))
+            }
             ObservedState::Ready => Ok(Applied::Ready),
             ObservedState::Absent | ObservedState::Unreadable(_) => {
                 Err(Error::bug(step.action.name(), &self.subject, "its standing is that of nothing"))

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
-use aiplatform::resource::{Kind, Owner, Resource};
+use aiplatform::resource::{Kind, ObservedState, Owner, Resource};
 use aiplatform::tags;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::{Env, MODEL, PLATFORM, deployment_spec, is_update, key};
 use crate::support::{DEADLINE, PERIOD};
-use aiplatform::features::inference::Service;
+use aiplatform::features::inference::{Deployment, Service};
 
 fn ours(object: &Value) -> Vec<&Value> {
     let entries = object["metadata"]["managedFields"].as_array().expect("entries").iter();
@@ -139,4 +139,17 @@ async fn a_quota_and_the_end_of_a_namespace_are_told_apart_from_missing_rights()
     let failures = refused().await;
     assert_eq!(failures.reason(), "Transient", "{failures}");
     env.kubectl(&["patch", "configmap", "held", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]);
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_written_is_not_called_ready_before_it_is_read_again() {
+    let env = Env::new("written").await;
+    let desired = env.deployment("r1", Some(0));
+    env.put(desired.clone()).await;
+    env.wait(&key(&desired), "at rest", |observed| matches!(observed.state, ObservedState::Ready)).await;
+    let labelled = Deployment::from(desired.manifest.labelled([("example.com/note", "x")]));
+    let step = env.step(labelled).await;
+    assert!(is_update(&step), "{step:#?}");
+    let applied = env.adapter.apply(&env.scope(), &step).await;
+    assert!(matches!(applied, Ok(Applied::Progressing(_))), "{applied:?}");
 }
