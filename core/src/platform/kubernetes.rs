@@ -145,12 +145,14 @@ fn validate_environment(variables: &[EnvVar], path: &str, problems: &mut Vec<Pro
     }
 }
 
+/// The prefix of a device's name under which a quota for it is kept, so that the name has to be one with it as well.
+///
+/// Source: `IsExtendedResourceName` of k8s.io/kubernetes.
+const QUOTA_PREFIX: &str = "requests.";
+
 fn validate_resources(resources: &Resources, path: &str, problems: &mut Vec<Problem>) {
     validate_range(Some(resources.gpus), 0..=64, format!("{path}.gpus"), problems);
     let name = &resources.gpu_resource;
-    // A quota for it is kept under its name after this prefix, with which the name has to be one as well. Source:
-    // `IsExtendedResourceName` of k8s.io/kubernetes.
-    const QUOTA_PREFIX: &str = "requests.";
     let is_key = name.contains('/') && why_no_key(name).is_none();
     if !is_key || name.starts_with(QUOTA_PREFIX) || why_no_key(&format!("{QUOTA_PREFIX}{name}")).is_some() {
         let message = format!("{name:?} is not the name of a device, such as nvidia.com/gpu or aws.amazon.com/neuron");
