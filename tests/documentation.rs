@@ -74,8 +74,52 @@ fn every_path_that_the_documentation_names_is_there() {
     assert_eq!(missing, Vec::<String>::new());
 }
 
+/// The fragments that GitHub makes of the headings of a page.
+fn anchors(text: &str) -> Vec<String> {
+    let mut is_code = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        is_code ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if is_code || heading.len() == line.len() {
+            continue;
+        }
+        let letters = heading.trim().to_lowercase().replace(' ', "-");
+        found.push(letters.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect());
+    }
+    found
+}
+
+#[test]
+fn every_link_within_the_documentation_leads_to_something() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = std::fs::read_dir(root.join("docs")).expect("the documentation").map(|entry| entry.expect("it").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let (mut followed, mut broken) = (0, Vec::new());
+    for page in pages.chain([root.join("README.md")]) {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let prose: String = text.split('`').step_by(2).collect();
+        let links = prose.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+        for link in links.filter(|link| !link.contains("://") && !link.contains(char::is_whitespace)) {
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().expect("a folder").join(file) };
+            let leads = if fragment.is_empty() {
+                target.exists()
+            } else {
+                std::fs::read_to_string(&target).is_ok_and(|text| anchors(&text).iter().any(|found| found == fragment))
+            };
+            followed += 1;
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+    assert!(followed > 100, "{followed}");
+}
+
 /// A command of a page, and what the page says that it prints.
-fn commands(text: &str) -> Vec<(String, String)> {
+pub fn commands(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for block in text.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap_or_default();
@@ -88,11 +132,18 @@ fn commands(text: &str) -> Vec<(String, String)> {
     found
 }
 
+/// A shell for a command of a page: it runs in the repository and finds the program.
+pub fn shell(command: &str) -> std::process::Command {
+    let folder = Path::new(env!("CARGO_BIN_EXE_aiplatform")).parent().expect("a folder");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", command]).current_dir(env!("CARGO_MANIFEST_DIR")).env("PATH", path);
+    shell
+}
+
 #[test]
 fn what_commands_without_a_cluster_print_is_what_the_documentation_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = Path::new(env!("CARGO_BIN_EXE_aiplatform")).parent().expect("a folder");
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
     let pages = std::fs::read_dir(root.join("docs")).expect("the documentation").map(|entry| entry.expect("it").path());
     let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
     let mut checked = 0;
@@ -100,13 +151,8 @@ fn what_commands_without_a_cluster_print_is_what_the_documentation_shows() {
         let text = std::fs::read_to_string(&page).expect("a page");
         let offline = |command: &str| command.starts_with("aiplatform plan -f examples/");
         for (command, output) in commands(&text).into_iter().filter(|(command, _)| offline(command)) {
-            let shell = std::process::Command::new("sh")
-                .args(["-c", &command])
-                .current_dir(root)
-                .env("PATH", &path)
-                .output()
-                .expect("a shell");
-            let printed = String::from_utf8_lossy(&shell.stdout);
+            let output_of_shell = shell(&command).output().expect("a shell");
+            let printed = String::from_utf8_lossy(&output_of_shell.stdout);
             assert_eq!(printed.trim_end(), output, "{}: {command}", page.display());
             checked += 1;
         }

@@ -1,6 +1,7 @@
 //! The operator's binary against the real API server and the AWS simulator.
 
 mod access;
+mod adoption;
 mod attained;
 mod audit;
 mod bad_objects;

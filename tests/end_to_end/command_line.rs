@@ -38,7 +38,7 @@ fn every_example_can_be_planned() {
             let steps = plan["steps"].as_array().expect("steps");
             // What is borrowed from another platform is taken to be there.
             let borrowed =
-                steps.iter().filter(|step| step["kind"] == "VpcEndpoint" && step["action"] == "keep").count();
+                steps.iter().filter(|step| step["kind"] == "VpcEndpoint" && step["action"] == "Keep").count();
             assert_eq!(plan["summary"]["create"], steps.len() - borrowed);
             for (index, step) in steps.iter().enumerate() {
                 for need in step["needs"].as_array().expect("needs") {

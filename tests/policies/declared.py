@@ -164,20 +164,29 @@ class Platform:
         for model in models:
             known = {"bedrock", "sagemaker", "kubernetes"} & set(model)
             assert len(known) == 1, f"{self.path}: nobody judges the backend of {model}"
-        # Models in the cluster are not called through AWS.
+        # Models in the cluster are not called through AWS: who uses nothing else has no role.
         self.models = {m["name"]: self.model(m) for m in models if "bedrock" in m}
         self.endpoints = {m["name"]: self.endpoint(m) for m in models if "sagemaker" in m}
-        self.consumers = [Consumer(self, entry) for entry in self.spec.get("access", [])]
+        in_cluster = {m["name"] for m in models if "kubernetes" in m}
+        self.consumers = [
+            Consumer(self, entry)
+            for entry in self.spec.get("access", [])
+            if entry.get("buckets") or not entry.get("models") or {*entry["models"]} - in_cluster
+        ]
         self.executions = [
             Execution(self, model["name"], model["sagemaker"])
             for model in models
             if "sagemaker" in model and "executionRoleArn" not in model["sagemaker"]
         ]
+        sources = {m["name"]: m.get("kubernetes", {}).get("source", {}) for m in models}
+        self.workloads = [
+            workload(self, name, source["s3"]) for name, source in sources.items() if "s3" in source
+        ]
 
     @property
     def holders(self) -> list["Holder"]:
         """Everybody who has a role."""
-        return [*self.consumers, *self.executions]
+        return [*self.consumers, *self.executions, *self.workloads]
 
     def generated(self, part: str, limit: int) -> str:
         """The name of a part, at most so long."""
@@ -526,6 +535,23 @@ class Consumer:
                 why = f"the key of bucket {use.bucket.name}"
                 for action in (DECRYPT, DATA_KEY) if use.writes else (DECRYPT,):
                     yield Call(action, resource, why, context)
+
+
+def workload(platform: Platform, name: str, source: dict[str, str]) -> Consumer:
+    """The pods of one of spec.models that load their weights from a bucket of the platform.
+
+    They read what is below one prefix and nothing else, through a service account of their own.
+    """
+    holder = Consumer(
+        platform,
+        {
+            "name": f"{name}-workload",
+            "serviceAccount": {"name": f"{platform.name}-{name}"},
+            "buckets": [{"name": source["bucket"], "prefix": source["prefix"]}],
+        },
+    )
+    assert source["prefix"].endswith("/")
+    return holder
 
 
 Holder = Consumer | Execution

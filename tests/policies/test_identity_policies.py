@@ -96,8 +96,9 @@ def test_a_role_is_there_for_every_consumer_and_model_and_for_nobody_else(platfo
     audit = generated.audit(platform.path)[platform.namespace, platform.name]
     consumers = [(consumer.role_arn, "Consumer") for consumer in platform.consumers]
     executions = [(execution.role_arn, "Execution") for execution in platform.executions]
+    workloads = [(workload.role_arn, "Workload") for workload in platform.workloads]
     found = [(role["arn"], role["purpose"]) for role in audit["roles"]]
-    assert found == consumers + executions
+    assert found == consumers + executions + workloads
 
 
 def test_what_a_revision_needs_is_in_a_policy_that_is_named_after_it(platform):
