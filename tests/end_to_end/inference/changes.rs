@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn kubectl(env: &TestEnv, arguments: &[&str]) {
+fn kubectl(env: &TestEnv, arguments: &[&str]) {
     let arguments: Vec<&str> = ["-n", &env.namespace].into_iter().chain(arguments.iter().copied()).collect();
     env.cluster.kubectl(&arguments, "").expect("done");
 }
@@ -18,7 +18,7 @@ async fn whatever_is_changed_it_comes_to_what_is_declared() {
     env.apply("assistant", &serving(json!({"replicas": 1}))).await;
     env.wait_ready("assistant").await;
     let before = deployment(&env).await.metadata.uid;
-    kubectl(&env, &["delete", "deployment", "assistant-local", "--cascade=orphan"]).await;
+    kubectl(&env, &["delete", "deployment", "assistant-local", "--cascade=orphan"]);
     let deployments = api::<Deployment>(&env);
     let is_anew = async || {
         let found = deployments.get_opt("assistant-local").await.expect("an answer");
@@ -63,10 +63,10 @@ async fn what_happens_to_pods_asks_nothing_of_aws() {
     env.wait_ready("assistant").await;
     let before = env.aws.calls().len();
     for _ in 0..3 {
-        kubectl(&env, &["delete", "pods", "-l", "app.kubernetes.io/instance=assistant-local", "--wait=false"]).await;
+        kubectl(&env, &["delete", "pods", "-l", "app.kubernetes.io/instance=assistant-local", "--wait=false"]);
         env.wait("two pods again", async || pods(&env).await.len() == 2).await;
     }
-    kubectl(&env, &["delete", "service", "assistant-local"]).await;
+    kubectl(&env, &["delete", "service", "assistant-local"]);
     let services = api::<Service>(&env);
     env.wait("the service is back", async || services.get_opt("assistant-local").await.expect("it").is_some()).await;
     env.wait_ready("assistant").await;
@@ -84,7 +84,7 @@ async fn a_model_without_pods_is_not_said_to_serve() {
     let status = env.wait_for("assistant", "told that nothing serves", is_told).await.status.expect("a status");
     assert_eq!(status.models[0].outcome.as_deref(), Some("ScaledToZero"));
     env.apply("assistant", &serving(json!({"replicas": null}))).await;
-    kubectl(&env, &["scale", "deployment", "assistant-local", "--replicas=1"]).await;
+    kubectl(&env, &["scale", "deployment", "assistant-local", "--replicas=1"]);
     env.wait_for("assistant", "served again", |status| status.models[0].ready).await;
 }
 
@@ -93,13 +93,13 @@ async fn a_rollout_that_somebody_paused_is_stalled_until_it_goes_on() {
     let env = env("paused").await;
     env.apply("assistant", &serving(json!({}))).await;
     env.wait_ready("assistant").await;
-    kubectl(&env, &["rollout", "pause", "deployment/assistant-local"]).await;
+    kubectl(&env, &["rollout", "pause", "deployment/assistant-local"]);
     env.apply("assistant", &serving(json!({"args": ["--max-model-len", "4096"]}))).await;
     let is_told = |status: &aiplatform::api::status::AIPlatformStatus| {
         condition(status, "Stalled").is_some() && message(status).contains("kubectl rollout resume")
     };
     let status = env.wait_for("assistant", "told of the pause", is_told).await.status.expect("a status");
     assert!(condition(&status, "Reconciling").is_none(), "{:#?}", status.conditions);
-    kubectl(&env, &["rollout", "resume", "deployment/assistant-local"]).await;
+    kubectl(&env, &["rollout", "resume", "deployment/assistant-local"]);
     env.wait_ready("assistant").await;
 }

@@ -32,6 +32,7 @@ fn serving(name: &str, fields: &Value) -> Value {
 }
 
 /// One field at a time, with values at its edges.
+#[expect(clippy::too_many_lines, reason = "a table of specs")]
 fn cases() -> Vec<Case> {
     let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect::<Vec<_>>();
     let long = |length: usize| "a".repeat(length);
