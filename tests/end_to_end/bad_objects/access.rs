@@ -51,7 +51,10 @@ fn models() -> Vec<Case> {
     };
     let model = json!({"name": "fast", "bedrock": {"modelId": "amazon.nova-lite-v1:0"}});
     vec![
-        (with("/models", json!([{"name": "fast"}])), "a model has exactly one backend: bedrock or sagemaker"),
+        (
+            with("/models", json!([{"name": "fast"}])),
+            "a model has exactly one backend: bedrock, sagemaker or kubernetes",
+        ),
         (with("/models", json!([model, model])), "Duplicate value: {\"name\":\"fast\"}"),
         (bedrock("inferenceProfileId", json!("eu.amazon.nova-lite-v1:0")), "go together"),
         (bedrock("destinationRegions", json!(["eu-west-1"])), "go together"),

@@ -92,7 +92,7 @@ fn models() -> Vec<Case> {
     };
     let many: serde_json::Map<_, _> = (0..101).map(|n| (format!("KEY_{n}"), "x".into())).collect();
     vec![
-        (both, "a model has exactly one backend: bedrock or sagemaker"),
+        (both, "a model has exactly one backend: bedrock, sagemaker or kubernetes"),
         (with("/image", json!("vllm/vllm-openai:v0.20.0")), "spec.models[0].sagemaker.image"),
         (with("/image", Value::Null), "spec.models[0].sagemaker.image: Required value"),
         (with("/environment", Value::Object(many)), "must have at most 100"),

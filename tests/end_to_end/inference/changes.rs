@@ -56,10 +56,12 @@ async fn what_happens_to_pods_asks_nothing_of_aws() {
         "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
     env.apply("assistant", &wanted).await;
     env.wait_ready("assistant").await;
-    let passes = env.operator.metric("aiplatform_pass_seconds_count");
+    let passes = env.operator.metric("aiplatform_reconcile_duration_seconds_count");
     env.poke("assistant").await;
-    env.wait("what was made is confirmed", async || env.operator.metric("aiplatform_pass_seconds_count") > passes)
-        .await;
+    env.wait("what was made is confirmed", async || {
+        env.operator.metric("aiplatform_reconcile_duration_seconds_count") > passes
+    })
+    .await;
     env.wait_ready("assistant").await;
     let before = env.aws.calls().len();
     for _ in 0..3 {

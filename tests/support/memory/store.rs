@@ -108,11 +108,14 @@ impl Stored {
 ///
 /// # Errors
 /// [`Class::Bug`] where the description of a kind in the cluster cannot write or read it.
-pub fn as_read(resource: &Resource, mark: Option<&str>) -> Result<Resource, Class> {
+pub fn as_read(resource: &Resource, mark: Option<&str>, is_created: bool) -> Result<Resource, Class> {
     if let Backend::Cluster(api) = resource.kind().info().backend {
         let mut object = (api.body)(resource).ok_or(Class::Bug)?;
         if let Some(owner) = mark {
             object["metadata"]["annotations"][tags::OWNER] = json!(owner);
+        }
+        if is_created {
+            object["metadata"]["annotations"][tags::CREATED] = json!("true");
         }
         return (api.read)(&resource.name(), &object.into()).ok_or(Class::Bug);
     }
@@ -272,7 +275,7 @@ impl FakeCloud {
     }
 
     pub(super) fn create(&mut self, owner: &str, step: &Step, desired: &Resource) -> Result<Applied, Class> {
-        if self.resources.contains_key(&step.key) || self.lacks_a_need_of(&as_read(desired, None)?) {
+        if self.resources.contains_key(&step.key) || self.lacks_a_need_of(&as_read(desired, None, false)?) {
             return Err(Class::Conflict);
         }
         self.admit(desired)?;
@@ -294,7 +297,7 @@ impl FakeCloud {
         fields: &[&str],
     ) -> Result<Applied, Class> {
         let found = self.found(step)?.clone();
-        let desired_as_read = as_read(&self.with_ids(desired), Some(owner))?;
+        let desired_as_read = as_read(&self.with_ids(desired), Some(owner), found.is_created)?;
         if desired_as_read.needs() != found.resource.needs() && self.lacks_a_need_of(&desired_as_read) {
             return Err(Class::Conflict);
         }
@@ -367,7 +370,7 @@ impl FakeCloud {
         let made = self.now();
         let mark = owner.filter(|_| !is_in_aws(resource.kind())).map(ToString::to_string);
         let stored = Stored {
-            resource: as_read(resource, owner)?,
+            resource: as_read(resource, owner, mark.is_some())?,
             is_created: mark.is_some(),
             mark,
             annotations: BTreeMap::new(),
