@@ -244,7 +244,7 @@ async fn what_is_pending_is_waited_for_and_can_be_deleted() {
 async fn a_creation_that_fails_is_shown_in_the_words_of_aws() {
     let env = env("network-failed").await;
     let failure = json!({"service": "bedrock-runtime", "state": "failed", "code": "InsufficientFreeAddressesInSubnet",
-        "message": "no free addresses"});
+        "message": "no free addresses", "times": 9});
     env.aws.control("ec2/next-endpoint", failure);
     env.apply("assistant", &bedrock_only(json!({}))).await;
     let failed = |status: &aiplatform::api::status::AIPlatformStatus| {
