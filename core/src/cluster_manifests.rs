@@ -28,7 +28,7 @@ pub fn yaml(plan: &Plan) -> Result<String, Error> {
     Ok(stream)
 }
 
-/// What would not be seen in YAML is escaped as JSON has it, which is YAML too.
+/// One manifest. A text in it that would not be seen is escaped as JSON has it, which is YAML too.
 fn document(manifest: &Value) -> Result<String, Error> {
     let name = || manifest["metadata"]["name"].as_str().unwrap_or_default().to_string();
     let written = serde_saphyr::to_string(manifest);

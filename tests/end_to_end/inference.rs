@@ -34,6 +34,15 @@ fn serving(fields: Value) -> Value {
     wanted
 }
 
+/// The same with its weights in a bucket of the platform.
+fn with_weights_in_a_bucket() -> Value {
+    let mut wanted = serving(json!({"source": {"s3": {"bucket": "weights", "prefix": "qwen/"}}}));
+    wanted["storage"] = json!({"buckets": [{"name": "weights"}]});
+    wanted["identity"] = json!({"irsa": {"oidcProviderArn":
+        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
+    wanted
+}
+
 fn api<K>(env: &TestEnv) -> Api<K>
 where
     K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
@@ -188,11 +197,7 @@ async fn of_two_platforms_whose_objects_have_one_name_the_first_has_them() {
 #[tokio::test]
 async fn weights_in_a_bucket_are_read_through_a_role_of_the_pods_own() {
     let env = env("weights").await;
-    let mut wanted = serving(json!({"source": {"s3": {"bucket": "weights", "prefix": "qwen/"}}}));
-    wanted["storage"] = json!({"buckets": [{"name": "weights"}]});
-    wanted["identity"] = json!({"irsa": {"oidcProviderArn":
-        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
-    env.apply("assistant", &wanted).await;
+    env.apply("assistant", &with_weights_in_a_bucket()).await;
     env.wait_ready("assistant").await;
     let annotations = env.service_account("assistant-local").await.expect("an account of its own");
     let role = annotations.get("eks.amazonaws.com/role-arn").expect("its role");

@@ -12,7 +12,7 @@ use super::access::association_key;
 use crate::api::kubernetes::{Kubernetes, S3Source};
 use crate::features::inference::engine::{self, Container, Input, MODEL_FOLDER, SERVICE_PORT, Weights};
 use crate::features::inference::{Deployment, Manifest, PodDisruptionBudget, PodMonitor, ScaledObject, Service};
-use crate::grants::{Grant, Purpose};
+use crate::grants::{Grant, Purpose, Subject};
 use crate::kind::Listed;
 use crate::lookup::{self, Answers};
 use crate::names;
@@ -47,12 +47,9 @@ pub(super) fn desire(platform: &Platform, owner: &str, answers: &Answers) -> Vec
 /// The kinds of objects that a platform wants and whose APIs add-ons of the cluster serve.
 #[must_use]
 pub fn add_ons(platform: &Platform) -> Vec<Kind> {
-    let mut models = platform.models.iter().filter_map(|model| model.kubernetes()).peekable();
-    let is_there = models.peek().is_some();
-    let target =
-        |spec: &Kubernetes| spec.autoscaling.as_ref().is_some_and(|scaling| scaling.target.cpu_percent.is_none());
-    let scales = models.any(target);
-    let wanted = [(ScaledObject::KIND, scales), (PodMonitor::KIND, is_there)];
+    let models: Vec<&Kubernetes> = platform.models.iter().filter_map(|model| model.kubernetes()).collect();
+    let scales = models.iter().any(|spec| scaling::is_by_queue(spec));
+    let wanted = [(ScaledObject::KIND, scales), (PodMonitor::KIND, !models.is_empty())];
     wanted.into_iter().filter_map(|(kind, is_wanted)| is_wanted.then_some(kind)).collect()
 }
 
@@ -73,7 +70,7 @@ pub fn url(platform: &Platform, model: &str, spec: &Kubernetes) -> String {
 /// The name by which clients ask for a model.
 #[must_use]
 pub fn served_name<'a>(spec: &'a Kubernetes, model: &'a str) -> &'a str {
-    spec.served_name.as_deref().unwrap_or(model)
+    Input { spec, model, weights: weights(spec) }.served_name()
 }
 
 /// The image of the engine.
@@ -104,7 +101,7 @@ impl<'a> Served<'a> {
         Self { platform, model, spec, name: object_name(platform, model), container }
     }
 
-    /// In an order in which each comes after what it needs.
+    /// The objects, each after those that it needs.
     fn objects(&self, owner: &str, answers: &Answers) -> Vec<Desired> {
         let account = self.service_account(owner);
         let mut needs = vec![ServiceAccount::key_of(format!("{}/{}", self.platform.namespace, self.name))];
@@ -143,7 +140,7 @@ impl<'a> Served<'a> {
     /// The account of the pods, with their role where they have one.
     fn service_account(&self, owner: &str) -> ServiceAccount {
         let grant = self.grant();
-        let annotated = grant.filter(|grant| matches!(grant.subject, crate::grants::Subject::Irsa(_)));
+        let annotated = grant.filter(|grant| matches!(grant.subject, Subject::Irsa(_)));
         ServiceAccount {
             namespace: self.platform.namespace.clone(),
             name: self.name.clone(),
@@ -192,7 +189,7 @@ impl<'a> Served<'a> {
         })
     }
 
-    /// Where there is one pod only, nothing may keep a node from being drained.
+    /// The budget, from two pods on: nothing may keep the node of a single one from being drained.
     fn disruption_budget(&self) -> Option<PodDisruptionBudget> {
         let least = self.spec.autoscaling.as_ref().map_or(self.spec.replicas, |scaling| Some(scaling.min_replicas));
         least.filter(|least| *least >= 2).map(|_| {

@@ -56,11 +56,16 @@ fn without_strangers_account(step: Step) -> Step {
         Action::Keep | Action::Update(_) | Action::Blocked(_) => {
             Step { action: Action::Refuse(Refusal { reason: "NotOwned", message }), ..step }
         }
-        _ => step,
+        Action::Create
+        | Action::Delete { .. }
+        | Action::Wait(_)
+        | Action::Retain(_)
+        | Action::Refuse(_)
+        | Action::Unreadable(_) => step,
     }
 }
 
-/// What fails here is in conflict with nobody.
+/// A failure here is a conflict with nobody.
 fn with_reason(mut step: Step) -> Step {
     if let (Kind::Deployment | Kind::ScaledObject, Action::Refuse(Refusal { reason, .. })) =
         (step.key.kind, &mut step.action)

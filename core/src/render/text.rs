@@ -99,7 +99,7 @@ impl Text<'_> {
     }
 }
 
-/// What is kept as it is has nothing to say.
+/// True for a step that says more than its line: what is kept as it is does not.
 fn has_details(step: &Step) -> bool {
     let says = message(step).is_some() || !step.remarks.is_empty() || !step.exposures.is_empty();
     says || !matches!(step.action, Action::Keep)

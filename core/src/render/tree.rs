@@ -90,7 +90,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// What it waits for and since when; nothing of what is as it should be.
+    /// The reason and the time for which a resource is not ready; nothing of one that is.
     fn why(&self, resource: &ResourceStatus) -> String {
         if resource.state == State::Ready {
             return String::new();

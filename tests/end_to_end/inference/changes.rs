@@ -50,11 +50,7 @@ async fn whatever_is_changed_it_comes_to_what_is_declared() {
 #[tokio::test]
 async fn what_happens_to_pods_asks_nothing_of_aws() {
     let env = env("churn").await;
-    let mut wanted = serving(json!({"source": {"s3": {"bucket": "weights", "prefix": "qwen/"}}}));
-    wanted["storage"] = json!({"buckets": [{"name": "weights"}]});
-    wanted["identity"] = json!({"irsa": {"oidcProviderArn":
-        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"}});
-    env.apply("assistant", &wanted).await;
+    env.apply("assistant", &with_weights_in_a_bucket()).await;
     env.wait_ready("assistant").await;
     let passes = env.operator.metric("aiplatform_reconcile_duration_seconds_count");
     env.poke("assistant").await;

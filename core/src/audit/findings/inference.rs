@@ -1,7 +1,7 @@
 //! Findings about models that pods in the cluster serve.
 
+use super::models::writers;
 use super::{Context, Hit, hit};
-use crate::api::access::Mode;
 use crate::api::kubernetes::Kubernetes;
 use crate::desire::inference::{image, weights_uri};
 
@@ -70,14 +70,7 @@ pub(super) fn weights_writable(context: &Context) -> Vec<Hit> {
         let Some(uri) = source.and_then(|source| weights_uri(context.platform, source)) else { continue };
         for bucket in &context.platform.buckets {
             let Some(loaded) = uri.strip_prefix(&format!("s3://{}/", bucket.bucket_name)) else { continue };
-            let writers = context.platform.access.iter().filter(|consumer| {
-                consumer.buckets.iter().any(|access| {
-                    let prefix = access.prefix.as_deref().unwrap_or_default();
-                    let below = loaded.starts_with(prefix) || prefix.starts_with(loaded);
-                    access.name == bucket.name && access.mode == Mode::ReadWrite && below
-                })
-            });
-            hits.extend(writers.map(|consumer| {
+            hits.extend(writers(context, bucket, loaded).map(|consumer| {
                 let message = format!(
                     "consumer {} may write {loaded} in bucket {}, which the pods load: give it another prefix",
                     consumer.name, bucket.name

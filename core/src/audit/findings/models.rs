@@ -1,11 +1,12 @@
 //! Findings about models.
 
 use super::{Context, Hit, hit};
-use crate::api::access::Mode;
+use crate::api::access::{Consumer, Mode};
 use crate::api::models::Bedrock;
 use crate::api::sagemaker::{SageMaker, Strategy};
 use crate::desire::sagemaker::{WAIT, data_uri};
 use crate::grants::model_buckets::{Use, used};
+use crate::platform::Bucket;
 
 /// Models of Bedrock, by name.
 fn bedrock<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a str, &'a Bedrock)> {
@@ -124,23 +125,33 @@ pub(super) fn streams_all_the_same(context: &Context) -> Vec<Hit> {
         .collect()
 }
 
+/// The consumers that may write an object of a bucket, or, where the key ends in a slash, something below it.
+pub(super) fn writers<'a>(
+    context: &Context<'a>,
+    bucket: &'a Bucket,
+    key: &'a str,
+) -> impl Iterator<Item = &'a Consumer> {
+    context.platform.access.iter().filter(move |consumer| {
+        consumer.buckets.iter().any(|access| {
+            let prefix = access.prefix.as_deref().unwrap_or_default();
+            let below = key.starts_with(prefix) || key.ends_with('/') && prefix.starts_with(key);
+            access.name == bucket.name && access.mode == Mode::ReadWrite && below
+        })
+    })
+}
+
 pub(super) fn artifact_writable(context: &Context) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (name, model) in sagemaker(context) {
         let loaded = used(context.platform, model).into_iter().filter(|(how, ..)| *how == Use::ModelData);
         for (_, bucket, key) in loaded {
-            for consumer in &context.platform.access {
-                let writes = consumer.buckets.iter().any(|access| {
-                    let prefix = access.prefix.as_deref().unwrap_or_default();
-                    let below = key.starts_with(prefix) || key.ends_with('/') && prefix.starts_with(&key);
-                    access.name == bucket.name && access.mode == Mode::ReadWrite && below
-                });
+            hits.extend(writers(context, bucket, &key).map(|consumer| {
                 let message = format!(
                     "consumer {} may write {key} in bucket {}, which the model loads: give it another prefix",
                     consumer.name, bucket.name
                 );
-                hits.extend(writes.then(|| hit(format!("model {name}"), message)));
-            }
+                hit(format!("model {name}"), message)
+            }));
         }
     }
     hits

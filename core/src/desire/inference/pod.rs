@@ -17,7 +17,7 @@ pub(super) const HTTP: &str = "http";
 /// The name of the port with metrics, where it is another one.
 pub(super) const METRICS: &str = "metrics";
 
-/// What copies the weights. The AWS CLI is content with a prefix below which there is nothing; an engine would fail on an
+/// The script that copies the weights. The AWS CLI is content with a prefix below which there is nothing; an engine would fail on an
 /// empty folder in words that name neither.
 const COPY: &str = "aws s3 sync \"$1\" \"$2\" --no-progress --only-show-errors || exit; \
                     ls -A \"$2\" | grep -q . || { echo \"there are no objects below $1 yet\" >&2; exit 1; }";

@@ -1,13 +1,12 @@
-//! Who reaches the pods of a model, and what they reach.
+//! The network policy of a model: who reaches its pods, and what they reach.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Served;
+use super::{Served, scaling};
 use crate::api::kubernetes::{Kubernetes, Peer};
 use crate::features::inference::NetworkPolicy;
-use crate::features::inference::engine;
 use crate::grants::ServiceAccount;
 use crate::platform::{Identity, Platform};
 
@@ -34,7 +33,7 @@ pub(super) fn network_policy(served: &Served) -> NetworkPolicy {
     let mut ingress = vec![json!({"from": peers, "ports": call})];
     if let Some(metrics) = &served.container.metrics {
         let mut scrapers = vec![component(PROMETHEUS)];
-        if served.spec.autoscaling.is_some() && engine::queue_metrics(served.spec.engine).is_some() {
+        if scaling::is_by_queue(served.spec) {
             scrapers.push(component(KEDA));
         }
         ingress.push(json!({"from": scrapers, "ports": [{"port": metrics.port, "protocol": "TCP"}]}));

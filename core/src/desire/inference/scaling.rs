@@ -1,14 +1,20 @@
-//! What scales the number of pods of a model.
+//! The autoscaler of the pods of a model.
 
 use serde_json::json;
 
 use super::Served;
+use crate::api::kubernetes::Kubernetes;
 use crate::features::inference::engine::{self, QueueMetrics, SERVICE_PORT};
 use crate::features::inference::{HorizontalPodAutoscaler, ScaledObject};
 use crate::resource::Resource;
 
 /// Seconds between two looks of KEDA at the metric.
 const POLLING_SECONDS: i32 = 15;
+
+/// True when the number of pods follows a metric of the engine, which KEDA reads.
+pub(super) fn is_by_queue(spec: &Kubernetes) -> bool {
+    spec.autoscaling.as_ref().is_some_and(|scaling| scaling.target.cpu_percent.is_none())
+}
 
 /// The autoscaler of a model that has one: Kubernetes' own for CPU, KEDA's for what the engine measures.
 pub(super) fn autoscaler(served: &Served) -> Option<Resource> {

@@ -108,6 +108,17 @@ fn pods_reach_names_and_their_weights_and_nothing_else() {
 }
 
 #[test]
+fn keda_is_let_in_where_it_reads_a_metric_and_nowhere_else() {
+    let is_let_in = |target: Value| {
+        let scaling = json!({"minReplicas": 1, "maxReplicas": 2, "target": target});
+        let platform = with(&json!({"autoscaling": scaling, "resources": {"cpu": "4"}}));
+        body(&platform, Kind::NetworkPolicy).unwrap().to_string().contains("keda-operator")
+    };
+    assert!(is_let_in(json!({"queueDepth": 5})) && is_let_in(json!({"concurrentRequests": 5})));
+    assert!(!is_let_in(json!({"cpuPercent": 70})));
+}
+
+#[test]
 fn whoever_is_let_in_is_let_in_by_name() {
     let mut platform = with(&json!({"allowFrom": [{"podLabels": {"app": "indexer"}}]}));
     let consumer =
