@@ -364,8 +364,9 @@ fn set(cloud: &mut FakeCloud, desired: impl Into<Resource>) {
     match before {
         Some(before) => {
             let (resource, mark) = (made.resource.clone(), made.mark.clone());
-            *made = Stored { resource, mark, ..before };
+            *made = Stored { resource, mark, ..before.clone() };
             made.annotations.remove(ROLE_ANNOTATION);
+            made.set_created(before.is_created);
         }
         None => made.made = NEW,
     }

@@ -80,7 +80,7 @@ struct Held {
     /// Buckets that roles may use although they are not ours.
     allowed: BTreeSet<String>,
     calls: Vec<Call>,
-    struck: bool,
+    struck: usize,
     writes: Vec<Write>,
 }
 
@@ -123,7 +123,7 @@ impl Memory {
         let mut state = self.lock();
         state.fault = Some(fault);
         state.calls.clear();
-        state.struck = false;
+        state.struck = 0;
     }
 
     /// Denies an action on one subject or on all, or nothing.
@@ -144,6 +144,11 @@ impl Memory {
 
     /// Whether the fault came.
     pub fn has_failed(&self) -> bool {
+        self.failed_calls() > 0
+    }
+
+    /// How many calls the fault made fail.
+    pub fn failed_calls(&self) -> usize {
         self.lock().struck
     }
 
@@ -190,7 +195,7 @@ impl Memory {
             request_id: None,
         };
         if let Some(fault) = fault {
-            state.struck = true;
+            state.struck += 1;
             if fault.after_the_effect && number == fault.call {
                 // Whatever AWS answered, nobody hears it.
                 let _ = effect(&mut state.cloud);

@@ -175,7 +175,7 @@ impl Found {
                     AccountDrift::OlderRole => account.role_arn = Some(leftover(0).role.arn),
                 }
                 let stored = cloud.put_as(OURS, account);
-                stored.is_created = matches!(self.account, AccountStart::Made(_));
+                stored.set_created(matches!(self.account, AccountStart::Made(_)));
                 stored.annotations.extend((drift == AccountDrift::ByHand).then(by_hand));
                 stored
             }

@@ -74,6 +74,14 @@ impl Stored {
         format!("id-{}", self.made)
     }
 
+    /// Says whether we created it, where the object itself shows that too.
+    pub fn set_created(&mut self, is_created: bool) {
+        self.is_created = is_created;
+        if let Resource::ServiceAccount(account) = &mut self.resource {
+            account.predates_platform = !is_created;
+        }
+    }
+
     pub fn state(&self) -> ObservedState {
         if let Some(serving) = &self.serving {
             return serving.state();
