@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simulator import catalogue
 from simulator.ec2.endpoint import AVAILABLE, Endpoint, any_endpoint, settle_all
 from simulator.ec2.service_names import GATEWAY
+from simulator.iam.held_policies import EVERYTHING, boundary_of, documents_of
 from simulator.iam.service import backend_in, find_role
 from simulator.policies.decision import Document, EndpointPolicy, Policies, decide
 from simulator.policies.requests import IDENTITY, SESSION, Principal, Request
@@ -21,14 +22,10 @@ from simulator.policies.statements import names_anybody, names_principal
 from simulator.s3.service import configuration_of, find_bucket
 
 if TYPE_CHECKING:
-    from moto.iam.models import ManagedPolicy, Role
+    from moto.iam.models import Role
 
 ANYWHERE = "203.0.113.10"
 IN_VPC = "10.0.0.10"
-EVERYTHING: Document = {
-    "Version": "2012-10-17",
-    "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"},
-}
 
 
 def evaluate(body: dict[str, Any]) -> dict[str, Any]:
@@ -123,26 +120,7 @@ def _identity(
         return {"everything, as the operator's user has": EVERYTHING}, None
     if role is None:
         raise ValueError(f"principal: there is no {principal.name}; give its identityPolicies")
-    documents = {name: json.loads(text) for name, text in role.policies.items()}
-    for arn, policy in role.managed_policies.items():
-        documents[arn] = _default_version(policy)
-    return documents, _boundary(role)
-
-
-def _boundary(role: Role) -> Document | None:
-    arn = role.permissions_boundary_arn
-    if arn is None:
-        return None
-    match = IDENTITY.fullmatch(role.arn)
-    assert match is not None
-    held = backend_in(match["account"], match["partition"]).managed_policies
-    # A boundary that was deleted allows nothing.
-    nothing: Document = {"Version": "2012-10-17", "Statement": []}
-    return _default_version(held[arn]) if arn in held else nothing
-
-
-def _default_version(policy: ManagedPolicy) -> Document:
-    return json.loads(next(each.document for each in policy.versions if each.is_default))
+    return documents_of(role), boundary_of(role)
 
 
 def _bucket_policy(resource: str) -> Document | None:

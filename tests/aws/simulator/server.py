@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -15,6 +16,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
+from simulator.settings import settings
 from simulator.wire import Request, Response
 
 Application = Callable[[Request], Response | None]
@@ -90,7 +92,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in response.headers.items():
             if name.lower() not in ("connection", "content-length", "date", "transfer-encoding"):
                 self.send_header(name, value)
-        self.send_header("Date", self.date_time_string())
+        now = time.time() + settings.clock_ahead_seconds
+        self.send_header("Date", self.date_time_string(now))
         # The answer to HEAD tells the length of what GET would answer.
         told = response.header("Content-Length") if self.command == "HEAD" else None
         if response.status != 204:

@@ -171,6 +171,7 @@ class Simulator:
         add("POST", "reset", lambda _: self.reset())
         add("POST", "latency", self._set_latency)
         add("POST", "timings", self._set_timings)
+        add("POST", "clock", self._set_clock)
         add("POST", "faults", self.faults.add)
         add("DELETE", "faults", lambda _: self._lift_faults())
         add("POST", "deny", self.permissions.change)
@@ -189,6 +190,10 @@ class Simulator:
     @staticmethod
     def _set_latency(body: dict[str, Any]) -> None:
         settings.latency_ms = float(body["ms"])
+
+    @staticmethod
+    def _set_clock(body: dict[str, Any]) -> None:
+        settings.clock_ahead_seconds = float(body["aheadSeconds"])
 
     @staticmethod
     def _set_timings(body: dict[str, Any]) -> None:

@@ -8,7 +8,12 @@ from simulator.service import Conditions, Requirement
 # Parameters that name what a call is about, with what its ARN calls it.
 KINDS = {"UserName": "user", "GroupName": "group", "InstanceProfileName": "instance-profile"}
 LISTS = {"ListRoles": "role", "ListUsers": "user", "ListGroups": "group"}
-ARN_PARAMETERS = ("PolicyArn", "OpenIDConnectProviderArn", "SAMLProviderArn")
+ARN_PARAMETERS = (
+    "PolicySourceArn",
+    "PolicyArn",
+    "OpenIDConnectProviderArn",
+    "SAMLProviderArn",
+)
 # What needs another permission if it comes with tags.
 TAGGING = {
     "CreateRole": "TagRole",
