@@ -20,17 +20,23 @@ def create_server(port: int) -> Server:
         applicationautoscaling,
         ec2,
         eks,
+        events,
         iam,
         logs,
         s3,
         sagemaker,
         servicequotas,
+        sqs,
         sts,
+        trail,
     )
     from simulator.evaluate import evaluate
     from simulator.simulator import Simulator
 
     # One entry per service that is stricter than moto; everything else is moto alone.
-    parts = (applicationautoscaling, ec2, eks, iam, logs, s3, sagemaker, servicequotas, sts)
+    parts = (
+        *(applicationautoscaling, ec2, eks, events, iam, logs, s3, sagemaker, servicequotas),
+        *(sqs, sts, trail),
+    )
     simulator = Simulator(tuple(part.service for part in parts), {"evaluate": evaluate})
     return Server(port, simulator.answer)

@@ -52,6 +52,9 @@ class Service:
         self.resets: list[Callable[[], None]] = []
         # Operations that answer item by item what may not be done.
         self.itemised: set[str] = set()
+        # Operations that wait for something: for how long, and whether an answer ends the wait.
+        self.patience: dict[str, Callable[[Call], float]] = {}
+        self.is_answered: dict[str, Callable[[Response], bool]] = {}
         self._before: dict[str, list[Before]] = {}
         self._after: dict[str, list[After]] = {}
 
@@ -84,6 +87,24 @@ class Service:
         """
         self.conditions = function
         return function
+
+    def waits(self, operation: str) -> Callable[[AnyFunction], AnyFunction]:
+        """Register what says for how many seconds a call waits for what it asks for."""
+
+        def register(function: AnyFunction) -> AnyFunction:
+            self.patience[operation] = function
+            return function
+
+        return register
+
+    def has_waited(self, operation: str) -> Callable[[AnyFunction], AnyFunction]:
+        """Register what says whether an answer is worth ending the wait for."""
+
+        def register(function: AnyFunction) -> AnyFunction:
+            self.is_answered[operation] = function
+            return function
+
+        return register
 
     def on_reset(self, function: AnyFunction) -> AnyFunction:
         """Register what forgets this part's own state."""

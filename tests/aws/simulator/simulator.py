@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 import traceback
 from typing import Any
 
@@ -10,16 +11,20 @@ from simulator.call import Call, identify
 from simulator.conditions import conditions
 from simulator.control import PREFIX, Controls
 from simulator.credentials import check_credentials
-from simulator.errors import AwsError, render
+from simulator.errors import AwsError, render, request_id
 from simulator.faults import Failure, Faults
 from simulator.journal import Journal
 from simulator.permissions import Permissions, requirements
 from simulator.service import Answer, Conditions, Control, Requirement, Service
 from simulator.settings import settings
+from simulator.trail.delivery import record
 from simulator.validation import check_parameters
 from simulator.wire import MalformedBodyError, Request, Response, broken_checksum, unframed
 
 HANG_SECONDS = 60
+REQUEST_IDS = frozenset({"x-amz-request-id", "x-amzn-requestid"})
+# How often a call that waits looks again, in seconds.
+POLL = 0.02
 
 
 class Simulator:
@@ -112,9 +117,25 @@ class Simulator:
         failure = self.faults.take(call, "before")
         if failure is not None:
             return self._fail(call, failure, woken)
-        response = self._perform(call)
+        response = self._await(call, woken)
+        with self._turn:
+            record(call, response, _number_of(call, response))
         failure = self.faults.take(call, "after")
         return response if failure is None else self._fail(call, failure, woken)
+
+    def _await(self, call: Call, woken: threading.Event) -> Response:
+        """The answer to a call; of one that waits for something, when it is there or time is up."""
+        part = self.parts.get(call.service or "")
+        waits = part.patience.get(call.operation or "") if part else None
+        response = self._perform(call)
+        if part is None or waits is None:
+            return response
+        with self._turn:
+            until = time.monotonic() + waits(call)
+        is_answered = part.is_answered[call.operation or ""]
+        while time.monotonic() < until and not is_answered(response) and not woken.wait(POLL):
+            response = self._perform(call)
+        return response
 
     @staticmethod
     def _fail(call: Call, failure: Failure, woken: threading.Event) -> Response | None:
@@ -198,6 +219,16 @@ class Simulator:
     @staticmethod
     def _set_timings(body: dict[str, Any]) -> None:
         settings.timings_ms.update({name: float(ms) for name, ms in body.items()})
+
+
+def _number_of(call: Call, response: Response) -> str:
+    """The id of a request, which its answer tells; moto's answers do not always."""
+    name = "x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"
+    number = response.header(name) or request_id()
+    # One header, so that every SDK finds the same.
+    kept = {k: v for k, v in response.headers.items() if k.lower() not in REQUEST_IDS}
+    response.headers = {**kept, name: number}
+    return number
 
 
 def _finished(call: Call, answer: Answer) -> Response | None:
