@@ -17,6 +17,13 @@ use crate::render;
 use crate::request_id::without;
 use crate::status::ROLLED_BACK;
 
+/// The longest note that the events API takes, in bytes. Source: `NoteLengthLimit` in the API
+/// server's validation of events.
+pub(super) const NOTE_LIMIT: usize = 1024;
+
+/// Stands between the resources in one note.
+const SEPARATOR: &str = "; ";
+
 /// Something worth telling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Note {
@@ -27,7 +34,7 @@ pub(super) struct Note {
     pub(super) about: Option<About>,
 }
 
-/// Which resource a note is about.
+/// The one resource that a note is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct About {
     pub(super) kind: String,
@@ -55,27 +62,7 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass, repairs: &[Repair]) -
             about: Some(about(repair.key.kind.name(), &repair.key.name)),
         });
     }
-    for step in pass.plan.steps.iter().filter(|step| !repairs.iter().any(|repair| repair.key == step.key)) {
-        let outcome = pass.outcomes.get(&step.key);
-        let (reason, action) = match (&step.action, outcome) {
-            (Action::Create, Some(Outcome::Done(_))) => ("Created", "Create"),
-            (Action::Create, Some(Outcome::Failed(failures))) if failures.wrote() => ("Created", "Create"),
-            (Action::Update(_), Some(Outcome::Done(_))) => ("Updated", "Update"),
-            (Action::Update(_), Some(Outcome::Failed(failures))) if failures.wrote() => ("Updated", "Update"),
-            (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone))) => ("Deleted", "Delete"),
-            (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(_)))) => ("Deleting", "Delete"),
-            _ => continue,
-        };
-        let is_written = |field: &String| match outcome {
-            Some(Outcome::Failed(failures)) => !failures.concerns(field),
-            _ => true,
-        };
-        let fields: Vec<String> = render::fields(&step.action).into_iter().filter(is_written).collect();
-        let fields = fields.join(", ");
-        let what = if fields.is_empty() { step.key.to_string() } else { format!("{}: {fields}", step.key) };
-        let about = Some(about(step.key.kind.name(), &step.key.name));
-        notes.push(Note { warning: false, reason: reason.into(), action, message: what, about });
-    }
+    notes.extend(taken(pass, repairs));
     notes.extend(pass.plan.steps.iter().flat_map(|step| exposed(previous, step)));
     for resource in &pass.status.resources {
         let before = previous.and_then(|status| status.resources.iter().find(|before| same(before, resource)));
@@ -106,6 +93,47 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass, repairs: &[Repair]) -
     }
     notes.extend(turned(previous, pass));
     notes
+}
+
+/// The steps that the pass took, repairs of drift aside: one note for each reason, which names the resources in the order
+/// of the plan; several where it would be longer than an event may be.
+fn taken(pass: &Pass, repairs: &[Repair]) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    for step in pass.plan.steps.iter().filter(|step| !repairs.iter().any(|repair| repair.key == step.key)) {
+        let Some(note) = step_taken(step, pass.outcomes.get(&step.key)) else { continue };
+        let room = NOTE_LIMIT.saturating_sub(note.message.len() + SEPARATOR.len());
+        // The last one of the reason, so that the order of the plan holds over several.
+        match notes.iter_mut().rfind(|before| before.reason == note.reason) {
+            Some(before) if before.message.len() <= room => {
+                before.message.push_str(SEPARATOR);
+                before.message.push_str(&note.message);
+                before.about = None;
+            }
+            _ => notes.push(note),
+        }
+    }
+    notes
+}
+
+fn step_taken(step: &Step, outcome: Option<&Outcome>) -> Option<Note> {
+    let (reason, action) = match (&step.action, outcome) {
+        (Action::Create, Some(Outcome::Done(_))) => ("Created", "Create"),
+        (Action::Create, Some(Outcome::Failed(failures))) if failures.wrote() => ("Created", "Create"),
+        (Action::Update(_), Some(Outcome::Done(_))) => ("Updated", "Update"),
+        (Action::Update(_), Some(Outcome::Failed(failures))) if failures.wrote() => ("Updated", "Update"),
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Gone))) => ("Deleted", "Delete"),
+        (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(_)))) => ("Deleting", "Delete"),
+        _ => return None,
+    };
+    let is_written = |field: &String| match outcome {
+        Some(Outcome::Failed(failures)) => !failures.concerns(field),
+        _ => true,
+    };
+    let fields: Vec<String> = render::fields(&step.action).into_iter().filter(is_written).collect();
+    let fields = fields.join(", ");
+    let message = if fields.is_empty() { step.key.to_string() } else { format!("{}: {fields}", step.key) };
+    let about = Some(about(step.key.kind.name(), &step.key.name));
+    Some(Note { warning: false, reason: reason.into(), action, message, about })
 }
 
 /// Tells each part of a resource that could not be written or read, once for as long as it stays so. Whether there is
@@ -306,5 +334,38 @@ mod tests {
                 "Updated: Bucket b: versioning"
             ]
         );
+    }
+
+    #[test]
+    fn what_one_pass_took_is_one_event_for_each_reason_in_the_order_of_the_plan() {
+        let change = Change { path: "versioning".into(), from: json!("Suspended"), to: json!("Enabled") };
+        let mut pass = Pass::of(status("True", "Ready", &[]));
+        pass.plan.steps = vec![
+            step("a", Action::Create, &[]),
+            step("b", Action::Update(vec![change.clone()]), &[]),
+            step("c", Action::Create, &[]),
+            step("d", Action::Update(vec![change]), &[]),
+            step("e", Action::Keep, &[]),
+        ];
+        pass.outcomes = pass.plan.steps.iter().map(|step| (step.key.clone(), Outcome::Done(Applied::Ready))).collect();
+        let notes = taken(&pass, &[]);
+        let reported: Vec<String> = notes.iter().map(|note| format!("{}: {}", note.reason, note.message)).collect();
+        assert_eq!(reported, ["Created: Bucket a; Bucket c", "Updated: Bucket b: versioning; Bucket d: versioning"]);
+        assert!(notes.iter().all(|note| note.about.is_none()), "neither is about one resource");
+        pass.plan.steps.truncate(1);
+        assert_eq!(taken(&pass, &[])[0].about, Some(about("Bucket", "a")));
+    }
+
+    #[test]
+    fn more_than_an_event_holds_is_several_and_nothing_is_left_out() {
+        let mut pass = Pass::of(status("True", "Ready", &[]));
+        let names: Vec<String> = (0..100).map(|number| format!("support-assistant-artifacts-{number:03}")).collect();
+        pass.plan.steps = names.iter().map(|name| step(name, Action::Create, &[])).collect();
+        pass.outcomes = pass.plan.steps.iter().map(|step| (step.key.clone(), Outcome::Done(Applied::Ready))).collect();
+        let notes = taken(&pass, &[]);
+        assert!(notes.len() > 2 && notes.iter().all(|note| note.message.len() <= NOTE_LIMIT), "{}", notes.len());
+        let named: Vec<&str> = notes.iter().flat_map(|note| note.message.split(SEPARATOR)).collect();
+        let made: Vec<String> = names.iter().map(|name| format!("Bucket {name}")).collect();
+        assert_eq!(named, made);
     }
 }

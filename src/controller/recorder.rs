@@ -13,15 +13,12 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 
 use super::FIELD_MANAGER;
-use super::events::Note;
+use super::events::{NOTE_LIMIT, Note};
 use crate::printable::printable;
 use crate::request_id;
 
 /// The time for which the same event is counted as one. The API server keeps events for an hour.
 const COUNTED: Duration = Duration::from_mins(6);
-
-/// The longest note the events API takes, in bytes.
-const NOTE_LIMIT: usize = 1024;
 
 /// The identity of an event: the object's UID, and everything that the event says but the ids of requests.
 type Sameness = (String, Note);

@@ -66,7 +66,8 @@ async fn everything_declared_exists_and_the_status_says_so() {
         "{reported}"
     );
     let events = env.events("assistant").await;
-    assert_eq!(events.iter().filter(|(reason, _)| reason == "Created").count(), 2, "{events:?}");
+    let created: Vec<&String> = events.iter().filter(|(reason, _)| reason == "Created").map(|(_, note)| note).collect();
+    assert_eq!(created, [&format!("Bucket {}; Bucket {}", names[0], names[1])], "{events:?}");
     assert!(events.iter().any(|(reason, _)| reason == "Ready"), "{events:?}");
 }
 
