@@ -6,8 +6,10 @@
 mod check;
 mod documents;
 mod metadata;
+mod node;
 mod scalar;
 mod settings;
+mod tabs;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -21,10 +23,10 @@ use crate::api::AIPlatform;
 use crate::platform::{self, Platform};
 use crate::printable::printable;
 use check::{Checker, Empty, cut};
+use node::{Broken, Entry, Node, Value};
 #[cfg(test)]
 pub(crate) use settings::schema as settings_schema;
 pub use settings::settings;
-use yaml::{Broken, Entry, Node, Value};
 
 /// The name of standard input in messages.
 pub const STANDARD_INPUT: &str = "standard input";

@@ -13,7 +13,8 @@ use regex::Regex;
 
 use super::PROBLEMS_LIMIT;
 use super::metadata;
-use super::yaml::{self, Entry, Node, Value};
+use super::node::{Entry, Node, Value};
+use super::yaml;
 use crate::api::AIPlatform;
 
 /// Something wrong at a place in the document.

@@ -4,7 +4,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::yaml::Broken;
+use super::node::Broken;
 
 /// The text of one document.
 #[derive(Debug, PartialEq, Eq)]

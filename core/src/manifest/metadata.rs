@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use super::check::{Finding, cut};
-use super::yaml::{Entry, Node, Value};
+use super::node::{Entry, Node, Value};
 use crate::labels::{check_annotation_key, check_key, check_value};
 
 /// The most bytes of all annotations together. Source: `ValidateAnnotationsSize` of k8s.io/apimachinery.

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::check::{Checker, Empty, Report, join};
-use super::yaml::{self, Broken, Node};
+use super::node::{Broken, Node};
+use super::yaml;
 use super::{Error, PROBLEMS_LIMIT, Problem};
 
 /// The most bytes that a file may take in memory.

@@ -1,18 +1,18 @@
-//! YAML documents as trees that know their lines.
+//! YAML documents, read into trees that know their lines.
 //!
 //! A document means here what it means to kubectl, because a platform that is right here has to be right there. What
 //! kubectl would drop without a word (one of two equal keys, a tag that it does not know) is refused.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
-use serde_json::Number;
 
 use super::documents::{Document, split};
+use super::node::{Broken, Entries, Entry, Node, Value};
 use super::scalar::{self, Scalar};
+use super::tabs::Tabs;
 
 /// The most bytes that one document may take in memory, with everything written out that aliases stand for: some
 /// hundred thousand values. A cluster stores objects of at most 1.5 MiB each.
@@ -24,106 +24,6 @@ const ANCHOR_BYTES: usize = 512;
 /// The most brackets that may be open at the same time, and the most levels of indentation. The smallest stack is that of
 /// a thread.
 const NESTING_LIMIT: usize = 100;
-
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Node<'text> {
-    pub line: usize,
-    pub value: Value<'text>,
-    /// The bytes it takes in memory, with everything written out that aliases stand for.
-    pub bytes: usize,
-}
-
-/// The value of a node. Scalars that are not text keep how they were written, for messages.
-#[derive(Clone, Debug)]
-pub(super) enum Value<'text> {
-    Null,
-    Boolean(bool, Cow<'text, str>),
-    Number(Number, Cow<'text, str>),
-    /// A number that JSON has no form for: `.inf` and `.nan`.
-    OddNumber(Cow<'text, str>),
-    Text(Cow<'text, str>),
-    List(Rc<Vec<Node<'text>>>),
-    Map(Rc<Vec<Entry<'text>>>),
-    /// A value with a tag that nothing here can resolve.
-    Tagged(Rc<str>),
-}
-
-/// One key of a mapping. A key that is given twice is there twice.
-#[derive(Clone, Debug)]
-pub(super) struct Entry<'text> {
-    pub key: Cow<'text, str>,
-    pub line: usize,
-    pub value: Node<'text>,
-}
-
-/// A document that cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken {
-    pub line: usize,
-    pub message: String,
-}
-
-impl<'text> Node<'text> {
-    fn new(line: usize, value: Value<'text>) -> Self {
-        let within = match &value {
-            Value::Null => 0,
-            Value::Boolean(_, text) | Value::Number(_, text) | Value::OddNumber(text) | Value::Text(text) => text.len(),
-            Value::List(items) => items.iter().map(|item| item.bytes).sum(),
-            Value::Map(entries) => entries.iter().map(Entry::bytes).sum(),
-            Value::Tagged(tag) => tag.len(),
-        };
-        Self { line, value, bytes: size_of::<Self>() + within }
-    }
-
-    /// The value of a key, when this is a mapping that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node<'text>> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-            _ => None,
-        }
-    }
-
-    /// The text of a key, when this is a mapping that has it.
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        match &self.get(key)?.value {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// As JSON, without keys that have no value: to the API server they are not there either.
-    pub(super) fn to_json(&self) -> serde_json::Value {
-        match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Boolean(value, _) => (*value).into(),
-            Value::Number(number, _) => number.clone().into(),
-            Value::OddNumber(text) | Value::Text(text) => text.as_ref().into(),
-            Value::Tagged(tag) => tag.as_ref().into(),
-            Value::List(items) => items.iter().map(Node::to_json).collect(),
-            Value::Map(entries) => entries.iter().filter_map(Entry::to_json).collect(),
-        }
-    }
-
-    /// The same of a mapping without one of its keys.
-    pub(super) fn to_json_without(&self, key: &str) -> serde_json::Value {
-        match &self.value {
-            Value::Map(entries) => entries.iter().filter(|entry| entry.key != key).filter_map(Entry::to_json).collect(),
-            _ => self.to_json(),
-        }
-    }
-}
-
-impl Entry<'_> {
-    fn to_json(&self) -> Option<(String, serde_json::Value)> {
-        let has_value = !matches!(self.value.value, Value::Null);
-        has_value.then(|| (self.key.to_string(), self.value.to_json()))
-    }
-
-    fn bytes(&self) -> usize {
-        size_of::<Self>() - size_of::<Node>() + self.key.len() + self.value.bytes
-    }
-}
 
 /// The documents of a text, without those that are empty. One that is broken hides only itself.
 pub(super) fn documents(text: &str) -> impl Iterator<Item = Result<Node<'_>, Broken>> {
@@ -189,83 +89,6 @@ fn read<'text>(document: &Document<'text>) -> Result<Option<Node<'text>>, Broken
 fn is_blank(text: &str) -> bool {
     let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
     text.lines().all(|line| is_nothing(line.trim_matches(' ')))
-}
-
-/// Lines that begin with a tab, behind spaces and the signs of lists and mappings or not. kubectl takes that within
-/// texts and between brackets alone, so those are passed over while they are read, in their order.
-struct Tabs<'text> {
-    text: &'text str,
-    /// The line to look at next.
-    line: usize,
-    next: Option<usize>,
-    /// The first that kubectl does not take.
-    wrong: Option<usize>,
-}
-
-impl<'text> Tabs<'text> {
-    fn new(text: &'text str) -> Self {
-        let mut tabs = Self { text, line: 0, next: None, wrong: None };
-        tabs.next = tabs.find_next();
-        tabs
-    }
-
-    fn find_next(&mut self) -> Option<usize> {
-        while self.line < self.text.len() {
-            let begin = self.line;
-            let rest = &self.text.as_bytes()[begin..];
-            self.line = begin + self.text[begin..].find('\n').map_or(rest.len(), |end| end + 1);
-            let mut bytes = rest.iter().enumerate().peekable();
-            while let Some((at, byte)) = bytes.next() {
-                match byte {
-                    b' ' => {}
-                    b'-' | b'?' | b':' if bytes.peek().is_some_and(|(_, next)| matches!(next, b' ' | b'\t')) => {}
-                    b'\t' => return Some(begin + at),
-                    _ => break,
-                }
-            }
-        }
-        None
-    }
-
-    /// Refuses what stands before `start`, and up to `end` what `is_right` does not accept.
-    fn pass(&mut self, start: usize, end: usize, is_right: impl Fn(usize) -> bool) {
-        while let Some(tab) = self.next.filter(|tab| *tab < end) {
-            if tab < start || !is_right(tab) {
-                self.wrong.get_or_insert(tab);
-            }
-            self.next = self.find_next();
-        }
-    }
-
-    /// Passes over a text without quotes, whose further lines stand deeper than its first before a tab comes.
-    fn pass_plain(&mut self, range: Range<usize>) {
-        let text = self.text;
-        let line_of = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let first = line_of(range.start);
-        let indentation = text[first..].bytes().take_while(|byte| *byte == b' ').count();
-        self.pass(range.start, range.end, |tab| tab - line_of(tab) > indentation);
-    }
-
-    /// Passes over a block of text, in which tabs stand behind its indentation, and not in the line that says how deep
-    /// that is.
-    fn pass_block(&mut self, range: Range<usize>) {
-        if self.next.is_none_or(|tab| tab >= range.end) {
-            return;
-        }
-        let text = self.text;
-        let line_of = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
-        // The first line of the text itself that is not empty.
-        let mut first = if text[range.start..].starts_with(['|', '>']) { range.start } else { line_of(range.start) };
-        let is_blank = |line: &str| line.starts_with(['|', '>']) || line.trim().is_empty();
-        while first < range.end && is_blank(text[first..].lines().next().unwrap_or_default()) {
-            first += text[first..].find('\n').map_or(range.end, |end| end + 1);
-        }
-        let indentation = text.get(first..).unwrap_or_default().bytes().take_while(|byte| *byte == b' ').count();
-        self.pass(range.start, range.end, |tab| {
-            let begin = line_of(tab);
-            tab - begin >= indentation && begin > first
-        });
-    }
 }
 
 /// Some signs end a line in YAML 1.1, which kubectl reads, or in no editor: what looks like a comment may be none.
@@ -558,50 +381,6 @@ impl<'text> Reader<'text> {
             _ => return Ok(Value::Tagged(shown.into())),
         };
         if fits { Ok(value) } else { self.wrong(format!("{text:?} is no {shown}")) }
-    }
-}
-
-/// The entries of a mapping while it is read.
-#[derive(Default)]
-struct Entries<'text> {
-    list: Vec<Entry<'text>>,
-    /// The position of each key that a `<<` may stand above or under; empty as long as there is none.
-    index: HashMap<Cow<'text, str>, usize>,
-    /// Which of them came by `<<`.
-    inherited: Vec<bool>,
-}
-
-impl<'text> Entries<'text> {
-    fn put(&mut self, entry: Entry<'text>) {
-        if !self.inherited.is_empty() {
-            match self.index.get(&entry.key) {
-                Some(&at) if self.inherited[at] => {
-                    self.inherited[at] = false;
-                    self.list[at] = entry;
-                    return;
-                }
-                Some(_) => {}
-                None => drop(self.index.insert(entry.key.clone(), self.list.len())),
-            }
-            self.inherited.push(false);
-        }
-        self.list.push(entry);
-    }
-
-    fn inherit(&mut self, entry: &Entry<'text>) {
-        if self.inherited.is_empty() {
-            self.inherited = vec![false; self.list.len()];
-            for (at, own) in self.list.iter().enumerate() {
-                self.index.insert(own.key.clone(), at);
-            }
-        }
-        if let Some(&at) = self.index.get(&entry.key) {
-            self.list[at].value = entry.value.clone();
-        } else {
-            self.index.insert(entry.key.clone(), self.list.len());
-            self.list.push(entry.clone());
-            self.inherited.push(true);
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::super::yaml::{self, Node, Value as Read, documents};
+use super::super::node::{Entry, Node, Value as Read};
+use super::super::yaml::documents;
 
 /// Values of a key.
 const SCALARS: &[&str] = &[
@@ -550,7 +551,7 @@ fn refusal(node: &Node) -> Option<String> {
         Read::OddNumber(written) => Some(format!("the number {written}")),
         Read::List(items) => items.iter().find_map(refusal),
         Read::Map(entries) => {
-            let twice = |(index, entry): (usize, &yaml::Entry)| {
+            let twice = |(index, entry): (usize, &Entry)| {
                 entries[..index].iter().any(|other| other.key == entry.key).then(|| format!("{} twice", entry.key))
             };
             entries
