@@ -17,14 +17,14 @@ use crate::features::network::sharing::{
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
-use crate::observation_cache::contradicted;
+use crate::observation_cache::{contradicted, unverified};
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Network, Platform, Problem, validate};
 use crate::provider::Provider;
 use crate::resource::reference::link;
-use crate::resource::{Desired, Key, Observations, Observed, ObservedState, Request, Resource};
+use crate::resource::{Desired, Freshness, Key, Observations, Observed, ObservedState, Request, Resource};
 use crate::schedule::Next;
 use crate::scope::Scope;
 use crate::session::{PassInput, PassResult};
@@ -452,11 +452,16 @@ async fn observe_and_plan<P: Provider>(
         pruning: goal.intent.deleting || !adopted.contains_key(&key),
         thorough: input.thorough || goal.intent.deleting,
         omitted: &[],
+        freshness: Freshness::Current,
         key,
     };
+    // What goes has to be seen as it is.
+    let freshness = |key: &Key| if request(key.clone()).pruning { Freshness::Current } else { input.freshness };
     let omitted = |key: &Key| cached_parts.get(key).map_or(&[][..], |_| key.kind.info().reads.hourly_parts());
-    let requests: Vec<Request> =
-        keys.into_iter().map(|key| Request { omitted: omitted(&key), ..request(key) }).collect();
+    let requests: Vec<Request> = keys
+        .into_iter()
+        .map(|key| Request { omitted: omitted(&key), freshness: freshness(&key), ..request(key) })
+        .collect();
     let mut observations = provider.observe(&goal.scope, &requests).await;
     cached.retain(|key, _| !observations.contains_key(key));
     observations.extend(cached.clone());
@@ -485,8 +490,14 @@ async fn observe_and_plan<P: Provider>(
     // Nothing is granted on what was seen earlier: somebody else may hold it by now.
     doubtful.extend(planned.steps.iter().flat_map(grounds).filter(|key| cached.contains_key(*key)).cloned());
     doubtful.extend(contradicted(&planned, &cached, &cached_parts));
-    if !doubtful.is_empty() {
-        let requests: Vec<Request> = doubtful.into_iter().map(request).collect();
+    let mut read_anew = BTreeSet::new();
+    loop {
+        doubtful.extend(unverified(&planned, &observations));
+        let requests: Vec<Request> = doubtful.difference(&read_anew).cloned().map(request).collect();
+        if requests.is_empty() {
+            break;
+        }
+        read_anew.append(&mut doubtful);
         observations.extend(provider.observe(&goal.scope, &requests).await);
         observations.extend(formerly_borrowed(status, &goal.desired, &observations));
         link(&mut observations);

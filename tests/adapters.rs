@@ -11,6 +11,7 @@ mod ownership;
 mod refusals;
 mod resync;
 mod roles;
+mod shared_reads;
 mod strangers;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use aiplatform::schedule::Next;
 use aiplatform::scope::Scope;
 use aiplatform::session::{PassInput, Session};
 use aws_config::retry::RetryConfig;
-use aws_config::{AppName, BehaviorVersion, Region};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use jiff::Timestamp;
@@ -82,6 +83,7 @@ impl Provider for AwsAndCluster {
 /// One object and its AWS, pass after pass.
 struct Run {
     aws: Simulator,
+    config: SdkConfig,
     provider: AwsAndCluster,
     guardrails: Guardrails,
     object: AIPlatform,
@@ -105,7 +107,7 @@ impl Run {
             .load()
             .await;
         let provider = AwsAndCluster {
-            aws: Aws::with_config(config, true, Authority::unelected(CancellationToken::new()), Arc::default()),
+            aws: aws_of(&config, Duration::ZERO),
             cluster: Memory::new("123456789012", FakeCloud::default()),
         };
         let object = json!({
@@ -116,7 +118,13 @@ impl Run {
         });
         let object = serde_json::from_value(object).expect("the object parses");
         let (role_writes, guardrails) = (RoleWrites::default(), Guardrails::Unbounded);
-        Self { aws, provider, guardrails, object, role_writes, session: None, clock: 1_800_000_000 }
+        Self { aws, config, provider, guardrails, object, role_writes, session: None, clock: 1_800_000_000 }
+    }
+
+    /// Begins anew with nothing remembered and snapshots that are shared for this long, as after a restart.
+    fn restart(&mut self, shared_for: Duration) {
+        self.provider.aws = aws_of(&self.config, shared_for);
+        self.session = Some(Session::default());
     }
 
     fn context(&self) -> PassContext<'_> {
@@ -210,6 +218,12 @@ impl Run {
     fn refuse_nothing(&self) {
         self.aws.end_faults();
     }
+}
+
+/// AWS as the simulator plays it, with snapshots that are shared for this long.
+fn aws_of(config: &SdkConfig, shared_for: Duration) -> Aws {
+    let authority = Authority::unelected(CancellationToken::new());
+    Aws::with_config(config.clone(), true, shared_for, authority, Arc::default())
 }
 
 fn condition<'a>(pass: &'a Pass, kind: &str) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {

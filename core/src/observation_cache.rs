@@ -62,7 +62,7 @@ impl ObservationCache {
             let period = match (trigger, key.kind.info().reads) {
                 (Trigger::Poll | Trigger::Resync, Reads::Hourly) => HOURLY,
                 (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => SETTLED_HOLDS,
-                (Trigger::UserEdit, _)
+                (Trigger::UserEdit | Trigger::Restart, _)
                 | (_, Reads::Always)
                 | (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) => return false,
             };
@@ -118,7 +118,8 @@ impl ObservationCache {
             let read = whole.and_then(|entry| entry.read).unwrap_or(now);
             let parts_read = parts.map_or(Some(now), |entry| entry.parts_read);
             let entry = Entry {
-                observed: observed.clone(),
+                // How long it holds from here on is for the cache to say.
+                observed: Observed { is_shared: false, ..observed.clone() },
                 read: Some(read),
                 parts_read: parts_read.filter(|_| !reads.hourly_parts().is_empty()),
             };
@@ -147,6 +148,14 @@ pub fn contradicted(plan: &Plan, cached: &Observations, cached_parts: &Observati
     let writes = plan.steps.iter().any(Step::is_taken);
     let parts = cached_parts.keys().filter(|_| writes);
     made.iter().filter(is_there).copied().chain(parts).cloned().collect()
+}
+
+/// Observations that a pass has to make anew before it writes, because they were not made for it alone.
+#[must_use]
+pub fn unverified(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
+    let writes = plan.steps.iter().any(Step::is_taken);
+    let shared = observations.iter().filter(|(_, observed)| writes && observed.is_shared);
+    shared.map(|(key, _)| key.clone()).collect()
 }
 
 /// Resources that are created or deleted in this pass, and everything that needs them.
@@ -351,5 +360,36 @@ mod tests {
         };
         cache.record(&seen, Next::Retry, at(0));
         assert!(cached_at(&cache, Trigger::Poll, 1).is_empty());
+    }
+
+    #[test]
+    fn a_pass_that_writes_reads_what_was_shared_by_itself() {
+        let shared = |action: Action| {
+            let (plan, mut observations) = plan(&[
+                ("one", Kind::Bucket, Action::Keep),
+                ("role", Kind::Role, Action::Keep),
+                ("two", Kind::Bucket, action),
+            ]);
+            let role = observations.get_mut(&plan.steps[1].key).unwrap();
+            role.is_shared = true;
+            let keys: Vec<String> = unverified(&plan, &observations).into_iter().map(|key| key.name).collect();
+            keys
+        };
+        assert_eq!(shared(Action::Update(Vec::new())), ["role"]);
+        assert_eq!(shared(Action::Delete { with_contents: false }), ["role"]);
+        assert!(shared(Action::Keep).is_empty() && shared(Action::Wait("Creating".into())).is_empty());
+    }
+
+    #[test]
+    fn what_was_shared_is_cached_like_anything_else() {
+        let (plan, mut observations) = plan(&[("role", Kind::Role, Action::Keep)]);
+        for observed in observations.values_mut() {
+            observed.is_shared = true;
+        }
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &(plan, observations), Next::Transition, 0);
+        assert!(cache.cached(Trigger::Poll, at(1)).values().all(|observed| !observed.is_shared));
+        assert_eq!(cached_at(&cache, Trigger::Poll, 1), ["role"]);
+        assert!(cached_at(&cache, Trigger::Restart, 1).is_empty());
     }
 }

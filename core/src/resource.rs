@@ -123,6 +123,21 @@ pub struct Request {
     pub thorough: bool,
     /// Parts that need not be read, because what an earlier pass read of them still holds. They may be left empty.
     pub omitted: &'static [&'static str],
+    /// The age that the answer may have.
+    pub freshness: Freshness,
+}
+
+/// The age that an observation may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// None: it is read for this request.
+    Current,
+    /// None for what changes by itself, such as a state. What only somebody's call changes, such as tags, may be
+    /// remembered for a while.
+    InTransition,
+    /// That of a snapshot which all platforms of the account share. It only ever says that something is there and how
+    /// it is: whether something is absent is read for the request.
+    Shared,
 }
 
 impl Request {
@@ -159,6 +174,9 @@ pub struct Observed {
     pub remarks: Vec<String>,
     /// Facts observed besides the fields we manage.
     pub facts: Option<Box<Facts>>,
+    /// True when some of it was taken from a snapshot or remembered, and not read for the request. Nothing is written on
+    /// the strength of that.
+    pub is_shared: bool,
 }
 
 /// Facts observed about a model or an endpoint configuration besides the fields we manage.
@@ -251,6 +269,7 @@ impl Observed {
             arn: None,
             remarks: Vec::new(),
             facts: None,
+            is_shared: false,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::observation_cache::{ObservationCache, PassReport};
 use crate::outcome::Outcomes;
 use crate::plan::{Plan, Refusal};
 use crate::propagation::RoleWrites;
-use crate::resource::{Key, Observations};
+use crate::resource::{Freshness, Key, Observations};
 use crate::schedule::Next;
 use crate::update_loop_guard::UpdateLoopGuard;
 
@@ -21,6 +21,9 @@ pub enum Trigger {
     /// The user edited or annotated the object, something that it depends on changed, or nothing is known yet:
     /// everything is read.
     UserEdit,
+    /// The operator began to look after an object that a pass was made for before: everything is read that no snapshot
+    /// tells.
+    Restart,
     /// The resync interval has passed: drift is detected.
     Resync,
     /// Something is in transition, or is retried, or something in the cluster changed: only what is not at rest is read.
@@ -35,6 +38,16 @@ impl Trigger {
             None => Self::UserEdit,
             Some(Next::Now | Next::Transition | Next::Retry) => Self::Poll,
             Some(Next::Resync | Next::Slow | Next::Never) => Self::Resync,
+        }
+    }
+
+    /// The age that what a pass observes may have.
+    #[must_use]
+    pub fn freshness(self) -> Freshness {
+        match self {
+            Self::UserEdit => Freshness::Current,
+            Self::Poll => Freshness::InTransition,
+            Self::Restart | Self::Resync => Freshness::Shared,
         }
     }
 }
@@ -74,6 +87,8 @@ pub struct PassInput {
     pub cached_parts: Observations,
     /// True to read what nothing refers to as well, such as other revisions of an endpoint.
     pub thorough: bool,
+    /// The age that observations may have.
+    pub freshness: Freshness,
     /// Writes that were denied in the last pass, see [`crate::plan::rules::denied`].
     pub denied: BTreeMap<Key, Refusal>,
     /// Times at which roles were written.
@@ -87,6 +102,7 @@ impl Default for PassInput {
             cached: Observations::new(),
             cached_parts: Observations::new(),
             thorough: true,
+            freshness: Freshness::Current,
             denied: BTreeMap::new(),
             role_writes: RoleWrites::default(),
         }
@@ -128,6 +144,8 @@ pub struct Session {
     request: Option<UserRequest>,
     /// True when everything is still to be read for the request: the first pass only says that it has been seen.
     is_open: bool,
+    /// True when nothing was requested since the operator began.
+    is_restarted: bool,
 }
 
 impl Session {
@@ -145,8 +163,10 @@ impl Session {
     /// Begins a pass over an object.
     pub fn begin(&mut self, object: &AIPlatform, now: Timestamp) -> PassInput {
         let request = Some(UserRequest::of(object));
-        let is_new = object.status.as_ref().and_then(|status| status.observed_generation).is_none();
-        if self.request != request || is_new {
+        let seen = object.status.as_ref().and_then(|status| status.observed_generation);
+        if self.request != request || seen.is_none() {
+            let is_known = seen.is_some() && seen == object.metadata.generation;
+            self.is_restarted = self.request.is_none() && is_known && object.metadata.deletion_timestamp.is_none();
             self.guard.clear();
             self.handed_on = None;
             self.request = request;
@@ -154,6 +174,7 @@ impl Session {
         }
         let is_woken = std::mem::take(&mut self.is_woken);
         let trigger = match Trigger::after(self.last) {
+            _ if self.is_open && self.is_restarted => Trigger::Restart,
             _ if self.is_open => Trigger::UserEdit,
             Trigger::Resync if is_woken => Trigger::Poll,
             trigger => trigger,
@@ -166,7 +187,8 @@ impl Session {
             guard: self.guard.clone(),
             cached,
             cached_parts: self.cache.cached_parts(trigger, now),
-            thorough: trigger == Trigger::UserEdit,
+            thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
+            freshness: trigger.freshness(),
             denied: std::mem::take(&mut self.denied),
             role_writes: self.role_writes.clone(),
         }
@@ -273,5 +295,46 @@ mod tests {
         object.metadata.generation = Some(2);
         assert!(ended(&mut session, &object, kept()), "the user wants something else");
         assert!(!ended(&mut session, &object, kept()));
+    }
+
+    /// An object whose status was written for a generation.
+    fn known(generation: i64, seen: i64) -> AIPlatform {
+        let mut object = with_buckets(json!([]));
+        object.metadata.generation = Some(generation);
+        object.status = Some(serde_json::from_value(json!({"observedGeneration": seen})).unwrap());
+        object
+    }
+
+    #[test]
+    fn after_a_restart_snapshots_serve_what_a_pass_was_made_for_before() {
+        let begun = |object: &AIPlatform| {
+            let input = Session::default().begin(object, at(0));
+            (input.freshness, input.thorough)
+        };
+        assert_eq!(begun(&known(1, 1)), (Freshness::Shared, true));
+        assert_eq!(begun(&known(2, 1)), (Freshness::Current, true), "it was edited since");
+        assert_eq!(begun(&with_buckets(json!([]))), (Freshness::Current, true), "it is new");
+        let mut deleting = known(1, 1);
+        deleting.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        assert_eq!(begun(&deleting), (Freshness::Current, true));
+    }
+
+    #[test]
+    fn only_a_resync_and_a_restart_take_what_is_shared() {
+        let mut session = Session::default();
+        let mut pass = |object: &AIPlatform, next: Next| {
+            let input = session.begin(object, at(0));
+            let steps = Plan { steps: vec![step("one", crate::plan::Action::Keep, &[])], ..Plan::default() };
+            let (outcomes, denied, observations) = (Outcomes::new(), BTreeMap::new(), Observations::new());
+            let (plan, outcomes, observations, denied) = (&steps, &outcomes, &observations, &denied);
+            session.end(&input, &PassResult { plan, outcomes, observations, denied, next }, at(0));
+            input.freshness
+        };
+        assert_eq!(pass(&known(1, 1), Next::Transition), Freshness::Shared, "a restart");
+        assert_eq!(pass(&known(1, 1), Next::Retry), Freshness::InTransition);
+        assert_eq!(pass(&known(1, 1), Next::Resync), Freshness::InTransition);
+        assert_eq!(pass(&known(1, 1), Next::Slow), Freshness::Shared, "a resync");
+        assert_eq!(pass(&known(1, 1), Next::Resync), Freshness::Shared, "a slow retry");
+        assert_eq!(pass(&known(2, 1), Next::Resync), Freshness::Current, "an edit");
     }
 }

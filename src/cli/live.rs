@@ -4,6 +4,7 @@ use kube::{Api, Client};
 
 use super::{AwsArguments, ClusterArguments, Error, run};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::AIPlatform;
 use crate::guardrails::{Guardrails, Labels};
@@ -31,7 +32,8 @@ impl Live {
     ) -> Result<Self, Error> {
         let client = run::client().await?;
         let cluster = run::cluster_name(&client, cluster).await?;
-        let provider = run::providers(&client, aws.s3_path_style, Authority::default(), Arc::default()).await;
+        let provider =
+            run::providers(&client, aws.s3_path_style, Duration::ZERO, Authority::default(), Arc::default()).await;
         Ok(Self { client, cluster, provider, guardrails })
     }
 

@@ -22,7 +22,7 @@ use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
 use crate::leadership::{self, Authority, LONGEST_CALL};
 use crate::metrics::Metrics;
-use crate::provider::aws::Aws;
+use crate::provider::aws::{Aws, snapshots};
 use crate::provider::cluster::Cluster;
 use crate::provider::providers::Providers;
 use crate::readiness::{self, Readiness, cluster_obstacle};
@@ -84,10 +84,12 @@ fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client,
 pub(super) async fn providers(
     client: &Client,
     s3_path_style: bool,
+    shared_for: Duration,
     authority: Authority,
     metrics: Arc<Metrics>,
 ) -> Providers {
-    Providers { aws: Aws::new(s3_path_style, authority, metrics).await, cluster: Cluster::new(client.clone()) }
+    let aws = Aws::new(s3_path_style, shared_for, authority, metrics).await;
+    Providers { aws, cluster: Cluster::new(client.clone()) }
 }
 
 /// The cluster's name in owner tags.
@@ -117,8 +119,9 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
 
-    let provider =
-        Arc::new(providers(&client, arguments.aws.s3_path_style, authority.clone(), Arc::clone(&pages.metrics)).await);
+    let (s3_path_style, shared_for) = (arguments.aws.s3_path_style, snapshots::period(arguments.resync));
+    let metrics = Arc::clone(&pages.metrics);
+    let provider = Arc::new(providers(&client, s3_path_style, shared_for, authority.clone(), metrics).await);
     let probing = tokio::spawn(readiness::watch(
         Arc::clone(&pages.readiness),
         plain.clone(),

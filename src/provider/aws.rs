@@ -9,9 +9,11 @@ pub mod eks;
 mod failure;
 pub mod iam;
 mod logs;
+mod recent;
 mod requests;
 pub mod s3;
 pub mod sagemaker;
+pub mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,8 +52,9 @@ pub struct Aws {
 
 impl Aws {
     /// Reads the environment as every AWS tool does. `s3_path_style` puts bucket names into the path, for endpoints
-    /// that are not AWS's own. Without the `authority` to, nothing is sent but the question whose the credentials are.
-    pub async fn new(s3_path_style: bool, authority: Authority, metrics: Arc<Metrics>) -> Self {
+    /// that are not AWS's own, and platforms share snapshots for `shared_for`, see [`snapshots::period`]. Without the
+    /// `authority` to, nothing is sent but the question whose the credentials are.
+    pub async fn new(s3_path_style: bool, shared_for: Duration, authority: Authority, metrics: Arc<Metrics>) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200)))
             .timeout_config(
@@ -63,13 +66,19 @@ impl Aws {
         if let Ok(name) = aws_config::AppName::new(APP_NAME) {
             loader = loader.app_name(name);
         }
-        Self::with_config(loader.load().await, s3_path_style, authority, metrics)
+        Self::with_config(loader.load().await, s3_path_style, shared_for, authority, metrics)
     }
 
     /// AWS as this configuration reaches it.
     #[must_use]
-    pub fn with_config(config: SdkConfig, s3_path_style: bool, authority: Authority, metrics: Arc<Metrics>) -> Self {
-        Self { clients: ClientSets::new(config, s3_path_style, authority, metrics) }
+    pub fn with_config(
+        config: SdkConfig,
+        s3_path_style: bool,
+        shared_for: Duration,
+        authority: Authority,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { clients: ClientSets::new(config, s3_path_style, shared_for, authority, metrics) }
     }
 
     /// The scope in which the operator's own credentials are checked: the region of the environment, with no account
@@ -181,7 +190,11 @@ impl Aws {
                 });
                 each.collect()
             }
-            Some(service @ (Service::S3 | Service::Iam | Service::Eks)) => {
+            Some(Service::Iam) => vec![Box::pin(async move {
+                let clients = self.clients(&scope.region, scope).await;
+                clients.iam().observe(scope, &requests).await
+            })],
+            Some(service @ (Service::S3 | Service::Eks)) => {
                 let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
                     Box::pin(async move {
                         let seen = self.read(scope, service, request).await;
@@ -240,7 +253,6 @@ impl Aws {
     async fn read(&self, scope: &Scope, service: Service, request: &Request) -> Result<Observed, Error> {
         match service {
             Service::S3 => Box::pin(self.clients(&scope.region, scope).await.s3().observe(scope, request)).await,
-            Service::Iam => Box::pin(self.clients(&scope.region, scope).await.iam().observe(scope, request)).await,
             Service::Eks => {
                 // A name that is none was never made by us.
                 let Some(account) = ServiceAccountId::parse(&request.key.name, &scope.region) else {
@@ -249,7 +261,7 @@ impl Aws {
                 let clients = self.clients(&account.region, scope).await;
                 Box::pin(clients.eks().observe(scope, &account, request)).await
             }
-            Service::Ec2 | Service::SageMaker | Service::AutoScaling | Service::Logs => {
+            Service::Iam | Service::Ec2 | Service::SageMaker | Service::AutoScaling | Service::Logs => {
                 Err(Error::bug("observe", &request.key.to_string(), "its service reads many at once"))
             }
         }

@@ -2,6 +2,7 @@
 //! reached, pass.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aiplatform::failure::{Class, Error};
 use aiplatform::leadership::Authority;
@@ -42,7 +43,7 @@ async fn asking(provider: impl ProvideCredentials + 'static) -> Error {
         uid: String::new(),
         assume_role: None,
     };
-    Aws::with_config(config, true, Authority::unelected(CancellationToken::new()), Arc::default())
+    Aws::with_config(config, true, Duration::ZERO, Authority::unelected(CancellationToken::new()), Arc::default())
         .account(&scope)
         .await
         .expect_err("nobody answers")

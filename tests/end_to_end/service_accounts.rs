@@ -7,7 +7,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Intent, Step, plan};
 use aiplatform::platform::validate;
 use aiplatform::provider::cluster::Cluster as Adapter;
-use aiplatform::resource::{Key, Kind, Observations, Request};
+use aiplatform::resource::{Freshness, Key, Kind, Observations, Request};
 use aiplatform::scope::Scope;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -72,7 +72,14 @@ impl Namespace {
         let desired = desire(&validate(&claim.object).expect("it is valid"), CLUSTER);
         let (account, _): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|item| item.resource.kind() == Kind::ServiceAccount);
-        let request = Request { key: claim.key.clone(), adopt: false, pruning: deleting, thorough: true, omitted: &[] };
+        let request = Request {
+            key: claim.key.clone(),
+            adopt: false,
+            pruning: deleting,
+            thorough: true,
+            omitted: &[],
+            freshness: Freshness::Current,
+        };
         let seen = self.adapter.observe(&claim.scope, &request).await.expect("an answer");
         let observations = Observations::from([(claim.key.clone(), seen)]);
         let intent = if deleting {

@@ -22,7 +22,7 @@ use aiplatform::kind::Backend;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Intent, Plan, Step, plan};
 use aiplatform::provider::cluster::Cluster as Adapter;
-use aiplatform::resource::{Desired, Key, Kind, Observations, Observed, Request, Resource};
+use aiplatform::resource::{Desired, Freshness, Key, Kind, Observations, Observed, Request, Resource};
 use aiplatform::scope::Scope;
 use aiplatform::tags;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
@@ -84,7 +84,14 @@ impl Env {
     }
 
     async fn observe(&self, key: &Key) -> Observed {
-        let request = Request { key: key.clone(), adopt: false, pruning: false, thorough: true, omitted: &[] };
+        let request = Request {
+            key: key.clone(),
+            adopt: false,
+            pruning: false,
+            thorough: true,
+            omitted: &[],
+            freshness: Freshness::Current,
+        };
         self.adapter.observe(&self.scope(), &request).await.expect("an answer")
     }
 

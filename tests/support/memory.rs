@@ -20,7 +20,9 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::provider::Provider;
 use aiplatform::resource::endpoint::REVISIONS;
-use aiplatform::resource::{Endpoint, Key, Kind, Observations, Observed, ObservedState, Owner, Request, Resource};
+use aiplatform::resource::{
+    Endpoint, Freshness, Key, Kind, Observations, Observed, ObservedState, Owner, Request, Resource,
+};
 use aiplatform::scope::Scope;
 
 pub use endpoint::Rollback;
@@ -317,7 +319,14 @@ impl Provider for Memory {
             seen.unknown.extend(unknown.map(|error| (REVISIONS.to_string(), error)));
             observations.insert(request.key.clone(), seen);
             for key in others.into_iter().filter(|key| !asked.contains(key)) {
-                let request = Request { key, adopt: false, pruning: false, thorough: false, omitted: &[] };
+                let request = Request {
+                    key,
+                    adopt: false,
+                    pruning: false,
+                    thorough: false,
+                    omitted: &[],
+                    freshness: Freshness::Current,
+                };
                 let seen = self.observe_one(scope, &request).await.unwrap_or_else(Observed::unreadable);
                 observations.insert(request.key, seen);
             }

@@ -131,6 +131,7 @@ impl PolicyScope {
         }
         if !platform.grants.is_empty() {
             self.boundaries.add(&platform.id(), extent.guardrails.boundaries_of(platform));
+            self.list(&[Kind::Role]);
         }
         for grant in &platform.grants {
             if let (Subject::PodIdentity(..), Some(Identity::PodIdentity { cluster_arn, .. })) =

@@ -15,7 +15,7 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
 const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
 
 /// Actions that IAM knows no resource for.
-const LISTS: [&str; 14] = [
+const LISTS: [&str; 15] = [
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
@@ -23,6 +23,7 @@ const LISTS: [&str; 14] = [
     "ec2:DescribeVpcEndpointServices",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
+    "iam:GetAccountAuthorizationDetails",
     "s3:ListAllMyBuckets",
     "logs:DescribeLogGroups",
     "sagemaker:ListModels",

@@ -1,11 +1,14 @@
 //! Permissions that the calls to AWS IAM need.
 
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
+use crate::resource::Kind;
 
 /// The IAM actions behind the calls of this adapter.
 pub mod action {
     /// `GetRole`.
     pub const GET: &str = "iam:GetRole";
+    /// `GetAccountAuthorizationDetails`.
+    pub const LIST_DETAILS: &str = "iam:GetAccountAuthorizationDetails";
     /// `CreateRole`.
     pub const CREATE: &str = "iam:CreateRole";
     /// `DeleteRole`.
@@ -50,6 +53,14 @@ pub const PERMISSIONS: &[Permission] = &[
         resources: &[ResourcePattern::Role],
         conditions: &[],
         reason: "sees what a role can do",
+    },
+    // IAM knows no resource for this list: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    Permission {
+        sid: "ListRoles",
+        actions: &[action::LIST_DETAILS],
+        resources: &[ResourcePattern::AnyOf(Kind::Role)],
+        conditions: &[],
+        reason: "reads all roles in one list for all platforms; without it each is read by itself, in four calls and more",
     },
     Permission {
         sid: "MakeRoles",

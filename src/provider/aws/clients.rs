@@ -42,13 +42,21 @@ struct Common {
     https: SharedHttpClient,
     authority: Authority,
     measured: Measured,
+    /// The period of snapshots.
+    shared_for: Duration,
     lines: Mutex<BTreeMap<(String, &'static str), Weak<Line>>>,
 }
 
 impl ClientSets {
-    pub(super) fn new(config: SdkConfig, s3_path_style: bool, authority: Authority, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        config: SdkConfig,
+        s3_path_style: bool,
+        shared_for: Duration,
+        authority: Authority,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (https, measured) = (connection::https(), Measured::new(metrics));
-        let common = Common { config, s3_path_style, https, authority, measured, lines: Mutex::default() };
+        let common = Common { config, s3_path_style, https, authority, measured, shared_for, lines: Mutex::default() };
         Self { common: Arc::new(common), sets: Mutex::default() }
     }
 
@@ -165,7 +173,8 @@ impl Clients {
     }
 
     pub(super) fn iam(&self) -> &iam::Iam {
-        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam"), self.common.measured.clone()))
+        self.iam
+            .get_or_init(|| iam::Iam::new(&self.config("iam"), self.common.measured.clone(), self.common.shared_for))
     }
 
     pub(super) fn logs(&self) -> &logs::Logs {
@@ -209,7 +218,7 @@ mod tests {
 
     fn sets() -> ClientSets {
         let config = SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build();
-        ClientSets::new(config, false, Authority::unelected(CancellationToken::new()), Arc::default())
+        ClientSets::new(config, false, Duration::ZERO, Authority::unelected(CancellationToken::new()), Arc::default())
     }
 
     fn key(region: &str) -> ClientKey {

@@ -6,10 +6,8 @@ mod group;
 mod listing;
 mod network;
 mod observe;
-mod recent;
 mod refusal;
 mod rules;
-mod shared;
 mod token;
 
 use std::collections::BTreeMap;
@@ -20,7 +18,9 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
+use super::recent::Recent;
 use super::requests::Measured;
+use super::snapshots::SharedRead;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -30,8 +30,6 @@ use crate::scope::Scope;
 use crate::tags::Tags;
 use listing::{Endpoints, Groups};
 use network::{Parts as NetworkParts, Services, VpcAnswer};
-use recent::Recent;
-use shared::SharedRead;
 use token::ClientToken;
 
 /// The time within which EC2 lists what was made, unless somebody has taken it away since.

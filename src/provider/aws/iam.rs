@@ -4,9 +4,11 @@
 //! again, nothing here waits.
 
 mod read;
+mod snapshot;
 mod write;
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
@@ -16,6 +18,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
 use super::requests::Measured;
+use super::snapshots::Snapshot;
 use crate::arn;
 use crate::diff::Change;
 use crate::failure::{Class, Error};
@@ -26,20 +29,23 @@ pub use crate::permissions::iam::action;
 use crate::plan::{Action, Step};
 use crate::resource::Resource;
 use crate::scope::Scope;
+use snapshot::ListedRole;
 
 /// IAM of one partition.
 pub(super) struct Iam {
     client: Client,
+    roles: Snapshot<ListedRole>,
 }
 
 impl Iam {
-    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+    pub(super) fn new(config: &SdkConfig, measured: Measured, shared_for: Duration) -> Self {
         let config = aws_sdk_iam::config::Builder::from(config).interceptor(measured).build();
-        Self { client: Client::from_conf(config) }
+        Self { client: Client::from_conf(config), roles: Snapshot::new(action::LIST_DETAILS, shared_for) }
     }
 
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let target = Target::new(scope, &step.key.name);
+        let _touching = self.roles.touch(target.role);
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::Role(desired)), _) => self.create(&target, desired).await,
             (Action::Update(changes), Some(Resource::Role(desired)), Some(Resource::Role(observed))) => {

@@ -11,7 +11,7 @@ use aiplatform::lookup::{Answers, Lookup};
 use aiplatform::outcome::{Applied, Outcome};
 use aiplatform::plan::{Intent, Plan, Step, plan};
 use aiplatform::provider::Provider;
-use aiplatform::resource::{Desired, Observations, Request, Resource};
+use aiplatform::resource::{Desired, Freshness, Observations, Request, Resource};
 use aiplatform::scope::Scope;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,14 @@ async fn twenty_models_are_made_eight_writes_at_a_time_and_nothing_is_written_wh
     let desired: Vec<Desired> = all.iter().cloned().map(Desired::made).collect();
     let requests: Vec<Request> = all
         .iter()
-        .map(|resource| Request { key: resource.key(), adopt: false, pruning: false, thorough: true, omitted: &[] })
+        .map(|resource| Request {
+            key: resource.key(),
+            adopt: false,
+            pruning: false,
+            thorough: true,
+            omitted: &[],
+            freshness: Freshness::Current,
+        })
         .collect();
     let (now, most, writes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let provider = Counting { env: &env, now, most, writes };

@@ -5,6 +5,7 @@ use aiplatform::api::AIPlatform;
 use aiplatform::desire::desire;
 use aiplatform::manifest;
 use aiplatform::platform::Platform;
+use aiplatform::resource::Freshness;
 use kube::api::PostParams;
 
 use super::*;
@@ -274,7 +275,14 @@ async fn unmade(env: &Env, platform: &Platform, index: usize) -> Vec<String> {
             wrong.push(format!("{index}: {key} is refused: {error}"));
             continue;
         }
-        let request = Request { key: key.clone(), adopt: false, pruning: false, thorough: true, omitted: &[] };
+        let request = Request {
+            key: key.clone(),
+            adopt: false,
+            pruning: false,
+            thorough: true,
+            omitted: &[],
+            freshness: Freshness::Current,
+        };
         let observed = env.adapter.observe(&scope, &request).await.expect("an answer");
         let (found, wanted) = observed.resource.expect("it is there").compared(&resource);
         let changes = aiplatform::diff::changes(&found, &wanted);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
 
+use super::super::snapshots::{MOMENT, Shareable};
 use super::refusal::refused;
-use super::shared::{MOMENT, Shareable};
 use super::{Ec2, filter, from_sdk};
 use crate::failure::Error;
 use crate::features::network::security_group::action as group_action;

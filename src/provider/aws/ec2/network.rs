@@ -8,8 +8,8 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{RouteTable, ServiceDetail, ServiceType, VpcAttributeName, VpcCidrBlockStateCode};
 use futures::future::join_all;
 
+use super::super::snapshots::{Shareable, SharedRead};
 use super::refusal::refused;
-use super::shared::{Shareable, SharedRead};
 use super::{ByVpc, Ec2, filter};
 use crate::failure::{Class, Error};
 use crate::features::network::vpc_endpoint::action;

@@ -1,23 +1,91 @@
-//! Reading a role: whose it is first, and its policies only if it is ours.
+//! Reading roles: from the list of all where that may be, and each by itself otherwise: whose it is first, and its policies
+//! only if it is ours.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::Role as SdkRole;
+use futures::StreamExt;
 use serde_json::Value;
 
+use super::super::CONCURRENT_LOOKS;
+use super::snapshot::{self, ListedRole};
 use super::write::policy_part;
 use super::{Iam, Target, action};
 use crate::exposure;
 use crate::failure::{Class, Error};
 use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
+use crate::provider::aws::snapshots::View;
 use crate::resource::role::{ATTACHED, Role, field};
-use crate::resource::{Observed, ObservedState, Owner, Request, Resource};
+use crate::resource::{Freshness, Key, Observed, ObservedState, Owner, Request, Resource};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
+/// A role as IAM has it.
+pub(super) struct LiveRole {
+    pub(super) name: String,
+    pub(super) arn: String,
+    pub(super) path: String,
+    pub(super) tags: Tags,
+    pub(super) trust: Policy,
+    pub(super) boundary: Option<String>,
+    pub(super) policies: BTreeMap<String, Policy>,
+    /// ARNs of the managed policies attached to it, none of which is ours.
+    pub(super) attached: Vec<String>,
+    /// Parts that could not be read.
+    pub(super) unknown: BTreeMap<String, Error>,
+}
+
+impl LiveRole {
+    /// Role names are unique in an account whatever their path, and only roles of our path are ours.
+    fn owner(&self, scope: &Scope) -> Owner {
+        match Owner::of(&self.tags, &scope.owner) {
+            Owner::Ours if self.path != ROLE_PATH => Owner::Theirs(scope.owner.clone()),
+            owner => owner,
+        }
+    }
+
+    fn observed(self, owner: Owner) -> Observed {
+        if owner != Owner::Ours {
+            return Observed { state: ObservedState::Ready, owner, ..Observed::absent() };
+        }
+        let exposures = self.attached.iter().map(|policy| exposure::attached(&self.name, policy)).collect();
+        let resource = Resource::Role(Role {
+            name: self.name,
+            arn: self.arn,
+            tags: tags::managed(&self.tags),
+            trust: self.trust,
+            permissions_boundary: self.boundary,
+            policies: self.policies,
+        });
+        Observed { unknown: self.unknown, exposures, ..Observed::present(resource, owner) }
+    }
+}
+
 impl Iam {
-    pub(in super::super) async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
+    pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
+        let may_be_shared = requests.iter().any(|request| request.freshness == Freshness::Shared);
+        let view = if may_be_shared { self.view(scope).await } else { None };
+        let seen = requests.iter().map(|request| {
+            let view = view.as_ref().filter(|_| request.freshness == Freshness::Shared);
+            async move {
+                let seen = match view.and_then(|view| shared(scope, request, view)) {
+                    Some(seen) => Ok(seen),
+                    None => self.observe_one(scope, request).await,
+                };
+                (request.key.clone(), seen.unwrap_or_else(Observed::unreadable))
+            }
+        });
+        let seen: Vec<_> = seen.collect();
+        futures::stream::iter(seen).buffer_unordered(CONCURRENT_LOOKS).collect().await
+    }
+
+    async fn view(&self, scope: &Scope) -> Option<View<'_, ListedRole>> {
+        self.roles.view(|| snapshot::list(self.client.clone(), scope.account_id.clone())).await
+    }
+
+    async fn observe_one(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let target = Target::new(scope, &request.key.name);
         let role = match self.role(&target).await {
             Ok(Some(role)) => role,
@@ -25,40 +93,34 @@ impl Iam {
             Err(error) if error.class == Class::NotFound => return Ok(Observed::absent()),
             Err(error) => return Err(error),
         };
-        let found: Tags = role.tags().iter().map(|tag| (tag.key().to_string(), tag.value().to_string())).collect();
-        // Role names are unique in an account whatever their path, and only roles of our path are ours.
-        let owner = match Owner::of(&found, &scope.owner) {
-            Owner::Ours if role.path() != ROLE_PATH => Owner::Theirs(scope.owner.clone()),
-            owner => owner,
-        };
-        if owner != Owner::Ours {
-            return Ok(Observed { state: ObservedState::Ready, owner, ..Observed::absent() });
-        }
-        let mut unknown = BTreeMap::new();
-        let (policies, attached) = if request.pruning {
-            (BTreeMap::new(), Vec::new())
-        } else {
-            let (policies, attached) = futures::join!(self.policies(&target), self.attached(&target));
-            let attached = attached.unwrap_or_else(|error| {
-                unknown.insert(ATTACHED.into(), error);
-                Vec::new()
-            });
-            (known(policies, &mut unknown), attached)
-        };
-        let trust = role.assume_role_policy_document().map(|text| decode(&target, action::GET, text)).transpose()?;
-        let resource = Resource::Role(Role {
+        let trust = role.assume_role_policy_document().map(|text| decode(&target, action::GET, text)).transpose();
+        let mut live = LiveRole {
             name: role.role_name().to_string(),
             arn: role.arn().to_string(),
-            tags: tags::managed(&found),
-            trust: Policy::new(trust.unwrap_or_default()),
-            permissions_boundary: role
+            path: role.path().to_string(),
+            tags: role.tags().iter().map(|tag| (tag.key().to_string(), tag.value().to_string())).collect(),
+            trust: Policy::new(Value::Null),
+            boundary: role
                 .permissions_boundary()
                 .and_then(|boundary| boundary.permissions_boundary_arn())
                 .map(Into::into),
-            policies,
-        });
-        let exposures = attached.iter().map(|policy| exposure::attached(target.role, policy)).collect();
-        Ok(Observed { unknown, exposures, ..Observed::present(resource, owner) })
+            policies: BTreeMap::new(),
+            attached: Vec::new(),
+            unknown: BTreeMap::new(),
+        };
+        let owner = live.owner(scope);
+        if owner == Owner::Ours {
+            live.trust = Policy::new(trust?.unwrap_or_default());
+            if !request.pruning {
+                let (policies, attached) = futures::join!(self.policies(&target), self.attached(&target));
+                live.attached = attached.unwrap_or_else(|error| {
+                    live.unknown.insert(ATTACHED.into(), error);
+                    Vec::new()
+                });
+                live.policies = known(policies, &mut live.unknown);
+            }
+        }
+        Ok(live.observed(owner))
     }
 
     async fn role(&self, target: &Target<'_>) -> Result<Option<SdkRole>, Error> {
@@ -120,8 +182,19 @@ fn known(
     policies
 }
 
+/// The observation from the list, if it has the role as it is since our last write.
+fn shared(scope: &Scope, request: &Request, view: &View<'_, ListedRole>) -> Option<Observed> {
+    let target = Target::new(scope, &request.key.name);
+    let live = view.entry(target.role)?.live(target.role, &target.arn())?;
+    let owner = live.owner(scope);
+    Some(Observed { is_shared: true, ..live.observed(owner) })
+}
+
 /// IAM returns documents URL-encoded (RFC 3986), and the SDK leaves them so.
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
+}
+
 fn decode(target: &Target, action: &str, text: &str) -> Result<Value, Error> {
-    let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
-    serde_json::from_str(&decoded).map_err(|error| target.unexpected(action, error))
+    serde_json::from_str(&decoded(text)).map_err(|error| target.unexpected(action, error))
 }

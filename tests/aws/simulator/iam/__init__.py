@@ -3,6 +3,7 @@
 from simulator.iam import (
     access,
     attachments,
+    authorization_details,
     boundaries,
     inline,
     managed,
@@ -22,6 +23,7 @@ from simulator.iam.visibility import role_is_visible
 __all__ = [
     "access",
     "attachments",
+    "authorization_details",
     "boundaries",
     "ids_of_principals",
     "inline",

@@ -77,7 +77,7 @@ def check_path(path: str) -> None:
 @service.before("GetRole")
 def get_role(call: Call) -> dict[str, Any]:
     """All there is to know of a role."""
-    return {"Role": _described(role_of(call))}
+    return {"Role": described(role_of(call))}
 
 
 @service.before("ListRoles")
@@ -102,7 +102,8 @@ def _listed(role: Role) -> dict[str, Any]:
     }
 
 
-def _described(role: Role) -> dict[str, Any]:
+def described(role: Role) -> dict[str, Any]:
+    """All that GetRole tells of a role."""
     used: dict[str, Any] = {}
     if role.last_used:
         used = {"LastUsedDate": role.last_used, "Region": role.last_used_region or "us-east-1"}

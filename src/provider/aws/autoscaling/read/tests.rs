@@ -6,12 +6,19 @@ use aws_sdk_applicationautoscaling::types::{
 
 use super::super::write;
 use super::*;
-use crate::resource::ObservedState;
+use crate::resource::{Freshness, ObservedState};
 
 const RESOURCE: &str = "endpoint/s-a-rank-0a1b2c3d/variant/AllTraffic";
 
 fn request(kind: Kind, name: &str, thorough: bool) -> Request {
-    Request { key: Key { kind, name: name.into() }, adopt: false, pruning: false, thorough, omitted: &[] }
+    Request {
+        key: Key { kind, name: name.into() },
+        adopt: false,
+        pruning: false,
+        thorough,
+        omitted: &[],
+        freshness: Freshness::Current,
+    }
 }
 
 fn instances() -> ScalableResource {

@@ -10,12 +10,12 @@ use futures::future::{BoxFuture, Shared};
 use crate::failure::Error;
 
 /// The time for which a read that is under way is shared, from when it began.
-pub(super) const MOMENT: Duration = Duration::from_secs(5);
+pub(in super::super) const MOMENT: Duration = Duration::from_secs(5);
 
 type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, Error>>>;
 
 /// A read whose answer is shared.
-pub(super) struct SharedRead<T> {
+pub(in super::super) struct SharedRead<T> {
     latest: Mutex<Option<Latest<T>>>,
 }
 
@@ -26,7 +26,7 @@ struct Latest<T> {
 }
 
 /// An answer that may be shared.
-pub(super) trait Shareable: Send + Sync + 'static {
+pub(in super::super) trait Shareable: Send + Sync + 'static {
     /// The time for which it is, from when the read began.
     fn holds(&self) -> Duration;
 }
@@ -40,29 +40,37 @@ impl<T> Default for SharedRead<T> {
 impl<T: Shareable> SharedRead<T> {
     /// The answer of a read that is under way or was begun a moment ago, or that of a new one. An error is for those who
     /// waited for it, and for nobody after them.
-    pub(super) async fn get<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    pub(in super::super) async fn get<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        self.flight(false, Instant::now(), read).await
+        self.flight(Age::AsItHolds, Instant::now(), read).await
     }
 
     /// The answer of a read that begins from now on. Those who call while one is under way share the next one.
-    pub(super) async fn get_fresh<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    pub(in super::super) async fn get_fresh<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        self.flight(true, Instant::now(), read).await
+        self.flight(Age::None, Instant::now(), read).await
     }
 
-    fn flight<F>(&self, fresh: bool, now: Instant, read: impl FnOnce() -> F) -> Flight<T>
+    /// The answer of a read that was begun no longer ago than this, or that holds still, or that of a new one.
+    pub(in super::super) async fn get_within<F>(&self, age: Duration, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.flight(Age::Within(age), Instant::now(), read).await
+    }
+
+    fn flight<F>(&self, age: Age, now: Instant, read: impl FnOnce() -> F) -> Flight<T>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let is_shared = |latest: &Latest<T>| match latest.begun.get() {
             None => true,
-            Some(begun) => !fresh && now.saturating_duration_since(*begun) < holds(&latest.flight),
+            Some(begun) => now.saturating_duration_since(*begun) < age.limit(&latest.flight),
         };
         if let Some(latest) = latest.as_ref().filter(|latest| is_shared(latest)) {
             return latest.flight.clone();
@@ -87,7 +95,7 @@ impl<T: Shareable> SharedRead<T> {
     }
 
     /// The latest answer, where its read began less than this time ago, even if it is not shared any more.
-    pub(super) fn latest(&self, within: Duration) -> Option<Arc<T>> {
+    pub(in super::super) fn latest(&self, within: Duration) -> Option<Arc<T>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let Latest { begun, flight } = latest.as_ref()?;
         let is_young = begun.get().is_some_and(|begun| begun.elapsed() < within);
@@ -95,16 +103,35 @@ impl<T: Shareable> SharedRead<T> {
     }
 
     /// Drops the answer: something was written, or may have been.
-    pub(super) fn forget(&self) {
+    pub(in super::super) fn forget(&self) {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-fn holds<T: Shareable>(flight: &Flight<T>) -> Duration {
-    match flight.peek() {
-        None => MOMENT,
-        Some(Ok(answer)) => answer.holds(),
-        Some(Err(_)) => Duration::ZERO,
+/// The age that a shared answer may have.
+#[derive(Clone, Copy)]
+enum Age {
+    /// None: its read begins from now on.
+    None,
+    /// That for which it says that it holds.
+    AsItHolds,
+    /// That, or this if it is more.
+    Within(Duration),
+}
+
+impl Age {
+    /// The age that the answer of a read may have.
+    fn limit<T: Shareable>(self, flight: &Flight<T>) -> Duration {
+        let holds = match flight.peek() {
+            None => MOMENT,
+            Some(Ok(answer)) => answer.holds(),
+            Some(Err(_)) => return Duration::ZERO,
+        };
+        match self {
+            Self::None => Duration::ZERO,
+            Self::AsItHolds => holds,
+            Self::Within(age) => holds.max(age),
+        }
     }
 }
 
@@ -138,7 +165,7 @@ mod tests {
                 let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
                 async move { Ok(Number(number, holds)) }
             };
-            self.shared.flight(false, now, read).await.unwrap().0
+            self.shared.flight(Age::AsItHolds, now, read).await.unwrap().0
         }
     }
 

@@ -1,0 +1,316 @@
+//! Snapshots: a list of everything of one kind in an account, read once in a period and shared by all platforms that the
+//! same credentials serve there, in place of reads of single resources.
+//!
+//! A snapshot lives with the clients of its region and role. It never says that something is absent: what it lacks is read
+//! by itself, and so is everything while the list cannot be had. What a write has touched is read by itself until a
+//! snapshot was begun after the write.
+
+mod shared_read;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::failure::{Class, Error};
+pub(super) use shared_read::{MOMENT, Shareable, SharedRead};
+
+/// The longest period of a snapshot. Drift is seen this much later than by a read of its own.
+const LONGEST_PERIOD: Duration = Duration::from_mins(2);
+
+/// The part of a resync interval that a snapshot may be old.
+const PART_OF_RESYNC: u32 = 5;
+
+/// The longest time for which a list may not show a write yet that a read of its own shows.
+const SETTLES: Duration = Duration::from_secs(15);
+
+/// The time for which single reads take the place of a list that the operator may not make.
+const DENIED_FOR: Duration = Duration::from_hours(1);
+
+/// The time for which they take the place of a list that failed otherwise.
+const FAILED_FOR: Duration = Duration::from_mins(1);
+
+/// The pages of a list that are read at most. What is beyond them is read by itself.
+pub(super) const MOST_PAGES: usize = 10;
+
+/// The period of snapshots for platforms that are resynced at this interval.
+#[must_use]
+pub fn period(resync: Duration) -> Duration {
+    (resync / PART_OF_RESYNC).min(LONGEST_PERIOD)
+}
+
+/// A snapshot of everything of one kind, by name, and what single reads have to stand for.
+pub(super) struct Snapshot<T> {
+    /// The permission that the list needs.
+    action: &'static str,
+    period: Duration,
+    list: SharedRead<List<T>>,
+    standing: Mutex<Standing>,
+}
+
+/// A list as it was read.
+struct List<T> {
+    begun: Instant,
+    entries: BTreeMap<String, Arc<T>>,
+}
+
+impl<T: Send + Sync + 'static> Shareable for List<T> {
+    fn holds(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// The reasons for which a list is not used, for some names or for all.
+#[derive(Default)]
+struct Standing {
+    /// Names that were written, or are being written.
+    touched: BTreeMap<String, Touch>,
+    /// The time until which the list is not asked for again.
+    unavailable_until: Option<Instant>,
+    /// True while the list is known to be denied, which is logged once.
+    is_denied: bool,
+}
+
+/// A write, or several at the same time.
+#[derive(Default)]
+struct Touch {
+    under_way: usize,
+    ended: Option<Instant>,
+}
+
+impl<T: Send + Sync + 'static> Snapshot<T> {
+    /// No snapshot yet, of a list that needs this permission and is shared for this long.
+    pub(super) fn new(action: &'static str, period: Duration) -> Self {
+        Self { action, period, list: SharedRead::default(), standing: Mutex::default() }
+    }
+
+    /// The snapshot that is shared now, or a new one. There is none while the list cannot be had: single reads take its
+    /// place.
+    pub(super) async fn view<F>(&self, list: impl FnOnce() -> F) -> Option<View<'_, T>>
+    where
+        F: Future<Output = Result<BTreeMap<String, T>, Error>> + Send + 'static,
+    {
+        if self.standing().unavailable_until.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let read = || {
+            let read = list();
+            async move {
+                let begun = Instant::now();
+                let entries = read.await?.into_iter().map(|(name, entry)| (name, Arc::new(entry))).collect();
+                Ok(List { begun, entries })
+            }
+        };
+        let taken = self.list.get_within(self.period, read).await;
+        self.note(taken.as_ref().err(), Instant::now());
+        let list = taken.ok()?;
+        (list.begun.elapsed() <= self.period.max(MOMENT)).then_some(View { snapshot: self, list })
+    }
+
+    /// Takes note of a write of this name, from here until what is returned is dropped.
+    pub(super) fn touch(&self, name: &str) -> Touching<'_, T> {
+        self.standing().touched.entry(name.into()).or_default().under_way += 1;
+        Touching { snapshot: self, name: name.into() }
+    }
+
+    fn note(&self, error: Option<&Error>, now: Instant) {
+        let mut standing = self.standing();
+        let Some(error) = error else {
+            if std::mem::take(&mut standing.is_denied) {
+                info!(action = self.action, "the list is permitted now: it is shared by all platforms again");
+            }
+            standing.unavailable_until = None;
+            return;
+        };
+        if standing.unavailable_until.is_some_and(|until| now < until) {
+            return;
+        }
+        let is_denied = error.class == Class::Denied;
+        standing.unavailable_until = Some(now + if is_denied { DENIED_FOR } else { FAILED_FOR });
+        let is_known = is_denied && standing.is_denied;
+        standing.is_denied |= is_denied;
+        if !is_known {
+            warn!(action = self.action, %error, "the list cannot be had: each resource is read by itself for a while");
+        }
+    }
+
+    /// True when a list that was begun then shows the last write of this name.
+    fn shows(&self, name: &str, begun: Instant) -> bool {
+        let settles = SETTLES.min(self.period);
+        let standing = self.standing();
+        let Some(Touch { under_way, ended }) = standing.touched.get(name) else { return true };
+        *under_way == 0 && ended.is_some_and(|ended| ended + settles <= begun)
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A snapshot as it is seen at one time.
+pub(super) struct View<'a, T> {
+    snapshot: &'a Snapshot<T>,
+    list: Arc<List<T>>,
+}
+
+impl<T: Send + Sync + 'static> View<'_, T> {
+    /// The entry of this name. Where there is none the resource has to be read by itself, whatever the reason.
+    pub(super) fn entry(&self, name: &str) -> Option<Arc<T>> {
+        let entry = self.list.entries.get(name)?;
+        self.snapshot.shows(name, self.list.begun).then(|| Arc::clone(entry))
+    }
+}
+
+/// A write that is under way. It ends when this is dropped, however it ends.
+pub(super) struct Touching<'a, T: Send + Sync + 'static> {
+    snapshot: &'a Snapshot<T>,
+    name: String,
+}
+
+impl<T: Send + Sync + 'static> Drop for Touching<'_, T> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        // No list that is still used was begun before that.
+        let kept = (self.snapshot.period + SETTLES) * 2 + MOMENT;
+        let mut standing = self.snapshot.standing();
+        let is_recent = |touch: &Touch| touch.ended.is_none_or(|ended| now.saturating_duration_since(ended) < kept);
+        standing.touched.retain(|_, touch| touch.under_way > 0 || is_recent(touch));
+        let touch = standing.touched.entry(std::mem::take(&mut self.name)).or_default();
+        touch.under_way = touch.under_way.saturating_sub(1);
+        touch.ended = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// A list that is counted, of one entry that has its number as its value.
+    struct Service {
+        snapshot: Snapshot<usize>,
+        lists: AtomicUsize,
+    }
+
+    impl Service {
+        fn new(period: Duration) -> Self {
+            Self { snapshot: Snapshot::new("iam:GetAccountAuthorizationDetails", period), lists: AtomicUsize::new(0) }
+        }
+
+        async fn view(&self, failing: Option<Class>) -> Option<View<'_, usize>> {
+            let list = || {
+                let number = self.lists.fetch_add(1, Ordering::Relaxed) + 1;
+                async move {
+                    tokio::task::yield_now().await;
+                    match failing {
+                        Some(class) => Err(crate::testing::failure(class)),
+                        None => Ok(BTreeMap::from([("ours".to_string(), number)])),
+                    }
+                }
+            };
+            self.snapshot.view(list).await
+        }
+
+        async fn entry(&self, name: &str) -> Option<usize> {
+            self.view(None).await.and_then(|view| view.entry(name)).map(|entry| *entry)
+        }
+
+        fn lists(&self) -> usize {
+            self.lists.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_a_fifth_of_a_resync_old_and_two_minutes_at_most() {
+        assert_eq!(period(Duration::from_secs(10)), Duration::from_secs(2));
+        assert_eq!(period(Duration::from_mins(10)), LONGEST_PERIOD);
+        assert_eq!(period(HOUR), LONGEST_PERIOD);
+    }
+
+    #[tokio::test]
+    async fn all_who_read_in_a_period_share_one_list() {
+        let service = Service::new(HOUR);
+        let at_once = join_all((0..100).map(|_| service.entry("ours"))).await;
+        assert!(at_once.iter().all(|entry| *entry == Some(1)));
+        assert_eq!((service.entry("ours").await, service.lists()), (Some(1), 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_the_period_is_not_used() {
+        let service = Service::new(Duration::ZERO);
+        assert_eq!(service.entry("ours").await, Some(1));
+        assert_eq!(service.entry("ours").await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_a_list_lacks_is_not_said_to_be_absent() {
+        let service = Service::new(HOUR);
+        assert_eq!(service.entry("theirs").await, None, "the caller reads it by itself");
+        assert_eq!(service.lists(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_list_from_before_a_write_is_not_used_for_what_was_written() {
+        let service = Service::new(HOUR);
+        assert_eq!(service.entry("ours").await, Some(1));
+        let other = service.snapshot.touch("other");
+        assert_eq!(service.entry("ours").await, Some(1), "another one is written");
+        drop(other);
+        let write = service.snapshot.touch("ours");
+        let second = service.snapshot.touch("ours");
+        assert_eq!(service.entry("ours").await, None, "it is being written");
+        drop(write);
+        assert_eq!(service.entry("ours").await, None, "by somebody else still");
+        drop(second);
+        assert_eq!((service.entry("ours").await, service.lists()), (None, 1), "the list is from before");
+    }
+
+    #[tokio::test]
+    async fn a_list_that_was_begun_after_a_write_shows_it() {
+        let service = Service::new(Duration::ZERO);
+        drop(service.snapshot.touch("ours"));
+        assert_eq!(service.entry("ours").await, Some(1));
+    }
+
+    #[test]
+    fn a_list_shows_a_write_some_time_after_it() {
+        let service = Service::new(HOUR);
+        drop(service.snapshot.touch("ours"));
+        let now = Instant::now();
+        assert!(!service.snapshot.shows("ours", now));
+        assert!(service.snapshot.shows("ours", now + SETTLES));
+    }
+
+    #[test]
+    fn what_was_written_long_ago_is_forgotten() {
+        let service = Service::new(Duration::ZERO);
+        let long_ago = Instant::now().checked_sub(HOUR).unwrap();
+        let touch = Touch { under_way: 0, ended: Some(long_ago) };
+        service.snapshot.standing().touched.insert("old".into(), touch);
+        drop(service.snapshot.touch("new"));
+        assert_eq!(service.snapshot.standing().touched.keys().collect::<Vec<_>>(), ["new"]);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_fails_is_not_asked_for_again_for_a_while() {
+        for (class, held) in
+            [(Class::Denied, DENIED_FOR), (Class::Throttled, FAILED_FOR), (Class::Transient, FAILED_FOR)]
+        {
+            let service = Service::new(HOUR);
+            assert!(service.view(Some(class)).await.is_none());
+            assert!(service.view(None).await.is_none());
+            assert_eq!(service.lists(), 1, "{class:?}");
+            let until = service.snapshot.standing().unavailable_until.unwrap();
+            assert!(until <= Instant::now() + held && until > Instant::now() + held / 2);
+            service.snapshot.standing().unavailable_until = Some(Instant::now());
+            assert_eq!(service.entry("ours").await, Some(2), "then it is");
+            assert!(!service.snapshot.standing().is_denied);
+        }
+    }
+}

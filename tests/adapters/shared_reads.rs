@@ -1,0 +1,134 @@
+//! Lists that all platforms of an account share: what is taken from them, and what never is.
+
+use std::time::Duration;
+
+use aws_sdk_iam::types::Tag;
+use serde_json::{Value, json};
+
+use super::drifts::{consumer_role, of_all_kinds};
+use super::resync::{anything, count, in_sync, platform_of_the_bench, resync, writes};
+use super::{Run, condition, message, ready, trusting};
+
+/// A period that no test outlasts: a snapshot stays as it is until something forbids its use.
+const LONG: Duration = Duration::from_hours(1);
+
+/// The calls for single roles that read.
+const SINGLE: [&str; 4] = ["GetRole", "ListRolePolicies", "GetRolePolicy", "ListAttachedRolePolicies"];
+
+const LIST: &str = "GetAccountAuthorizationDetails";
+
+fn singles(calls: &[String]) -> usize {
+    SINGLE.iter().map(|operation| count(calls, operation)).sum()
+}
+
+/// The calls of one more pass of the run, which nothing but the spec's edit asked for.
+async fn edited(run: &mut Run, spec: Value) -> Vec<String> {
+    let start = run.aws.calls().len();
+    run.edit(spec);
+    run.settle().await;
+    run.aws.calls_since(start)
+}
+
+#[tokio::test]
+async fn a_resync_reads_all_roles_in_one_list() {
+    let mut run = in_sync(platform_of_the_bench()).await;
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+    assert_eq!((count(&calls, LIST), singles(&calls)), (1, 0), "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_a_list_shows_is_read_by_itself_before_anything_is_written() {
+    let mut run = in_sync(of_all_kinds()).await;
+    let (iam, role) = (run.aws.iam(), consumer_role(&run));
+    let call = iam.put_role_policy().role_name(&role).policy_name("access").policy_document(anything());
+    call.send().await.expect("put");
+    let (_, calls) = resync(&mut run).await;
+    let position = |operation: &str| calls.iter().position(|call| call == operation).expect("it is called");
+    assert!(position(LIST) < position("GetRole") && position("GetRolePolicy") < position("PutRolePolicy"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_role_that_is_gone_is_made_again_although_a_list_never_says_that_it_is_absent() {
+    let mut run = in_sync(of_all_kinds()).await;
+    let (iam, role) = (run.aws.iam(), consumer_role(&run));
+    iam.delete_role_policy().role_name(&role).policy_name("access").send().await.expect("gone");
+    iam.delete_role().role_name(&role).send().await.expect("gone");
+    let (_, calls) = resync(&mut run).await;
+    let position = |operation: &str| calls.iter().position(|call| call == operation).expect("it is called");
+    assert!(position(LIST) < position("GetRole") && position("GetRole") < position("CreateRole"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_the_user_asks_for_is_read_by_itself() {
+    let mut run = in_sync(of_all_kinds()).await;
+    let mut spec = of_all_kinds();
+    spec["tags"]["wave"] = json!("3");
+    let calls = edited(&mut run, spec).await;
+    assert_eq!(count(&calls, LIST), 0, "{calls:?}");
+    assert!(count(&calls, "GetRole") >= 2 && count(&calls, "TagRole") == 2, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_list_from_before_a_write_is_not_used_for_what_was_written() {
+    let mut run = in_sync(of_all_kinds()).await;
+    run.restart(LONG);
+    let (_, calls) = resync(&mut run).await;
+    assert_eq!((count(&calls, LIST), singles(&calls)), (1, 0), "{calls:?}");
+    let (_, calls) = resync(&mut run).await;
+    assert_eq!((count(&calls, LIST), singles(&calls)), (0, 0), "the list is shared: {calls:?}");
+    let mut spec = of_all_kinds();
+    spec["tags"]["wave"] = json!("3");
+    edited(&mut run, spec).await;
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+    assert_eq!((count(&calls, LIST), count(&calls, "GetRole")), (0, 2), "it is from before: {calls:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_else_made_since_a_list_is_left_alone() {
+    let mut run = in_sync(of_all_kinds()).await;
+    run.restart(LONG);
+    resync(&mut run).await;
+    let (iam, role) = (run.aws.iam(), consumer_role(&run));
+    iam.delete_role_policy().role_name(&role).policy_name("access").send().await.expect("gone");
+    iam.delete_role().role_name(&role).send().await.expect("gone");
+    let theirs = Tag::builder().key("aiplatform.dev/owner").value("other/team/platform").build().expect("a tag");
+    let trust = trusting(json!({"AWS": "arn:aws:iam::123456789012:root"}));
+    let call = iam.create_role().role_name(&role).path("/aiplatform/").assume_role_policy_document(trust).tags(theirs);
+    call.send().await.expect("made");
+    // Something else has to be written.
+    run.aws.s3().delete_public_access_block().bucket(run.name("Bucket")).send().await.expect("gone");
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((writes(&calls), count(&calls, LIST)), (vec!["PutPublicAccessBlock"], 0));
+    assert!(message(&pass).contains("other/team/platform"), "{}", message(&pass));
+}
+
+#[tokio::test]
+async fn where_the_list_is_denied_each_role_is_read_by_itself_and_nobody_is_alarmed() {
+    let mut run = in_sync(of_all_kinds()).await;
+    run.aws.control("deny", json!({"action": "iam:GetAccountAuthorizationDetails"}));
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+    assert_eq!((count(&calls, LIST), count(&calls, "GetRole")), (1, 2), "{calls:?}");
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), condition(&pass, "Stalled")), ("True", None));
+    assert_eq!((count(&calls, LIST), count(&calls, "GetRole")), (0, 2), "it is remembered: {calls:?}");
+}
+
+#[tokio::test]
+async fn a_list_that_fails_hides_nothing() {
+    let mut run = in_sync(of_all_kinds()).await;
+    run.refuse("GetAccountAuthorizationDetails", "Throttling", 400, "Rate exceeded");
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls), count(&calls, "GetRole")), ("True", Vec::new(), 2));
+}
+
+#[tokio::test]
+async fn after_a_restart_the_first_pass_is_served_by_lists() {
+    let mut run = in_sync(platform_of_the_bench()).await;
+    run.restart(Duration::ZERO);
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+    assert_eq!((count(&calls, LIST), singles(&calls)), (1, 0), "{calls:?}");
+}
