@@ -142,6 +142,9 @@ pub struct OperatorPolicyArguments {
     /// names begin with the namespace. Default: what the guardrails say, else any name
     #[arg(long, value_name = "PATTERN", conflicts_with = "files", value_parser = bucket_name_pattern)]
     bucket_name_pattern: Vec<String>,
+    /// Also what an operator with --drift-events needs: queues of Amazon SQS and rules of Amazon EventBridge
+    #[arg(long)]
+    drift_events: bool,
     #[command(flatten)]
     cluster: ClusterArguments,
     #[command(flatten)]

@@ -7,12 +7,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 use crate::diff::Change;
+use crate::drift_events::Touch;
 use crate::outcome::{Applied, Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Key, Resource};
 
 /// The longest value that is shown, in characters.
 const SHOWN: usize = 80;
+
+/// Principals that are named at most.
+const NAMED: usize = 3;
 
 /// The memory of what was in sync. Losing it makes the next repair of each resource look like any other update.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +29,8 @@ pub struct Repair {
     pub key: Key,
     /// The changes that were undone; none where the resource was gone and was created again.
     pub changes: Vec<Change>,
+    /// What events tell of those who made them, where any came.
+    pub touches: Vec<Touch>,
 }
 
 impl Repair {
@@ -41,11 +47,15 @@ impl Repair {
         fields
     }
 
-    /// The repair in a sentence: each field, from what to what.
+    /// The repair in a sentence: each field, from what to what, and who had changed it where that is known.
     #[must_use]
     pub fn describe(&self) -> String {
+        let by = self.by();
         if self.changes.is_empty() {
-            return format!("{}: it was gone and is created again", self.key);
+            return match by {
+                Some(by) => format!("{}: deleted by {by}, created again", self.key),
+                None => format!("{}: it was gone and is created again", self.key),
+            };
         }
         let changes = self.changes.iter().map(|change| {
             if is_confidential(&change.path) {
@@ -54,7 +64,32 @@ impl Repair {
                 format!("{} from {} to {}", change.path, shown(&change.from), shown(&change.to))
             }
         });
-        format!("{}: changed back {}", self.key, changes.collect::<Vec<_>>().join(", "))
+        let changes = changes.collect::<Vec<_>>().join(", ");
+        match by {
+            Some(by) => {
+                let paths: Vec<&str> = self.changes.iter().map(|change| change.path.as_str()).collect();
+                format!("{}: {} changed by {by}, repaired: {changes}", self.key, paths.join(", "))
+            }
+            None => format!("{}: changed back {changes}", self.key),
+        }
+    }
+
+    /// Those who made the changes, each with the last of its calls, the latest first.
+    fn by(&self) -> Option<String> {
+        let mut latest: BTreeMap<&str, &Touch> = BTreeMap::new();
+        for touch in &self.touches {
+            let known = latest.entry(&touch.by).or_insert(touch);
+            if touch.at > known.at {
+                *known = touch;
+            }
+        }
+        let mut latest: Vec<&Touch> = latest.into_values().collect();
+        latest.sort_by_key(|touch| std::cmp::Reverse(touch.at));
+        let more = latest.len().saturating_sub(NAMED);
+        let named = latest.iter().take(NAMED).map(|Touch { by, at, call, .. }| format!("{by} at {at} ({call})"));
+        let more = (more > 0).then(|| format!("{more} more"));
+        let named: Vec<String> = named.chain(more).collect();
+        (!named.is_empty()).then(|| named.join(" and "))
     }
 }
 
@@ -95,11 +130,11 @@ impl InSync {
         let changes: Vec<Change> = match (&step.action, outcome) {
             (Action::Update(changes), _) => changes.iter().filter(is_written).cloned().collect(),
             (Action::Create, Some(Outcome::Done(_))) => {
-                return Some(Repair { key: step.key.clone(), changes: Vec::new() });
+                return Some(Repair { key: step.key.clone(), changes: Vec::new(), touches: Vec::new() });
             }
             _ => return None,
         };
-        (!changes.is_empty()).then(|| Repair { key: step.key.clone(), changes })
+        (!changes.is_empty()).then(|| Repair { key: step.key.clone(), changes, touches: Vec::new() })
     }
 
     /// Takes note of what a pass found or left in sync.
@@ -138,7 +173,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{bucket_of, step, wanted_bucket};
+    use crate::testing::{at, bucket_of, step, wanted_bucket};
 
     fn plan(action: Action, versioning: bool) -> Plan {
         let mut taken = step("a", action, &[]);
@@ -180,6 +215,40 @@ mod tests {
     }
 
     #[test]
+    fn a_repair_names_those_who_made_it_necessary() {
+        let touch = |by: &str, second: i64, call: &str| Touch {
+            key: step("a", Action::Keep, &[]).key,
+            by: by.into(),
+            at: at(second),
+            call: call.into(),
+        };
+        let mut memory = InSync::default();
+        memory.record(&plan(Action::Keep, true), &Outcomes::new());
+        let repaired = |action: Action, touches: Vec<Touch>| {
+            let plan = plan(action, true);
+            let repair = memory.repairs(&plan, &done(&plan)).remove(0);
+            Repair { touches, ..repair }.describe()
+        };
+        let touches = vec![
+            touch("jane", 1, "PutBucketTagging"),
+            touch("jane", 5, "PutBucketVersioning"),
+            touch("joe", 3, "PutBucketTagging"),
+        ];
+        assert_eq!(
+            repaired(update(), touches),
+            "Bucket a: versioning, tags.team changed by jane at 2027-01-15T08:00:05Z (PutBucketVersioning) and joe at \
+             2027-01-15T08:00:03Z (PutBucketTagging), repaired: versioning from \"Suspended\" to \"Enabled\", tags.team from \
+             nothing to \"a\""
+        );
+        let many = (0..9).map(|number| touch(&number.to_string(), number, "DeleteBucket")).collect();
+        let text = repaired(Action::Create, many);
+        assert!(
+            text.starts_with("Bucket a: deleted by 8 at ") && text.ends_with(" and 6 more, created again"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn what_we_delete_ourselves_is_no_drift_when_it_comes_again() {
         let mut memory = InSync::default();
         memory.record(&plan(Action::Keep, true), &Outcomes::new());
@@ -193,6 +262,7 @@ mod tests {
         let repair = Repair {
             key: step("a", Action::Keep, &[]).key,
             changes: vec![change("containers[engine].env[TOKEN].value"), change("owner")],
+            touches: Vec::new(),
         };
         let text = repair.describe();
         assert_eq!(text.matches("secret").count(), 1, "{text}");

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::drift_events::naming::RecordedCalls;
 use crate::kinds::{Facts, Kind, Resource, Write};
 use crate::operator_policy::Permission;
 use crate::policy::Policy;
@@ -151,6 +152,8 @@ pub struct Info {
     pub arns: Option<&'static str>,
     /// Permissions that the calls for it need.
     pub permissions: &'static [Permission],
+    /// The calls by which anybody changes it, as CloudTrail records them.
+    pub changed_by: &'static [RecordedCalls],
 }
 
 /// The reason for which a resource stays where the spec has a field that says so.
@@ -381,6 +384,44 @@ impl Service {
             Self::SageMaker => "sagemaker",
             Self::AutoScaling => "autoscaling",
             Self::Logs => "logs",
+        }
+    }
+
+    /// The service as its SDK calls it.
+    #[must_use]
+    pub const fn sdk_name(self) -> &'static str {
+        match self {
+            Self::Ec2 => "EC2",
+            Self::S3 => "S3",
+            Self::Iam => "IAM",
+            Self::Eks => "EKS",
+            Self::SageMaker => "SageMaker",
+            Self::AutoScaling => "Application Auto Scaling",
+            Self::Logs => "CloudWatch Logs",
+        }
+    }
+
+    /// The service in the sources of events of CloudTrail, before `.amazonaws.com`. Application Auto Scaling has been
+    /// recorded under both of its names.
+    #[must_use]
+    pub const fn event_sources(self) -> &'static [&'static str] {
+        match self {
+            Self::Ec2 => &["ec2"],
+            Self::S3 => &["s3"],
+            Self::Iam => &["iam"],
+            Self::Eks => &["eks"],
+            Self::SageMaker => &["sagemaker"],
+            Self::AutoScaling => &["application-autoscaling", "autoscaling"],
+            Self::Logs => &["logs"],
+        }
+    }
+
+    /// True where the events of all regions come in one region of the partition.
+    #[must_use]
+    pub const fn is_global(self) -> bool {
+        match self {
+            Self::Iam => true,
+            Self::Ec2 | Self::S3 | Self::Eks | Self::SageMaker | Self::AutoScaling | Self::Logs => false,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod crd;
 pub mod desire;
 pub mod diff;
 pub mod drift;
+pub mod drift_events;
 pub mod exposure;
 pub mod failure;
 pub mod failures;

@@ -84,6 +84,10 @@ pub enum ResourcePattern {
     Kind(Kind),
     /// Everything, for lists and descriptions of a kind that IAM knows no resource for.
     AnyOf(Kind),
+    /// Queues of events about changes.
+    DriftQueue,
+    /// Rules that send to them.
+    DriftRule,
     /// Roles that the operator works through, each named in a platform: without platforms there are none.
     AssumedRole,
 }

@@ -2,6 +2,7 @@
 //! made of them, and the adapters name their calls by them.
 
 pub mod autoscaling;
+pub mod drift_events;
 pub mod eks;
 pub mod iam;
 pub mod s3;
@@ -30,4 +31,10 @@ pub fn permissions() -> Vec<(&'static str, Vec<Permission>)> {
         (service.name(), kinds.flat_map(|info| info.permissions).copied().collect())
     };
     Service::ALL.into_iter().map(of_service).chain([("sts", ASSUMING.to_vec())]).collect()
+}
+
+/// The same with those that drift events need.
+#[must_use]
+pub fn permissions_with_drift_events() -> Vec<(&'static str, Vec<Permission>)> {
+    permissions().into_iter().chain([("drift-events", drift_events::PERMISSIONS.to_vec())]).collect()
 }

@@ -28,6 +28,18 @@ pub struct Periods {
     pub transition: Duration,
 }
 
+/// The resync period where nothing else is set and drift is only seen by reading.
+pub const RESYNC: Duration = Duration::from_mins(10);
+
+/// The resync period where nothing else is set and events tell of changes: a safety net for those that are lost.
+pub const RESYNC_WITH_EVENTS: Duration = Duration::from_hours(1);
+
+/// The resync period of a platform: the one that was set, or else one that follows from whether events tell of changes.
+#[must_use]
+pub fn resync(set: Option<Duration>, events_flow: bool) -> Duration {
+    set.unwrap_or(if events_flow { RESYNC_WITH_EVENTS } else { RESYNC })
+}
+
 const TRANSITION_MOST: Duration = Duration::from_secs(30);
 const RETRY_LEAST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_mins(2);
@@ -136,6 +148,13 @@ mod tests {
         let at = |dice| delay(Next::Resync, PERIODS, Spent::default(), dice).unwrap().as_secs_f64();
         assert!((at(0.0) - 540.0).abs() < 1e-6);
         assert!((at(1.0) - 660.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_period_that_was_set_holds_whether_events_come_or_not() {
+        let minute = Duration::from_mins(1);
+        assert_eq!([true, false].map(|flow| resync(Some(minute), flow)), [minute; 2]);
+        assert_eq!([true, false].map(|flow| resync(None, flow)), [RESYNC_WITH_EVENTS, RESYNC]);
     }
 
     #[test]

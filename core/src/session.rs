@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::api::{AIPlatform, RECONCILE_AT};
 use crate::drift::{InSync, Repair};
+use crate::drift_events::Touch;
 use crate::observation_cache::{ObservationCache, PassReport};
-use crate::outcome::Outcomes;
+use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Plan, Refusal};
 use crate::propagation::RoleWrites;
 use crate::resource::{Freshness, Key, Observations};
@@ -128,6 +129,9 @@ pub struct PassResult<'a> {
 /// at once.
 const HANDED_ON: Duration = Duration::from_secs(10);
 
+/// Touches that are remembered at most.
+const TOUCHES: usize = 256;
+
 /// The memory of one object.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -141,6 +145,8 @@ pub struct Session {
     last: Option<Next>,
     /// True when the next pass comes before its time, for a change in the cluster.
     is_woken: bool,
+    /// What others changed, as events tell, and no pass has dealt with yet.
+    touches: Vec<Touch>,
     request: Option<UserRequest>,
     /// True when everything is still to be read for the request: the first pass only says that it has been seen.
     is_open: bool,
@@ -158,6 +164,16 @@ impl Session {
     /// Says that the next pass comes before its time, for a change in the cluster: AWS is not read for that.
     pub fn wake(&mut self) {
         self.is_woken = true;
+    }
+
+    /// Says that somebody else changed a resource: the next pass comes before its time and reads that resource.
+    pub fn touch(&mut self, touch: Touch) {
+        self.is_woken = true;
+        if !self.touches.contains(&touch) {
+            self.touches.push(touch);
+        }
+        let excess = self.touches.len().saturating_sub(TOUCHES);
+        self.touches.drain(..excess);
     }
 
     /// Begins a pass over an object.
@@ -183,10 +199,14 @@ impl Session {
         let handed_on = self.handed_on.take();
         let handed_on = handed_on.filter(|(made, _)| now.duration_since(*made).unsigned_abs() <= HANDED_ON);
         cached.extend(handed_on.into_iter().flat_map(|(_, observations)| observations));
+        let mut cached_parts = self.cache.cached_parts(trigger, now);
+        let is_touched = |key: &Key| self.touches.iter().any(|touch| touch.key == *key);
+        cached.retain(|key, _| !is_touched(key));
+        cached_parts.retain(|key, _| !is_touched(key));
         PassInput {
             guard: self.guard.clone(),
             cached,
-            cached_parts: self.cache.cached_parts(trigger, now),
+            cached_parts,
             thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
             freshness: trigger.freshness(),
             denied: std::mem::take(&mut self.denied),
@@ -206,7 +226,15 @@ impl Session {
         self.handed_on = is_announcement.then(|| (now, observations.clone()));
         self.is_open &= plan.steps.is_empty();
         self.last = Some(next);
-        let repairs = self.in_sync.repairs(plan, outcomes);
+        let mut repairs = self.in_sync.repairs(plan, outcomes);
+        for repair in &mut repairs {
+            repair.touches = self.touches.iter().filter(|touch| touch.key == repair.key).cloned().collect();
+        }
+        let is_dealt_with = |key: &Key| {
+            let step = plan.steps.iter().find(|step| step.key == *key);
+            step.is_some_and(|step| !step.is_taken() || matches!(outcomes.get(key), Some(Outcome::Done(_))))
+        };
+        self.touches.retain(|touch| !is_dealt_with(&touch.key));
         self.in_sync.record(plan, outcomes);
         repairs
     }
@@ -220,6 +248,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Step;
     use crate::resource::Observed;
     use crate::testing::{at, seen, step, with_buckets};
     use serde_json::json;
@@ -274,6 +303,41 @@ mod tests {
         assert_eq!(pass(&mut session, 20), 0, "a resync reads everything");
         session.wake();
         assert_eq!(pass(&mut session, 1000), 0, "for a while");
+    }
+
+    #[test]
+    fn what_somebody_else_changed_is_read_at_once_and_nothing_else() {
+        let mut object = with_buckets(json!([]));
+        object.status = Some(serde_json::from_value(json!({"observedGeneration": 1})).unwrap());
+        let observations = seen([("one", Observed::absent()), ("two", Observed::absent())]);
+        let keep = |name: &str| step(name, crate::plan::Action::Keep, &[]);
+        let update = || step("one", crate::plan::Action::Update(Vec::new()), &[]);
+        let pass = |session: &mut Session, second: i64, steps: Vec<Step>, outcome: Option<Outcome>| -> Vec<String> {
+            let input = session.begin(&object, at(second));
+            let cached = input.cached.keys().map(|key| key.name.clone()).collect();
+            let outcomes: Outcomes = outcome.map(|outcome| (keep("one").key, outcome)).into_iter().collect();
+            let (plan, denied) = (Plan { steps, ..Plan::default() }, BTreeMap::new());
+            let next = Next::Resync;
+            let result =
+                PassResult { plan: &plan, outcomes: &outcomes, observations: &observations, denied: &denied, next };
+            session.end(&input, &result, at(second));
+            cached
+        };
+        let touch = || Touch { key: keep("one").key, by: "jane".into(), at: at(5), call: "PutBucketPolicy".into() };
+        let both = || vec![keep("one"), keep("two")];
+        let mut session = Session::default();
+        pass(&mut session, 0, both(), None);
+        session.touch(touch());
+        session.touch(touch());
+        assert_eq!(session.touches.len(), 1, "a duplicate");
+        let failed = Outcome::Failed(crate::failure::Error::bug("s3:PutBucketPolicy", "one", "x").into());
+        assert_eq!(pass(&mut session, 10, vec![update(), keep("two")], Some(failed)), ["two"]);
+        assert_eq!(session.touches.len(), 1, "it is not repaired yet");
+        session.wake();
+        assert_eq!(pass(&mut session, 20, both(), None), ["two"]);
+        assert!(session.touches.is_empty());
+        session.wake();
+        assert_eq!(pass(&mut session, 30, both(), None), ["one", "two"]);
     }
 
     #[test]

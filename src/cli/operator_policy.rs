@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Error, OperatorPolicyArguments, SUCCESS, output, read};
 use crate::guardrails::Guardrails;
 use crate::operator_policy::{Extent, cautions, outline, policies};
-use crate::permissions::permissions;
+use crate::permissions::{permissions, permissions_with_drift_events};
 use crate::platform::Platform;
 
 pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8, Error> {
@@ -18,7 +18,8 @@ pub(super) fn operator_policy(arguments: &OperatorPolicyArguments) -> Result<u8,
         cluster: arguments.cluster.cluster_name.as_deref(),
         bucket_names: &arguments.bucket_name_pattern,
     };
-    let policies = policies(&permissions(), &extent)?;
+    let permissions = if arguments.drift_events { permissions_with_drift_events() } else { permissions() };
+    let policies = policies(&permissions, &extent)?;
     for caution in cautions(&extent) {
         output::complain(&caution);
     }

@@ -323,7 +323,7 @@ mod tests {
         let mut pass = Pass::of(status("True", "Ready", &[]));
         pass.plan.steps = vec![drifted, step("b", Action::Update(vec![update.clone()]), &[])];
         pass.outcomes = pass.plan.steps.iter().map(|step| (step.key.clone(), Outcome::Done(Applied::Ready))).collect();
-        let repairs = [Repair { key, changes: vec![update] }];
+        let repairs = [Repair { key, changes: vec![update], touches: Vec::new() }];
         let notes = notes(Some(&status("True", "Ready", &[])), &pass, &repairs);
         let reported: Vec<String> =
             notes.into_iter().map(|note| format!("{}: {}", note.reason, note.message)).collect();

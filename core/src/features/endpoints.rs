@@ -51,6 +51,7 @@ impl Managed for ConfigMap {
         relied_on: Reliance::AllBut(&[]),
         arns: None,
         permissions: &[],
+        changed_by: &[],
     };
     type Write = Nothing;
     type Facts = Nothing;

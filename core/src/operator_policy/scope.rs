@@ -9,6 +9,7 @@ use crate::api::storage::BucketDeletionPolicy;
 use crate::arn;
 use crate::desire::desire;
 use crate::desire::sagemaker::{endpoint_name, revised_name};
+use crate::drift_events::{Place, inbox};
 use crate::grants::{Subject, execution_role_arn};
 use crate::guardrails::Guardrails;
 use crate::platform::{Identity, Network, Platform};
@@ -46,6 +47,8 @@ pub(super) struct PolicyScope {
     anything: BTreeMap<Kind, BTreeSet<String>>,
     /// By the kinds whose descriptions have their permissions.
     of_kinds: BTreeMap<Kind, BTreeSet<String>>,
+    drift_queues: BTreeSet<String>,
+    drift_rules: BTreeSet<String>,
     pub assumed_roles: BTreeSet<String>,
     owners: BTreeSet<String>,
     /// A pattern for all owners, used where they are too many.
@@ -107,6 +110,8 @@ impl PolicyScope {
             route_tables: one(&arn::ec2("*", "*", "route-table", "*")),
             anything: Kind::ALL.iter().map(|kind| (*kind, one("*"))).collect(),
             of_kinds: Kind::ALL.iter().filter_map(|kind| Some((*kind, one(kind.info().arns?)))).collect(),
+            drift_queues: one(&inbox::queue_arn("*", "*", inbox::ANY_NAME)),
+            drift_rules: one(&inbox::rule_arn("*", "*", inbox::ANY_NAME)),
             assumed_roles: extent.guardrails.assumable_roles(),
             accounts: extent.guardrails.accounts().unwrap_or_default(),
             boundaries,
@@ -120,6 +125,11 @@ impl PolicyScope {
         let cluster = extent.cluster;
         self.accounts.insert(platform.account_id.clone());
         self.any_owner = any_owner(cluster);
+        let place = Place { account_id: platform.account_id.clone(), region: platform.region.clone() };
+        for Place { account_id, region } in [place.of_global_services(), place] {
+            self.drift_queues.insert(inbox::queue_arn(&region, &account_id, inbox::ANY_NAME));
+            self.drift_rules.insert(inbox::rule_arn(&region, &account_id, inbox::ANY_NAME));
+        }
         self.owners.insert(tags::owner(cluster.unwrap_or("*"), &platform.namespace, &platform.name));
         for bucket in &platform.buckets {
             let arn = arn::bucket(&platform.region, &bucket.bucket_name);
@@ -221,6 +231,8 @@ impl PolicyScope {
             ResourcePattern::ScalingAlarm => &self.scaling_alarms,
             ResourcePattern::ScalingRole => &self.scaling_roles,
             ResourcePattern::AnyOf(kind) => self.anything.get(&kind).unwrap_or(&NONE),
+            ResourcePattern::DriftQueue => &self.drift_queues,
+            ResourcePattern::DriftRule => &self.drift_rules,
             ResourcePattern::AssumedRole => &self.assumed_roles,
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
-use crate::permissions::permissions;
+use crate::permissions::{permissions, permissions_with_drift_events};
 use crate::platform::validate;
 use crate::policy;
 use crate::testing::{self, REPOSITORY};
@@ -381,7 +381,7 @@ fn sources(folder: &Path) -> Vec<String> {
 
 #[test]
 fn every_action_that_an_adapter_names_is_declared() {
-    let declared: BTreeSet<&str> = permissions()
+    let declared: BTreeSet<&str> = permissions_with_drift_events()
         .into_iter()
         .flat_map(|(_, needs)| needs)
         .flat_map(|permission| permission.actions)
@@ -399,7 +399,7 @@ fn every_action_that_an_adapter_names_is_declared() {
         named.extend(constants.map(|(_, text)| text.trim_end_matches("\";")).filter(is_action).map(str::to_string));
     }
     assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), declared);
-    for (_, needs) in permissions() {
+    for (_, needs) in permissions_with_drift_events() {
         for permission in needs {
             assert!(!permission.reason.is_empty() && !permission.resources.is_empty(), "{}", permission.sid);
         }
@@ -415,4 +415,23 @@ fn what_fits_nowhere_is_reported() {
     let error = policies(&[("s3", vec![permission])], &EVERYTHING).unwrap_err();
     assert_eq!(error.reason(), "TooLarge");
     assert!(error.to_string().contains("Long"), "{error}");
+}
+
+#[test]
+fn drift_events_are_allowed_only_where_they_are_on_and_only_under_names_of_ours() {
+    let guardrails = Guardrails::Unbounded;
+    let extent = Extent { platforms: None, guardrails: &guardrails, cluster: None, bucket_names: &[] };
+    let text = |permissions: &[(&str, Vec<Permission>)]| {
+        serde_json::to_string(&policies(permissions, &extent).unwrap()).unwrap()
+    };
+    let without = text(&permissions());
+    assert!(!without.contains("sqs:") && !without.contains("events:"), "{without}");
+    let with = policies(&permissions_with_drift_events(), &extent).unwrap();
+    let added: Vec<&OperatorPolicy> = with.iter().filter(|policy| policy.name.ends_with("drift-events")).collect();
+    let [policy] = added[..] else { panic!("{added:?}") };
+    for statement in policy.document["Statement"].as_array().unwrap() {
+        let resources = serde_json::to_string(&statement["Resource"]).unwrap();
+        assert!(resources.contains("aiplatform-drift-*") && !resources.contains("\"*\""), "{statement}");
+    }
+    assert_eq!(with.len(), policies(&permissions(), &extent).unwrap().len() + 1);
 }

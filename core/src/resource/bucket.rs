@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Key, Removal};
 use crate::arn;
+use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -303,6 +304,28 @@ impl Managed for Bucket {
         relied_on: Reliance::Existence,
         arns: None,
         permissions: permissions::s3::PERMISSIONS,
+        // "Amazon S3 CloudTrail events" in the Amazon S3 User Guide.
+        changed_by: &[RecordedCalls {
+            names: &[
+                "CreateBucket",
+                "DeleteBucket",
+                "DeleteBucketEncryption",
+                "DeleteBucketLifecycle",
+                "DeleteBucketOwnershipControls",
+                "DeleteBucketPolicy",
+                "DeleteBucketPublicAccessBlock",
+                "DeleteBucketTagging",
+                "PutBucketAcl",
+                "PutBucketEncryption",
+                "PutBucketLifecycle",
+                "PutBucketOwnershipControls",
+                "PutBucketPolicy",
+                "PutBucketPublicAccessBlock",
+                "PutBucketTagging",
+                "PutBucketVersioning",
+            ],
+            about: |parameters| named(parameters, "bucketName"),
+        }],
     };
     type Write = Nothing;
     type Facts = Nothing;

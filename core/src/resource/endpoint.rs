@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::endpoint_config::revision_of;
 use super::scaling::Bounds;
 use super::{EndpointConfig, Key, Kind, Removal, TAGS};
+use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -320,6 +321,18 @@ impl Managed for Endpoint {
         relied_on: Reliance::AllBut(&[TAGS, REVISIONS]),
         arns: None,
         permissions: permissions::sagemaker::OF_ENDPOINTS,
+        // Weights and capacities belong to Application Auto Scaling and to people: UpdateEndpointWeightsAndCapacities is no
+        // drift.
+        changed_by: &[
+            RecordedCalls {
+                names: &["CreateEndpoint", "DeleteEndpoint", "UpdateEndpoint"],
+                about: |parameters| named(parameters, "endpointName"),
+            },
+            RecordedCalls {
+                names: &["AddTags", "DeleteTags"],
+                about: |parameters| with_arns(parameters, "resourceArn"),
+            },
+        ],
     };
     type Write = EndpointUpdate;
     type Facts = Facts;

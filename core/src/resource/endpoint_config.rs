@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Key;
 use super::scaling::Dimension;
 use super::{Kind, Removal, Revision, TAGS};
+use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -197,6 +198,16 @@ impl Managed for EndpointConfig {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: permissions::sagemaker::OF_CONFIGS,
+        changed_by: &[
+            RecordedCalls {
+                names: &["CreateEndpointConfig", "DeleteEndpointConfig"],
+                about: |parameters| named(parameters, "endpointConfigName"),
+            },
+            RecordedCalls {
+                names: &["AddTags", "DeleteTags"],
+                about: |parameters| with_arns(parameters, "resourceArn"),
+            },
+        ],
     };
     type Write = Nothing;
     type Facts = Revision;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Key;
 use super::reference::Reference;
 use super::{Kind, Removal, Revision, TAGS};
+use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -100,6 +101,16 @@ impl Managed for Model {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: permissions::sagemaker::OF_MODELS,
+        changed_by: &[
+            RecordedCalls {
+                names: &["CreateModel", "DeleteModel"],
+                about: |parameters| named(parameters, "modelName"),
+            },
+            RecordedCalls {
+                names: &["AddTags", "DeleteTags"],
+                about: |parameters| with_arns(parameters, "resourceArn"),
+            },
+        ],
     };
     type Write = Nothing;
     type Facts = Revision;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Key, Kind, Removal, Role, TAGS};
+use crate::drift_events::naming::{RecordedCalls, with_arns, with_ids};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -107,6 +108,16 @@ impl Managed for PodIdentityAssociation {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: permissions::eks::PERMISSIONS,
+        changed_by: &[
+            RecordedCalls {
+                names: &["DeletePodIdentityAssociation", "UpdatePodIdentityAssociation"],
+                about: |parameters| with_ids(parameters, "associationId"),
+            },
+            RecordedCalls {
+                names: &["TagResource", "UntagResource"],
+                about: |parameters| with_arns(parameters, "resourceArn"),
+            },
+        ],
     };
     type Write = Nothing;
     type Facts = Nothing;

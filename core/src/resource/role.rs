@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Removal, TAGS};
+use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -113,6 +114,22 @@ impl Managed for Role {
         relied_on: Reliance::AllBut(&[TAGS, ATTACHED]),
         arns: None,
         permissions: permissions::iam::PERMISSIONS,
+        changed_by: &[RecordedCalls {
+            names: &[
+                "AttachRolePolicy",
+                "CreateRole",
+                "DeleteRole",
+                "DeleteRolePermissionsBoundary",
+                "DeleteRolePolicy",
+                "DetachRolePolicy",
+                "PutRolePermissionsBoundary",
+                "PutRolePolicy",
+                "TagRole",
+                "UntagRole",
+                "UpdateAssumeRolePolicy",
+            ],
+            about: |parameters| named(parameters, "roleName"),
+        }],
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Endpoint, Removal, Resource, TAGS};
 use super::{Key, Kind};
+use crate::drift_events::naming::{Identifier, RecordedCalls, values, with_arns};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -227,6 +228,13 @@ impl Managed for ScalableTarget {
         relied_on: Reliance::Existence,
         arns: None,
         permissions: permissions::autoscaling::PERMISSIONS,
+        changed_by: &[
+            RecordedCalls { names: &["DeregisterScalableTarget", "RegisterScalableTarget"], about: targets },
+            RecordedCalls {
+                names: &["TagResource", "UntagResource"],
+                about: |parameters| with_arns(parameters, "resourceARN"),
+            },
+        ],
     };
     type Write = Nothing;
     type Facts = Nothing;
@@ -270,6 +278,10 @@ impl Managed for ScalingPolicy {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: &[],
+        changed_by: &[RecordedCalls {
+            names: &["DeleteScalingPolicy", "PutScalingPolicy"],
+            about: |parameters| of_endpoints(parameters, "policyName"),
+        }],
     };
     type Write = Nothing;
     type Facts = Nothing;
@@ -305,6 +317,10 @@ impl Managed for ScheduledAction {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: &[],
+        changed_by: &[RecordedCalls {
+            names: &["DeleteScheduledAction", "PutScheduledAction"],
+            about: |parameters| of_endpoints(parameters, "scheduledActionName"),
+        }],
     };
     type Write = Nothing;
     type Facts = Nothing;
@@ -316,4 +332,21 @@ impl Managed for ScheduledAction {
     fn needs(&self) -> Vec<Key> {
         vec![self.scaled.key()]
     }
+}
+
+/// The scalable targets that a recorded call names.
+fn targets(parameters: &Value) -> Vec<Identifier> {
+    let dimensions = values(parameters, "scalableDimension");
+    let dimension = Dimension::ALL.into_iter().find(|dimension| dimensions.iter().any(|it| it == dimension.name()));
+    let Some(dimension) = dimension else { return Vec::new() };
+    let named = values(parameters, "resourceId").into_iter();
+    named.map(|resource_id| Identifier::Name(ScalableResource { resource_id, dimension }.key().name)).collect()
+}
+
+/// What scales an endpoint under a name of its own, as a recorded call names both.
+fn of_endpoints(parameters: &Value, member: &str) -> Vec<Identifier> {
+    let endpoints = values(parameters, "resourceId");
+    let endpoints = endpoints.iter().filter_map(|resource_id| resource_id.split('/').nth(1));
+    let names = values(parameters, member);
+    endpoints.flat_map(|it| names.iter().map(move |name| Identifier::Name(format!("{it}/{name}")))).collect()
 }

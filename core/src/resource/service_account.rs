@@ -71,6 +71,7 @@ impl Managed for ServiceAccount {
         relied_on: Reliance::AllBut(&[TAGS]),
         arns: None,
         permissions: &[],
+        changed_by: &[],
     };
     type Write = Nothing;
     type Facts = Nothing;

@@ -124,6 +124,7 @@ pub(super) const INFO: Info = Info {
     relied_on: Reliance::AllBut(&[]),
     arns: None,
     permissions: &[],
+    changed_by: &[],
 };
 
 /// The fields without those that are null, which would mean that the field is to be taken away.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
@@ -198,6 +199,23 @@ impl Managed for SecurityGroup {
                 resources: &[ResourcePattern::Kind(Kind::SecurityGroup)],
                 conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
                 reason: "puts back what drifts and takes security groups away, only those with our tag",
+            },
+        ],
+        changed_by: &[
+            RecordedCalls {
+                names: &[
+                    "AuthorizeSecurityGroupEgress",
+                    "AuthorizeSecurityGroupIngress",
+                    "DeleteSecurityGroup",
+                    "ModifySecurityGroupRules",
+                    "RevokeSecurityGroupEgress",
+                    "RevokeSecurityGroupIngress",
+                ],
+                about: |parameters| with_ids(parameters, "groupId"),
+            },
+            RecordedCalls {
+                names: &["CreateTags", "DeleteTags"],
+                about: |parameters| with_ids(parameters, "resourceId"),
             },
         ],
     };

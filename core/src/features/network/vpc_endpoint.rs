@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::network::OnConflict;
+use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::grants::nothing_allowed;
 use crate::kind::{
     Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
@@ -263,6 +264,16 @@ impl Managed for VpcEndpoint {
                 resources: &[ResourcePattern::Kind(Kind::VpcEndpoint)],
                 conditions: &[Condition::ResourceTag, Condition::RequestTagIfExists],
                 reason: "puts back what drifts and takes VPC endpoints away, only those with our tag",
+            },
+        ],
+        changed_by: &[
+            RecordedCalls {
+                names: &["DeleteVpcEndpoints", "ModifyVpcEndpoint"],
+                about: |parameters| with_ids(parameters, "vpcEndpointId"),
+            },
+            RecordedCalls {
+                names: &["CreateTags", "DeleteTags"],
+                about: |parameters| with_ids(parameters, "resourceId"),
             },
         ],
     };

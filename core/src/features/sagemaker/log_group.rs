@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::plan::{Action, Refusal, Step};
@@ -122,6 +123,23 @@ impl Managed for LogGroup {
                 resources: &[ResourcePattern::Kind(Kind::LogGroup)],
                 conditions: &[Condition::ResourceTagIfExists],
                 reason: "sets how long what was logged is kept and with which key, and puts back what drifts",
+            },
+        ],
+        changed_by: &[
+            RecordedCalls {
+                names: &[
+                    "AssociateKmsKey",
+                    "CreateLogGroup",
+                    "DeleteLogGroup",
+                    "DeleteRetentionPolicy",
+                    "DisassociateKmsKey",
+                    "PutRetentionPolicy",
+                ],
+                about: |parameters| named(parameters, "logGroupName"),
+            },
+            RecordedCalls {
+                names: &["TagResource", "UntagResource"],
+                about: |parameters| with_arns(parameters, "resourceArn"),
             },
         ],
     };
