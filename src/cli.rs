@@ -88,9 +88,13 @@ pub struct RunArguments {
     /// Number of objects reconciled at the same time
     #[arg(long, value_name = "N", default_value_t = 8, env = "AIPLATFORM_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
-    /// Resync interval of platforms that are in sync
-    #[arg(long, value_name = "DURATION", default_value = "10m", env = "AIPLATFORM_RESYNC", value_parser = duration)]
-    resync: Duration,
+    /// Resync interval of platforms that are in sync. Default: 10m, and 1h while drift events come
+    #[arg(long, value_name = "DURATION", env = "AIPLATFORM_RESYNC", value_parser = duration)]
+    resync: Option<Duration>,
+    /// Hear of changes that others make at once, through a queue of Amazon SQS and a rule of Amazon EventBridge in each
+    /// account and region with platforms. Without it, those of an earlier run are removed
+    #[arg(long, env = "AIPLATFORM_DRIFT_EVENTS")]
+    drift_events: bool,
     /// Initial polling interval of resources in transition
     #[arg(long, value_name = "DURATION", default_value = "5s", env = "AIPLATFORM_TRANSITION_POLL", value_parser = duration)]
     transition_poll: Duration,

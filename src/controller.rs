@@ -16,24 +16,25 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::{Client, Resource, ResourceExt};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{Instrument, error, error_span, info, warn};
 
 use crate::api::AIPlatform;
 use crate::api::network::PlatformRef;
+use crate::drift_listeners::{DriftEvents, News};
 use crate::guardrails::Guardrails;
 use crate::http::Pages;
 use crate::leadership::Authority;
 use crate::metrics::Metrics;
 use crate::provider::Provider;
 use crate::readiness::Readiness;
-use crate::schedule::Periods;
 use crate::session::UserRequest;
 use crate::traces::TARGET;
 use error::{Attempt, Error};
@@ -57,8 +58,8 @@ pub struct Settings {
     pub cluster: String,
     /// Passes under way at most, but for those that wait for a server that does not answer.
     pub concurrency: u16,
-    /// The periods between passes.
-    pub periods: Periods,
+    /// The first polling interval of what is in transition.
+    pub transition: Duration,
     /// The guardrails, which limit what objects may request.
     pub guardrails: Guardrails,
 }
@@ -98,6 +99,7 @@ struct Context<P> {
     recorder: Recorder,
     states: Mutex<HashMap<String, reconcile_object::ObjectState>>,
     authority: Authority,
+    drift_events: Arc<DriftEvents>,
     began: Instant,
 }
 
@@ -116,6 +118,7 @@ pub async fn run<P: Provider + 'static>(
     settings: Settings,
     pages: &Pages,
     authority: Authority,
+    (drift_events, news): (Arc<DriftEvents>, UnboundedReceiver<News>),
 ) -> bool {
     let context = Context {
         recorder: Recorder::new(client.clone()),
@@ -126,9 +129,10 @@ pub async fn run<P: Provider + 'static>(
         readiness: Arc::clone(&pages.readiness),
         states: Mutex::default(),
         authority,
+        drift_events,
         began: Instant::now(),
     };
-    dispatch::dispatch(Arc::new(context)).await
+    dispatch::dispatch(Arc::new(context), news).await
 }
 
 /// Reconciles an object and reports the result, with the time of the next reconciliation.

@@ -16,6 +16,7 @@ pub mod api_server;
 pub mod aws_requests;
 pub mod cli;
 pub mod controller;
+pub mod drift_listeners;
 pub mod execute;
 pub mod http;
 pub mod leadership;

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -29,6 +30,9 @@ pub struct Metrics {
     failures: Family<Failure, Counter>,
     steps: Family<Step, Counter>,
     repairs: Family<Repair, Counter>,
+    drift_events: Family<Received, Counter>,
+    drift_event_delay: Histogram,
+    last_drift_event: Gauge,
     status_writes: Counter,
     queue: Family<Queued, Gauge>,
     oldest_edit: Gauge<f64, AtomicU64>,
@@ -83,6 +87,11 @@ struct Repair {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Received {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Queued {
     urgency: &'static str,
 }
@@ -123,6 +132,9 @@ impl Default for Metrics {
             failures: Family::default(),
             steps: Family::default(),
             repairs: Family::default(),
+            drift_events: Family::default(),
+            drift_event_delay: Histogram::new([1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0]),
+            last_drift_event: Gauge::default(),
             status_writes: Counter::default(),
             queue: Family::default(),
             oldest_edit: Gauge::default(),
@@ -161,6 +173,23 @@ impl Metrics {
             "drift_repairs",
             "Changes by others that were changed back, by kind and field",
             self.repairs.clone(),
+        );
+        registry.register(
+            "drift_events",
+            "Messages about changes that came through a queue, by what became of them",
+            self.drift_events.clone(),
+        );
+        registry.register_with_unit(
+            "drift_event_delay",
+            "Time from a call until its event came",
+            Unit::Seconds,
+            self.drift_event_delay.clone(),
+        );
+        registry.register_with_unit(
+            "last_drift_event_timestamp",
+            "Time at which the last event came, since the epoch; 0 where none has come",
+            Unit::Seconds,
+            self.last_drift_event.clone(),
         );
         registry.register("status_writes", "Writes of a platform's status", self.status_writes.clone());
         registry.register("queue_depth", "Platforms that wait for a reconcile by urgency", self.queue.clone());
@@ -243,6 +272,19 @@ impl Metrics {
     /// A field was changed back.
     pub fn repaired(&self, kind: &'static str, field: &str) {
         self.repairs.get_or_create(&Repair { kind, field: field.into() }).inc();
+    }
+
+    /// A message of a queue of events was handled, with this outcome.
+    pub fn drift_event(&self, outcome: &'static str) {
+        self.drift_events.get_or_create(&Received { outcome }).inc();
+    }
+
+    /// An event came about a call that was made at this time.
+    pub fn drift_event_received(&self, called_at: Timestamp) {
+        let now = Timestamp::now();
+        let late = Duration::try_from(now.duration_since(called_at)).unwrap_or_default();
+        self.drift_event_delay.observe(late.as_secs_f64());
+        self.last_drift_event.set(now.as_second());
     }
 
     /// A status was written.
@@ -366,6 +408,7 @@ mod tests {
     fn exposed() -> BTreeSet<String> {
         let metrics = Metrics::default();
         metrics.failed("AccessDenied");
+        metrics.drift_event("woke");
         metrics.step("Bucket", "Create", "done");
         metrics.repaired("Bucket", "policy");
         metrics.queued("edit", 1);

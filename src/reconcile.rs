@@ -455,8 +455,9 @@ async fn observe_and_plan<P: Provider>(
         freshness: Freshness::Current,
         key,
     };
-    // What goes has to be seen as it is.
-    let freshness = |key: &Key| if request(key.clone()).pruning { Freshness::Current } else { input.freshness };
+    // What goes has to be seen as it is, and so has what somebody changed.
+    let is_current = |key: &Key| request(key.clone()).pruning || input.touched.contains(key);
+    let freshness = |key: &Key| if is_current(key) { Freshness::Current } else { input.freshness };
     let omitted = |key: &Key| cached_parts.get(key).map_or(&[][..], |_| key.kind.info().reads.hourly_parts());
     let requests: Vec<Request> = keys
         .into_iter()

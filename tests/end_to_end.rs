@@ -10,6 +10,7 @@ mod creation;
 mod deletion;
 mod downgrade;
 mod drift;
+mod drift_events;
 mod endpoints;
 mod failures;
 mod field;

@@ -1,6 +1,6 @@
 //! The memory of one object from pass to pass. Losing it costs one pass that reads everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -90,6 +90,8 @@ pub struct PassInput {
     pub thorough: bool,
     /// The age that observations may have.
     pub freshness: Freshness,
+    /// Resources that somebody else changed, as events tell: they are read for this pass, whatever the others may be.
+    pub touched: BTreeSet<Key>,
     /// Writes that were denied in the last pass, see [`crate::plan::rules::denied`].
     pub denied: BTreeMap<Key, Refusal>,
     /// Times at which roles were written.
@@ -104,6 +106,7 @@ impl Default for PassInput {
             cached_parts: Observations::new(),
             thorough: true,
             freshness: Freshness::Current,
+            touched: BTreeSet::new(),
             denied: BTreeMap::new(),
             role_writes: RoleWrites::default(),
         }
@@ -166,9 +169,8 @@ impl Session {
         self.is_woken = true;
     }
 
-    /// Says that somebody else changed a resource: the next pass comes before its time and reads that resource.
+    /// Says that somebody else changed a resource: the next pass reads it, whatever it knows of it.
     pub fn touch(&mut self, touch: Touch) {
-        self.is_woken = true;
         if !self.touches.contains(&touch) {
             self.touches.push(touch);
         }
@@ -209,6 +211,7 @@ impl Session {
             cached_parts,
             thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
             freshness: trigger.freshness(),
+            touched: self.touches.iter().map(|touch| touch.key.clone()).collect(),
             denied: std::mem::take(&mut self.denied),
             role_writes: self.role_writes.clone(),
         }
@@ -329,6 +332,7 @@ mod tests {
         pass(&mut session, 0, both(), None);
         session.touch(touch());
         session.touch(touch());
+        session.wake();
         assert_eq!(session.touches.len(), 1, "a duplicate");
         let failed = Outcome::Failed(crate::failure::Error::bug("s3:PutBucketPolicy", "one", "x").into());
         assert_eq!(pass(&mut session, 10, vec![update(), keep("two")], Some(failed)), ["two"]);

@@ -18,6 +18,8 @@ use tracing::info;
 use super::{ClusterArguments, Error, LEADERSHIP_LOST, RunArguments, SUCCESS, log};
 use crate::api_server;
 use crate::controller::{self, Settings};
+use crate::drift_events::inbox::Listener as Identity;
+use crate::drift_listeners::{self, DriftEvents};
 use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
 use crate::leadership::{self, Authority, LONGEST_CALL};
@@ -26,7 +28,7 @@ use crate::provider::aws::{Aws, snapshots};
 use crate::provider::cluster::Cluster;
 use crate::provider::providers::Providers;
 use crate::readiness::{self, Readiness, cluster_obstacle};
-use crate::schedule::Periods;
+use crate::schedule;
 use crate::traces::Traces;
 
 pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
@@ -119,7 +121,8 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
 
-    let (s3_path_style, shared_for) = (arguments.aws.s3_path_style, snapshots::period(arguments.resync));
+    let (s3_path_style, shared_for) =
+        (arguments.aws.s3_path_style, snapshots::period(arguments.resync.unwrap_or(schedule::RESYNC)));
     let metrics = Arc::clone(&pages.metrics);
     let provider = Arc::new(providers(&client, s3_path_style, shared_for, authority.clone(), metrics).await);
     let probing = tokio::spawn(readiness::watch(
@@ -141,12 +144,26 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
             label_selector: arguments.label_selector,
             cluster,
             concurrency: arguments.concurrency,
-            periods: Periods { resync: arguments.resync, transition: arguments.transition_poll },
+            transition: arguments.transition_poll,
             guardrails,
         };
         if !stop.is_cancelled() {
             info!(cluster = settings.cluster, "watching");
-            let nothing_in_hand = controller::run(client, provider, settings, &pages, authority).await;
+            let identity = Identity {
+                cluster: settings.cluster.clone(),
+                namespaces: settings.namespaces.clone(),
+                label_selector: settings.label_selector.clone(),
+            };
+            let (drift_events, news) = DriftEvents::new(arguments.drift_events, identity, arguments.resync);
+            let listening = tokio::spawn(drift_listeners::run(
+                Arc::clone(&drift_events),
+                Arc::clone(&provider),
+                Arc::clone(&pages.metrics),
+                authority.clone(),
+            ));
+            let nothing_in_hand =
+                controller::run(client, provider, settings, &pages, authority, (drift_events, news)).await;
+            let _ = listening.await;
             match tenure {
                 Some(tenure) if tenure.is_lost() => code = LEADERSHIP_LOST,
                 // What was cut off may still be on its way: then the lease has to run out.

@@ -18,6 +18,8 @@ use super::objects::{Object, Objects, WatchChange};
 use super::queue::{Limits, Queue, Urgency};
 use super::reconcile_object::{self, ReconcileResult, Verdict};
 use super::{Context, ObjectKey, Processed, process};
+use crate::api::AIPlatform;
+use crate::drift_listeners::{self, News};
 use crate::provider::Provider;
 use crate::readiness::cluster_obstacle;
 use crate::stall;
@@ -35,10 +37,13 @@ const RETRIED: Duration = Duration::from_secs(45);
 /// The delay after a change in a child before its platform is reconciled, so that several changes cost one pass.
 const SETTLES: Duration = Duration::from_secs(1);
 
+/// Seconds over which platforms are woken that all have to say the same, at most.
+const MOST_SPREAD: usize = 60;
+
 type Watches = SelectAll<BoxStream<'static, (usize, Result<Event<Object>, WatchError>)>>;
 
 /// Takes passes until the operator ends, and then lets those in hand end. Whether they did.
-pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>) -> bool {
+pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>, news: UnboundedReceiver<News>) -> bool {
     let limits = limits(context.settings.concurrency);
     let mut dispatcher = Dispatcher {
         watches: watches(&context),
@@ -49,6 +54,7 @@ pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>) ->
         queue: Queue::new(limits),
         passes: JoinSet::new(),
         stalls: mpsc::unbounded_channel(),
+        news,
         edits: HashMap::new(),
         began: Instant::now(),
         context,
@@ -110,6 +116,8 @@ struct Dispatcher<P> {
     passes: JoinSet<(ObjectKey, Processed)>,
     /// Passes that wait for a server that does not answer.
     stalls: (UnboundedSender<ObjectKey>, UnboundedReceiver<ObjectKey>),
+    /// What is heard of changes by others.
+    news: UnboundedReceiver<News>,
     /// Edits that no pass has carried out yet, with the time at which they were noticed.
     edits: HashMap<ObjectKey, Instant>,
     began: Instant,
@@ -133,6 +141,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                     Err(error) => warn!(%error, "a pass was cut off"),
                 },
                 Some(key) = self.stalls.1.recv() => self.queue.stall(&key),
+                Some(news) = self.news.recv() => self.on_news(news),
                 () = tokio::time::sleep(wake) => {}
             }
         }
@@ -181,6 +190,50 @@ impl<P: Provider + 'static> Dispatcher<P> {
             WatchChange::None => {}
         }
         self.wake_concerned();
+        self.tell_places();
+    }
+
+    /// Says in which places there are platforms.
+    fn tell_places(&self) {
+        self.context.drift_events.set_places(self.objects.platforms().map(|(_, object)| object));
+    }
+
+    /// An event of AWS wakes the platforms whose resources somebody else changed.
+    fn on_news(&mut self, news: News) {
+        match news {
+            News::Event(record, woken) => {
+                let mut touched = Vec::new();
+                for (key, object) in self.objects.platforms() {
+                    if reconcile_object::touch(object, &record, &self.context) {
+                        touched.push(key.clone());
+                    }
+                }
+                // Who asked may have given up; then the event comes once more.
+                let _ = woken.send(touched.len());
+                for key in touched {
+                    self.wake(key);
+                }
+            }
+            News::Standing(place) => {
+                let is_there = |object: &AIPlatform| {
+                    let here = drift_listeners::place(&object.spec);
+                    here == place || here.of_global_services() == place
+                };
+                let there = self.objects.platforms().filter(|(_, object)| is_there(object));
+                let changed = there.filter(|(_, object)| reconcile_object::hears_otherwise(object, &self.context));
+                let changed: Vec<ObjectKey> = changed.map(|(key, _)| key.clone()).collect();
+                // Hundreds of platforms are not told in one moment.
+                let spread = SETTLES * u32::try_from(changed.len().min(MOST_SPREAD)).unwrap_or(1);
+                for key in changed {
+                    let at = self.began.elapsed() + SETTLES + spread.mul_f64(fastrand::f64());
+                    if self.queue.is_running(&key) {
+                        self.woken.insert(key);
+                    } else {
+                        self.queue.push_at(&key, at, Urgency::Resync);
+                    }
+                }
+            }
+        }
     }
 
     /// Forgets an object that is gone.
@@ -285,6 +338,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
         if let Some(object) = object {
             self.objects.written(key, object);
             self.wake_concerned();
+            self.tell_places();
         }
         let Some(object) = self.objects.get(key).filter(|object| object.meta().uid.as_deref() == Some(uid.as_str()))
         else {

@@ -48,6 +48,11 @@ impl Objects {
         self.known.get(key).map(|known| &known.object)
     }
 
+    /// The objects that could be decoded.
+    pub(super) fn platforms(&self) -> impl Iterator<Item = (&ObjectKey, &AIPlatform)> {
+        self.known.iter().filter_map(|(key, known)| Some((key, known.object.0.as_ref().ok()?)))
+    }
+
     /// The objects to which it matters whether the cluster serves the API of a kind.
     pub(super) fn depending_on(&self, kind: Kind) -> Vec<ObjectKey> {
         let depends = |known: &Known| known.object.0.as_ref().is_ok_and(|object| lookup::depends_on(object, kind));

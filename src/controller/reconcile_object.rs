@@ -17,6 +17,8 @@ use super::queue::Urgency;
 use super::{Attempt, Context, Error, FIELD_MANAGER};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::drift::Repair;
+use crate::drift_events::record::Record;
+use crate::drift_events::{Touch, report, touches};
 use crate::failure::{self, Class};
 use crate::guardrails::Labels;
 use crate::metrics::Platform;
@@ -25,7 +27,7 @@ use crate::plan::{Action, Step};
 use crate::provider::Provider;
 use crate::provider::cluster::namespace_labels;
 use crate::reconcile::{Pass, PassContext, reconcile};
-use crate::schedule::{Next, Spent, delay};
+use crate::schedule::{self, Next, Periods, Spent, delay};
 use crate::session::{PassInput, Session, Trigger, UserRequest};
 
 /// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
@@ -42,6 +44,10 @@ pub(super) struct ObjectState {
     resync_due: Option<Instant>,
     /// True when the pass under way came before that.
     is_early: bool,
+    /// True when the time of the next resync was set while events told of changes.
+    relies_on_events: bool,
+    /// What others changed since the last pass began, as events tell.
+    touches: Vec<Touch>,
     /// The memory of passes.
     session: Session,
     /// The allowance for full reads that the user may request.
@@ -159,6 +165,32 @@ pub(super) fn record_own_write<P>(object: &AIPlatform, context: &Context<P>) {
     states(context).entry(uid(object)).or_default().own_version = object.resource_version();
 }
 
+/// Takes note of what an event tells of the object's resources, if anything.
+pub(super) fn touch<P>(object: &AIPlatform, record: &Record, context: &Context<P>) -> bool {
+    let Some(status) = object.status.as_ref().filter(|_| object.spec.account_id == record.account_id) else {
+        return false;
+    };
+    let touches = touches(record, status.resources.iter());
+    let is_touched = !touches.is_empty();
+    if is_touched {
+        states(context).entry(uid(object)).or_default().touches.extend(touches);
+    }
+    is_touched
+}
+
+/// True when the object says something else of how the operator hears of changes than what is known by now. A resync that
+/// was put off because events came is due when they do not come any more.
+pub(super) fn hears_otherwise<P>(object: &AIPlatform, context: &Context<P>) -> bool {
+    let flow = context.drift_events.flow(object);
+    if let Some(state) = states(context).get_mut(&uid(object)).filter(|state| state.relies_on_events && !flow) {
+        state.resync_due = None;
+    }
+    let said = object.status.iter().flat_map(|status| &status.conditions).find(|it| it.type_ == report::CONDITION);
+    let report = context.drift_events.report(object);
+    said.map(|it| (it.status.as_str(), it.reason.as_str(), it.message.as_str()))
+        != report.as_ref().map(|it| (it.status, it.reason, it.message.as_str()))
+}
+
 /// Reconciles the object.
 pub(super) async fn reconcile_object<P: Provider + 'static>(
     object: &AIPlatform,
@@ -188,7 +220,8 @@ async fn run_passes<P: Provider + 'static>(
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
         let input = begin(&object, now, context);
-        let pass = reconcile(&*context.provider, &object, pass_context, &input, now, &context.authority).await;
+        let mut pass = reconcile(&*context.provider, &object, pass_context, &input, now, &context.authority).await;
+        report::put(&mut pass.status, object.status.as_ref(), context.drift_events.report(&object), now);
         progress = progress.max(progress_of(&pass));
         let repairs = end(&object, &input, &pass, now, context);
         count(&pass, &repairs, context);
@@ -226,17 +259,19 @@ pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>)
     let mut states = states(context);
     let state = states.entry(meta.uid.clone().unwrap_or_default()).or_default();
     state.session.abort();
-    let wait = state.wait(Next::Retry, began, false, context);
+    // A retry depends on no period.
+    let periods = Periods { resync: schedule::RESYNC, transition: context.settings.transition };
+    let wait = state.wait(Next::Retry, began, false, periods);
     ReconcileResult { wait, verdict: Verdict::Error, urgency: Urgency::Retry, ..ReconcileResult::done() }
 }
 
 impl ObjectState {
     /// The time until the next reconciliation. `is_new` where something else has begun than what passes have waited for so far.
-    fn wait<P>(&mut self, next: Next, began: Instant, is_new: bool, context: &Context<P>) -> Option<Duration> {
+    fn wait(&mut self, next: Next, began: Instant, is_new: bool, periods: Periods) -> Option<Duration> {
         let first = self.last.filter(|(last, _)| *last == next && !is_new).map_or(began, |(_, first)| first);
         self.last = Some((next, first));
         let spent = Spent { in_all: first.elapsed(), on_the_last: began.elapsed() };
-        let wait = delay(next, context.settings.periods, spent, fastrand::f64())?;
+        let wait = delay(next, periods, spent, fastrand::f64())?;
         let now = Instant::now();
         let due = self.resync_due.filter(|due| self.is_early && *due > now).unwrap_or(now + wait);
         self.resync_due = (Trigger::after(Some(next)) == Trigger::Resync).then_some(due);
@@ -281,6 +316,9 @@ fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassIn
     state.is_early = state.resync_due.is_some_and(|due| due > Instant::now());
     if state.is_early {
         state.session.wake();
+    }
+    for touch in std::mem::take(&mut state.touches) {
+        state.session.touch(touch);
     }
     state.session.begin(object, now)
 }
@@ -363,7 +401,9 @@ fn schedule_next<P>(
         Next::Retry => progress == Progress::Made,
         _ => false,
     };
-    let wait = state.wait(next, began, is_new, context);
+    let periods = Periods { resync: context.drift_events.resync(&object), transition: context.settings.transition };
+    state.relies_on_events = context.drift_events.flow(&object);
+    let wait = state.wait(next, began, is_new, periods);
     debug!(?next, ?wait, "next reconcile scheduled");
     let urgency = match next {
         Next::Now | Next::Transition => Urgency::Transition,

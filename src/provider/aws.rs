@@ -6,14 +6,18 @@ mod clients;
 mod connection;
 mod ec2;
 pub mod eks;
+mod eventbridge;
 mod failure;
 pub mod iam;
+mod inbox;
 mod logs;
+mod own_calls;
 mod recent;
 mod requests;
 pub mod s3;
 pub mod sagemaker;
 pub mod snapshots;
+mod sqs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,6 +42,8 @@ use crate::resource::scaling::scaled_endpoint;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
 use crate::scope::Scope;
 use clients::{ClientSets, Clients, Identity};
+pub use own_calls::OwnCalls;
+pub use sqs::Message;
 
 /// The name of the operator in its calls to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";

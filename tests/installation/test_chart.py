@@ -73,6 +73,7 @@ def test_credentials_guardrails_and_metrics_are_as_in_the_components(
                     "irsa": {"roleArn": "arn:aws:iam::123456789012:role/aiplatform-operator"},
                     "podIdentity": {"enabled": True},
                 },
+                "driftEvents": True,
                 "guardrails": yaml.safe_load(guardrails),
                 "serviceMonitor": {"enabled": True},
                 "prometheusRule": {"enabled": True},
@@ -83,7 +84,7 @@ def test_credentials_guardrails_and_metrics_are_as_in_the_components(
     overlay = tmp_path / "overlay"
     overlay.mkdir()
     (overlay / "guardrails.yaml").write_text(guardrails)
-    components = ("irsa", "pod-identity", "guardrails", "monitoring")
+    components = ("irsa", "pod-identity", "drift-events", "guardrails", "monitoring")
     # kustomize takes no absolute paths.
     manifests = os.path.relpath(ROOT / "manifests", overlay.resolve())
     (overlay / "kustomization.yaml").write_text(

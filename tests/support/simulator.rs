@@ -104,6 +104,34 @@ impl Simulator {
         aws_sdk_iam::Client::from_conf(config!(aws_sdk_iam, self, "eu-west-1").build())
     }
 
+    /// SQS, with credentials that are not the operator's.
+    pub fn sqs(&self, region: &str) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::from_conf(config!(aws_sdk_sqs, self, region).build())
+    }
+
+    /// EventBridge, with credentials that are not the operator's.
+    pub fn eventbridge(&self, region: &str) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::from_conf(config!(aws_sdk_eventbridge, self, region).build())
+    }
+
+    /// The credentials of somebody's session in a role, which is made for it.
+    pub async fn session(&self, role: &str, name: &str) -> Credentials {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}]});
+        let made = self.iam().create_role().role_name(role).assume_role_policy_document(trust.to_string());
+        let arn = made.send().await.expect("a role").role.expect("a role").arn;
+        let sts = aws_sdk_sts::Client::from_conf(config!(aws_sdk_sts, self, "eu-west-1").build());
+        let assumed = sts.assume_role().role_arn(arn).role_session_name(name).send().await.expect("a session");
+        let given = assumed.credentials.expect("credentials");
+        Credentials::new(given.access_key_id, given.secret_access_key, Some(given.session_token), None, "tests")
+    }
+
+    /// IAM with other credentials.
+    pub fn iam_as(&self, credentials: &Credentials) -> aws_sdk_iam::Client {
+        let config = config!(aws_sdk_iam, self, "eu-west-1").credentials_provider(credentials.clone());
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
     /// EC2, with credentials that are not the operator's.
     pub fn ec2(&self) -> aws_sdk_ec2::Client {
         aws_sdk_ec2::Client::from_conf(config!(aws_sdk_ec2, self, "eu-west-1").build())

@@ -74,6 +74,12 @@ impl TestEnv {
         self.operator = start_operator(self.cluster, &self.aws, &self.namespace, &self.arguments);
     }
 
+    /// Starts another operator, with these arguments, in place of the one that is there.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.restart_operator();
+    }
+
     /// The objects of this test.
     pub fn api(&self) -> Api<AIPlatform> {
         Api::namespaced(self.client.clone(), &self.namespace)

@@ -145,6 +145,8 @@ pub fn desire(listener: &Listener, place: &Place, has_platforms: bool) -> Inbox 
 /// A queue as it was observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedQueue {
+    /// Its URL, by which calls name it.
+    pub url: String,
     /// Its attributes, as far as they are ours.
     pub attributes: BTreeMap<String, String>,
     /// Its tags.
@@ -190,6 +192,22 @@ pub enum Step {
     DeleteRule,
     /// Deletes the queue with the events in it.
     DeleteQueue,
+}
+
+impl Step {
+    /// The step in a few words.
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
+        match self {
+            Self::CreateQueue => "created the queue",
+            Self::SetAttributes(_) => "set attributes of the queue",
+            Self::PutRule => "created or changed the rule",
+            Self::PutTarget => "made the queue a target of the rule",
+            Self::RemoveTargets(_) => "removed the targets of the rule",
+            Self::DeleteRule => "deleted the rule",
+            Self::DeleteQueue => "deleted the queue",
+        }
+    }
 }
 
 /// A queue or a rule of our name that somebody else has.

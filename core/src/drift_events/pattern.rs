@@ -25,8 +25,10 @@ pub fn pattern(place: &Place, has_platforms: bool) -> Value {
         if service.is_global() { place.is_of_global_services() } else { has_platforms }
     };
     let services = || Service::ALL.into_iter().filter(|service| comes_here(*service));
-    let sources: BTreeSet<&str> = services().flat_map(Service::event_sources).copied().collect();
-    let names: BTreeSet<&str> = services().flat_map(calls).collect();
+    let of_kinds = services().flat_map(Service::event_sources).copied();
+    let sources: BTreeSet<&str> = of_kinds.chain(OF_INBOX.iter().map(|(source, _)| *source)).collect();
+    let of_inbox = OF_INBOX.iter().flat_map(|(_, calls)| *calls).copied();
+    let names: BTreeSet<&str> = services().flat_map(calls).chain(of_inbox).collect();
     json!({
         "detail-type": [DETAIL_TYPE],
         "detail": {
@@ -37,16 +39,44 @@ pub fn pattern(place: &Place, has_platforms: bool) -> Value {
     })
 }
 
+/// The calls that change the queue or the rule itself, by the source of their events. One of them the operator makes every
+/// hour, so that there is a write of its own whose event proves that events come.
+const OF_INBOX: [(&str, &[&str]); 2] = [
+    ("events", &["DeleteRule", "DisableRule", "PutRule", "RemoveTargets"]),
+    ("sqs", &["DeleteQueue", "SetQueueAttributes", PROBE, "UntagQueue"]),
+];
+
+/// The call that proves that events come: it sets the tags of the queue that it has.
+const PROBE: &str = "TagQueue";
+
+/// True for a call that may change a queue or a rule, by the source of its event.
+#[must_use]
+pub fn is_of_inbox(source: &str, call: &str) -> bool {
+    OF_INBOX.iter().any(|(of, calls)| *of == source && calls.contains(&call))
+}
+
 /// The calls that change resources of a service's kinds.
 fn calls(service: Service) -> impl Iterator<Item = &'static str> {
     let kinds = Kind::ALL.iter().filter(move |kind| kind.info().backend.service() == Some(service));
     kinds.flat_map(|kind| kind.info().changed_by).flat_map(|calls| calls.names).copied()
 }
 
-/// The service whose event a call becomes, by the name that its SDK has for it; none where it becomes none that a rule of
-/// ours matches.
+/// Where the event of a call comes that a rule of ours matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comes {
+    /// In the region of the call.
+    There,
+    /// In the one that has the events of global services.
+    Centrally,
+}
+
+/// Where the event of a call comes, by the name that its SDK has for the service; none where no rule of ours matches it.
 #[must_use]
-pub fn recorded(service_of_sdk: &str, operation: &str) -> Option<Service> {
+pub fn comes(service_of_sdk: &str, operation: &str) -> Option<Comes> {
+    if (service_of_sdk, operation) == ("SQS", PROBE) {
+        return Some(Comes::There);
+    }
     let service = Service::ALL.into_iter().find(|service| service.sdk_name() == service_of_sdk)?;
-    calls(service).any(|call| call == operation).then_some(service)
+    let comes = if service.is_global() { Comes::Centrally } else { Comes::There };
+    calls(service).any(|call| call == operation).then_some(comes)
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Place;
 use super::naming::Identifier;
+use super::pattern::is_of_inbox;
 use crate::kind::Service;
 use crate::printable::printable;
 use crate::resource::Kind;
@@ -36,6 +37,8 @@ pub struct Record {
     pub user_agent: String,
     /// The resources that it may have changed. None where it is none of our kinds', or failed.
     pub concerns: Vec<(Kind, Identifier)>,
+    /// The parameters of a call that may have changed a queue or a rule.
+    of_inbox: Option<String>,
 }
 
 /// A message that is no event of CloudTrail.
@@ -96,9 +99,16 @@ impl Record {
             at: detail.event_time,
             by: principal(&detail.user_identity),
             concerns: concerns(&detail),
+            of_inbox: is_of_inbox(source(&detail), &detail.event_name).then(|| detail.request_parameters.to_string()),
             request_id: detail.request_id,
             user_agent: detail.user_agent.unwrap_or_default(),
         })
+    }
+
+    /// True where it may have changed the queue or the rule of this name.
+    #[must_use]
+    pub fn is_of_inbox(&self, name: &str) -> bool {
+        self.of_inbox.as_ref().is_some_and(|parameters| parameters.contains(name))
     }
 
     /// The place in which it happened.
@@ -108,9 +118,14 @@ impl Record {
     }
 }
 
+/// The source of an event, without what all have in common.
+fn source(detail: &Detail) -> &str {
+    detail.event_source.strip_suffix(".amazonaws.com").unwrap_or_default()
+}
+
 /// The resources that a call may have changed. One that failed has changed nothing.
 fn concerns(detail: &Detail) -> Vec<(Kind, Identifier)> {
-    let source = detail.event_source.strip_suffix(".amazonaws.com").unwrap_or_default();
+    let source = source(detail);
     let Some(service) = Service::ALL.into_iter().find(|service| service.event_sources().contains(&source)) else {
         return Vec::new();
     };

@@ -23,6 +23,8 @@ pub enum Standing {
     Failed(&'static str, String),
     /// The operator runs without drift events: queue and rule go.
     Removing,
+    /// They are gone, or were never the operator's.
+    Removed,
 }
 
 /// The condition, without its times.
@@ -68,7 +70,7 @@ pub fn report(places: &[(Place, Standing)], resync: Duration) -> Report {
         Standing::Failed(reason, why) => {
             made("False", reason, format!("{place}: {why}; everything is read again every {period}"))
         }
-        Standing::Removing => {
+        Standing::Removing | Standing::Removed => {
             let message =
                 format!("the operator runs without --drift-events: its queue and rule in {place} are removed");
             made("False", "Removing", message)

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::flow::{Flow, PROOF, Proof};
 use super::inbox::{self, Inbox, Listener, Observed, ObservedQueue, ObservedRule, Step};
 use super::origin::{Operator, RecentIds};
+use super::pattern::Comes;
 use super::record::Record;
 use super::report::{self, Standing};
 use super::*;
@@ -253,7 +254,9 @@ fn the_id_of_the_request_says_whose_call_it_was() {
         event["detail"]["userIdentity"] = json!({"arn": by});
         event["detail"]["userAgent"] = json!(agent);
         event["detail"]["requestID"] = json!(request);
-        Record { at: at(second), ..parsed(&event) }
+        let mut record = parsed(&event);
+        record.at = at(second);
+        record
     };
     let made = |record: &Record| {
         Operator { arn: ARN, application: "aiplatform", began: at(100), requests: &requests }.made(record)
@@ -314,9 +317,9 @@ fn the_events_of_iam_come_in_one_region_of_a_partition() {
     let sources = |region: &str, has_platforms: bool| {
         pattern::pattern(&place(region), has_platforms)["detail"]["eventSource"].as_array().unwrap().len()
     };
-    assert_eq!(sources("us-east-1", false), 1);
-    assert_eq!(sources("us-east-1", true), Service::ALL.len() + 1, "Application Auto Scaling has two names");
-    assert_eq!(sources("eu-west-1", true), Service::ALL.len());
+    assert_eq!(sources("us-east-1", false), 3, "IAM, and the queue and the rule themselves");
+    assert_eq!(sources("us-east-1", true), Service::ALL.len() + 3, "Application Auto Scaling has two names");
+    assert_eq!(sources("eu-west-1", true), Service::ALL.len() + 2);
 }
 
 #[test]
@@ -330,10 +333,25 @@ fn a_pattern_is_within_the_quota_and_sorted() {
 
 #[test]
 fn a_call_of_ours_that_becomes_an_event_is_known() {
-    assert_eq!(pattern::recorded("S3", "PutBucketPolicy"), Some(Service::S3));
-    assert_eq!(pattern::recorded("IAM", "PutRolePolicy"), Some(Service::Iam));
-    assert_eq!(pattern::recorded("IAM", "GetRole"), None);
-    assert_eq!(pattern::recorded("SQS", "DeleteMessageBatch"), None);
+    assert_eq!(pattern::comes("S3", "PutBucketPolicy"), Some(Comes::There));
+    assert_eq!(pattern::comes("IAM", "PutRolePolicy"), Some(Comes::Centrally));
+    assert_eq!(pattern::comes("SQS", "TagQueue"), Some(Comes::There));
+    assert_eq!(pattern::comes("IAM", "GetRole"), None);
+    assert_eq!(pattern::comes("SQS", "DeleteMessageBatch"), None);
+}
+
+#[test]
+fn changes_of_the_queue_and_the_rule_themselves_are_known() {
+    let name = listener().name();
+    for (source, call, parameters, is_ours) in [
+        ("sqs", "DeleteQueue", json!({"queueUrl": format!("https://sqs.eu-west-1.amazonaws.com/1/{name}")}), true),
+        ("events", "DisableRule", json!({"name": name}), true),
+        ("events", "RemoveTargets", json!({"rule": "somebody-s"}), false),
+        ("sqs", "SendMessage", json!({"queueUrl": name}), false),
+        ("s3", "DeleteBucket", json!({"bucketName": name}), false),
+    ] {
+        assert_eq!(parsed(&event(source, call, parameters)).is_of_inbox(&name), is_ours, "{source} {call}");
+    }
 }
 
 fn listener() -> Listener {
@@ -348,7 +366,11 @@ fn desired() -> Inbox {
 fn in_sync(desired: &Inbox) -> Observed {
     let tags = desired.tags.clone();
     Observed {
-        queue: Some(ObservedQueue { attributes: desired.attributes.clone(), tags: tags.clone() }),
+        queue: Some(ObservedQueue {
+            url: "https://sqs/1/q".into(),
+            attributes: desired.attributes.clone(),
+            tags: tags.clone(),
+        }),
         rule: Some(ObservedRule {
             pattern: desired.pattern.to_string(),
             is_enabled: true,

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
 use super::connection::{self, Connection, Line};
+use super::own_calls::OwnCalls;
 use super::requests::Measured;
-use super::{APP_NAME, autoscaling, ec2, eks, iam, logs, s3, sagemaker};
+use super::{APP_NAME, autoscaling, ec2, eks, eventbridge, iam, logs, s3, sagemaker, sqs};
 use crate::api::AssumeRole;
 use crate::leadership::Authority;
 use crate::metrics::Metrics;
@@ -20,6 +23,9 @@ use crate::scope::Scope;
 
 /// The time for which an unused set of clients is kept: longer than the usual resync period.
 const KEPT: Duration = Duration::from_mins(15);
+
+/// The time that a call that waits may take: half as long again as the longest wait of SQS.
+const POLLED: Duration = Duration::from_secs(30);
 
 /// The time for which the identity behind the credentials is cached.
 const IDENTITY_HOLDS: Duration = Duration::from_mins(10);
@@ -55,9 +61,14 @@ impl ClientSets {
         authority: Authority,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (https, measured) = (connection::https(), Measured::new(metrics));
+        let (https, measured) = (connection::https(), Measured::new(metrics, Arc::default()));
         let common = Common { config, s3_path_style, https, authority, measured, shared_for, lines: Mutex::default() };
         Self { common: Arc::new(common), sets: Mutex::default() }
+    }
+
+    /// The memory of this process's own calls.
+    pub(super) fn own_calls(&self) -> &OwnCalls {
+        self.common.measured.own_calls()
     }
 
     /// The region of the environment.
@@ -102,9 +113,11 @@ impl Common {
             let credentials = SharedCredentialsProvider::new(provider.build().await);
             config = config.into_builder().credentials_provider(credentials).build();
         }
-        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(common.measured.clone()).build();
+        let measured = common.measured.of_another_account();
+        let sts = aws_sdk_sts::config::Builder::from(&config).interceptor(measured.clone()).build();
         Clients {
             common: Arc::clone(common),
+            measured,
             region: region.into(),
             sts: aws_sdk_sts::Client::from_conf(sts),
             config,
@@ -112,10 +125,12 @@ impl Common {
             autoscaling: OnceLock::new(),
             ec2: OnceLock::new(),
             eks: OnceLock::new(),
+            eventbridge: OnceLock::new(),
             iam: OnceLock::new(),
             logs: OnceLock::new(),
             s3: OnceLock::new(),
             sagemaker: OnceLock::new(),
+            sqs: OnceLock::new(),
         }
     }
 
@@ -144,6 +159,7 @@ pub(super) struct Identity {
 /// asked whose the credentials are, and nothing else.
 pub(super) struct Clients {
     common: Arc<Common>,
+    measured: Measured,
     region: String,
     config: SdkConfig,
     pub(super) sts: aws_sdk_sts::Client,
@@ -151,43 +167,51 @@ pub(super) struct Clients {
     autoscaling: OnceLock<autoscaling::Autoscaling>,
     ec2: OnceLock<ec2::Ec2>,
     eks: OnceLock<eks::Eks>,
+    eventbridge: OnceLock<eventbridge::EventBridge>,
     iam: OnceLock<iam::Iam>,
     logs: OnceLock<logs::Logs>,
     s3: OnceLock<s3::S3>,
     sagemaker: OnceLock<sagemaker::SageMaker>,
+    sqs: OnceLock<sqs::Sqs>,
 }
 
 impl Clients {
     pub(super) fn autoscaling(&self) -> &autoscaling::Autoscaling {
         self.autoscaling.get_or_init(|| {
-            autoscaling::Autoscaling::new(&self.config("application-autoscaling"), self.common.measured.clone())
+            autoscaling::Autoscaling::new(&self.config("application-autoscaling"), self.measured.clone())
         })
     }
 
     pub(super) fn ec2(&self) -> &ec2::Ec2 {
-        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.common.measured.clone()))
+        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.measured.clone()))
     }
 
     pub(super) fn eks(&self) -> &eks::Eks {
-        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks"), self.common.measured.clone()))
+        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks"), self.measured.clone()))
     }
 
     pub(super) fn iam(&self) -> &iam::Iam {
-        self.iam
-            .get_or_init(|| iam::Iam::new(&self.config("iam"), self.common.measured.clone(), self.common.shared_for))
+        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam"), self.measured.clone(), self.common.shared_for))
     }
 
     pub(super) fn logs(&self) -> &logs::Logs {
-        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs"), self.common.measured.clone()))
+        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs"), self.measured.clone()))
     }
 
     pub(super) fn s3(&self) -> &s3::S3 {
-        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style, self.common.measured.clone()))
+        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style, self.measured.clone()))
     }
 
     pub(super) fn sagemaker(&self) -> &sagemaker::SageMaker {
-        self.sagemaker
-            .get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker"), self.common.measured.clone()))
+        self.sagemaker.get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker"), self.measured.clone()))
+    }
+
+    pub(super) fn eventbridge(&self) -> &eventbridge::EventBridge {
+        self.eventbridge.get_or_init(|| eventbridge::EventBridge::new(&self.config("events"), self.measured.clone()))
+    }
+
+    pub(super) fn sqs(&self) -> &sqs::Sqs {
+        self.sqs.get_or_init(|| sqs::Sqs::new(&self.config("sqs"), &self.polling_config(), &self.measured))
     }
 
     /// The identity that the credentials belong to, where it was read not long ago.
@@ -197,6 +221,7 @@ impl Clients {
     }
 
     pub(super) fn keep_identity(&self, identity: &Identity) {
+        self.measured.know_account(&identity.account);
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), identity.clone()));
     }
 
@@ -206,6 +231,14 @@ impl Clients {
         let line = self.common.line(service, &self.region);
         let connection = Connection::new(https.clone(), line, Some(authority.clone()));
         self.config.to_builder().http_client(connection).build()
+    }
+
+    /// The settings of a client for calls that wait, and change nothing. They take longer than an answer may, which says
+    /// nothing about the service, so that they are not sent over the line that all accounts share.
+    fn polling_config(&self) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(POLLED).operation_timeout(POLLED).build();
+        let config = self.config.to_builder().http_client(self.common.https.clone()).timeout_config(timeouts);
+        config.retry_config(RetryConfig::disabled()).build()
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is measured of every request to AWS: an interceptor of the SDK that all clients have.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use aws_config::Region;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -18,6 +19,7 @@ use tracing::field::Empty;
 use tracing::{Span, debug_span};
 
 use super::connection::why_unsent;
+use super::own_calls::{Answered, OwnCalls};
 use crate::aws_requests;
 use crate::metrics::{AwsRequest, Metrics};
 use crate::traces::TARGET;
@@ -52,11 +54,28 @@ pub(super) fn request_id(headers: &Headers) -> Option<&str> {
 #[derive(Clone)]
 pub(super) struct Measured {
     metrics: Arc<Metrics>,
+    own_calls: Arc<OwnCalls>,
+    /// The account of the credentials, once it is known.
+    account_id: Arc<OnceLock<String>>,
 }
 
 impl Measured {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+    pub(super) fn new(metrics: Arc<Metrics>, own_calls: Arc<OwnCalls>) -> Self {
+        Self { metrics, own_calls, account_id: Arc::default() }
+    }
+
+    /// The same for clients with other credentials.
+    pub(super) fn of_another_account(&self) -> Self {
+        Self { account_id: Arc::default(), ..self.clone() }
+    }
+
+    /// Takes note of whose the credentials are.
+    pub(super) fn know_account(&self, account_id: &str) {
+        self.account_id.get_or_init(|| account_id.into());
+    }
+
+    pub(super) fn own_calls(&self) -> &OwnCalls {
+        &self.own_calls
     }
 }
 
@@ -133,6 +152,17 @@ impl Intercept for Measured {
             took: began.elapsed(),
             is_throttled: response.is_some_and(is_throttled),
         });
+        if let Some(request_id) = id {
+            let region = config.load::<Region>().map_or("", AsRef::as_ref);
+            self.own_calls.note(&Answered {
+                service: metadata.service(),
+                operation: metadata.name(),
+                region,
+                account_id: self.account_id.get().map(String::as_str),
+                request_id,
+                is_success: response.is_some_and(|response| response.status().is_success()),
+            });
+        }
         // It ends here, and not with the configuration of the call.
         config.interceptor_state().store_put(Began(Instant::now(), Span::none()));
         Ok(())

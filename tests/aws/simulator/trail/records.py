@@ -26,17 +26,17 @@ S3_DATA = (
     *("PutObject", "DeleteObject", "CopyObject", "RestoreObject", "CreateMultipartUpload"),
     *("UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload", "SelectObject"),
 )
-UNRECORDED = frozenset({"sqs", "events"})
+# Data events of SQS and EventBridge.
+SENDING = ("SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "PutEvents")
 
 
 def is_recorded(call: Call) -> bool:
     """Whether EventBridge hears of a call: one that is no read and no data event."""
     operation = call.operation
-    if call.service is None or operation is None or call.service in UNRECORDED:
+    if call.service is None or operation is None or operation.startswith(READS):
         return False
-    return not operation.startswith(READS) and not (
-        call.service == "s3" and operation.startswith(S3_DATA)
-    )
+    is_data = call.service == "s3" and operation.startswith(S3_DATA)
+    return not is_data and not operation.startswith(SENDING)
 
 
 def event_of(call: Call, response: Response, number: str) -> dict[str, Any]:
