@@ -101,8 +101,9 @@ generate: build
 	$(PYTHON) schemas/generate.py > $(SCHEMA)
 	cp crds/aiplatform.yaml charts/aiplatform/files/crd.yaml
 	cp manifests/rbac.yaml manifests/rbac-namespaced.yaml charts/aiplatform/files/
+	cp manifests/rbac-namespaced.yaml manifests/overlays/namespaced/rbac.yaml
 	cp manifests/components/monitoring/prometheus-rule.yaml manifests/components/monitoring/dashboard.json charts/aiplatform/files/
 	sed -i 's/^\(version\|appVersion\): .*/\1: $(VERSION)/' charts/aiplatform/Chart.yaml
-	sed -i 's/^\(    app.kubernetes.io\/version\|  newTag\): .*/\1: $(VERSION)/' manifests/kustomization.yaml
+	sed -i 's/^\(    app.kubernetes.io\/version\|  newTag\): .*/\1: $(VERSION)/' manifests/kustomization.yaml manifests/overlays/namespaced/kustomization.yaml examples/installation/shards/shard-1/kustomization.yaml
 	cargo fmt
 	$(RUFF) format --no-cache --config tests/aws/ruff.toml $(PYTHON_FILES)

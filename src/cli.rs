@@ -1,4 +1,4 @@
-//! The command line: `run`, `crd`, `plan`, `diff`, `get`, `audit`, `operator-policy`, `completion`.
+//! The command line: `run`, `crd`, `plan`, `diff`, `get`, `audit`, `operator-policy`, `install-check`, `completion`.
 
 mod audit;
 mod completion;
@@ -6,6 +6,7 @@ mod diff;
 mod files;
 mod get;
 mod help;
+mod install_check;
 mod live;
 mod log;
 mod operator_policy;
@@ -31,6 +32,8 @@ const SUCCESS: u8 = 0;
 const DIFFERENCES: u8 = 1;
 /// Something is really wrong.
 const FINDINGS: u8 = 1;
+/// Something that the operator needs is missing.
+const MISSING: u8 = 1;
 /// The operator ended because it does not lead any more.
 const LEADERSHIP_LOST: u8 = 1;
 /// The input is bad, or something that is needed is missing.
@@ -67,6 +70,9 @@ enum Command {
     /// Print the IAM policies that the operator itself needs, as JSON (offline)
     #[command(after_help = help::OPERATOR_POLICY)]
     OperatorPolicy(OperatorPolicyArguments),
+    /// Check an installation before the first platform: the cluster, rights, AWS; changes nothing
+    #[command(after_help = help::INSTALL_CHECK)]
+    InstallCheck(Box<install_check::InstallCheckArguments>),
     /// Print a script that completes arguments in a shell
     #[command(after_help = help::COMPLETION)]
     Completion(completion::CompletionArguments),
@@ -98,9 +104,13 @@ pub struct RunArguments {
     /// Initial polling interval of resources in transition
     #[arg(long, value_name = "DURATION", default_value = "5s", env = "AIPLATFORM_TRANSITION_POLL", value_parser = duration)]
     transition_poll: Duration,
-    /// Work only while holding the Lease `aiplatform`, so that several replicas can run
+    /// Work only while holding a Lease, so that several replicas can run
     #[arg(long, env = "AIPLATFORM_LEADER_ELECT")]
     leader_elect: bool,
+    /// Name of the Lease. Default: aiplatform, and with --namespace or --label-selector that and a hash of them, so that
+    /// replicas with other objects have another
+    #[arg(long, value_name = "NAME", env = "AIPLATFORM_LEASE_NAME", value_parser = lease_name)]
+    lease_name: Option<String>,
     /// Address to serve /metrics, /healthz and /readyz on
     #[arg(long, value_name = "ADDRESS", default_value = ":8080", env = "AIPLATFORM_HTTP_ADDR")]
     http_addr: String,
@@ -247,6 +257,7 @@ fn execute(cli: Cli) -> ExitCode {
         Command::Get(arguments) => get::get(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::OperatorPolicy(arguments) => operator_policy::operator_policy(&arguments),
+        Command::InstallCheck(arguments) => install_check::install_check(&arguments),
         Command::Completion(arguments) => completion::completion(&arguments),
     };
     ended(result)
@@ -272,6 +283,8 @@ enum Error {
     Crd(#[from] crate::crd::Error),
     #[error("{0}")]
     Manifest(#[from] crate::cluster_manifests::Error),
+    #[error("{0}")]
+    Rights(#[from] crate::install_check::rights::Error),
     #[error("{0}")]
     OperatorPolicy(#[from] crate::operator_policy::Error),
     #[error("no cluster: set KUBECONFIG, write ~/.kube/config, or run in a pod ({0})")]
@@ -318,6 +331,12 @@ fn namespace(text: &str) -> Result<String, String> {
     is_name.then(|| text.to_string()).ok_or_else(|| {
         format!("{text:?} is not the name of a namespace; without --namespace and AIPLATFORM_NAMESPACE all are watched")
     })
+}
+
+/// The name of a Lease: what Kubernetes takes for one (RFC 1123 subdomain, shortened to that of a label).
+fn lease_name(text: &str) -> Result<String, String> {
+    namespace(text)
+        .map_err(|_| format!("{text:?} is not the name of a Lease: up to 63 lower-case letters, digits and -"))
 }
 
 /// A label selector, as the API server takes it.

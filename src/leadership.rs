@@ -9,6 +9,7 @@ mod authority;
 mod clock;
 mod election;
 mod lease;
+mod selection;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use election::{Election, LeaseState};
 use lease::{Error, LeaseObject};
 
 pub use authority::{Authority, NotLeading};
+pub use selection::{Selection, lease_name};
 
 /// The time that others wait for a silent leader.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -72,11 +74,17 @@ impl Tenure {
 }
 
 /// Waits until this process leads, or ends. From then on losing the Lease, or not being able to renew it, ends the
-/// operator.
-pub async fn lead(client: Client, namespace: &str, authority: &Authority, readiness: &Readiness) -> Option<Tenure> {
-    let lease = Arc::new(LeaseObject::new(client, namespace, identity()));
+/// operator. `place` is the namespace of the Lease, and its name.
+pub async fn lead(
+    client: Client,
+    place: (String, String),
+    authority: &Authority,
+    readiness: &Readiness,
+) -> Option<Tenure> {
+    let (namespace, name) = place;
+    let lease = Arc::new(LeaseObject::new(client, &namespace, name.clone(), identity()));
     let mut election = Election::new(lease.identity.clone(), LEASE);
-    info!(identity = lease.identity, namespace, "waiting for the lease");
+    info!(identity = lease.identity, namespace, name, "waiting for the lease");
     let mut is_logged = false;
     loop {
         let wait = match try_acquire(&lease, &mut election, authority).await {

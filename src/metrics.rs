@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::install_check::clock::GivenTime;
 use crate::leadership::Authority;
 pub use platforms::Platform;
 use platforms::Platforms;
@@ -44,6 +45,10 @@ pub struct Metrics {
     aws_durations: Family<Operation, Histogram, fn() -> Histogram>,
     aws_throttled: Family<Operation, Counter>,
     credentials: Gauge,
+    obstacles: Family<Part, Gauge>,
+    trace_exports: Family<Reconcile, Counter>,
+    clock_skew: Gauge<f64, AtomicU64>,
+    time_of_aws: Mutex<Option<GivenTime>>,
     leader: Gauge,
     authority: Mutex<Option<Authority>>,
 }
@@ -71,6 +76,11 @@ struct Reconcile {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Failure {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Part {
+    part: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -146,6 +156,10 @@ impl Default for Metrics {
             aws_durations: Family::new_with_constructor(aws_histogram),
             aws_throttled: Family::default(),
             credentials: Gauge::default(),
+            obstacles: Family::default(),
+            trace_exports: Family::default(),
+            clock_skew: Gauge::default(),
+            time_of_aws: Mutex::default(),
             leader: Gauge::default(),
             authority: Mutex::default(),
         };
@@ -209,6 +223,22 @@ impl Metrics {
             "platforms_set_aside",
             "Platforms whose resources, roles among them, are left as they are, by reason",
             self.set_aside.clone(),
+        );
+        registry.register(
+            "obstacle",
+            "1 while something stands in the way of a part, which /readyz describes",
+            self.obstacles.clone(),
+        );
+        registry.register_with_unit(
+            "clock_skew",
+            "Time by which the clock of this machine was ahead of AWS's at the last answer",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
+        registry.register(
+            "trace_exports",
+            "Exports of spans to the collector of traces, by result",
+            self.trace_exports.clone(),
         );
         registry.register(
             "leader",
@@ -347,6 +377,32 @@ impl Metrics {
         self.credentials.set(are_valid.into());
     }
 
+    /// Whether something stands in the way of each kind of part.
+    pub fn obstacles(&self, parts: impl IntoIterator<Item = (&'static str, bool)>) {
+        for (part, is_blocked) in parts {
+            self.obstacles.get_or_create(&Part { part }).set(is_blocked.into());
+        }
+    }
+
+    /// AWS gave the time.
+    pub fn time_given(&self, given: GivenTime) {
+        if let Some(ahead) = given.ahead() {
+            self.clock_skew.set(ahead.as_secs_f64());
+        }
+        *self.time_of_aws.lock().unwrap_or_else(PoisonError::into_inner) = Some(given);
+    }
+
+    /// The time that AWS gave last.
+    #[must_use]
+    pub fn time_of_aws(&self) -> Option<GivenTime> {
+        self.time_of_aws.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Spans were exported, or lost.
+    pub fn trace_export(&self, is_done: bool) {
+        self.trace_exports.get_or_create(&Reconcile { result: if is_done { "success" } else { "error" } }).inc();
+    }
+
     /// All metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn text(&self) -> String {
@@ -412,6 +468,8 @@ mod tests {
         metrics.step("Bucket", "Create", "done");
         metrics.repaired("Bucket", "policy");
         metrics.queued("edit", 1);
+        metrics.obstacles([("cluster", true)]);
+        metrics.trace_export(true);
         metrics.set_aside(None, Some("Suspended"));
         metrics.reconcile_ended("success", Duration::ZERO);
         metrics.aws_request(&AwsRequest {

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::Request;
 use kube::{Client, Resource};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::api::AIPlatform;
+use crate::crd::difference;
+use crate::install_check::clock;
+use crate::install_check::cluster::Served;
+use crate::metrics::Metrics;
 use crate::provider::Provider;
 use crate::request_id;
 use crate::scope::Scope;
@@ -24,6 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The time for which a result holds: an operator that does not probe any more is not ready.
 const HOLDS: Duration = Duration::from_secs(30);
+
+/// The interval at which the definition is compared: it changes with upgrades, and its document is large.
+const DEFINITION_PERIOD: Duration = Duration::from_mins(1);
+
+/// The part about the custom resource definition.
+const DEFINITION: &str = "definition";
 
 /// The part that says whether AWS knows whose the credentials are.
 pub const AWS: &str = "AWS";
@@ -78,6 +90,21 @@ impl Readiness {
         self.obstacles_at(Instant::now())
     }
 
+    /// For each kind of part whether something stands in its way, for metrics: those of single objects and namespaces
+    /// are counted as one.
+    #[must_use]
+    pub fn parts(&self) -> BTreeMap<&'static str, bool> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts: BTreeMap<&'static str, bool> = PARTS.into_iter().map(|part| (part, false)).collect();
+        for part in state.obstacles.keys() {
+            parts.insert(label(part), true);
+        }
+        if state.at.elapsed() > HOLDS {
+            parts.insert("operator", true);
+        }
+        parts
+    }
+
     fn obstacles_at(&self, now: Instant) -> Vec<String> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now.saturating_duration_since(state.at);
@@ -91,6 +118,25 @@ impl Readiness {
     }
 }
 
+/// The kinds of parts, as metrics name them.
+const PARTS: [&str; 9] =
+    ["aws", "clock", "cluster", "cluster_name", "definition", "leader_election", "object", "operator", "watch"];
+
+/// The kind of a part.
+fn label(part: &str) -> &'static str {
+    match part {
+        AWS => "aws",
+        "clock" => "clock",
+        "cluster" => "cluster",
+        "cluster name" => "cluster_name",
+        DEFINITION => "definition",
+        "leader election" => "leader_election",
+        _ if part.starts_with("watch") => "watch",
+        _ if part.contains('/') => "object",
+        _ => "operator",
+    }
+}
+
 /// Asks the cluster and AWS until `stop`, and keeps the answers. Neither waits for the other, and nobody is waited for
 /// for long.
 pub async fn watch<P: Provider>(
@@ -98,8 +144,10 @@ pub async fn watch<P: Provider>(
     client: Client,
     provider: Arc<P>,
     scope: Scope,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
+    let mut compared: Option<Instant> = None;
     loop {
         let cluster = async {
             match tokio::time::timeout(PATIENCE, probe(&client)).await {
@@ -118,10 +166,18 @@ pub async fn watch<P: Provider>(
                 )),
             }
         };
-        let (cluster, aws) = tokio::join!(cluster, aws);
+        let is_due = compared.is_none_or(|at| at.elapsed() >= DEFINITION_PERIOD) || !readiness.is_clear(DEFINITION);
+        let definition = async { if is_due { Some(served_definition(&client).await) } else { None } };
+        let (cluster, aws, definition) = tokio::join!(cluster, aws, definition);
+        if let Some(served) = &definition {
+            readiness.set(DEFINITION, definition_obstacle(served));
+            // What could not be read is asked for again soon.
+            compared = matches!(served, Served::Compared(Ok(_))).then(Instant::now);
+        }
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
         readiness.set(AWS, aws);
+        readiness.set("clock", metrics.time_of_aws().as_ref().and_then(clock::obstacle));
         readiness.checked(Instant::now());
         tokio::select! {
             () = stop.cancelled() => return,
@@ -140,10 +196,48 @@ async fn probe(client: &Client) -> Result<(), kube::Error> {
     }
 }
 
+/// The obstacle that a definition is: one that drops what this version writes. Where none is served the cluster's own line
+/// says so, and what cannot be read hinders nobody.
+fn definition_obstacle(served: &Served) -> Option<String> {
+    match served {
+        Served::Compared(Ok(difference)) if difference.is_obstacle() => {
+            Some(format!("{difference}: {}", difference::WAY_OUT))
+        }
+        Served::Compared(_) | Served::Nothing | Served::Unreadable(_) => None,
+    }
+}
+
+/// The schema of platforms that the API server serves, against the one of this version.
+pub async fn served_definition(client: &Client) -> Served {
+    let group = AIPlatform::api_version(&());
+    match tokio::time::timeout(PATIENCE, client.list_api_group_resources(&group)).await {
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => return Served::Nothing,
+        // Who may not ask what is served may still read its schema.
+        Ok(Ok(_) | Err(kube::Error::Api(_))) => {}
+        Ok(Err(error)) => return Served::Unreadable(error.to_string()),
+        Err(_) => return Served::Unreadable(format!("timed out after {} seconds", PATIENCE.as_secs())),
+    }
+    let request = match Request::get(difference::document_path()).body(Vec::new()) {
+        Ok(request) => request,
+        Err(error) => return Served::Unreadable(error.to_string()),
+    };
+    match tokio::time::timeout(PATIENCE, client.request::<Value>(request)).await {
+        Ok(Ok(document)) => Served::Compared(difference::difference(&document)),
+        Ok(Err(kube::Error::Api(status))) => Served::Unreadable(status.message),
+        Ok(Err(error)) => Served::Unreadable(error.to_string()),
+        Err(_) => Served::Unreadable(format!("timed out after {} seconds", PATIENCE.as_secs())),
+    }
+}
+
 /// The obstacle that an error of the API server is to the operator.
 #[must_use]
 pub fn cluster_obstacle(error: &kube::Error) -> String {
     match error {
+        kube::Error::Api(status) if status.code == 401 => format!(
+            "the API server does not take the credentials ({}): renew those in the kubeconfig, or give the pod its service \
+             account",
+            status.message
+        ),
         kube::Error::Api(status) if status.code == 404 => {
             "the AIPlatform resource is not installed: aiplatform crd | kubectl apply -f -".into()
         }
@@ -155,6 +249,19 @@ pub fn cluster_obstacle(error: &kube::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metrics_name_kinds_of_parts_and_no_single_object() {
+        let readiness = Readiness::default();
+        readiness.set("cluster", None);
+        for part in ["support/assistant", "support/other", "watch of support", "leader election"] {
+            readiness.set(part, Some("denied".into()));
+        }
+        let parts = readiness.parts();
+        assert_eq!(parts.keys().copied().collect::<Vec<_>>(), PARTS);
+        let blocked: Vec<&str> = parts.iter().filter(|(_, blocked)| **blocked).map(|(part, _)| *part).collect();
+        assert_eq!(blocked, ["aws", "leader_election", "object", "watch"]);
+    }
 
     #[test]
     fn whoever_asks_nobody_any_more_is_not_ready() {

@@ -1,7 +1,7 @@
 //! Traces over OTLP, where `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector: a span for each reconcile, step and request to
 //! AWS. The other variables of OpenTelemetry's specification hold, such as `OTEL_SERVICE_NAME` and `OTEL_TRACES_SAMPLER`.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +17,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
+
+use crate::metrics::Metrics;
 
 /// The target of the spans that are exported. No other span is, whatever a library says of itself.
 pub const TARGET: &str = "aiplatform::traces";
@@ -67,7 +69,7 @@ impl Traces {
     ///
     /// # Errors
     /// When nothing can be exported there.
-    pub fn begin(runtime: &Handle) -> Result<Option<Self>, Error> {
+    pub fn begin(runtime: &Handle, metrics: &Arc<Metrics>) -> Result<Option<Self>, Error> {
         let is_disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
         let named = ENDPOINTS.into_iter().find_map(|variable| {
             std::env::var(variable).ok().filter(|endpoint| !endpoint.is_empty()).map(|endpoint| (variable, endpoint))
@@ -83,7 +85,8 @@ impl Traces {
         } else {
             return Err(failed("it does not begin with http:// or https://".into()));
         };
-        let collector = Collector { client, runtime: runtime.clone(), is_away: AtomicBool::new(false) };
+        let metrics = Arc::clone(metrics);
+        let collector = Collector { client, runtime: runtime.clone(), metrics, is_away: AtomicBool::new(false) };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
@@ -115,11 +118,17 @@ impl Traces {
 
 /// A collector, of which it is said once that it is away, and once that it is back. Spans are exported by a thread of their
 /// own, and those that find no room in its queue are dropped: nothing waits for a collector.
-#[derive(Debug)]
 struct Collector {
     client: Arc<dyn HttpClient>,
     runtime: Handle,
+    metrics: Arc<Metrics>,
     is_away: AtomicBool,
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Collector")
+    }
 }
 
 #[async_trait]
@@ -129,6 +138,7 @@ impl HttpClient for Collector {
         // The exporting thread has no runtime.
         let sending = self.runtime.spawn(async move { client.send_bytes(request).await?.error_for_status() });
         let result = sending.await.map_err(HttpError::from).and_then(|result| result);
+        self.metrics.trace_export(result.is_ok());
         match &result {
             Ok(_) if self.is_away.swap(false, Ordering::Relaxed) => info!("the collector of traces takes spans again"),
             Err(error) if !self.is_away.swap(true, Ordering::Relaxed) => {

@@ -17,6 +17,7 @@ mod field;
 mod foreign;
 mod guardrails;
 mod inference;
+mod install_check;
 mod installation;
 mod leadership;
 mod lifecycle_of_the_operator;

@@ -1,4 +1,6 @@
-//! The custom resource definition, as YAML.
+//! The custom resource definition, as YAML, and how the one in a cluster differs from it.
+
+pub mod difference;
 
 use kube::CustomResourceExt;
 

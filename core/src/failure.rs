@@ -12,6 +12,9 @@ pub const UNREACHABLE: &str = "Unreachable";
 /// The code of a call that was not sent, because nobody answered those before it or because leadership had ended.
 pub const NOT_SENT: &str = "NotSent";
 
+/// The code of a call whose signature is of another time than AWS takes; the message has AWS's own.
+pub const CLOCK: &str = "ClockSkew";
+
 /// A failure of AWS or the cluster, and its meaning for us.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.describe())]
@@ -164,6 +167,9 @@ impl Error {
         match self.class {
             Class::Denied if !self.is_of_aws() => format!(
                 "the API server denies {action} on {subject} ({detail}): allow it for the operator, as manifests/rbac.yaml does"
+            ),
+            Class::Denied if *code == CLOCK => format!(
+                "AWS refuses {action} on {subject} for its time ({detail}): set the clock of the operator's node by NTP"
             ),
             Class::Denied => format!("AWS denies {action} on {subject} ({detail}): allow that action for the operator"),
             Class::Throttled => format!("AWS throttles {action} on {subject} ({detail}): tried again more slowly"),

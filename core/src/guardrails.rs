@@ -222,6 +222,13 @@ impl Guardrails {
         Some(vpcs?.into_iter().flatten().cloned().collect())
     }
 
+    /// The regions that platforms may be in, where every rule names some.
+    #[must_use]
+    pub fn regions(&self) -> Option<BTreeSet<String>> {
+        let regions: Option<Vec<&Vec<String>>> = self.rules()?.iter().map(|rule| rule.regions.as_ref()).collect();
+        Some(regions?.into_iter().flatten().cloned().collect())
+    }
+
     /// Roles that the operator may work through.
     #[must_use]
     pub fn assumable_roles(&self) -> BTreeSet<String> {

@@ -26,6 +26,7 @@ pub mod features;
 pub mod field_reference;
 pub mod grants;
 pub mod guardrails;
+pub mod install_check;
 pub mod kind;
 pub mod kinds;
 pub mod labels;

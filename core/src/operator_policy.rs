@@ -213,6 +213,12 @@ pub fn policies(permissions: &[(&str, Vec<Permission>)], extent: &Extent) -> Res
 /// The prefix of the names of the operator's own policies; before all others in alphabetical order.
 const OPERATOR: &str = "aiplatform-operator";
 
+/// True for the name of a policy of the operator itself, false for those of the roles that it works through.
+#[must_use]
+pub fn is_of_operator(policy: &str) -> bool {
+    policy.strip_prefix(OPERATOR).is_some_and(|rest| rest.starts_with('-'))
+}
+
 /// The prefix of the names of policies that belong on roles which the operator works through.
 const THROUGH: &str = "aiplatform-through";
 

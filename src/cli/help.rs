@@ -6,6 +6,7 @@ Examples:
   aiplatform diff -f platform.yaml              what would change
   aiplatform get assistant -n support -w        a live platform, for as long as you look
   aiplatform audit -f platform.yaml -o html     who may do what, and why, as one page
+  aiplatform install-check                      what is missing before the first platform
   kubectl aiplatform diff -f platform.yaml      where this is kubectl-aiplatform on the PATH
 
 Documentation: docs/install.md, docs/operations.md, docs/security.md in the repository";
@@ -53,6 +54,19 @@ pub(super) const OPERATOR_POLICY: &str = "\
 Examples:
   aiplatform operator-policy --guardrails guardrails.yaml --cluster-name prod
   aiplatform operator-policy -f platform.yaml | jq '.policies[].name'";
+
+pub(super) const INSTALL_CHECK: &str = "\
+Examples:
+  kubectl -n aiplatform-system exec deployment/aiplatform -- /usr/local/bin/aiplatform install-check
+  aiplatform install-check --guardrails guardrails.yaml \\
+    --as system:serviceaccount:aiplatform-system:aiplatform \\
+    --role-arn arn:aws:iam::123456789012:role/aiplatform-operator
+  aiplatform install-check -o json | jq '.checks[] | select(.outcome == \"missing\")'
+
+One line for each check: ok, missing, unknown (it could not be found out, which is neither), or absent (something that not
+every platform needs).
+
+Exit code: 0, 1 when something is missing, or 2 when the input is bad";
 
 pub(super) const COMPLETION: &str = "\
 Examples:

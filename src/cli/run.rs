@@ -22,7 +22,7 @@ use crate::drift_events::inbox::Listener as Identity;
 use crate::drift_listeners::{self, DriftEvents};
 use crate::guardrails::Guardrails;
 use crate::http::{self, Pages};
-use crate::leadership::{self, Authority, LONGEST_CALL};
+use crate::leadership::{self, Authority, LONGEST_CALL, Selection, lease_name};
 use crate::metrics::Metrics;
 use crate::provider::aws::{Aws, snapshots};
 use crate::provider::cluster::Cluster;
@@ -34,9 +34,10 @@ use crate::traces::Traces;
 pub(super) fn run(arguments: RunArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.enforced()?;
     let runtime = runtime()?;
-    let traces = Traces::begin(runtime.handle()).map_err(|error| Error::Start(error.to_string()))?;
+    let pages = Pages::default();
+    let traces = Traces::begin(runtime.handle(), &pages.metrics).map_err(|error| Error::Start(error.to_string()))?;
     log::begin(arguments.log_format, traces.as_ref());
-    let code = runtime.block_on(operate(arguments, guardrails));
+    let code = runtime.block_on(operate(arguments, guardrails, pages));
     // The runtime is there until here: it sends the last spans.
     if let Some(traces) = traces {
         traces.end();
@@ -57,7 +58,7 @@ pub(super) fn runtime() -> Result<Runtime, Error> {
 }
 
 /// The cluster that the environment names.
-async fn cluster() -> Result<Config, Error> {
+pub(super) async fn cluster() -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(|error| Error::NoKubeconfig(error.to_string()))?;
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("aiplatform/", env!("CARGO_PKG_VERSION")))));
     Ok(config)
@@ -69,8 +70,8 @@ pub(super) async fn client() -> Result<Client, Error> {
     guarded(|| Client::try_from(config))
 }
 
-/// Makes a client. kube panics on credentials that no header can hold, which a plugin may bring as well as a file.
-fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client, Error> {
+/// Makes a client from what names a cluster. kube panics on credentials that no header can hold, which a plugin may bring as well as a file.
+pub(super) fn guarded(make: impl FnOnce() -> Result<Client, kube::Error>) -> Result<Client, Error> {
     // Nothing else runs yet whose panics this could hide.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -108,7 +109,7 @@ pub(super) async fn cluster_name(client: &Client, arguments: &ClusterArguments) 
     system.metadata.uid.ok_or_else(|| Error::NoClusterName("it has none".into()))
 }
 
-async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, Error> {
+async fn operate(arguments: RunArguments, guardrails: Guardrails, pages: Pages) -> Result<u8, Error> {
     let config = cluster().await?;
     let stop = stop_on_signal()?;
     let authority =
@@ -116,7 +117,6 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
     // The lease and the probes have a client of their own, which may speak before this operator leads.
     let plain = guarded(|| Client::try_from(config.clone()))?;
     let client = guarded(|| api_server::client(config, authority.clone()))?;
-    let pages = Pages::default();
     pages.metrics.follow(authority.clone());
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
@@ -130,12 +130,19 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails) -> Result<u8, 
         plain.clone(),
         Arc::clone(&provider),
         provider.aws.home(),
+        Arc::clone(&pages.metrics),
         stop.clone(),
     ));
     let mut code = SUCCESS;
     if let Some(cluster) = wait_for_cluster(&plain, &arguments.cluster, &pages.readiness, &stop).await {
         let tenure = if arguments.leader_elect {
-            leadership::lead(plain.clone(), &lease_namespace(&plain), &authority, &pages.readiness).await
+            let selection = Selection {
+                namespaces: &distinct(arguments.namespaces.clone()),
+                label_selector: arguments.label_selector.as_deref(),
+            };
+            let name = arguments.lease_name.clone().unwrap_or_else(|| lease_name(&selection));
+            let place = (lease_namespace(&plain), name);
+            leadership::lead(plain.clone(), place, &authority, &pages.readiness).await
         } else {
             None
         };

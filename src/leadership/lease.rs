@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use super::LEASE;
 use crate::controller::FIELD_MANAGER;
 
-/// The Lease's name.
-pub(super) const NAME: &str = "aiplatform";
-
 /// The timeout of requests about the Lease.
 pub(super) const ANSWER: Duration = Duration::from_secs(4);
 
@@ -22,30 +19,31 @@ pub(super) const ANSWER: Duration = Duration::from_secs(4);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// Somebody else wrote it since it was read.
-    #[error("somebody else wrote the Lease {NAME}")]
+    #[error("somebody else wrote the Lease")]
     Overtaken,
     /// The API server says no.
-    #[error("the API server refuses the Lease {NAME}: {0}")]
+    #[error("the API server refuses the Lease: {0}")]
     Refused(String),
     /// It says nothing.
-    #[error("the API server does not answer about the Lease {NAME}: {0}")]
+    #[error("the API server does not answer about the Lease: {0}")]
     Unanswered(String),
 }
 
 /// The Lease, for one candidate.
 pub(super) struct LeaseObject {
     api: Api<Lease>,
+    name: String,
     pub(super) identity: String,
 }
 
 impl LeaseObject {
-    pub(super) fn new(client: Client, namespace: &str, identity: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity }
+    pub(super) fn new(client: Client, namespace: &str, name: String, identity: String) -> Self {
+        Self { api: Api::namespaced(client, namespace), name, identity }
     }
 
     /// The Lease, if it is there.
     pub(super) async fn read(&self) -> Result<Option<Lease>, Error> {
-        within(self.api.get_opt(NAME)).await
+        within(self.api.get_opt(&self.name)).await
     }
 
     /// Takes the Lease that was found, or makes it.
@@ -60,7 +58,7 @@ impl LeaseObject {
             return self.write(found, spec).await;
         }
         let spec: LeaseSpec = serde_json::from_value(spec).map_err(|error| Error::Refused(error.to_string()))?;
-        let metadata = ObjectMeta { name: Some(NAME.into()), ..ObjectMeta::default() };
+        let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
         let lease = Lease { metadata, spec: Some(spec) };
         within(self.api.create(&PostParams::default(), &lease)).await
     }
@@ -80,7 +78,7 @@ impl LeaseObject {
     async fn write(&self, read: &Lease, spec: Value) -> Result<Lease, Error> {
         let exactly = json!({"resourceVersion": read.resource_version(), "uid": read.uid()});
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        within(self.api.patch(NAME, &parameters, &Patch::Merge(json!({"metadata": exactly, "spec": spec})))).await
+        within(self.api.patch(&self.name, &parameters, &Patch::Merge(json!({"metadata": exactly, "spec": spec})))).await
     }
 }
 

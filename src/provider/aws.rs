@@ -12,6 +12,7 @@ pub mod iam;
 mod inbox;
 mod logs;
 mod own_calls;
+mod probes;
 mod recent;
 mod requests;
 pub mod s3;
@@ -48,6 +49,9 @@ pub use sqs::Message;
 /// The name of the operator in its calls to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
 
+/// The longest that one attempt of a check is waited for.
+const LONGEST_CHECK: Duration = Duration::from_secs(5);
+
 /// The number of concurrent reads of one platform, limited so that a large one leaves room for the others.
 const CONCURRENT_LOOKS: usize = 16;
 
@@ -61,18 +65,13 @@ impl Aws {
     /// that are not AWS's own, and platforms share snapshots for `shared_for`, see [`snapshots::period`]. Without the
     /// `authority` to, nothing is sent but the question whose the credentials are.
     pub async fn new(s3_path_style: bool, shared_for: Duration, authority: Authority, metrics: Arc<Metrics>) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200)))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(LONGEST_CALL)
-                    .operation_timeout(Duration::from_mins(1))
-                    .build(),
-            );
-        if let Ok(name) = aws_config::AppName::new(APP_NAME) {
-            loader = loader.app_name(name);
-        }
-        Self::with_config(loader.load().await, s3_path_style, shared_for, authority, metrics)
+        Self::with_config(configuration(LONGEST_CALL, 3).await, s3_path_style, shared_for, authority, metrics)
+    }
+
+    /// The same for checks, which somebody waits for: no attempt takes long, and few are made.
+    pub async fn for_checks(s3_path_style: bool) -> Self {
+        let config = configuration(LONGEST_CHECK, 2).await;
+        Self::with_config(config, s3_path_style, Duration::ZERO, Authority::default(), Arc::default())
     }
 
     /// AWS as this configuration reaches it.
@@ -98,6 +97,12 @@ impl Aws {
             uid: String::new(),
             assume_role: None,
         }
+    }
+
+    /// The scope of checks in a region, with no account expected.
+    #[must_use]
+    pub fn scope_in(&self, region: &str) -> Scope {
+        Scope { region: region.into(), ..self.home() }
     }
 
     /// The account that the credentials for a scope belong to.
@@ -301,6 +306,21 @@ impl Aws {
     async fn clients(&self, region: &str, scope: &Scope) -> Arc<Clients> {
         self.clients.of(region, scope).await
     }
+}
+
+/// The environment, as every AWS tool reads it.
+async fn configuration(longest_attempt: Duration, attempts: u32) -> SdkConfig {
+    let retries = RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(200));
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(longest_attempt)
+        .operation_timeout(Duration::from_mins(1))
+        .build();
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::v2026_01_12()).retry_config(retries).timeout_config(timeouts);
+    if let Ok(name) = aws_config::AppName::new(APP_NAME) {
+        loader = loader.app_name(name);
+    }
+    loader.load().await
 }
 
 /// The holder of what was observed. What does not exist is nobody's.

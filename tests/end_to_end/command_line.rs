@@ -266,7 +266,7 @@ fn every_command_and_option_is_completed_in_each_shell() {
         let output = run(&["completion", shell]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let script = text(&output.stdout);
-        for part in [mark, "operator-policy", "guardrails", "transition-poll", "html"] {
+        for part in [mark, "operator-policy", "install-check", "role-arn", "guardrails", "transition-poll", "html"] {
             assert!(script.contains(part), "{part} in the script for {shell}");
         }
         // Where the shell is there, it is the judge.
@@ -289,7 +289,7 @@ fn every_command_and_option_is_completed_in_each_shell() {
 
 #[test]
 fn every_help_has_examples_of_options_that_there_are() {
-    let commands = ["run", "crd", "plan", "diff", "audit", "operator-policy", "completion"];
+    let commands = ["run", "crd", "plan", "diff", "audit", "operator-policy", "install-check", "completion"];
     for command in commands {
         let help = text(&run(&[command, "--help"]).stdout);
         let (options, examples) = help.split_once("\nExample").unwrap_or_else(|| panic!("{command} has no examples"));

@@ -24,6 +24,7 @@ fn candidate(env: &TestEnv, kubeconfig: &str, arguments: &[&str]) -> Operator {
     environment.push(("KUBECONFIG", kubeconfig.into()));
     environment.push(("POD_NAMESPACE", env.namespace.clone()));
     let mut all = vec!["--namespace", &env.namespace, "--cluster-name", "tests", "--leader-elect"];
+    all.extend(["--lease-name", "aiplatform"]);
     all.extend(arguments);
     Operator::start(&all, &environment)
 }
@@ -177,4 +178,97 @@ async fn the_lease_is_given_back_after_the_step_in_hand() {
     assert_eq!(writes("CreateBucket"), writes("PutBucketPolicy"), "what the first began, it ended");
     assert_eq!(first.wait_until_gone().code(), Some(0), "{}", first.log());
     env.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn a_leader_that_is_killed_is_followed_and_its_work_ended() {
+    let env = env("killed-leader").await;
+    free(&env).await;
+    let kubeconfig = env.cluster.operator_kubeconfig();
+    let mut first = candidate(&env, &kubeconfig, &[]);
+    first.wait_for_log("leading");
+    let second = candidate(&env, &kubeconfig, &[]);
+    second.wait_for_log("the lease is held");
+    env.aws.control("latency", json!({"ms": 300}));
+    env.apply("assistant", &two_buckets()).await;
+    let creates = || env.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
+    env.wait("a step in hand", async || creates() > 0).await;
+    first.kill();
+    let by_the_first = env.aws.calls().len();
+    assert!(!second.log().contains("leading"), "not while the first could be at work: {}", second.log());
+    env.aws.control("latency", json!({"ms": 0}));
+    second.wait_for_log("leading");
+    let object = env.wait_ready("assistant").await;
+    assert!(env.aws.calls().len() > by_the_first);
+    let buckets = env.aws.s3().list_buckets().prefix(&env.namespace).send().await.expect("a list");
+    assert_eq!(buckets.buckets().len(), 2, "no duplicate and no orphan");
+    assert_eq!(object.status.expect("a status").resources.len(), 2);
+}
+
+/// A platform with a label.
+async fn labelled(env: &TestEnv, name: &str, shard: &str) {
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform",
+        "metadata": {"name": name, "labels": {"aiplatform.dev/shard": shard}}, "spec": two_buckets()});
+    let parameters = PatchParams::apply("tests").force();
+    env.api().patch(name, &parameters, &Patch::Apply(object)).await.expect("applied");
+}
+
+/// An operator of the platforms of one shard, elected among those of the same shard.
+fn shard(env: &TestEnv, number: &str) -> Operator {
+    let mut environment = environment(env.cluster, &env.aws).to_vec();
+    environment.push(("POD_NAMESPACE", env.namespace.clone()));
+    let selector = format!("aiplatform.dev/shard={number}");
+    let arguments = ["--label-selector", &selector, "--cluster-name", "tests", "--leader-elect"];
+    Operator::start(&[&arguments[..], &["--namespace", &env.namespace]].concat(), &environment)
+}
+
+#[tokio::test]
+async fn operators_of_different_shards_lead_side_by_side_and_each_reconciles_its_own() {
+    let env = env("shards").await;
+    let (first, second, third) = (shard(&env, "1"), shard(&env, "2"), shard(&env, "1"));
+    for (name, number) in [("a", "1"), ("b", "2"), ("c", "1"), ("d", "2"), ("nobodys", "3")] {
+        labelled(&env, name, number).await;
+    }
+    for name in ["a", "b", "c", "d"] {
+        env.wait_ready(name).await;
+    }
+    let leases: Vec<String> = leases(&env)
+        .list(&kube::api::ListParams::default())
+        .await
+        .expect("leases")
+        .items
+        .into_iter()
+        .filter_map(|lease| lease.metadata.name)
+        .collect();
+    assert_eq!(leases.len(), 2, "one for each shard: {leases:?}");
+    assert!(leases.iter().all(|name| name.starts_with("aiplatform-")), "{leases:?}");
+
+    // Of the two of one shard one leads, and of each platform one operator speaks.
+    let leads = |operator: &Operator| operator.log().contains("leading");
+    assert!(leads(&second) && leads(&first) != leads(&third), "{}\n{}", first.log(), third.log());
+    let of_one = if leads(&first) { &first } else { &third };
+    let worked =
+        |operator: &Operator, name: &str| operator.log().contains(&format!("platform={}/{name}", env.namespace));
+    for (name, ours, theirs) in [("a", of_one, &second), ("c", of_one, &second), ("b", &second, of_one)] {
+        assert!(worked(ours, name) && !worked(theirs, name), "{name}\n{}\n{}", ours.log(), theirs.log());
+    }
+    let creates = env.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
+    assert_eq!(creates, 8, "nothing is made twice");
+    let unselected = env.api().get("nobodys").await.expect("it");
+    assert!(
+        unselected.status.is_none() && unselected.metadata.finalizers.is_none(),
+        "an object of no shard is left alone"
+    );
+
+    // An object moves by its label: suspended meanwhile, so that what is in hand ends before another begins.
+    let patch = async |value: Value| env.api().patch("a", &PatchParams::default(), &Patch::Merge(value)).await;
+    patch(json!({"spec": {"suspend": true}})).await.expect("suspended");
+    let suspended =
+        |status: &aiplatform::api::status::AIPlatformStatus| format!("{:?}", status.phase) == "Some(Suspended)";
+    env.wait_for("a", "suspended", suspended).await;
+    let moved = json!({"metadata": {"labels": {"aiplatform.dev/shard": "2"}}, "spec": {"suspend": false}});
+    patch(moved).await.expect("moved");
+    env.wait_ready("a").await;
+    let creates = env.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
+    assert_eq!(creates, 8, "what moves is not made again");
 }

@@ -225,3 +225,74 @@ async fn loosen_definition(client: &kube::Client) {
         kube::runtime::wait::await_condition(definitions, name, kube::runtime::conditions::is_crd_established());
     tokio::time::timeout(crate::support::DEADLINE, served).await.expect("in time").expect("served");
 }
+
+#[tokio::test]
+async fn a_clock_that_is_off_by_an_hour_is_an_obstacle_and_work_goes_on() {
+    let env = TestEnv::new("clock").await;
+    env.wait("ready", async || env.operator.page("/readyz").0 == 200).await;
+    env.aws.control("clock", json!({"aheadSeconds": 3600}));
+    env.apply("assistant", &two_buckets()).await;
+    env.wait_ready("assistant").await;
+    let reported = async || {
+        let (status, text) = env.operator.page("/readyz");
+        status == 503 && text.contains("clock: it is 3") && text.contains("behind that of AWS") && text.contains("NTP")
+    };
+    env.wait("the obstacle", reported).await;
+    assert_eq!(env.operator.metric("aiplatform_obstacle{part=\"clock\"}"), 1);
+    assert!(env.operator.page("/metrics").1.contains("aiplatform_clock_skew_seconds -3"));
+    let lines = env.operator.log().lines().filter(|line| line.contains("behind that of AWS")).count();
+    assert_eq!(lines, 1, "it is said once: {}", env.operator.log());
+}
+
+#[tokio::test]
+async fn missing_credentials_are_an_obstacle_and_appear_without_a_restart() {
+    let mut env = TestEnv::new("credentials").await;
+    env.operator.kill();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials");
+    let mut variables = environment(env.cluster, &env.aws).to_vec();
+    variables.retain(|(name, _)| !name.starts_with("AWS_ACCESS") && !name.starts_with("AWS_SECRET"));
+    variables.push(("AWS_SHARED_CREDENTIALS_FILE", file.to_str().expect("a path").into()));
+    env.operator = Operator::start(&["--namespace", &env.namespace, "--cluster-name", "tests"], &variables);
+    let reported = async || {
+        let (status, text) = env.operator.page("/readyz");
+        status == 503 && text.lines().any(|line| line.starts_with("AWS: ") && line.contains("AWS_PROFILE"))
+    };
+    env.wait("the obstacle", reported).await;
+    assert_eq!(env.operator.metric("aiplatform_obstacle{part=\"aws\"}"), 1);
+    assert_eq!(env.operator.metric("aiplatform_aws_credentials_valid"), 0);
+    let lines =
+        env.operator.log().lines().filter(|line| line.contains("not ready: ") && line.contains("AWS_PROFILE")).count();
+    assert_eq!(lines, 1, "{}", env.operator.log());
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_nobody_takes_is_an_obstacle_with_a_way_out() {
+    let mut env = TestEnv::new("unauthorized").await;
+    env.operator.kill();
+    let kubeconfig =
+        env.cluster.kubeconfig_with(env.cluster.kubeconfig(), "unauthorized", "\"token\": \"", "\"token\": \"expired-");
+    let mut variables = environment(env.cluster, &env.aws).to_vec();
+    variables.retain(|(name, _)| *name != "KUBECONFIG");
+    variables.push(("KUBECONFIG", kubeconfig));
+    env.operator = Operator::start(&["--namespace", &env.namespace, "--cluster-name", "tests"], &variables);
+    let reported = async || {
+        let (status, text) = env.operator.page("/readyz");
+        status == 503
+            && text.lines().any(|line| line.contains("does not take the credentials") && line.contains("renew"))
+    };
+    env.wait("the obstacle", reported).await;
+    assert_eq!(env.operator.page("/healthz").0, 200, "it keeps running");
+    assert_eq!(env.operator.metric("aiplatform_obstacle{part=\"watch\"}"), 1);
+}
+
+#[test]
+fn guardrails_that_cannot_be_read_end_it_with_one_line() {
+    for (path, part) in [("no-such-file.yaml", "cannot be read"), ("/dev/zero", "is a device")] {
+        let output = crate::support::operator::command().args(["run", "--guardrails", path]).output().expect("it runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert_eq!(complaint.trim_end().lines().count(), 1, "{complaint}");
+        assert!(complaint.contains(path) && complaint.contains(part), "{complaint}");
+    }
+}

@@ -168,6 +168,7 @@ async fn a_collector_that_is_away_costs_nothing_and_is_reported_once() {
     env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
     env.wait_ready("assistant").await;
     env.wait("the report", async || about(&env) > 0).await;
+    assert!(env.operator.metric("aiplatform_trace_exports_total{result=\"error\"}") > 0);
     let reads = env.aws.operations().len();
     env.poke("assistant").await;
     env.wait("another reconcile", async || env.aws.operations().len() > reads).await;

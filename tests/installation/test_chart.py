@@ -59,6 +59,20 @@ def test_the_chart_renders_what_kustomize_renders(
         assert found == expected[name], name
 
 
+def test_for_one_namespace_the_chart_renders_what_the_overlay_renders(
+    template: Callable[..., Objects], kustomize: Callable[..., Objects]
+) -> None:
+    overlay = ROOT / "manifests" / "overlays" / "namespaced"
+    manifest = ROOT / "manifests" / "rbac-namespaced.yaml"
+    assert (overlay / "rbac.yaml").read_text() == manifest.read_text(), "run make generate"
+    values = "namespace.create=true,watchNamespaces={team-a},clusterName=prod"
+    rendered = by_name(template("--set", values))
+    expected = by_name(kustomize(overlay))
+    assert rendered.keys() == expected.keys()
+    for name, found in rendered.items():
+        assert found == expected[name], name
+
+
 def test_credentials_guardrails_and_metrics_are_as_in_the_components(
     template: Callable[..., Objects], kustomize: Callable[..., Objects], tmp_path: Path
 ) -> None:

@@ -32,7 +32,14 @@ def sources() -> list[str]:
 
 def is_about_others(path: Path) -> bool:
     named = path.relative_to(ROOT).as_posix()
-    others = ("/manifest", "operator_policy", "field_reference", "src/cli", "src/traces.rs")
+    others = (
+        "/manifest",
+        "operator_policy",
+        "field_reference",
+        "crd/difference",
+        "src/cli",
+        "src/traces.rs",
+    )
     return any(part in named for part in others)
 
 

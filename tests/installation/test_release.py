@@ -12,10 +12,15 @@ from release import version
 def test_the_chart_and_the_manifests_have_the_version_of_the_workspace() -> None:
     chart = yaml.safe_load((ROOT / "charts/aiplatform/Chart.yaml").read_text())
     assert (chart["version"], chart["appVersion"]) == (version(), version()), "run make generate"
-    manifests = yaml.safe_load((ROOT / "manifests/kustomization.yaml").read_text())
-    assert manifests["images"] == [{"name": "aiplatform", "newTag": version()}]
-    (labels,) = manifests["labels"]
-    assert labels["pairs"]["app.kubernetes.io/version"] == version()
+    for folder in (
+        "manifests",
+        "manifests/overlays/namespaced",
+        "examples/installation/shards/shard-1",
+    ):
+        manifests = yaml.safe_load((ROOT / folder / "kustomization.yaml").read_text())
+        assert manifests["images"] == [{"name": "aiplatform", "newTag": version()}], folder
+        labels = manifests["labels"][0]
+        assert labels["pairs"]["app.kubernetes.io/version"] == version(), folder
     for crate in ("Cargo.toml", "core/Cargo.toml"):
         assert "version.workspace = true" in (ROOT / crate).read_text(), crate
 

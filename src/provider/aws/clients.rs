@@ -71,6 +71,11 @@ impl ClientSets {
         self.common.measured.own_calls()
     }
 
+    /// True where bucket names are put into the path.
+    pub(super) fn s3_path_style(&self) -> bool {
+        self.common.s3_path_style
+    }
+
     /// The region of the environment.
     pub(super) fn home(&self) -> &str {
         self.common.config.region().map_or("us-east-1", AsRef::as_ref)
@@ -226,7 +231,7 @@ impl Clients {
     }
 
     /// The settings of one service's client, with a connection of its own.
-    fn config(&self, service: &'static str) -> SdkConfig {
+    pub(super) fn config(&self, service: &'static str) -> SdkConfig {
         let Common { https, authority, .. } = &*self.common;
         let line = self.common.line(service, &self.region);
         let connection = Connection::new(https.clone(), line, Some(authority.clone()));

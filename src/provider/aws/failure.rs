@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::connection::why_unsent;
 use super::requests::request_id;
-use crate::failure::{Class, Error, NOT_SENT, TIMEOUT, UNREACHABLE};
+use crate::failure::{CLOCK, Class, Error, NOT_SENT, TIMEOUT, UNREACHABLE};
 
 /// Classifies an error by the service's own table of codes first, then by what holds for every service.
 pub(super) fn classify<E>(
@@ -48,6 +48,9 @@ where
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().map_or_else(|| format!("HTTP {status}"), ToString::to_string);
             let message = answer.err().message().unwrap_or_default().to_string();
+            if is_about_time(&code, &message) {
+                return made(Class::Denied, CLOCK.into(), format!("{code}: {message}"));
+            }
             let class = table(&code, &message).or_else(|| common(&code)).unwrap_or_else(|| Class::of_status(status));
             made(class, code, message)
         }
@@ -64,6 +67,19 @@ where
             let way_out = "AWS cannot be reached: check the network, spec.region and AWS_ENDPOINT_URL";
             made(Class::Transient, UNREACHABLE.into(), format!("{way_out}: {}", innermost(error)))
         }
+    }
+}
+
+/// True where AWS refuses a signature because of its time, and not because of its key.
+///
+/// Source: "Troubleshooting Signature Version 4", IAM user guide, and the error codes of Amazon S3 and Amazon EC2.
+fn is_about_time(code: &str, message: &str) -> bool {
+    match code {
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => true,
+        "SignatureDoesNotMatch" | "InvalidSignatureException" | "InvalidSignature" => {
+            message.starts_with("Signature expired") || message.starts_with("Signature not yet current")
+        }
+        _ => false,
     }
 }
 
@@ -137,8 +153,31 @@ fn common(code: &str) -> Option<Class> {
         | "InternalServerException"
         | "ServiceUnavailable"
         | "ServiceUnavailableException"
-        | "RequestTimeout"
-        | "RequestTimeTooSkewed" => Class::Transient,
+        | "RequestTimeout" => Class::Transient,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_of_another_time_is_told_from_a_wrong_key() {
+        let expired =
+            "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z (20260101T011500Z - 15 min.)";
+        let early = "Signature not yet current: 20260101T020000Z is still later than 20260101T011500Z";
+        let wrong = "The request signature we calculated does not match the signature you provided.";
+        for (code, message, expected) in [
+            ("SignatureDoesNotMatch", expired, true),
+            ("InvalidSignatureException", early, true),
+            ("RequestTimeTooSkewed", "", true),
+            ("RequestExpired", "Request has expired.", true),
+            ("SignatureDoesNotMatch", wrong, false),
+            ("InvalidSignatureException", wrong, false),
+            ("AccessDenied", expired, false),
+        ] {
+            assert_eq!(is_about_time(code, message), expected, "{code}: {message}");
+        }
+    }
 }

@@ -14,13 +14,14 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, Orche
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
-
+use jiff::Timestamp;
 use tracing::field::Empty;
 use tracing::{Span, debug_span};
 
 use super::connection::why_unsent;
 use super::own_calls::{Answered, OwnCalls};
 use crate::aws_requests;
+use crate::install_check::clock::GivenTime;
 use crate::metrics::{AwsRequest, Metrics};
 use crate::traces::TARGET;
 
@@ -138,6 +139,9 @@ impl Intercept for Measured {
         let response = context.response();
         let id = response.and_then(|response| request_id(response.headers()));
         aws_requests::note(id);
+        if let Some(date) = response.and_then(|response| response.headers().get("date")) {
+            self.metrics.time_given(GivenTime { date: date.into(), received: Timestamp::now() });
+        }
         let code = code(error, response);
         span.record("aws.request_id", id);
         span.record("http.response.status_code", response.map(|response| response.status().as_u16()));
