@@ -158,21 +158,18 @@ async fn duplicates_disorder_and_rubbish_are_handled_once() {
 }
 
 #[tokio::test]
-async fn a_queue_and_a_rule_that_somebody_deletes_come_back() {
+async fn a_queue_that_somebody_deletes_or_changes_comes_back() {
     let (env, names) = flowing("events-back", &ON).await;
     let sqs = env.aws.sqs(REGIONS[0]);
     let url = sqs.get_queue_url().queue_name(inbox(&env)).send().await.expect("a queue").queue_url.expect("a URL");
     sqs.delete_queue().queue_url(url).send().await.expect("it goes");
     env.wait("the queue is back", async || has_queue(&env, REGIONS[0]).await).await;
-    let events = env.aws.eventbridge(REGIONS[0]);
-    env.wait("the rule is disabled for a moment", async || {
-        events.disable_rule().name(inbox(&env)).send().await.expect("disabled");
-        heard(&env, "inbox") > 0
-    })
-    .await;
-    env.wait("the rule is enabled again", async || {
-        let state = events.describe_rule().name(inbox(&env)).send().await.expect("a rule").state;
-        state == Some(aws_sdk_eventbridge::types::RuleState::Enabled)
+    let url = sqs.get_queue_url().queue_name(inbox(&env)).send().await.expect("a queue").queue_url.expect("a URL");
+    let seconds = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+    sqs.set_queue_attributes().queue_url(&url).attributes(seconds.clone(), "1").send().await.expect("changed");
+    env.wait("the queue is put right", async || {
+        let read = sqs.get_queue_attributes().queue_url(&url).attribute_names(seconds.clone()).send().await;
+        read.expect("attributes").attributes.unwrap_or_default().get(&seconds).is_some_and(|it| it == "60")
     })
     .await;
     env.aws.s3().delete_bucket_policy().bucket(&names[0]).send().await.expect("it goes");
