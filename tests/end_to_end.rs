@@ -12,6 +12,7 @@ mod downgrade;
 mod drift;
 mod drift_events;
 mod endpoints;
+mod examples;
 mod failures;
 mod field;
 mod foreign;

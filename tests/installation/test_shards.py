@@ -1,4 +1,4 @@
-"""The example that divides the platforms of a cluster: each object has one operator, each pod one shard."""
+"""The example that divides a cluster: each object has one operator, and each pod one shard."""
 
 import os
 import re

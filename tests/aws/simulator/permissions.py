@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.call import Call
+from simulator.conditions import conditions
+from simulator.enforcement import is_allowed
 from simulator.errors import AwsError
 from simulator.service import Requirement, Service
 
@@ -34,6 +36,7 @@ class Permissions:
 
     def __init__(self) -> None:
         """Start with everything allowed."""
+        self.is_enforced = False
         self._denials: list[Denial] = []
         self._lock = threading.Lock()
 
@@ -53,18 +56,28 @@ class Permissions:
 
     def clear(self) -> None:
         """Allow everything again."""
+        self.is_enforced = False
         with self._lock:
             self._denials.clear()
 
-    def check(self, call: Call, part: Service | None) -> None:
+    def check(self, call: Call, part: Service | None, parts: dict[str, Service]) -> None:
         """Raise AccessDenied if the call needs something that is denied."""
-        if part is not None and call.operation in part.itemised:
-            call.is_denied = self.denies
+        if not self._denials and not self.is_enforced:
             return
-        if not self._denials:
+
+        def is_denied(action: str, resource: str) -> bool:
+            if action in ALWAYS_ALLOWED:
+                return False
+            if self.denies(action, resource):
+                return True
+            known = conditions(call, (action, resource), parts) if self.is_enforced else {}
+            return self.is_enforced and not is_allowed(call, action, resource, known)
+
+        if part is not None and call.operation in part.itemised:
+            call.is_denied = is_denied
             return
         for action, resource in requirements(call, part):
-            if action not in ALWAYS_ALLOWED and self.denies(action, resource):
+            if is_denied(action, resource):
                 raise access_denied(call, action, resource)
 
     def denies(self, action: str, resource: str) -> bool:

@@ -165,7 +165,7 @@ class Simulator:
         if call.operation is None:
             return call_moto(call)
         part = self.parts.get(call.service or "")
-        self.permissions.check(call, part)
+        self.permissions.check(call, part, self.parts)
         if header := broken_checksum(call.request):
             raise AwsError("BadDigest", f"The {header} you specified did not match.")
         if part is None:
@@ -196,6 +196,7 @@ class Simulator:
         add("POST", "faults", self.faults.add)
         add("DELETE", "faults", lambda _: self._lift_faults())
         add("POST", "deny", self.permissions.change)
+        add("POST", "enforce", self._set_enforced)
         add("DELETE", "deny", lambda body: self.permissions.change({**body, "remove": True}))
         for part in self.parts.values():
             for path, handler in part.controls.items():
@@ -211,6 +212,9 @@ class Simulator:
     @staticmethod
     def _set_latency(body: dict[str, Any]) -> None:
         settings.latency_ms = float(body["ms"])
+
+    def _set_enforced(self, body: dict[str, Any]) -> None:
+        self.permissions.is_enforced = bool(body["on"])
 
     @staticmethod
     def _set_clock(body: dict[str, Any]) -> None:
