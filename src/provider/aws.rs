@@ -191,16 +191,10 @@ impl Aws {
                 let clients = self.clients(&scope.region, scope).await;
                 clients.logs().observe(scope, &requests).await
             })],
-            Some(Service::SageMaker) => {
-                let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
-                    Box::pin(async move {
-                        let clients = self.clients(&scope.region, scope).await;
-                        let found = clients.sagemaker().observe(scope, request, requested).await;
-                        found.unwrap_or_else(|error| vec![(request.key.clone(), Observed::unreadable(error))])
-                    })
-                });
-                each.collect()
-            }
+            Some(Service::SageMaker) => vec![Box::pin(async move {
+                let clients = self.clients(&scope.region, scope).await;
+                clients.sagemaker().observe(scope, &requests, requested).await
+            })],
             Some(Service::Iam) => vec![Box::pin(async move {
                 let clients = self.clients(&scope.region, scope).await;
                 clients.iam().observe(scope, &requests).await

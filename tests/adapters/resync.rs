@@ -101,7 +101,8 @@ async fn a_resync_of_a_platform_in_sync_makes_thirty_calls_at_most() {
             (&["GetBucketOwnershipControls", "GetBucketEncryption"], buckets),
             (&["GetAccountAuthorizationDetails"], 1),
             (&["GetRole", "ListRolePolicies", "ListAttachedRolePolicies"], 0),
-            (&["DescribeEndpoint", "ListTags"], endpoints),
+            (&["ListEndpoints"], 1),
+            (&["DescribeEndpoint", "ListTags"], 0),
             (&["DescribeScalableTargets"], 1),
         ] {
             for operation in operations {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use aiplatform::session::Session;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 
 use super::drifts::{consumer_role, of_all_kinds};
 use super::resync::{anything, count, in_sync, platform_of_the_bench, resync, writes};
-use super::{Run, condition, message, ready, trusting};
+use super::{Run, condition, message, ready, spec, trusting};
 
 /// A period that no test outlasts: a snapshot stays as it is until something forbids its use.
 const LONG: Duration = Duration::from_hours(1);
@@ -131,4 +133,103 @@ async fn after_a_restart_the_first_pass_is_served_by_lists() {
     let (pass, calls) = resync(&mut run).await;
     assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
     assert_eq!((count(&calls, LIST), singles(&calls)), (1, 0), "{calls:?}");
+}
+
+/// A platform with one endpoint that scales, and nothing beside it.
+fn scaling() -> Value {
+    spec(json!({"models": [{"name": "rank", "sagemaker": {
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1",
+        "instance": {"type": "ml.m5.large", "count": 2},
+        "autoscaling": {"minInstances": 2, "maxInstances": 8, "target": {"invocationsPerInstance": {"value": 600}}},
+    }}]}))
+}
+
+#[tokio::test]
+async fn an_endpoint_that_the_list_shows_unchanged_is_not_described() {
+    let mut run = in_sync(scaling()).await;
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+    for (operation, times) in [("ListEndpoints", 1), ("DescribeEndpoint", 0), ("ListTags", 0)] {
+        assert_eq!(count(&calls, operation), times, "{operation}: {calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_somebody_moved_is_described_and_moved_back() {
+    let mut run = in_sync(scaling()).await;
+    let (sagemaker, endpoint) = (run.aws.sagemaker(), run.name("SageMakerEndpoint"));
+    let config = run.name("SageMakerEndpointConfig");
+    let described = sagemaker.describe_endpoint_config().endpoint_config_name(&config).send().await.expect("a config");
+    let call = sagemaker.create_endpoint_config().endpoint_config_name("theirs");
+    call.set_production_variants(described.production_variants).send().await.expect("made");
+    let call = sagemaker.update_endpoint().endpoint_name(&endpoint).endpoint_config_name("theirs");
+    call.send().await.expect("moved");
+    let start = run.aws.calls().len();
+    let (_, calls) = resync(&mut run).await;
+    assert!(count(&calls, "ListEndpoints") == 1 && count(&calls, "DescribeEndpoint") >= 1, "{calls:?}");
+    run.settle_ready().await;
+    assert_eq!(count(&run.aws.calls_since(start), "UpdateEndpoint"), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_made_again_although_a_list_never_says_that_it_is_absent() {
+    let mut run = in_sync(scaling()).await;
+    let (sagemaker, endpoint) = (run.aws.sagemaker(), run.name("SageMakerEndpoint"));
+    sagemaker.delete_endpoint().endpoint_name(&endpoint).send().await.expect("it goes");
+    while sagemaker.describe_endpoint().endpoint_name(&endpoint).send().await.is_ok() {}
+    let start = run.aws.calls().len();
+    resync(&mut run).await;
+    let calls = run.aws.calls_since(start);
+    let position = |operation: &str| calls.iter().position(|call| call == operation).expect("it is called");
+    assert!(position("ListEndpoints") < position("DescribeEndpoint"), "{calls:?}");
+    assert!(position("DescribeEndpoint") < position("CreateEndpoint"), "{calls:?}");
+    run.settle_ready().await;
+}
+
+#[tokio::test]
+async fn while_an_endpoint_is_made_a_poll_of_it_is_one_call() {
+    let mut run = Run::new(scaling()).await;
+    run.session = Some(Session::default());
+    run.aws.control("timings", json!({"sagemaker.endpoint.create": 3_600_000}));
+    run.announce().await;
+    while !is_creating(&run) {
+        run.pass().await;
+    }
+    run.pass().await;
+    for _ in 0..3 {
+        let start = run.aws.calls().len();
+        run.pass().await;
+        assert_eq!(run.aws.calls_since(start), ["DescribeEndpoint"]);
+    }
+}
+
+fn is_creating(run: &Run) -> bool {
+    let resources = run.object.status.iter().flat_map(|status| &status.resources);
+    let mut endpoints = resources.filter(|resource| resource.kind == "SageMakerEndpoint");
+    endpoints.any(|endpoint| endpoint.message.as_ref().is_some_and(|message| message.contains("Creating")))
+}
+
+#[tokio::test]
+async fn a_target_in_a_list_is_described_by_itself_before_it_is_written() {
+    let mut run = in_sync(scaling()).await;
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), count(&calls, "DescribeScalableTargets")), ("True", 1), "{calls:?}");
+    let call = run.aws.autoscaling().register_scalable_target().service_namespace(ServiceNamespace::Sagemaker);
+    let call = call.resource_id(run.name("ScalableTarget")).min_capacity(1).max_capacity(9);
+    let call = call.scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount);
+    call.send().await.expect("registered");
+    let (_, calls) = resync(&mut run).await;
+    assert_eq!(writes(&calls), ["RegisterScalableTarget"]);
+    assert_eq!(count(&calls, "DescribeScalableTargets"), 2, "once for all and once for it: {calls:?}");
+}
+
+#[tokio::test]
+async fn where_lists_are_denied_nobody_is_alarmed() {
+    let mut run = in_sync(scaling()).await;
+    run.aws.control("deny", json!({"action": "sagemaker:ListEndpoints"}));
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+    assert_eq!((count(&calls, "ListEndpoints"), count(&calls, "DescribeEndpoint")), (1, 1), "{calls:?}");
+    let (pass, calls) = resync(&mut run).await;
+    assert_eq!((ready(&pass), count(&calls, "ListEndpoints"), count(&calls, "DescribeEndpoint")), ("True", 0, 1));
 }

@@ -15,7 +15,7 @@ const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1.4.0";
 const THEIR_ROLE: &str = "arn:aws:iam::123456789012:role/models/theirs";
 
 /// Actions that IAM knows no resource for.
-const LISTS: [&str; 15] = [
+const LISTS: [&str; 16] = [
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
@@ -28,6 +28,7 @@ const LISTS: [&str; 15] = [
     "logs:DescribeLogGroups",
     "sagemaker:ListModels",
     "sagemaker:ListEndpointConfigs",
+    "sagemaker:ListEndpoints",
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
     "application-autoscaling:DescribeScheduledActions",

@@ -17,6 +17,8 @@ pub mod action {
     pub const LIST_MODELS: &str = "sagemaker:ListModels";
     /// `ListEndpointConfigs`.
     pub const LIST_CONFIGS: &str = "sagemaker:ListEndpointConfigs";
+    /// `ListEndpoints`.
+    pub const LIST_ENDPOINTS: &str = "sagemaker:ListEndpoints";
     /// `CreateModel`.
     pub const CREATE_MODEL: &str = "sagemaker:CreateModel";
     /// `CreateEndpointConfig`.
@@ -117,6 +119,13 @@ pub const OF_ENDPOINTS: &[Permission] = &[
         resources: &[ResourcePattern::AnyOf(Kind::SageMakerEndpoint)],
         conditions: &[],
         reason: "finds superseded revisions of its own; IAM knows no resource for lists",
+    },
+    Permission {
+        sid: "ListEndpoints",
+        actions: &[action::LIST_ENDPOINTS],
+        resources: &[ResourcePattern::AnyOf(Kind::SageMakerEndpoint)],
+        conditions: &[],
+        reason: "sees in one list which endpoints have changed; without it each is described at each resync",
     },
     Permission {
         sid: "MakeEndpoints",

@@ -7,10 +7,14 @@ mod read;
 mod refusal;
 mod write;
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::Client;
+use aws_sdk_applicationautoscaling::types::ScalableTarget;
 
 use super::requests::Measured;
+use super::snapshots::Snapshot;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -22,15 +26,19 @@ use crate::resource::{Kind, Resource};
 /// Application Auto Scaling in one region.
 pub(super) struct Autoscaling {
     client: Client,
+    /// By resource id.
+    targets: Snapshot<Vec<ScalableTarget>>,
 }
 
 impl Autoscaling {
-    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+    pub(super) fn new(config: &SdkConfig, measured: Measured, shared_for: Duration) -> Self {
         let config = aws_sdk_applicationautoscaling::config::Builder::from(config).interceptor(measured).build();
-        Self { client: Client::from_conf(config) }
+        Self { client: Client::from_conf(config), targets: Snapshot::new(action::DESCRIBE_TARGETS, shared_for) }
     }
 
     pub(super) async fn apply(&self, step: &Step) -> Result<Applied, Failures> {
+        let scaled = ScalableResource::parse(&step.key.name);
+        let _touching = (step.key.kind == Kind::ScalableTarget).then(|| self.targets.touch(&scaled.resource_id));
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::ScalableTarget(desired)), _) => {
                 Ok(self.register(desired, Some(&desired.tags)).await?)
@@ -53,7 +61,7 @@ impl Autoscaling {
                 Ok(self.delete_action(observed).await?)
             }
             (Action::Delete { .. }, ..) if step.key.kind == Kind::ScalableTarget => {
-                Ok(self.deregister(&ScalableResource::parse(&step.key.name)).await?)
+                Ok(self.deregister(&scaled).await?)
             }
             _ => Err(Error::unknown_step(step).into()),
         }

@@ -183,7 +183,11 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn autoscaling(&self) -> &autoscaling::Autoscaling {
         self.autoscaling.get_or_init(|| {
-            autoscaling::Autoscaling::new(&self.config("application-autoscaling"), self.measured.clone())
+            autoscaling::Autoscaling::new(
+                &self.config("application-autoscaling"),
+                self.measured.clone(),
+                self.common.shared_for,
+            )
         })
     }
 
@@ -208,7 +212,9 @@ impl Clients {
     }
 
     pub(super) fn sagemaker(&self) -> &sagemaker::SageMaker {
-        self.sagemaker.get_or_init(|| sagemaker::SageMaker::new(&self.config("sagemaker"), self.measured.clone()))
+        self.sagemaker.get_or_init(|| {
+            sagemaker::SageMaker::new(&self.config("sagemaker"), self.measured.clone(), self.common.shared_for)
+        })
     }
 
     pub(super) fn eventbridge(&self) -> &eventbridge::EventBridge {

@@ -10,14 +10,20 @@ mod model;
 mod read;
 mod refusal;
 mod revisions;
+mod snapshot;
 mod tagging;
 mod time;
 mod write;
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_sagemaker::Client;
+use aws_sdk_sagemaker::primitives::DateTime;
 
+use super::recent::Recent;
 use super::requests::Measured;
+use super::snapshots::Snapshot;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -25,19 +31,52 @@ pub use crate::permissions::sagemaker::action;
 use crate::plan::{Action, Step};
 use crate::resource::{Kind, Resource};
 use crate::scope::Scope;
+use crate::tags::Tags;
+use endpoint::Description;
+use read::arn_of;
+use snapshot::ListedEndpoint;
+
+/// The time for which what was read of an endpoint is remembered: its tags hold for that long, and its description unless
+/// the list shows a change.
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// SageMaker in one region.
 pub(super) struct SageMaker {
     client: Client,
+    endpoints: Snapshot<ListedEndpoint>,
+    /// Descriptions of endpoints, by ARN: as long as the list shows no change, they hold.
+    descriptions: Recent<String, Description>,
+    /// Tags of endpoints, by ARN, with the time at which the endpoint was made.
+    tags_of_endpoints: Recent<String, (Option<DateTime>, Tags)>,
 }
 
 impl SageMaker {
-    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+    pub(super) fn new(config: &SdkConfig, measured: Measured, shared_for: Duration) -> Self {
         let config = aws_sdk_sagemaker::config::Builder::from(config).interceptor(measured).build();
-        Self { client: Client::from_conf(config) }
+        Self {
+            client: Client::from_conf(config),
+            endpoints: Snapshot::new(action::LIST_ENDPOINTS, shared_for),
+            descriptions: Recent::new(REMEMBERED),
+            tags_of_endpoints: Recent::new(REMEMBERED),
+        }
+    }
+
+    /// Forgets what is remembered of an endpoint.
+    fn forget_endpoint(&self, arn: &str) {
+        self.descriptions.drop_key(&arn.to_string());
+        self.tags_of_endpoints.drop_key(&arn.to_string());
     }
 
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+        if step.key.kind != Kind::SageMakerEndpoint {
+            return self.write(scope, step).await;
+        }
+        let _touching = self.endpoints.touch(&step.key.name);
+        let _forgetting = Forgetting { sagemaker: self, arn: arn_of(scope, Kind::SageMakerEndpoint, &step.key.name) };
+        self.write(scope, step).await
+    }
+
+    async fn write(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::SageMakerModel(desired)), _) => Ok(self.create_model(desired).await?),
             (Action::Create, Some(Resource::SageMakerEndpointConfig(desired)), _) => {
@@ -69,5 +108,17 @@ impl SageMaker {
             },
             _ => Err(Error::unknown_step(step).into()),
         }
+    }
+}
+
+/// A write of an endpoint. When it ends, however it does, nothing is remembered of the endpoint.
+struct Forgetting<'a> {
+    sagemaker: &'a SageMaker,
+    arn: String,
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.sagemaker.forget_endpoint(&self.arn);
     }
 }

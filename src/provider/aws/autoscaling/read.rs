@@ -2,21 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{self, PolicyType, ServiceNamespace};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
 use super::refusal::refused;
 use super::{Autoscaling, action};
 use crate::failure::{Class, Error};
+use crate::permissions::autoscaling::NAMESPACE;
+use crate::provider::aws::snapshots::{MOST_PAGES, View};
 use crate::resource::scaling::{Bounds, Dimension, ScalableResource, Tracking};
 use crate::resource::{
-    Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction, TAGS,
+    Freshness, Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction, TAGS,
 };
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
 /// The most resources that one call describes the targets of.
 const RESOURCES_PER_CALL: usize = 50;
+
+/// Targets of a page, the most that Application Auto Scaling gives: `DescribeScalableTargets`, Application Auto Scaling API
+/// reference.
+const TARGETS_PER_PAGE: i32 = 50;
 
 /// The default cooldown, in seconds.
 const COOLDOWN: i32 = 300;
@@ -28,9 +35,17 @@ struct VariantRequest {
     policies: Vec<Key>,
     actions: Vec<Key>,
     thorough: bool,
+    /// True when something about it has to be read as it is now.
+    is_current: bool,
 }
 
 impl VariantRequest {
+    /// True when every requested target is among those that were listed: what a list lacks is not said to be absent.
+    fn is_within(&self, listed: &[types::ScalableTarget]) -> bool {
+        let keys: BTreeSet<Key> = listed.iter().filter_map(|target| Some(scaled_by_target(target)?.key())).collect();
+        self.targets.iter().all(|key| keys.contains(key))
+    }
+
     /// The selection of policies: requested themselves, or as parts of targets.
     fn policy_selection(&self) -> Selection<'_> {
         if self.policies.is_empty() {
@@ -67,11 +82,24 @@ impl Autoscaling {
     /// Observes the requested resources, and reports what else scales the same variants.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let variants = by_variant(requests);
-        let resource_ids: Vec<&String> = variants.keys().collect();
         let untagged: BTreeSet<&Key> =
             requests.iter().filter(|request| !request.reads(TAGS)).map(|request| &request.key).collect();
+        let view = if variants.values().all(|variant| variant.is_current) { None } else { self.view().await };
+        let shared = |(resource_id, variant): (&String, &VariantRequest)| {
+            let view = view.as_ref().filter(|_| !variant.is_current)?;
+            let found = view.entry(resource_id).filter(|found| variant.is_within(found))?;
+            Some((resource_id.clone(), found))
+        };
+        let shared: BTreeMap<String, _> = variants.iter().filter_map(shared).collect();
+        let resource_ids: Vec<&String> = variants.keys().filter(|id| !shared.contains_key(*id)).collect();
         let chunks = resource_ids.chunks(RESOURCES_PER_CALL).map(|chunk| self.targets(scope, chunk, &untagged));
-        let targets: Vec<_> = join_all(chunks).await.into_iter().flatten().collect();
+        let listed = shared.values().map(|found| self.described(scope, found, &untagged));
+        let (single, listed) = join(join_all(chunks), join_all(listed)).await;
+        let mut listed: Vec<_> = listed.into_iter().flatten().collect();
+        for target in listed.iter_mut().filter_map(|(_, target)| target.as_mut().ok()) {
+            target.is_shared = true;
+        }
+        let targets: Vec<_> = single.into_iter().flatten().chain(listed).collect();
         // What has no target has nothing below it.
         let registered: BTreeSet<&String> = targets.iter().map(|(scaled, _)| &scaled.resource_id).collect();
         let with_targets = variants.iter().filter(|(resource_id, _)| registered.contains(resource_id));
@@ -114,14 +142,7 @@ impl Autoscaling {
         let found: Result<Vec<types::ScalableTarget>, _> = pages.collect().await;
         let subject = || resource_ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
         match found.map_err(|error| refused(action::DESCRIBE_TARGETS, &subject(), &error)) {
-            Ok(found) => {
-                join_all(found.iter().filter_map(|target| {
-                    let scaled = scaled(&target.resource_id, target.scalable_dimension.as_str())?;
-                    let reads_tags = !untagged.contains(&scaled.key());
-                    Some(async move { (scaled.clone(), self.target(scope, scaled, target, reads_tags).await) })
-                }))
-                .await
-            }
+            Ok(found) => self.described(scope, &found, untagged).await,
             Err(error) => {
                 let both = |resource_id: &&String| {
                     let resource_id = (*resource_id).clone();
@@ -130,6 +151,27 @@ impl Autoscaling {
                 resource_ids.iter().flat_map(both).map(|scaled| (scaled, Err(error.clone()))).collect()
             }
         }
+    }
+
+    /// The targets that were described, but for those in dimensions that we never scale.
+    async fn described(
+        &self,
+        scope: &Scope,
+        found: &[types::ScalableTarget],
+        untagged: &BTreeSet<&Key>,
+    ) -> Vec<(ScalableResource, Result<Observed, Error>)> {
+        let targets = found.iter().filter_map(|target| {
+            let scaled = scaled_by_target(target)?;
+            let reads_tags = !untagged.contains(&scaled.key());
+            Some(async move { (scaled.clone(), self.target(scope, scaled, target, reads_tags).await) })
+        });
+        join_all(targets).await
+    }
+
+    /// All targets of endpoints, whoever registered them.
+    async fn view(&self) -> Option<View<'_, Vec<types::ScalableTarget>>> {
+        let client = self.client.clone();
+        self.targets.view(|| listed(client)).await
     }
 
     async fn target(
@@ -212,6 +254,21 @@ impl Autoscaling {
     }
 }
 
+/// The targets of all endpoints in a region, by resource id.
+async fn listed(client: Client) -> Result<BTreeMap<String, Vec<types::ScalableTarget>>, Error> {
+    let mut targets: BTreeMap<String, Vec<types::ScalableTarget>> = BTreeMap::new();
+    let call = client.describe_scalable_targets().service_namespace(ServiceNamespace::Sagemaker);
+    let mut pages = call.into_paginator().page_size(TARGETS_PER_PAGE).send();
+    for _ in 0..MOST_PAGES {
+        let Some(page) = pages.next().await else { break };
+        let page = page.map_err(|error| refused(action::DESCRIBE_TARGETS, NAMESPACE, &error))?;
+        for target in page.scalable_targets.unwrap_or_default() {
+            targets.entry(target.resource_id.clone()).or_default().push(target);
+        }
+    }
+    Ok(targets)
+}
+
 fn by_variant(requests: &[&Request]) -> BTreeMap<String, VariantRequest> {
     let mut variants: BTreeMap<String, VariantRequest> = BTreeMap::new();
     for request in requests {
@@ -223,6 +280,7 @@ fn by_variant(requests: &[&Request]) -> BTreeMap<String, VariantRequest> {
         };
         let variant = variants.entry(scaled.resource_id).or_default();
         variant.thorough |= request.thorough;
+        variant.is_current |= request.freshness != Freshness::Shared;
         match kind {
             Kind::ScalableTarget => variant.targets.push(request.key.clone()),
             Kind::ScalingPolicy => variant.policies.push(request.key.clone()),
@@ -286,6 +344,10 @@ fn unreadable(seen: &mut BTreeMap<Key, Observed>, keys: &[Key], error: &Error) {
 fn scaled(resource_id: &str, dimension: &str) -> Option<ScalableResource> {
     let dimension = Dimension::ALL.into_iter().find(|known| known.name() == dimension)?;
     Some(ScalableResource { resource_id: resource_id.to_string(), dimension })
+}
+
+fn scaled_by_target(found: &types::ScalableTarget) -> Option<ScalableResource> {
+    scaled(&found.resource_id, found.scalable_dimension.as_str())
 }
 
 fn policy(found: &types::ScalingPolicy) -> Option<ScalingPolicy> {

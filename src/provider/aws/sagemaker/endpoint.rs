@@ -1,6 +1,7 @@
 //! The description of an endpoint by SageMaker: what it runs, how it is and what it remembers.
 
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
+use aws_sdk_sagemaker::primitives::DateTime;
 use aws_sdk_sagemaker::types::{EndpointStatus, ProductionVariantServerlessConfig, ProductionVariantSummary};
 use jiff::Timestamp;
 
@@ -10,38 +11,68 @@ use crate::resource::endpoint::{Attempt, Capacity, Facts, Status, parse_history}
 use crate::resource::scaling::Bounds;
 use crate::tags::{self, Tags};
 
-/// The state of an endpoint, in the words of plans and status.
-pub(super) fn state(described: &DescribeEndpointOutput) -> ObservedState {
-    let text = status_text(described);
-    let since =
-        if text == Status::Creating.name() { described.creation_time() } else { described.last_modified_time() };
-    let since = since.map(|since| format!(" since {}", whole_seconds(timestamp(since)))).unwrap_or_default();
-    match status(text) {
-        Some(Status::InService) => ObservedState::Ready,
-        Some(Status::Failed | Status::OutOfService | Status::UpdateRollbackFailed) => {
-            let reason = described.failure_reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-            ObservedState::Failed(format!("{text}{since}{reason}"))
+/// The description of an endpoint, as far as it matters.
+#[derive(Clone, Debug)]
+pub(super) struct Description {
+    /// The configuration that it runs.
+    pub(super) config: String,
+    /// The time at which it was made.
+    pub(super) created: Option<DateTime>,
+    /// The time of its last change: of its configuration, its capacity or its status, and not of its tags.
+    pub(super) modified: Option<DateTime>,
+    /// The status in SageMaker's words.
+    pub(super) status: String,
+    failure: Option<String>,
+    capacity: Option<Capacity>,
+}
+
+impl Description {
+    /// What matters of a description.
+    pub(super) fn of(described: &DescribeEndpointOutput) -> Self {
+        Self {
+            config: described.endpoint_config_name().unwrap_or_default().to_string(),
+            created: described.creation_time().copied(),
+            modified: described.last_modified_time().copied(),
+            status: described.endpoint_status().map(EndpointStatus::as_str).unwrap_or_default().to_string(),
+            failure: described.failure_reason().map(ToString::to_string),
+            capacity: described.production_variants().first().and_then(capacity),
         }
-        _ => ObservedState::Progressing(format!("{text}{since}")),
     }
-}
 
-/// The facts that the rollout is decided by.
-pub(super) fn facts(described: &DescribeEndpointOutput, found: &Tags) -> Facts {
-    Facts {
-        // A status that SageMaker invents later is taken as work of its own, which keeps us from touching anything.
-        status: status(status_text(described)).unwrap_or(Status::SystemUpdating),
-        failure: described.failure_reason().map(ToString::to_string),
-        modified: described.last_modified_time().map_or(Timestamp::UNIX_EPOCH, timestamp),
-        attempt: found.get(tags::ATTEMPT).and_then(|value| Attempt::parse(value)),
-        history: found.get(tags::HISTORY).map(|value| parse_history(value)).unwrap_or_default(),
-        bounds: found.get(tags::BOUNDS).and_then(|value| Bounds::parse(value)),
-        capacity: described.production_variants().first().and_then(capacity),
+    /// True when nothing about it changes by itself.
+    pub(super) fn is_at_rest(&self) -> bool {
+        status(&self.status).is_some_and(|status| !status.is_busy())
     }
-}
 
-fn status_text(described: &DescribeEndpointOutput) -> &str {
-    described.endpoint_status().map(EndpointStatus::as_str).unwrap_or_default()
+    /// The state, in the words of plans and status.
+    pub(super) fn state(&self) -> ObservedState {
+        let text = &self.status;
+        let since = if text == Status::Creating.name() { &self.created } else { &self.modified };
+        let since =
+            since.as_ref().map(|since| format!(" since {}", whole_seconds(timestamp(since)))).unwrap_or_default();
+        match status(text) {
+            Some(Status::InService) => ObservedState::Ready,
+            Some(Status::Failed | Status::OutOfService | Status::UpdateRollbackFailed) => {
+                let reason = self.failure.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                ObservedState::Failed(format!("{text}{since}{reason}"))
+            }
+            _ => ObservedState::Progressing(format!("{text}{since}")),
+        }
+    }
+
+    /// The facts that the rollout is decided by.
+    pub(super) fn facts(&self, found: &Tags) -> Facts {
+        Facts {
+            // A status that SageMaker invents later is taken as work of its own, which keeps us from touching anything.
+            status: status(&self.status).unwrap_or(Status::SystemUpdating),
+            failure: self.failure.clone(),
+            modified: self.modified.as_ref().map_or(Timestamp::UNIX_EPOCH, timestamp),
+            attempt: found.get(tags::ATTEMPT).and_then(|value| Attempt::parse(value)),
+            history: found.get(tags::HISTORY).map(|value| parse_history(value)).unwrap_or_default(),
+            bounds: found.get(tags::BOUNDS).and_then(|value| Bounds::parse(value)),
+            capacity: self.capacity,
+        }
+    }
 }
 
 fn status(text: &str) -> Option<Status> {
@@ -60,9 +91,16 @@ fn capacity(variant: &ProductionVariantSummary) -> Option<Capacity> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_sagemaker::operation::describe_endpoint::builders::DescribeEndpointOutputBuilder;
-    use aws_sdk_sagemaker::primitives::DateTime;
 
     use super::*;
+
+    fn state(described: &DescribeEndpointOutput) -> ObservedState {
+        Description::of(described).state()
+    }
+
+    fn facts(described: &DescribeEndpointOutput, found: &Tags) -> Facts {
+        Description::of(described).facts(found)
+    }
 
     fn endpoint(status: &str) -> DescribeEndpointOutputBuilder {
         DescribeEndpointOutput::builder()

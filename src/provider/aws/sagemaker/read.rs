@@ -3,17 +3,22 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sagemaker::primitives::DateTime;
+use futures::StreamExt;
 use futures::future::{join, join_all};
 use jiff::Timestamp;
 
+use super::super::CONCURRENT_LOOKS;
+use super::endpoint::Description;
 use super::refusal::{if_there, refused};
+use super::snapshot::{self, ListedEndpoint};
 use super::time::timestamp;
-use super::{SageMaker, action, config, endpoint, model};
+use super::{SageMaker, action, config, model};
 use crate::arn;
 use crate::failure::Error;
 use crate::kind::Listed;
+use crate::provider::aws::snapshots::View;
 use crate::resource::endpoint::REVISIONS;
-use crate::resource::{Endpoint, EndpointConfig, Key, Kind, Model, Observed, Owner, Request, Revision};
+use crate::resource::{Endpoint, EndpointConfig, Freshness, Key, Kind, Model, Observed, Owner, Request, Revision};
 use crate::scope::Scope;
 use crate::tags;
 
@@ -23,27 +28,49 @@ impl SageMaker {
     pub(in super::super) async fn observe(
         &self,
         scope: &Scope,
+        requests: &[&Request],
+        requested: &BTreeSet<&Key>,
+    ) -> Vec<(Key, Observed)> {
+        let may_be_listed =
+            |request: &&Request| request.key.kind == Kind::SageMakerEndpoint && request.freshness == Freshness::Shared;
+        let view = if requests.iter().any(may_be_listed) { self.view(scope).await } else { None };
+        let seen = requests.iter().map(|request| self.observe_thoroughly(scope, request, requested, view.as_ref()));
+        let seen: Vec<_> = seen.collect();
+        let seen: Vec<_> = futures::stream::iter(seen).buffer_unordered(CONCURRENT_LOOKS).collect().await;
+        seen.into_iter().flatten().collect()
+    }
+
+    async fn view(&self, scope: &Scope) -> Option<View<'_, ListedEndpoint>> {
+        let account = format!("account {} in region {}", scope.account_id, scope.region);
+        self.endpoints.view(|| snapshot::list(self.client.clone(), account)).await
+    }
+
+    async fn observe_thoroughly(
+        &self,
+        scope: &Scope,
         request: &Request,
         requested: &BTreeSet<&Key>,
-    ) -> Result<Vec<(Key, Observed)>, Error> {
+        view: Option<&View<'_, ListedEndpoint>>,
+    ) -> Vec<(Key, Observed)> {
         let around = async {
             if !request.thorough || request.key.kind != Kind::SageMakerEndpoint {
                 return (Vec::new(), None);
             }
             let (keys, unknown) = self.revisions(scope, &request.key.name, requested).await;
             let reads = keys.into_iter().map(|key| async move {
-                let seen = self.observe_one(scope, &key).await.unwrap_or_else(Observed::unreadable);
-                (key, seen)
+                let seen = self.observe_one(scope, &key, Freshness::Current, None).await;
+                (key, seen.unwrap_or_else(Observed::unreadable))
             });
             (join_all(reads).await, unknown)
         };
-        let (seen, (mut all, unknown)) = join(self.observe_one(scope, &request.key), around).await;
+        let one = self.observe_one(scope, &request.key, request.freshness, view);
+        let (seen, (mut all, unknown)) = join(one, around).await;
         let mut seen = seen.unwrap_or_else(Observed::unreadable);
         if let Some(error) = unknown {
             seen.unknown.insert(REVISIONS.into(), error);
         }
         all.push((request.key.clone(), seen));
-        Ok(all)
+        all
     }
 
     /// The holder of an endpoint. One that does not exist is nobody's.
@@ -57,11 +84,17 @@ impl SageMaker {
         Ok(Owner::of(&self.tags(&arn).await?, &scope.owner))
     }
 
-    async fn observe_one(&self, scope: &Scope, key: &Key) -> Result<Observed, Error> {
+    async fn observe_one(
+        &self,
+        scope: &Scope,
+        key: &Key,
+        freshness: Freshness,
+        view: Option<&View<'_, ListedEndpoint>>,
+    ) -> Result<Observed, Error> {
         match key.kind {
             Kind::SageMakerModel => self.model(scope, &key.name).await,
             Kind::SageMakerEndpointConfig => self.config(scope, &key.name).await,
-            Kind::SageMakerEndpoint => self.endpoint(scope, &key.name).await,
+            Kind::SageMakerEndpoint => self.endpoint(scope, &key.name, freshness, view).await,
             _ => Err(Error::bug("observe", &key.to_string(), "it is not in SageMaker")),
         }
     }
@@ -99,26 +132,61 @@ impl SageMaker {
         Ok(Observed { facts: Some(EndpointConfig::boxed_facts(revision)), ..seen })
     }
 
-    async fn endpoint(&self, scope: &Scope, name: &str) -> Result<Observed, Error> {
+    /// An endpoint, as it is or, where that will do, as it was when SageMaker last changed it: its list says when that was.
+    async fn endpoint(
+        &self,
+        scope: &Scope,
+        name: &str,
+        freshness: Freshness,
+        view: Option<&View<'_, ListedEndpoint>>,
+    ) -> Result<Observed, Error> {
         let arn = arn_of(scope, Kind::SageMakerEndpoint, name);
-        let described = self.client.describe_endpoint().endpoint_name(name).send().await;
-        let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, &arn, &error));
-        let Some(described) = if_there(described)? else { return Ok(Observed::absent()) };
-        let found = self.tags(&arn).await?;
+        let listed = view.and_then(|view| view.entry(name)).filter(|listed| listed.arn == arn);
+        let unchanged = listed.and_then(|listed| self.descriptions.get(&arn).filter(|it| listed.is_still(it)));
+        let (description, is_unchanged) = match unchanged {
+            Some(description) => (description, true),
+            None => match self.description(&arn, name).await? {
+                Some(description) => (description, false),
+                None => return Ok(Observed::absent()),
+            },
+        };
+        let remembered = self.tags_of_endpoints.get(&arn).filter(|_| freshness != Freshness::Current);
+        let remembered = remembered.filter(|(created, _)| *created == description.created).map(|(_, tags)| tags);
+        let is_shared = is_unchanged || remembered.is_some();
+        let found = if let Some(found) = remembered {
+            found
+        } else {
+            let found = self.tags(&arn).await?;
+            self.tags_of_endpoints.put(arn.clone(), (description.created, found.clone()));
+            found
+        };
         let endpoint = Endpoint {
             name: name.into(),
             arn,
             tags: tags::managed(&found),
-            config: described.endpoint_config_name().unwrap_or_default().to_string(),
+            config: description.config.clone(),
             deployment: None,
             request_hash: String::new(),
             keep_revisions: 0,
         };
         Ok(Observed {
-            state: endpoint::state(&described),
-            facts: Some(Endpoint::boxed_facts(endpoint::facts(&described, &found))),
+            state: description.state(),
+            facts: Some(Endpoint::boxed_facts(description.facts(&found))),
+            is_shared,
             ..Observed::present(endpoint.into(), Owner::of(&found, &scope.owner))
         })
+    }
+
+    async fn description(&self, arn: &str, name: &str) -> Result<Option<Description>, Error> {
+        let described = self.client.describe_endpoint().endpoint_name(name).send().await;
+        let described = described.map_err(|error| refused(action::DESCRIBE_ENDPOINT, arn, &error));
+        let Some(described) = if_there(described)? else {
+            self.forget_endpoint(arn);
+            return Ok(None);
+        };
+        let description = Description::of(&described);
+        self.descriptions.put(arn.to_string(), description.clone());
+        Ok(Some(description))
     }
 }
 
