@@ -1,14 +1,16 @@
 //! Amazon EKS: associations of service accounts with roles (EKS Pod Identity).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_eks::Client;
+use aws_sdk_eks::{Client, types};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure;
+use super::recent::Recent;
 use super::requests::Measured;
 use crate::diff::Change;
 use crate::failure::{Class, Error, UNREACHABLE};
@@ -17,50 +19,46 @@ use crate::outcome::Applied;
 pub use crate::permissions::eks::action;
 use crate::plan::{Action, Step};
 use crate::resource::pod_identity_association::{PodIdentityAssociation, ServiceAccountId, field};
-use crate::resource::{Observed, Owner, Request, Resource};
+use crate::resource::{Freshness, Observed, Owner, Request, Resource};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
+
+/// The time for which the id of an association is remembered: it saves the list that finds it.
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// EKS in one region.
 pub(super) struct Eks {
     client: Client,
+    /// Ids of associations, by the names of their keys.
+    known: Recent<String, String>,
 }
 
 impl Eks {
     pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
         let config = aws_sdk_eks::config::Builder::from(config).interceptor(measured).build();
-        Self { client: Client::from_conf(config) }
+        Self { client: Client::from_conf(config), known: Recent::new(REMEMBERED) }
     }
 
-    /// Looks at the association of one service account.
+    /// Observes the association of one service account.
     pub(super) async fn observe(
         &self,
         scope: &Scope,
         account: &ServiceAccountId,
         request: &Request,
     ) -> Result<Observed, Error> {
-        let call = self
-            .client
-            .list_pod_identity_associations()
-            .cluster_name(&account.cluster)
-            .namespace(&account.namespace)
-            .service_account(&account.service_account);
-        let listed = match call.send().await.map_err(|error| failed(action::LIST, account, &error)) {
-            Ok(listed) => listed,
-            // A cluster that is gone took its associations with it.
-            Err(error) if error.class == Class::NotFound && request.pruning => return Ok(Observed::absent()),
-            Err(error) => return Err(error),
+        let known = self.known.get(&request.key.name).filter(|_| request.freshness != Freshness::Current);
+        let found = match known {
+            Some(id) => self.describe(account, &id).await?,
+            None => None,
         };
-        let Some(id) = listed.associations().first().and_then(|summary| summary.association_id()) else {
-            return Ok(Observed::absent());
+        let found = match found.filter(|found| is_of(found, account)) {
+            Some(found) => Some(found),
+            None => self.find(account, request).await?,
         };
-        let call = self.client.describe_pod_identity_association().cluster_name(&account.cluster).association_id(id);
-        let described = match call.send().await.map_err(|error| failed(action::DESCRIBE, account, &error)) {
-            Ok(described) => described.association,
-            Err(error) if error.class == Class::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        let Some(found) = described else { return Ok(Observed::absent()) };
+        let Some(found) = found else { return Ok(Observed::absent()) };
+        if let Some(id) = &found.association_id {
+            self.known.put(request.key.name.clone(), id.clone());
+        }
         let all: Tags = found.tags.unwrap_or_default().into_iter().collect();
         let role_arn = found.role_arn.unwrap_or_default();
         let owner = match all.get(tags::OWNER) {
@@ -79,6 +77,43 @@ impl Eks {
         };
         let seen = Observed::present(Resource::PodIdentityAssociation(association), owner);
         Ok(Observed { id: found.association_id, arn: found.association_arn, ..seen })
+    }
+
+    /// The association of a service account, of which there is one at most.
+    async fn find(
+        &self,
+        account: &ServiceAccountId,
+        request: &Request,
+    ) -> Result<Option<types::PodIdentityAssociation>, Error> {
+        let call = self
+            .client
+            .list_pod_identity_associations()
+            .cluster_name(&account.cluster)
+            .namespace(&account.namespace)
+            .service_account(&account.service_account);
+        let listed = match call.send().await.map_err(|error| failed(action::LIST, account, &error)) {
+            Ok(listed) => listed,
+            // A cluster that is gone took its associations with it.
+            Err(error) if error.class == Class::NotFound && request.pruning => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match listed.associations().first().and_then(|summary| summary.association_id()) {
+            Some(id) => self.describe(account, id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn describe(
+        &self,
+        account: &ServiceAccountId,
+        id: &str,
+    ) -> Result<Option<types::PodIdentityAssociation>, Error> {
+        let call = self.client.describe_pod_identity_association().cluster_name(&account.cluster).association_id(id);
+        match call.send().await.map_err(|error| failed(action::DESCRIBE, account, &error)) {
+            Ok(described) => Ok(described.association),
+            Err(error) if error.class == Class::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
@@ -189,6 +224,12 @@ impl Eks {
             _ => Ok(Applied::Gone),
         }
     }
+}
+
+/// True when an association is the service account's.
+fn is_of(found: &types::PodIdentityAssociation, account: &ServiceAccountId) -> bool {
+    let named = (found.namespace.as_ref(), found.service_account.as_ref());
+    named == (Some(&account.namespace), Some(&account.service_account))
 }
 
 fn failed<E>(action: &str, account: &ServiceAccountId, error: &SdkError<E, Response>) -> Error
