@@ -192,7 +192,7 @@ impl Clients {
     }
 
     pub(super) fn ec2(&self) -> &ec2::Ec2 {
-        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.measured.clone()))
+        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.measured.clone(), self.common.shared_for))
     }
 
     pub(super) fn eks(&self) -> &eks::Eks {

@@ -45,6 +45,8 @@ const TOKEN_REMEMBERED: Duration = Duration::from_mins(10);
 pub(super) struct Ec2 {
     client: Client,
     region: String,
+    /// The time for which lists are shared by platforms at rest.
+    shared_for: Duration,
     endpoints: SharedRead<Endpoints>,
     groups: SharedRead<Groups>,
     services: SharedRead<Services>,
@@ -63,11 +65,12 @@ pub(super) struct Ec2 {
 type ByVpc<T> = Mutex<BTreeMap<String, Arc<SharedRead<T>>>>;
 
 impl Ec2 {
-    pub(super) fn new(config: &SdkConfig, measured: Measured) -> Self {
+    pub(super) fn new(config: &SdkConfig, measured: Measured, shared_for: Duration) -> Self {
         let measuring = aws_sdk_ec2::config::Builder::from(config).interceptor(measured).build();
         Self {
             client: Client::from_conf(measuring),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
+            shared_for,
             endpoints: SharedRead::default(),
             groups: SharedRead::default(),
             services: SharedRead::default(),

@@ -3,6 +3,7 @@
 use aiplatform::api::AIPlatform;
 use aiplatform::leadership::Authority;
 use aiplatform::reconcile::{Pass, reconcile};
+use aiplatform::resource::Freshness;
 use aiplatform::session::PassInput;
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ fn calls_of_ec2(run: &Run, start: usize) -> Vec<String> {
 
 /// A pass as the resync interval asks for it.
 async fn resync(run: &Run, object: &mut AIPlatform, clock: i64) -> Pass {
-    let input = PassInput { thorough: false, ..PassInput::default() };
+    let input = PassInput { thorough: false, freshness: Freshness::Shared, ..PassInput::default() };
     let now = Timestamp::from_second(1_800_000_000 + clock).expect("the time exists");
     let authority = Authority::unelected(CancellationToken::new());
     let pass = Box::pin(reconcile(&run.provider, object, run.context(), &input, now, &authority)).await;

@@ -12,7 +12,7 @@ use super::{Ec2, filter, from_sdk};
 use crate::failure::Error;
 use crate::features::network::security_group::action as group_action;
 use crate::features::network::vpc_endpoint::{EndpointType, action};
-use crate::resource::Owner;
+use crate::resource::{Freshness, Owner};
 use crate::scope::Scope;
 use crate::tags::Tags;
 
@@ -109,16 +109,24 @@ pub(super) fn group_tags(group: &types::SecurityGroup) -> Tags {
 }
 
 impl Ec2 {
-    pub(super) async fn all_endpoints(&self, fresh: bool) -> Result<Arc<Endpoints>, Error> {
+    pub(super) async fn all_endpoints(&self, freshness: Freshness) -> Result<Arc<Endpoints>, Error> {
         let (client, region) = (self.client.clone(), self.region.clone());
         let read = || async move { Ok(Endpoints(endpoints(&client, &region, Vec::new()).await?)) };
-        if fresh { self.endpoints.get_fresh(read).await } else { self.endpoints.get(read).await }
+        match freshness {
+            Freshness::Current => self.endpoints.get_fresh(read).await,
+            Freshness::InTransition => self.endpoints.get(read).await,
+            Freshness::Shared => self.endpoints.get_within(self.shared_for, read).await,
+        }
     }
 
-    pub(super) async fn all_groups(&self, fresh: bool) -> Result<Arc<Groups>, Error> {
+    pub(super) async fn all_groups(&self, freshness: Freshness) -> Result<Arc<Groups>, Error> {
         let (client, region) = (self.client.clone(), self.region.clone());
         let read = || async move { Ok(Groups(groups(&client, &region, Vec::new()).await?)) };
-        if fresh { self.groups.get_fresh(read).await } else { self.groups.get(read).await }
+        match freshness {
+            Freshness::Current => self.groups.get_fresh(read).await,
+            Freshness::InTransition => self.groups.get(read).await,
+            Freshness::Shared => self.groups.get_within(self.shared_for, read).await,
+        }
     }
 
     /// The endpoint of this id as it is now, with whose it is; `None` where there is none.

@@ -14,6 +14,7 @@ use super::{ByVpc, Ec2, filter};
 use crate::failure::{Class, Error};
 use crate::features::network::vpc_endpoint::action;
 use crate::lookup::{EndpointService, NetworkFacts, NetworkLookup, Subnet, Vpc};
+use crate::resource::Freshness;
 
 /// The time for which a VPC is taken for as it was, where endpoints can work in it.
 const VPC_HOLDS: Duration = Duration::from_mins(5);
@@ -141,16 +142,20 @@ impl Ec2 {
         if lookup.security_group_ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let known = self.named_groups(lookup, false).await?;
+        let known = self.named_groups(lookup, Freshness::InTransition).await?;
         if known.len() == lookup.security_group_ids.len() {
             return Ok(known);
         }
         // One may have been made since.
-        self.named_groups(lookup, true).await
+        self.named_groups(lookup, Freshness::Current).await
     }
 
-    async fn named_groups(&self, lookup: &NetworkLookup, fresh: bool) -> Result<BTreeMap<String, String>, Error> {
-        let all = self.all_groups(fresh).await?;
+    async fn named_groups(
+        &self,
+        lookup: &NetworkLookup,
+        freshness: Freshness,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let all = self.all_groups(freshness).await?;
         let named = all.0.iter().filter_map(|group| Some((group.group_id.clone()?, group.vpc_id.clone()?)));
         Ok(named.filter(|(id, _)| lookup.security_group_ids.contains(id)).collect())
     }

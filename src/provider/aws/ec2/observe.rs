@@ -20,7 +20,7 @@ use crate::features::network::vpc_endpoint::{
 use crate::kind::Listed;
 use crate::policy::Policy;
 use crate::resource::reference::Reference;
-use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
+use crate::resource::{Freshness, Key, Kind, Observed, ObservedState, Owner, Request};
 use crate::scope::Scope;
 use crate::tags;
 
@@ -30,11 +30,18 @@ const NOT_LISTED: &str = "made a moment ago, and EC2 does not list it yet";
 impl Ec2 {
     /// Observes security groups and VPC endpoints, each kind in one read for all platforms of the region.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
-        // What the user asks for is read anew, and so is what is to go.
-        let fresh = requests.iter().any(|request| request.thorough || request.pruning);
+        let is = |freshness: Freshness| move |request: &&Request| request.freshness == freshness;
+        let freshness = if requests.iter().any(is(Freshness::Current)) {
+            Freshness::Current
+        } else if requests.iter().all(is(Freshness::Shared)) {
+            Freshness::Shared
+        } else {
+            Freshness::InTransition
+        };
         let wants = |kind: Kind| requests.iter().any(|request| request.key.kind == kind);
-        let endpoints = async { if wants(Kind::VpcEndpoint) { Some(self.all_endpoints(fresh).await) } else { None } };
-        let groups = async { if wants(Kind::SecurityGroup) { Some(self.all_groups(fresh).await) } else { None } };
+        let endpoints =
+            async { if wants(Kind::VpcEndpoint) { Some(self.all_endpoints(freshness).await) } else { None } };
+        let groups = async { if wants(Kind::SecurityGroup) { Some(self.all_groups(freshness).await) } else { None } };
         let (endpoints, groups) = join(endpoints, groups).await;
         let seen = requests.iter().map(|request| {
             let seen = match (request.key.kind, &endpoints, &groups) {
@@ -46,7 +53,8 @@ impl Ec2 {
                 }
                 _ => Err(Error::bug("observe", &request.key.to_string(), "it is not of EC2")),
             };
-            (request.key.clone(), seen.unwrap_or_else(Observed::unreadable))
+            let is_shared = freshness == Freshness::Shared;
+            (request.key.clone(), Observed { is_shared, ..seen.unwrap_or_else(Observed::unreadable) })
         });
         seen.collect()
     }
