@@ -97,8 +97,8 @@ async fn a_resync_of_a_platform_in_sync_makes_thirty_calls_at_most() {
         assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
         assert!(calls.len() <= MOST_CALLS, "{}: {calls:#?}", calls.len());
         for (operations, times) in [
-            (["GetBucketTagging", "GetBucketPolicy", "GetPublicAccessBlock"].as_slice(), buckets),
-            (&["GetBucketOwnershipControls", "GetBucketEncryption"], buckets),
+            (["GetBucketPolicy", "GetPublicAccessBlock", "GetBucketOwnershipControls"].as_slice(), buckets),
+            (&["GetBucketTagging", "GetBucketEncryption"], 0),
             (&["GetAccountAuthorizationDetails"], 1),
             (&["GetRole", "ListRolePolicies", "ListAttachedRolePolicies"], 0),
             (&["ListEndpoints"], 1),
@@ -115,6 +115,7 @@ async fn a_resync_of_a_platform_in_sync_makes_thirty_calls_at_most() {
     due.extend(resync(&mut run).await.1);
     for (operations, times) in [
         (["GetBucketVersioning", "GetBucketLifecycleConfiguration"].as_slice(), buckets),
+        (&["GetBucketTagging", "GetBucketEncryption"], buckets),
         (&["ListTagsForResource", "DescribeScalingPolicies", "DescribeScheduledActions"], 1),
         (&["DescribeModel", "DescribeEndpointConfig"], endpoints),
     ] {
@@ -142,17 +143,6 @@ async fn what_opens_something_is_put_back_by_the_next_resync() {
     let controls = OwnershipControls::builder().rules(rule.expect("a rule")).build().expect("controls");
     s3.put_bucket_ownership_controls().bucket(&bucket).ownership_controls(controls).send().await.expect("put");
     assert_eq!(writes(&resync(&mut run).await.1), ["PutBucketOwnershipControls"]);
-    let by_default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(ServerSideEncryption::AwsKms)
-        .kms_master_key_id("arn:aws:kms:eu-west-1:666666666666:key/1")
-        .build();
-    let rule = ServerSideEncryptionRule::builder()
-        .apply_server_side_encryption_by_default(by_default.expect("a default"))
-        .build();
-    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("encryption");
-    let call = s3.put_bucket_encryption().bucket(&bucket).server_side_encryption_configuration(encryption);
-    call.send().await.expect("put");
-    assert_eq!(writes(&resync(&mut run).await.1), ["PutBucketEncryption"]);
 
     let call = iam.put_role_policy().role_name(&consumer).policy_name("access").policy_document(anything());
     call.send().await.expect("put");
@@ -170,17 +160,21 @@ async fn what_opens_something_is_put_back_by_the_next_resync() {
     let (pass, _) = resync(&mut run).await;
     let told = pass.plan.steps.iter().flat_map(|step| &step.exposures).any(|it| it.message.contains(boundary));
     assert!(told, "{:#?}", pass.plan);
-
-    let nobody = Tagging::builder().set_tag_set(Some(Vec::new())).build().expect("no tags");
-    s3.put_bucket_tagging().bucket(&bucket).tagging(nobody).send().await.expect("put");
-    let (pass, calls) = resync(&mut run).await;
-    assert!(message(&pass).contains("was not created by this platform"), "{}", message(&pass));
-    assert_eq!(writes(&calls).iter().filter(|call| call.contains("Bucket")).count(), 0, "{calls:?}");
 }
 
-/// Suspends versioning, takes the lifecycle rules away and leaves one of somebody else that lets everything expire.
+/// Encrypts with a key of somebody else, suspends versioning, takes the lifecycle rules away and leaves one of somebody else that lets everything expire.
 async fn endanger_objects(run: &Run) {
     let (s3, bucket) = (run.aws.s3(), run.name("Bucket"));
+    let by_default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::AwsKms)
+        .kms_master_key_id("arn:aws:kms:eu-west-1:666666666666:key/1")
+        .build();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(by_default.expect("a default"))
+        .build();
+    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("encryption");
+    let call = s3.put_bucket_encryption().bucket(&bucket).server_side_encryption_configuration(encryption);
+    call.send().await.expect("put");
     let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
     s3.put_bucket_versioning().bucket(&bucket).versioning_configuration(suspended).send().await.expect("suspended");
     let rule = LifecycleRule::builder()
@@ -216,7 +210,7 @@ async fn what_is_read_hourly_is_put_back_after_the_hour() {
     let (pass, calls) = resync(&mut run).await;
     let mut written = writes(&calls);
     written.sort_unstable();
-    let of_the_bucket = ["PutBucketLifecycleConfiguration", "PutBucketVersioning"];
+    let of_the_bucket = ["PutBucketEncryption", "PutBucketLifecycleConfiguration", "PutBucketVersioning"];
     assert_eq!(written, [&of_the_bucket[..], &["PutScalingPolicy", "PutScheduledAction", "TagResource"]].concat());
     let told = pass.plan.steps.iter().flat_map(|step| &step.exposures).any(|it| it.message.contains("theirs"));
     assert!(told, "the rule of somebody else is told: {:#?}", pass.plan);
@@ -230,7 +224,8 @@ async fn a_pass_that_writes_stands_on_nothing_that_was_read_earlier() {
     let (_, calls) = resync(&mut run).await;
     let mut written = writes(&calls);
     written.sort_unstable();
-    assert_eq!(written, ["PutBucketLifecycleConfiguration", "PutBucketVersioning", "PutPublicAccessBlock"]);
+    let of_the_bucket = ["PutBucketEncryption", "PutBucketLifecycleConfiguration", "PutBucketVersioning"];
+    assert_eq!(written, [&of_the_bucket[..], &["PutPublicAccessBlock"]].concat());
     let (_, calls) = resync(&mut run).await;
     assert_eq!((count(&calls, "GetBucketVersioning"), writes(&calls)), (1, Vec::new()), "the pass after it reads all");
     let (_, calls) = resync(&mut run).await;
@@ -250,4 +245,34 @@ async fn what_goes_with_a_target_is_made_again_with_it() {
     written.sort_unstable();
     assert_eq!(written, ["PutScalingPolicy", "PutScheduledAction"], "both are read hourly otherwise");
     assert_eq!(ready(&pass), "True", "{}", message(&pass));
+}
+
+#[tokio::test]
+async fn a_bucket_without_its_owner_tag_is_let_go_within_the_hour_and_before_anything_is_written_to_it() {
+    let mut run = in_sync(of_every_kind()).await;
+    let (s3, bucket) = (run.aws.s3(), run.name("Bucket"));
+    let nobody = Tagging::builder().set_tag_set(Some(Vec::new())).build().expect("no tags");
+    s3.put_bucket_tagging().bucket(&bucket).tagging(nobody).send().await.expect("put");
+    s3.delete_public_access_block().bucket(&bucket).send().await.expect("gone");
+    let (pass, calls) = resync(&mut run).await;
+    assert!(message(&pass).contains("was not created by this platform"), "{}", message(&pass));
+    assert_eq!(writes(&calls).iter().filter(|call| call.contains("Bucket")).count(), 0, "{calls:?}");
+
+    let mut run = in_sync(of_every_kind()).await;
+    let (s3, bucket) = (run.aws.s3(), run.name("Bucket"));
+    let nobody = Tagging::builder().set_tag_set(Some(Vec::new())).build().expect("no tags");
+    s3.put_bucket_tagging().bucket(&bucket).tagging(nobody).send().await.expect("put");
+    let mut last = resync(&mut run).await.0;
+    for _ in 0..6 {
+        last = resync(&mut run).await.0;
+    }
+    assert!(message(&last).contains("was not created by this platform"), "{}", message(&last));
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_is_made_again_by_the_next_resync() {
+    let mut run = in_sync(of_every_kind()).await;
+    run.aws.s3().delete_bucket().bucket(run.name("Bucket")).send().await.expect("gone");
+    let (_, calls) = resync(&mut run).await;
+    assert_eq!(count(&calls, "CreateBucket"), 1, "{calls:?}");
 }

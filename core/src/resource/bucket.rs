@@ -296,8 +296,9 @@ impl Managed for Bucket {
         owned_by: OwnedBy::Tag,
         adopted_by: Some("adopt: true"),
         busy: Busy::RefusesWrites,
-        // Versions that are there stay when versioning is suspended, and S3 carries out lifecycle rules once a day.
-        reads: Reads::ResyncBut(&[field::VERSIONING, field::LIFECYCLE]),
+        // What lets somebody in is read at each resync. Versions that are there stay when versioning is suspended, S3
+        // carries out lifecycle rules once a day, and neither tags nor a key let anybody read.
+        reads: Reads::ResyncBut(&[field::TAGS, field::ENCRYPTION, field::VERSIONING, field::LIFECYCLE]),
         removal: Removal::Retain,
         kept_because: DELETION_POLICY,
         refers_to: &[],
@@ -347,6 +348,8 @@ impl Managed for Bucket {
 
     fn take_part(&mut self, part: &str, earlier: &Self) -> bool {
         match part {
+            field::TAGS => self.tags.clone_from(&earlier.tags),
+            field::ENCRYPTION => self.encryption.clone_from(&earlier.encryption),
             field::VERSIONING => self.versioning = earlier.versioning,
             field::LIFECYCLE => self.lifecycle.clone_from(&earlier.lifecycle),
             _ => return false,

@@ -20,6 +20,15 @@ use crate::{exposure, policy};
 impl S3 {
     pub(in super::super) async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let target = Target::new(scope, &request.key.name);
+        if !request.reads(field::TAGS) {
+            let bucket = Bucket::bare(target.bucket, &scope.region, Tags::new());
+            let seen = Box::pin(self.parts(&target, request, bucket, Owner::Nobody)).await;
+            // A part that S3 refuses may mean that the bucket is another one by now, or gone: then its tags say more.
+            let is_doubtful = |error: &Error| error.class == Class::NotFound || error.needs_somebody();
+            if !seen.unknown.values().any(is_doubtful) {
+                return Ok(seen);
+            }
+        }
         let found = match self.tags(&target).await {
             Ok(Tagged::Missing) => return Ok(Observed::absent()),
             Ok(Tagged::Elsewhere(region)) => return Ok(elsewhere(&target, region.as_deref())),
