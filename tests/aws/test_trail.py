@@ -174,6 +174,16 @@ def test_without_a_trail_nothing_arrives(post: Post, simulator: Simulator, s3: A
     assert post.receive(1) == []
 
 
+def test_a_queue_keeps_its_policy_when_something_else_is_set(post: Post) -> None:
+    def policy() -> str:
+        read = post.sqs.get_queue_attributes(QueueUrl=post.url, AttributeNames=["Policy"])
+        return read["Attributes"]["Policy"]
+
+    before = policy()
+    post.sqs.set_queue_attributes(QueueUrl=post.url, Attributes={"VisibilityTimeout": "60"})
+    assert json.loads(policy()) == json.loads(before)
+
+
 def test_a_planted_event_is_matched_and_delivered(post: Post, simulator: Simulator) -> None:
     event = {"account": ACCOUNT, "region": REGION, "detail-type": "AWS API Call via CloudTrail"}
     simulator.post("cloudtrail/event", **event, detail={"eventName": "TagRole"})

@@ -1,8 +1,11 @@
 //! Drift by push: what others change is repaired when its event comes, and the event says who it was.
 
+use std::collections::BTreeSet;
+
 use aiplatform::drift_events::inbox::Listener;
 use serde_json::{Value, json};
 
+use crate::support::operator::command;
 use crate::support::test_env::{CLUSTER, TestEnv, condition, resource_names, spec};
 
 /// The region of the platforms, and the one in which IAM's events come.
@@ -208,6 +211,18 @@ async fn with_the_last_platform_of_a_place_its_queue_and_rule_go() {
     env.wait_until_gone("assistant").await;
     for region in REGIONS {
         env.wait("it is removed", async || !has_queue(&env, region).await && !has_rule(&env, region).await).await;
+    }
+    let printed = command().args(["operator-policy", "--drift-events"]).output().expect("it runs");
+    let printed = String::from_utf8(printed.stdout).expect("text");
+    let needs = env.aws.calls().into_iter().filter(|call| call["service"] == "sqs" || call["service"] == "events");
+    let needs: BTreeSet<(String, String)> = needs
+        .flat_map(|call| call["permissions"].as_array().cloned().unwrap_or_default())
+        .map(|need| (need[0].as_str().unwrap_or_default().into(), need[1].as_str().unwrap_or_default().into()))
+        .collect();
+    assert!(needs.iter().any(|(action, _)| action == "sqs:DeleteQueue"), "{needs:?}");
+    for (action, resource) in &needs {
+        assert!(printed.contains(&format!("\"{action}\"")), "{action}");
+        assert!(resource.contains(":aiplatform-drift-") || resource.contains(":rule/aiplatform-drift-"), "{resource}");
     }
 }
 

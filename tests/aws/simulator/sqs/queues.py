@@ -1,5 +1,6 @@
 """Queues: names that stay taken for a while after a deletion."""
 
+import json
 import time
 from typing import Any
 
@@ -7,7 +8,7 @@ from simulator.call import Call
 from simulator.errors import AwsError
 from simulator.service import Answer
 from simulator.settings import timing
-from simulator.sqs.service import Place, place_of, service
+from simulator.sqs.service import Place, find_queue, place_of, service
 
 # AWS takes 60 seconds.
 DELETED = "sqs.queue.deleted"
@@ -39,3 +40,16 @@ def check_name(call: Call) -> Answer:
 def note_deletion(call: Call, _: Any) -> None:
     """Remember when."""
     _deleted[place_of(call)] = time.monotonic()
+
+
+@service.before("SetQueueAttributes")
+def keep_policy(call: Call) -> Answer:
+    """Moto drops the policy when other attributes are set; AWS leaves what is not given."""
+    queue = find_queue(place_of(call))
+    given = json.loads(call.request.body or b"{}")
+    attributes = given.get("Attributes", {})
+    if queue is None or not queue.policy or "Policy" in attributes or call.protocol != "json":
+        return None
+    given["Attributes"] = {**attributes, "Policy": queue.policy}
+    call.request = call.request.with_body(json.dumps(given).encode())
+    return None
