@@ -49,9 +49,6 @@ pub use sqs::Message;
 /// The name of the operator in its calls to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
 
-/// The longest that one attempt of a check is waited for.
-const LONGEST_CHECK: Duration = Duration::from_secs(5);
-
 /// The number of concurrent reads of one platform, limited so that a large one leaves room for the others.
 const CONCURRENT_LOOKS: usize = 16;
 
@@ -65,12 +62,13 @@ impl Aws {
     /// that are not AWS's own, and platforms share snapshots for `shared_for`, see [`snapshots::period`]. Without the
     /// `authority` to, nothing is sent but the question whose the credentials are.
     pub async fn new(s3_path_style: bool, shared_for: Duration, authority: Authority, metrics: Arc<Metrics>) -> Self {
-        Self::with_config(configuration(LONGEST_CALL, 3).await, s3_path_style, shared_for, authority, metrics)
+        Self::with_config(configuration(3).await, s3_path_style, shared_for, authority, metrics)
     }
 
-    /// The same for checks, which somebody waits for: no attempt takes long, and few are made.
+    /// The same for checks, which somebody waits for: an attempt takes as long as the operator would wait, and few are
+    /// made.
     pub async fn for_checks(s3_path_style: bool) -> Self {
-        let config = configuration(LONGEST_CHECK, 2).await;
+        let config = configuration(2).await;
         Self::with_config(config, s3_path_style, Duration::ZERO, Authority::default(), Arc::default())
     }
 
@@ -303,10 +301,10 @@ impl Aws {
 }
 
 /// The environment, as every AWS tool reads it.
-async fn configuration(longest_attempt: Duration, attempts: u32) -> SdkConfig {
+async fn configuration(attempts: u32) -> SdkConfig {
     let retries = RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(200));
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(longest_attempt)
+        .operation_attempt_timeout(LONGEST_CALL)
         .operation_timeout(Duration::from_mins(1))
         .build();
     let mut loader =

@@ -20,8 +20,8 @@ use crate::support::{DEADLINE, PERIOD};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/aiplatform-operator";
 const BOUNDARY: &str = "ml-boundary";
-/// A role of somebody who reads what a model wrote.
-const ANALYST: &str = "support-analyst";
+/// Roles that consumers have already.
+const CONSUMERS: [&str; 2] = ["support-analyst", "support-evaluation"];
 const VPC: &str = "vpc-0a1b2c3d4e5f60718";
 const TABLE: &str = "rtb-0a1b2c3d4e5f60718";
 const SUBNETS: [(&str, &str); 2] =
@@ -64,14 +64,16 @@ async fn role(aws: &Simulator, guardrails: &str) {
     }
 }
 
-/// What the examples name and do not make: a boundary, a role, a cluster of EKS, a network.
+/// What the examples name and do not make: a boundary, roles, a cluster of EKS, a network.
 async fn prerequisites(aws: &Simulator) -> String {
     let everything =
         json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let made = aws.iam().create_policy().policy_name(BOUNDARY).policy_document(everything.to_string());
     made.send().await.expect("a boundary");
-    let analyst = aws.iam().create_role().role_name(ANALYST).assume_role_policy_document(trust());
-    analyst.send().await.expect("a role");
+    for name in CONSUMERS {
+        let made = aws.iam().create_role().role_name(name).assume_role_policy_document(trust());
+        made.send().await.expect("a role");
+    }
     aws.control("eks/cluster", json!({"name": "prod", "region": "eu-west-1"}));
     aws.control("ec2/vpc", json!({"region": "eu-west-1", "vpcId": VPC}));
     for (subnet, zone) in SUBNETS {
@@ -214,7 +216,15 @@ impl Installed {
 #[tokio::test]
 async fn every_example_on_aws_becomes_ready_and_goes_with_the_printed_permissions_alone() {
     let installed = Installed::new().await;
-    for name in ["minimal.yaml", "storage.yaml", "bedrock.yaml", "ranking.yaml", "assistant.yaml", "private.yaml"] {
+    for name in [
+        "minimal.yaml",
+        "storage.yaml",
+        "bedrock.yaml",
+        "ranking.yaml",
+        "assistant.yaml",
+        "private.yaml",
+        "everything.yaml",
+    ] {
         let began = Instant::now();
         installed.becomes_ready_and_goes(name).await;
         eprintln!("{name}: {:?}", began.elapsed());

@@ -271,6 +271,12 @@ async fn missing_credentials_and_an_unreachable_endpoint_have_their_lines() {
         assert!(line.contains("NetworkPolicy"), "{line}");
     }
     assert_eq!(checked.lines("ok", "endpoint").len(), 14, "{}", checked.text());
+
+    let events = installation.check(&["--cluster-name", "tests", "--drift-events"]);
+    for service in ["sqs", "events"] {
+        assert!(events.text().contains(&format!("{service} in eu-west-1 ")), "{}", events.text());
+    }
+    assert!(events.lines("ok", "IAM").iter().any(|line| line.contains("sqs:CreateQueue")), "{}", events.text());
 }
 
 #[tokio::test]

@@ -24,7 +24,9 @@ pub(super) async fn check(
     let identity = aws.own_identity().await;
     let mut findings = vec![judgement::credentials(&identity, &scope.guardrails)];
     let regions = judgement::regions(&arguments.regions, &scope.guardrails, &home);
-    let probes = stream::iter(&regions).then(|region| aws.probe(region)).collect::<Vec<_>>().await;
+    let has_drift_events = arguments.policy.drift_events;
+    let probes =
+        stream::iter(&regions).then(|region| Box::pin(aws.probe(region, has_drift_events))).collect::<Vec<_>>().await;
     let (probes, times): (Vec<_>, Vec<_>) = probes.into_iter().flatten().unzip();
     let time = times.into_iter().flatten().next();
     findings.push(clock::judge("AWS", time.as_ref(), "nothing of it answers"));

@@ -41,10 +41,22 @@ impl Aws {
     }
 
     /// Asks each service that the operator uses in a region for something small, and for the time.
-    pub async fn probe(&self, region: &str) -> Vec<(Probe, Option<GivenTime>)> {
+    pub async fn probe(&self, region: &str, has_drift_events: bool) -> Vec<(Probe, Option<GivenTime>)> {
         let of_services = futures::future::join_all(Service::ALL.into_iter().map(|service| self.ask(service, region)));
-        let (sts, of_services) = futures::join!(self.ask_for_identity(region), of_services);
-        std::iter::once(sts).chain(of_services).collect()
+        let of_events = async { if has_drift_events { self.ask_for_events(region).await } else { Vec::new() } };
+        let (sts, of_services, of_events) = futures::join!(self.ask_for_identity(region), of_services, of_events);
+        std::iter::once(sts).chain(of_services).chain(of_events).collect()
+    }
+
+    async fn ask_for_events(&self, region: &str) -> Vec<(Probe, Option<GivenTime>)> {
+        let clients = self.clients(region, &self.scope_in(region)).await;
+        let (queues, rules) = (Seen::default(), Seen::default());
+        let sqs = aws_sdk_sqs::Client::new(&clients.config("sqs"));
+        let call = sqs.list_queues().max_results(1).customize().interceptor(queues.clone()).send().await;
+        let queues = queues.probe("sqs", region, "sqs:ListQueues", &call);
+        let events = aws_sdk_eventbridge::Client::new(&clients.config("events"));
+        let call = events.list_rules().limit(1).customize().interceptor(rules.clone()).send().await;
+        vec![queues, rules.probe("events", region, "events:ListRules", &call)]
     }
 
     async fn ask_for_identity(&self, region: &str) -> (Probe, Option<GivenTime>) {
