@@ -364,8 +364,8 @@ mod tests {
         pass.outcomes = pass.plan.steps.iter().map(|step| (step.key.clone(), Outcome::Done(Applied::Ready))).collect();
         let notes = taken(&pass, &[]);
         assert!(notes.len() > 2 && notes.iter().all(|note| note.message.len() <= NOTE_LIMIT), "{}", notes.len());
-        let named: Vec<&str> = notes.iter().flat_map(|note| note.message.split(SEPARATOR)).collect();
+        let listed: Vec<&str> = notes.iter().flat_map(|note| note.message.split(SEPARATOR)).collect();
         let made: Vec<String> = names.iter().map(|name| format!("Bucket {name}")).collect();
-        assert_eq!(named, made);
+        assert_eq!(listed, made);
     }
 }
