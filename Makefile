@@ -4,6 +4,7 @@
 # make check-engines    what pods are given to serve a model, read and run by the engines' own releases
 # make lint    formatting, clippy, generated files
 # make bench   figures, printed and not asserted
+# make release the program as it is installed, small
 # make image   the image as an OCI layout, by buildah (IMAGE=FOLDER says where to)
 # make sbom    what the binary is made of, in CycloneDX, by cargo-cyclonedx
 # make generate    the files that are made from the code
@@ -20,6 +21,11 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 BINARY := $(CARGO_TARGET_DIR)/debug/aiplatform
 RELEASE := $(CARGO_TARGET_DIR)/release/aiplatform
+# GNU's linker leaves out the tables of what is not linked, which LLD keeps; and a C library from 2.36 on reads relocations
+# that are packed.
+LINKER := $(if $(shell command -v ld.bfd),-C link-arg=-fuse-ld=bfd)
+PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '{split($$2, v, "."); exit !(v[1] > 2 || v[2] >= 36)}' \
+	&& echo -C link-arg=-Wl,-z,pack-relative-relocs)
 # The Python that has boto3, pytest and ruff; made by the simulator at its first use.
 PYTHON = $$(python3 tests/aws/serve.py --venv)
 RUFF = $(PYTHON) -m ruff
@@ -33,13 +39,16 @@ IMAGE ?= $(AIPLATFORM_CACHE)/image
 SBOM ?= $(AIPLATFORM_CACHE)/sbom.json
 SCHEMA := schemas/aiplatform.dev_v1alpha1_AIPlatform.json
 
-.PHONY: help demo test fuzz check-engines lint bench image sbom generate build servers programs
+.PHONY: help demo test fuzz check-engines lint bench image sbom generate build release servers programs
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
 build:
 	cargo build --locked
+
+release:
+	cargo rustc --locked --release --bin aiplatform -- $(LINKER) $(if $(LINKER),$(PACKED))
 
 # The Kubernetes control plane and the AWS simulator, built before anything with a deadline needs them.
 servers:
@@ -84,12 +93,10 @@ lint: servers
 	cd tests/installation && GOFLAGS=-mod=mod go mod verify >/dev/null && go vet ./verdict ./validate
 	if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; else echo "cargo-deny is not installed: licences, bans and sources are not checked" >&2; fi
 
-bench: servers
-	cargo build --locked --release
+bench: release servers
 	@$(PYTHON) bench/bench.py --binary $(RELEASE)
 
-image:
-	cargo build --locked --release
+image: release
 	@python3 image/build.py $(RELEASE) $(IMAGE) --version $(VERSION) --revision "$$(git rev-parse HEAD)"
 
 sbom:

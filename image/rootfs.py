@@ -52,7 +52,7 @@ def add(root: Path, source: Path, target: Path, mode: int) -> None:
 def make(binary: Path, root: Path) -> None:
     """Fill the folder, which is emptied before."""
     if not binary.is_file():
-        raise RootError(f"no {binary}: run cargo build --release")
+        raise RootError(f"no {binary}: run make release")
     certificates = next((path for path in CERTIFICATES if path.is_file()), None)
     if certificates is None:
         raise RootError(f"no certificate authorities at {' or '.join(map(str, CERTIFICATES))}")

@@ -130,7 +130,7 @@ def test_where_buildah_is_missing_the_way_out_is_named(
 
 
 def test_a_binary_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(rootfs.RootError, match="run cargo build --release"):
+    with pytest.raises(rootfs.RootError, match="run make release"):
         rootfs.make(tmp_path / "aiplatform", tmp_path / "root")
 
 
