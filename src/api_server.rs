@@ -1,7 +1,11 @@
-//! The client that the operator works with in the cluster: every request is bounded in time, and none that changes
-//! something is sent without the authority to.
+//! The clients that the operator works with in the cluster. Every request is counted, and its answer says whether the API
+//! server is there; those of passes are bounded in time, and none that changes something is sent without the authority to.
+
+mod contact;
+mod request;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +16,17 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::leadership::{Authority, LONGEST_CALL};
+use crate::metrics::Metrics;
+pub use contact::Contact;
+use request::Described;
+
+/// The time after which the API server ends a watch, in seconds, so that its next one may go to another replica. Its
+/// own bound is as long by default. Source: `--min-request-timeout` of kube-apiserver.
+pub const WATCH_SECONDS: u32 = 1800;
+
+/// A connection that brings nothing for so long is taken for dead. Watches bring a bookmark each minute. Source:
+/// `defaultBookmarkFrequency` of the API server's watch cache.
+const READ_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// An error in one of the layers of a client.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -21,14 +36,90 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[error("the API server does not answer: timed out after {} seconds", .0.as_secs())]
 struct Silent(Duration);
 
+/// The record of what is asked of the API server, which all clients share.
+#[derive(Clone, Default)]
+pub struct Record {
+    /// The metrics in which requests are counted.
+    pub metrics: Arc<Metrics>,
+    /// When the API server last answered.
+    pub contact: Arc<Contact>,
+}
+
 /// A client for what passes do.
 ///
 /// # Errors
 /// When the configuration cannot be used.
-pub fn client(mut config: Config, authority: Authority) -> Result<Client, kube::Error> {
+pub fn client(mut config: Config, authority: Authority, record: &Record) -> Result<Client, kube::Error> {
     // Its retries would be sent without being asked about here; passes are taken again by themselves.
     config.default_retry = false;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Gate { authority, longest: LONGEST_CALL }).build())
+    config.read_timeout = Some(READ_TIMEOUT);
+    let builder = ClientBuilder::try_from(config)?.with_layer(&Recording(record.clone()));
+    Ok(builder.with_layer(&Gate { authority, longest: LONGEST_CALL }).build())
+}
+
+/// A client for the lease and for probes, which may speak before this operator leads.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn plain_client(config: Config, record: &Record) -> Result<Client, kube::Error> {
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Recording(record.clone())).build())
+}
+
+struct Recording(Record);
+
+impl<S> Layer<S> for Recording {
+    type Service = Recorded<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Recorded { inner, record: self.0.clone() }
+    }
+}
+
+struct Recorded<S> {
+    inner: S,
+    record: Record,
+}
+
+/// Takes note of a request that nobody waited for to the end.
+struct Unanswered<'a>(Option<&'a Contact>);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(contact) = self.0 {
+            contact.doubt();
+        }
+    }
+}
+
+impl<S, B> Service<Request<Body>> for Recorded<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let described = Described::of(request.method(), request.uri());
+        self.record.metrics.cluster_request(described.verb, &described.resource);
+        let contact = Arc::clone(&self.record.contact);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut unanswered = Unanswered(Some(&contact));
+            let answer = answer.await.map_err(Into::into)?;
+            if !answer.status().is_server_error() {
+                unanswered.0 = None;
+                contact.answered();
+            }
+            Ok(answer)
+        })
+    }
 }
 
 struct Gate {

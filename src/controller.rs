@@ -34,6 +34,7 @@ use crate::http::Pages;
 use crate::leadership::Authority;
 use crate::metrics::Metrics;
 use crate::provider::Provider;
+use crate::provider::cluster::Watched;
 use crate::readiness::Readiness;
 use crate::session::UserRequest;
 use crate::traces::TARGET;
@@ -62,6 +63,16 @@ pub struct Settings {
     pub transition: Duration,
     /// The guardrails, which limit what objects may request.
     pub guardrails: Guardrails,
+}
+
+/// Where the controller hears of changes besides its own watches, and where it notes what they show.
+pub struct Listeners {
+    /// The listeners to what others change in AWS.
+    pub drift_events: Arc<DriftEvents>,
+    /// What they hear.
+    pub news: UnboundedReceiver<News>,
+    /// What watches of objects in the cluster show.
+    pub watched: Arc<Watched>,
 }
 
 /// The key of an object.
@@ -118,8 +129,9 @@ pub async fn run<P: Provider + 'static>(
     settings: Settings,
     pages: &Pages,
     authority: Authority,
-    (drift_events, news): (Arc<DriftEvents>, UnboundedReceiver<News>),
+    listeners: Listeners,
 ) -> bool {
+    let Listeners { drift_events, news, watched } = listeners;
     let context = Context {
         recorder: Recorder::new(client.clone()),
         client,
@@ -132,7 +144,7 @@ pub async fn run<P: Provider + 'static>(
         drift_events,
         began: Instant::now(),
     };
-    dispatch::dispatch(Arc::new(context), news).await
+    dispatch::dispatch(Arc::new(context), news, &watched).await
 }
 
 /// Reconciles an object and reports the result, with the time of the next reconciliation.

@@ -90,6 +90,9 @@ pub async fn execute<P: Provider>(provider: &P, scope: &Scope, plan: &Plan, auth
             let arn = || arn::with_id(step.key.kind.info().arns?, &scope.region, &scope.account_id, id);
             step.arn = step.arn.take().or_else(arn);
         }
+        if let (Some(arn), Some(index)) = (outcome.chosen_arn(), position(&carried_out, &key)) {
+            carried_out.steps[index].arn = Some(arn.into());
+        }
         outcomes.insert(key, outcome);
     }
     (carried_out, outcomes)
@@ -112,7 +115,9 @@ async fn take<P: Provider>(provider: &P, scope: &Scope, step: &Step) -> Result<A
             let fields = (!fields.is_empty()).then_some(fields.as_str());
             let (outcome, waits_for) = match applied {
                 Applied::Progressing(why) | Applied::Created { waits_for: Some(why), .. } => ("progressing", Some(why)),
-                Applied::Ready | Applied::Gone | Applied::Created { waits_for: None, .. } => ("done", None),
+                Applied::Ready | Applied::ReadyAs { .. } | Applied::Gone | Applied::Created { waits_for: None, .. } => {
+                    ("done", None)
+                }
             };
             let (waits_for, request_id) = (waits_for.map(String::as_str), requests.last_id.as_deref());
             let requests = (requests.number > 0).then_some(requests.number);
@@ -160,7 +165,9 @@ fn with_ids<'a>(step: &'a Step, outcomes: &Outcomes) -> Cow<'a, Step> {
 /// knows.
 fn attainment(step: &Step, outcome: Option<&Outcome>) -> Attainment {
     match outcome {
-        Some(Outcome::Done(Applied::Ready | Applied::Progressing(_) | Applied::Created { .. })) => Attainment::Attained,
+        Some(Outcome::Done(
+            Applied::Ready | Applied::ReadyAs { .. } | Applied::Progressing(_) | Applied::Created { .. },
+        )) => Attainment::Attained,
         Some(Outcome::Done(Applied::Gone)) => Attainment::Missing("it was taken away".into()),
         // Once it is ours, whatever else of it was refused is another matter.
         Some(Outcome::Failed(failures)) if failures.is_owned() => Attainment::Attained,
@@ -192,9 +199,12 @@ fn is_done(step: &Step, outcome: Option<&Outcome>) -> bool {
     };
     let is_usable = |failures: &Failures| failures.refused().iter().all(|refused| is_aside(&refused.part));
     match (outcome, &step.action) {
-        (Some(Outcome::Done(Applied::Ready | Applied::Gone | Applied::Created { waits_for: None, .. })), _) => {
-            step.is_reliable()
-        }
+        (
+            Some(Outcome::Done(
+                Applied::Ready | Applied::ReadyAs { .. } | Applied::Gone | Applied::Created { waits_for: None, .. },
+            )),
+            _,
+        ) => step.is_reliable(),
         (Some(Outcome::Failed(failures)), Action::Create | Action::Update(_)) => {
             step.is_reliable() && is_usable(failures) && (failures.is_owned() || !step.adopts())
         }

@@ -35,6 +35,7 @@ pub struct Metrics {
     drift_event_delay: Histogram,
     last_drift_event: Gauge,
     status_writes: Counter,
+    cluster_requests: Family<ClusterRequest, Counter>,
     queue: Family<Queued, Gauge>,
     oldest_edit: Gauge<f64, AtomicU64>,
     edited_since: Mutex<Option<Instant>>,
@@ -44,6 +45,7 @@ pub struct Metrics {
     aws_requests: Family<Request, Counter>,
     aws_durations: Family<Operation, Histogram, fn() -> Histogram>,
     aws_throttled: Family<Operation, Counter>,
+    aws_waiting: Family<Waiting, Gauge>,
     credentials: Gauge,
     obstacles: Family<Part, Gauge>,
     trace_exports: Family<Reconcile, Counter>,
@@ -120,6 +122,18 @@ struct Operation {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Waiting {
+    service: &'static str,
+    priority: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClusterRequest {
+    verb: &'static str,
+    resource: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Build {
     version: &'static str,
 }
@@ -146,6 +160,7 @@ impl Default for Metrics {
             drift_event_delay: Histogram::new([1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0]),
             last_drift_event: Gauge::default(),
             status_writes: Counter::default(),
+            cluster_requests: Family::default(),
             queue: Family::default(),
             oldest_edit: Gauge::default(),
             edited_since: Mutex::default(),
@@ -155,6 +170,7 @@ impl Default for Metrics {
             aws_requests: Family::default(),
             aws_durations: Family::new_with_constructor(aws_histogram),
             aws_throttled: Family::default(),
+            aws_waiting: Family::default(),
             credentials: Gauge::default(),
             obstacles: Family::default(),
             trace_exports: Family::default(),
@@ -206,6 +222,11 @@ impl Metrics {
             self.last_drift_event.clone(),
         );
         registry.register("status_writes", "Writes of a platform's status", self.status_writes.clone());
+        registry.register(
+            "kubernetes_requests",
+            "Requests to the API server by verb and resource",
+            self.cluster_requests.clone(),
+        );
         registry.register("queue_depth", "Platforms that wait for a reconcile by urgency", self.queue.clone());
         registry.register_with_unit(
             "oldest_unreconciled_edit",
@@ -266,6 +287,11 @@ impl Metrics {
             self.aws_throttled.clone(),
         );
         registry.register(
+            "aws_requests_waiting",
+            "Requests to AWS that wait for the budget of their account, by service and priority",
+            self.aws_waiting.clone(),
+        );
+        registry.register(
             "aws_credentials_valid",
             "1 while AWS knows whose the operator's own credentials are",
             self.credentials.clone(),
@@ -322,6 +348,11 @@ impl Metrics {
         self.status_writes.inc();
     }
 
+    /// A request to the API server is sent.
+    pub fn cluster_request(&self, verb: &'static str, resource: &str) {
+        self.cluster_requests.get_or_create(&ClusterRequest { verb, resource: resource.into() }).inc();
+    }
+
     /// So many platforms wait for a reconcile.
     pub fn queued(&self, urgency: &'static str, platforms: usize) {
         self.queue.get_or_create(&Queued { urgency }).set(i64::try_from(platforms).unwrap_or(i64::MAX));
@@ -370,6 +401,16 @@ impl Metrics {
         }
         let Operation { service, operation } = labels;
         self.aws_requests.get_or_create(&Request { service, operation, code: code.into() }).inc();
+    }
+
+    /// A request to AWS has to wait for the budget.
+    pub fn aws_request_waits(&self, service: &'static str, priority: &'static str) {
+        self.aws_waiting.get_or_create(&Waiting { service, priority }).inc();
+    }
+
+    /// A request to AWS has waited for the budget, or nobody waits for it any more.
+    pub fn aws_request_waits_no_more(&self, service: &'static str, priority: &'static str) {
+        self.aws_waiting.get_or_create(&Waiting { service, priority }).dec();
     }
 
     /// Whether AWS knows whose the operator's own credentials are.
@@ -470,6 +511,8 @@ mod tests {
         metrics.queued("edit", 1);
         metrics.obstacles([("cluster", true)]);
         metrics.trace_export(true);
+        metrics.cluster_request("list", "aiplatforms");
+        metrics.aws_request_waits("iam", "drift");
         metrics.set_aside(None, Some("Suspended"));
         metrics.reconcile_ended("success", Duration::ZERO);
         metrics.aws_request(&AwsRequest {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::api::AIPlatform;
+use crate::api_server::Contact;
 use crate::crd::difference;
 use crate::install_check::clock;
 use crate::install_check::cluster::Served;
@@ -19,7 +20,7 @@ use crate::provider::Provider;
 use crate::request_id;
 use crate::scope::Scope;
 
-/// The interval at which the cluster and AWS are probed. AWS's answer holds longer, so this seldom becomes a call.
+/// The interval at which the cluster and AWS are probed. Their answers hold longer, so this seldom becomes a call.
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// The interval while one of them is away.
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HOLDS: Duration = Duration::from_secs(30);
 
 /// The interval at which the definition is compared: it changes with upgrades, and its document is large.
-const DEFINITION_PERIOD: Duration = Duration::from_mins(1);
+const DEFINITION_PERIOD: Duration = Duration::from_mins(3);
 
 /// The part about the custom resource definition.
 const DEFINITION: &str = "definition";
@@ -138,18 +139,23 @@ fn label(part: &str) -> &'static str {
 }
 
 /// Asks the cluster and AWS until `stop`, and keeps the answers. Neither waits for the other, and nobody is waited for
-/// for long.
+/// for long. A cluster whose answers to other requests are fresh is not asked.
 pub async fn watch<P: Provider>(
     readiness: Arc<Readiness>,
     client: Client,
+    contact: Arc<Contact>,
     provider: Arc<P>,
     scope: Scope,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
     let mut compared: Option<Instant> = None;
+    let mut is_there = false;
     loop {
         let cluster = async {
+            if is_there && contact.is_fresh() {
+                return None;
+            }
             match tokio::time::timeout(PATIENCE, probe(&client)).await {
                 Ok(answer) => answer.err().as_ref().map(cluster_obstacle),
                 Err(_) => {
@@ -174,6 +180,7 @@ pub async fn watch<P: Provider>(
             // What could not be read is asked for again soon.
             compared = matches!(served, Served::Compared(Ok(_))).then(Instant::now);
         }
+        is_there = cluster.is_none();
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
         readiness.set(AWS, aws);

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use crate::api::status::{AIPlatformStatus, AccountCheck};
 use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, FINALIZER, ManagementPolicy};
+use crate::departures::is_any_waiting;
 use crate::desire::{desire, removals as removals_of};
 use crate::execute::execute;
 use crate::failure::Error;
@@ -426,8 +427,8 @@ fn accepted_end_before(object: &AIPlatform) -> Option<DeletionPolicy> {
     accepted_end(object.status.as_ref()).or((policy == DeletionPolicy::Retain).then_some(policy))
 }
 
-/// The plan, and the observations behind it. Nothing is taken from the cache when the object is being deleted: that a
-/// resource is gone has to be observed.
+/// The plan, and the observations behind it. When the object is being deleted, only what was observed in the same
+/// deletion is not read again: that a resource is gone has to be observed.
 async fn observe_and_plan<P: Provider>(
     provider: &P,
     goal: &Goal,
@@ -439,18 +440,18 @@ async fn observe_and_plan<P: Provider>(
     let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
     keys.retain(|key| !goal.borrowed.contains_key(key) && !is_of_another_network(key));
     let known = keys.clone();
-    let (mut cached, mut cached_parts) = (Observations::new(), Observations::new());
+    let mut cached = if goal.intent.deleting { input.departed.clone() } else { input.cached.clone() };
+    cached.retain(|key, _| !is_of_another_network(key));
+    keys.retain(|key| !cached.contains_key(key));
+    let mut cached_parts = Observations::new();
     if !goal.intent.deleting {
-        cached.clone_from(&input.cached);
-        cached.retain(|key, _| !is_of_another_network(key));
-        keys.retain(|key| !cached.contains_key(key));
         cached_parts.clone_from(&input.cached_parts);
         cached_parts.retain(|key, _| keys.contains(key) && adopted.contains_key(key));
     }
     let request = |key: Key| Request {
         adopt: !goal.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
         pruning: goal.intent.deleting || !adopted.contains_key(&key),
-        thorough: input.thorough || goal.intent.deleting,
+        thorough: input.thorough || (goal.intent.deleting && !is_any_waiting(&input.departed)),
         omitted: &[],
         freshness: Freshness::Current,
         key,

@@ -27,6 +27,7 @@ mod network;
 mod observability;
 pub mod operator_policy;
 mod policies;
+mod requests;
 mod sagemaker;
 mod service_accounts;
 mod starvation;

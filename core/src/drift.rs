@@ -147,7 +147,10 @@ impl InSync {
             let is_in_sync = match (&step.action, outcomes.get(&step.key)) {
                 (Action::Keep, _) => step.is_reliable(),
                 (Action::Create | Action::Update(_), Some(Outcome::Done(applied))) => {
-                    matches!(applied, Applied::Ready | Applied::Created { .. } | Applied::Progressing(_))
+                    matches!(
+                        applied,
+                        Applied::Ready | Applied::ReadyAs { .. } | Applied::Created { .. } | Applied::Progressing(_)
+                    )
                 }
                 (Action::Delete { .. }, _) => {
                     self.0.remove(&step.key);

@@ -15,6 +15,7 @@ pub mod arn;
 pub mod audit;
 pub mod cluster_manifests;
 pub mod crd;
+pub mod departures;
 pub mod desire;
 pub mod diff;
 pub mod drift;

@@ -10,6 +10,11 @@ use crate::resource::Key;
 pub enum Applied {
     /// The resource is as desired.
     Ready,
+    /// It was made as desired, and AWS chose this ARN.
+    ReadyAs {
+        /// The ARN.
+        arn: String,
+    },
     /// It is on its way, and a later pass sees how far.
     Progressing(String),
     /// It was made, and AWS chose this id; `waits_for` says what it still waits for, where it is not as desired yet.
@@ -39,13 +44,26 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The ARN that AWS chose for what was made, where it does not follow from the id.
+    #[must_use]
+    pub fn chosen_arn(&self) -> Option<&str> {
+        match self {
+            Self::Done(Applied::ReadyAs { arn }) => Some(arn),
+            Self::Done(Applied::Ready | Applied::Created { .. } | Applied::Progressing(_) | Applied::Gone)
+            | Self::Failed(_)
+            | Self::Blocked(_)
+            | Self::Interrupted
+            | Self::NotTaken => None,
+        }
+    }
+
     /// The id that AWS chose for what was made.
     #[must_use]
     pub fn created_id(&self) -> Option<&str> {
         match self {
             Self::Done(Applied::Created { id, .. }) => Some(id),
             Self::Failed(failures) => failures.id(),
-            Self::Done(Applied::Ready | Applied::Progressing(_) | Applied::Gone)
+            Self::Done(Applied::Ready | Applied::ReadyAs { .. } | Applied::Progressing(_) | Applied::Gone)
             | Self::Blocked(_)
             | Self::Interrupted
             | Self::NotTaken => None,

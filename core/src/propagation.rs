@@ -35,7 +35,9 @@ impl RoleWrites {
                     self.written.remove(&step.key);
                     continue;
                 }
-                Some(Outcome::Done(Applied::Ready | Applied::Progressing(_) | Applied::Created { .. })) => true,
+                Some(Outcome::Done(
+                    Applied::Ready | Applied::ReadyAs { .. } | Applied::Progressing(_) | Applied::Created { .. },
+                )) => true,
                 Some(Outcome::Failed(failures)) => failures.wrote(),
                 Some(Outcome::Blocked(_) | Outcome::Interrupted | Outcome::NotTaken) | None => continue,
             };

@@ -78,6 +78,20 @@ pub fn delay(next: Next, periods: Periods, spent: Spent, dice: f64) -> Option<Du
     Some(base.mul_f64(spread))
 }
 
+/// The pause between the first looks at two platforms at rest.
+const STAGGER: Duration = Duration::from_millis(100);
+
+/// The longest that a first look waits.
+const FIRST_LOOK_MOST: Duration = Duration::from_mins(5);
+
+/// The delay of the first look at a platform that was at rest when the operator began: one after the other, so that all
+/// of them do not call AWS together, and their resyncs do not either from then on. `before` is the number of those that
+/// come before it. Nobody waits for longer than five minutes.
+#[must_use]
+pub fn first_look(before: u32, dice: f64) -> Duration {
+    STAGGER.saturating_mul(before).mul_f64(0.9 + 0.2 * dice.clamp(0.0, 1.0)).min(FIRST_LOOK_MOST)
+}
+
 /// A sixth of the time that it has taken so far, so that its end is seen not much later than it comes.
 fn proportionate(least: Duration, most: Duration, taken: Duration) -> Duration {
     const PART: u32 = 6;
@@ -141,6 +155,16 @@ mod tests {
         }
         let all = pauses(Next::Retry, 20, 31.0, 0.5);
         assert!(all.is_sorted() && all.iter().all(|pause| (31.0..121.0).contains(pause)), "{all:?}");
+    }
+
+    #[test]
+    fn after_a_restart_platforms_at_rest_are_looked_at_one_after_the_other() {
+        assert_eq!(first_look(0, 1.0), Duration::ZERO, "a single one at once");
+        let looks: Vec<Duration> = (0..500).map(|before| first_look(before, 0.5)).collect();
+        assert!(looks.is_sorted() && looks[499] > Duration::from_secs(45), "{:?}", looks[499]);
+        let in_a_second = |second: u64| looks.iter().filter(|look| look.as_secs() == second).count();
+        assert!((0..49).all(|second| (9..12).contains(&in_a_second(second))), "ten in each second");
+        assert_eq!(first_look(u32::MAX, 1.0), FIRST_LOOK_MOST, "nobody waits for longer");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{AIPlatform, RECONCILE_AT};
+use crate::departures::Departures;
 use crate::drift::{InSync, Repair};
 use crate::drift_events::Touch;
 use crate::observation_cache::{ObservationCache, PassReport};
@@ -86,6 +87,8 @@ pub struct PassInput {
     pub cached: Observations,
     /// Observations of earlier passes of which only the parts that are read hourly still hold.
     pub cached_parts: Observations,
+    /// Observations of earlier passes of a deletion that still hold.
+    pub departed: Observations,
     /// True to read what nothing refers to as well, such as other revisions of an endpoint.
     pub thorough: bool,
     /// The age that observations may have.
@@ -104,6 +107,7 @@ impl Default for PassInput {
             guard: UpdateLoopGuard::default(),
             cached: Observations::new(),
             cached_parts: Observations::new(),
+            departed: Observations::new(),
             thorough: true,
             freshness: Freshness::Current,
             touched: BTreeSet::new(),
@@ -140,6 +144,7 @@ const TOUCHES: usize = 256;
 pub struct Session {
     guard: UpdateLoopGuard,
     cache: ObservationCache,
+    departures: Departures,
     /// Observations of a pass that only announced what the next one does, and when they were made.
     handed_on: Option<(Timestamp, Observations)>,
     role_writes: RoleWrites,
@@ -186,6 +191,7 @@ impl Session {
             let is_known = seen.is_some() && seen == object.metadata.generation;
             self.is_restarted = self.request.is_none() && is_known && object.metadata.deletion_timestamp.is_none();
             self.guard.clear();
+            self.departures = Departures::default();
             self.handed_on = None;
             self.request = request;
             self.is_open = true;
@@ -209,6 +215,7 @@ impl Session {
             guard: self.guard.clone(),
             cached,
             cached_parts,
+            departed: self.departures.held(now),
             thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
             freshness: trigger.freshness(),
             touched: self.touches.iter().map(|touch| touch.key.clone()).collect(),
@@ -222,6 +229,9 @@ impl Session {
         let PassResult { plan, outcomes, observations, denied, next } = *result;
         let PassInput { cached, cached_parts, .. } = input;
         self.cache.record(&PassReport { plan, outcomes, observations, cached, cached_parts }, next, now);
+        if self.request.as_ref().is_some_and(|request| request.is_deleting) {
+            self.departures.record(result, &input.departed, now);
+        }
         self.guard.record(plan, outcomes);
         self.role_writes.record(plan, outcomes, now);
         self.denied.clone_from(denied);

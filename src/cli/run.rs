@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{ClusterArguments, Error, LEADERSHIP_LOST, RunArguments, SUCCESS, log};
-use crate::api_server;
-use crate::controller::{self, Settings};
+use crate::api_server::{self, Record};
+use crate::controller::{self, Listeners, Settings};
 use crate::drift_events::inbox::Listener as Identity;
 use crate::drift_listeners::{self, DriftEvents};
 use crate::guardrails::Guardrails;
@@ -115,8 +115,9 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails, pages: Pages) 
     let authority =
         if arguments.leader_elect { Authority::elected(stop.clone()) } else { Authority::unelected(stop.clone()) };
     // The lease and the probes have a client of their own, which may speak before this operator leads.
-    let plain = guarded(|| Client::try_from(config.clone()))?;
-    let client = guarded(|| api_server::client(config, authority.clone()))?;
+    let record = Record { metrics: Arc::clone(&pages.metrics), contact: Arc::default() };
+    let plain = guarded(|| api_server::plain_client(config.clone(), &record))?;
+    let client = guarded(|| api_server::client(config, authority.clone(), &record))?;
     pages.metrics.follow(authority.clone());
     let listener = listen(&arguments.http_addr).await?;
     let serving = tokio::spawn(http::serve(listener, pages.clone(), stop.clone()));
@@ -128,6 +129,7 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails, pages: Pages) 
     let probing = tokio::spawn(readiness::watch(
         Arc::clone(&pages.readiness),
         plain.clone(),
+        record.contact,
         Arc::clone(&provider),
         provider.aws.home(),
         Arc::clone(&pages.metrics),
@@ -168,8 +170,9 @@ async fn operate(arguments: RunArguments, guardrails: Guardrails, pages: Pages) 
                 Arc::clone(&pages.metrics),
                 authority.clone(),
             ));
-            let nothing_in_hand =
-                controller::run(client, provider, settings, &pages, authority, (drift_events, news)).await;
+            let watched = Arc::clone(&provider.cluster.watched);
+            let listeners = Listeners { drift_events, news, watched };
+            let nothing_in_hand = controller::run(client, provider, settings, &pages, authority, listeners).await;
             let _ = listening.await;
             match tenure {
                 Some(tenure) if tenure.is_lost() => code = LEADERSHIP_LOST,

@@ -2,6 +2,7 @@
 //! or deletes in them wakes it. And watches of the APIs that a cluster may lack.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -17,13 +18,16 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 
 use super::{FIELD_MANAGER, ObjectKey};
+use crate::api_server::WATCH_SECONDS;
 use crate::kind::{Backend, ClusterApi, Extent};
 use crate::lookup::optional_kinds;
+use crate::provider::cluster::Watched;
 use crate::resource::Kind;
 use crate::tags;
 
-/// The time after which a watch of an API that the cluster lacks is tried again, if nobody says that it has it now.
-const LACKING: Duration = Duration::from_mins(1);
+/// The time after which a watch of an API that the cluster lacks is tried again, if nobody says that it has it now. Until
+/// then each pass reads its objects all the same.
+const LACKING: Duration = Duration::from_mins(15);
 
 /// The time after which a watch is tried again that the operator has no right to and can do without.
 const DENIED: Duration = Duration::from_hours(1);
@@ -65,7 +69,7 @@ pub(super) enum Child {
 
 /// A watch for each kind that is wholly a platform's and for pods, in each of these namespaces, or in all of them, and one
 /// for each API that the cluster may lack.
-pub(super) fn watch(client: &Client, namespaces: &[String]) -> Children {
+pub(super) fn watch(client: &Client, namespaces: &[String], shown: &Arc<Watched>) -> Children {
     let each: Vec<Option<&String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(Some).collect() };
     let signals: BTreeMap<Kind, watch::Sender<()>> =
@@ -77,17 +81,23 @@ pub(super) fn watch(client: &Client, namespaces: &[String]) -> Children {
     let mut watches: Vec<Events> = Vec::new();
     for (kind, api) in kinds {
         let signal = signals.get(&kind).map(watch::Sender::subscribe);
-        watches.extend(each.iter().map(|namespace| watch_of(client, api, *namespace, signal.clone())));
+        let of = |namespace| watch_of(client, api, namespace, (kind, Arc::clone(shown)), signal.clone());
+        watches.extend(each.iter().copied().map(of));
     }
     watches.extend(each.iter().map(|namespace| watch_of_pods(client, *namespace)));
     watches.extend(optional_kinds().map(|(kind, api)| watch_of_definition(client, kind, &api.definition())));
     Children { events: stream::select_all(watches), signals }
 }
 
+fn watches() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
 fn watch_of(
     client: &Client,
     description: ClusterApi,
     namespace: Option<&String>,
+    (kind, watched): (Kind, Arc<Watched>),
     signal: Option<watch::Receiver<()>>,
 ) -> Events {
     let gvk = GroupVersionKind::gvk(description.group, description.version, description.kind);
@@ -97,12 +107,29 @@ fn watch_of(
         None => Api::all_with(client.clone(), &resource),
     };
     let name = name_of(description.plural, namespace);
-    let events = watcher(api, watcher::Config::default().labels(tags::PLATFORM_LABEL));
+    let events = watcher(api, watches().labels(tags::PLATFORM_LABEL));
     let events = match signal {
         Some(signal) => forgiving(events, 404, LACKING, Some(signal)).boxed(),
         None => events.default_backoff().map(Some).boxed(),
     };
-    named(name, events, move |event| child(event, description.status_matters))
+    let namespace = namespace.cloned();
+    let events = events.inspect(move |event| note(&watched, kind, namespace.as_deref(), event.as_ref()));
+    named(name, events.boxed(), move |event| child(event, description.status_matters))
+}
+
+/// Notes what the watch of a kind shows of versions. Nothing stands for a failure that is forgiven.
+fn note<K>(
+    watched: &Watched,
+    kind: Kind,
+    namespace: Option<&str>,
+    event: Option<&Result<Event<PartialObjectMeta<K>>, WatchError>>,
+) {
+    match event {
+        Some(Ok(Event::InitApply(object) | Event::Apply(object))) => watched.changed(kind, &object.metadata),
+        Some(Ok(Event::Delete(object))) => watched.deleted(kind, &object.metadata),
+        Some(Ok(Event::InitDone)) => {}
+        Some(Ok(Event::Init) | Err(_)) | None => watched.lost(kind, namespace),
+    }
 }
 
 /// Why pods do not come up is in their own status.
@@ -111,14 +138,14 @@ fn watch_of_pods(client: &Client, namespace: Option<&String>) -> Events {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let events = watcher(api, watcher::Config::default().labels(tags::PLATFORM_LABEL)).default_backoff();
+    let events = watcher(api, watches().labels(tags::PLATFORM_LABEL)).default_backoff();
     named(name_of("pods", namespace), events.map(Some).boxed(), |event| child(event, true))
 }
 
 /// Without the right to it, each pass finds out whether the cluster serves the API.
 fn watch_of_definition(client: &Client, kind: Kind, definition: &str) -> Events {
     let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
-    let config = watcher::Config::default().fields(&format!("metadata.name={definition}"));
+    let config = watches().fields(&format!("metadata.name={definition}"));
     let events = forgiving(watcher(api, config), 403, DENIED, None).boxed();
     named(format!("watch of the definition {definition}"), events, move |event| match event {
         Event::Init | Event::InitApply(_) => Child::Begun,

@@ -19,9 +19,13 @@ use super::queue::{Limits, Queue, Urgency};
 use super::reconcile_object::{self, ReconcileResult, Verdict};
 use super::{Context, ObjectKey, Processed, process};
 use crate::api::AIPlatform;
+use crate::api_server::WATCH_SECONDS;
 use crate::drift_listeners::{self, News};
+use crate::priority::{self, Priority};
 use crate::provider::Provider;
+use crate::provider::cluster::Watched;
 use crate::readiness::cluster_obstacle;
+use crate::schedule::first_look;
 use crate::stall;
 
 /// Passes under way at most, those that wait for a server that does not answer among them.
@@ -43,11 +47,15 @@ const MOST_SPREAD: usize = 60;
 type Watches = SelectAll<BoxStream<'static, (usize, Result<Event<Object>, WatchError>)>>;
 
 /// Takes passes until the operator ends, and then lets those in hand end. Whether they did.
-pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>, news: UnboundedReceiver<News>) -> bool {
+pub(super) async fn dispatch<P: Provider + 'static>(
+    context: Arc<Context<P>>,
+    news: UnboundedReceiver<News>,
+    watched: &Arc<Watched>,
+) -> bool {
     let limits = limits(context.settings.concurrency);
     let mut dispatcher = Dispatcher {
         watches: watches(&context),
-        children: children::watch(&context.client, &context.settings.namespaces),
+        children: children::watch(&context.client, &context.settings.namespaces, watched),
         failing: HashMap::new(),
         woken: HashSet::new(),
         objects: Objects::default(),
@@ -55,6 +63,7 @@ pub(super) async fn dispatch<P: Provider + 'static>(context: Arc<Context<P>>, ne
         passes: JoinSet::new(),
         stalls: mpsc::unbounded_channel(),
         news,
+        looked_at: 0,
         edits: HashMap::new(),
         began: Instant::now(),
         context,
@@ -74,8 +83,11 @@ fn watches<P>(context: &Context<P>) -> Watches {
         [] => vec![Api::all(client.clone())],
         namespaces => namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
     };
-    let config =
-        watcher::Config { label_selector: context.settings.label_selector.clone(), ..watcher::Config::default() };
+    let config = watcher::Config {
+        label_selector: context.settings.label_selector.clone(),
+        timeout: Some(WATCH_SECONDS),
+        ..watcher::Config::default()
+    };
     let watch = |(index, api)| {
         // Who manages which field is a third of an object's size in memory, and nobody asks here.
         let events = watcher(api, config.clone()).modify(|object: &mut Object| object.meta_mut().managed_fields = None);
@@ -118,6 +130,8 @@ struct Dispatcher<P> {
     stalls: (UnboundedSender<ObjectKey>, UnboundedReceiver<ObjectKey>),
     /// What is heard of changes by others.
     news: UnboundedReceiver<News>,
+    /// The number of platforms that were at rest when the operator began.
+    looked_at: u32,
     /// Edits that no pass has carried out yet, with the time at which they were noticed.
     edits: HashMap<ObjectKey, Instant>,
     began: Instant,
@@ -160,7 +174,11 @@ impl<P: Provider + 'static> Dispatcher<P> {
             let (stalls, stalled) = (self.stalls.0.clone(), key.clone());
             // Nobody listens any more when the operator ends.
             let report = move || drop(stalls.send(stalled.clone()));
-            self.passes.spawn(async move { (key, stall::listen(report, process(&object, &context)).await) });
+            let priority = self.queue.urgency(&key).map_or(Priority::Transition, Urgency::priority);
+            self.passes.spawn(async move {
+                let pass = stall::listen(report, process(&object, &context));
+                (key, priority::scope(priority, pass).await)
+            });
         }
         for urgency in Urgency::ALL {
             self.context.metrics.queued(urgency.name(), self.queue.waiting(urgency));
@@ -320,9 +338,16 @@ impl<P: Provider + 'static> Dispatcher<P> {
             Ok(object) => reconcile_object::change_urgency(object, &self.context),
             Err(_) => Some(Urgency::Resync),
         };
+        let is_at_rest = urgency == Some(Urgency::Resync)
+            && object.0.as_ref().is_ok_and(|object| reconcile_object::is_unknown(object, &self.context));
         if let Some(urgency) = urgency {
             if urgency == Urgency::Edit {
                 self.edits.entry(key.clone()).or_insert_with(Instant::now);
+            }
+            if is_at_rest {
+                let delay = first_look(self.looked_at, fastrand::f64());
+                self.looked_at = self.looked_at.saturating_add(1);
+                return self.queue.push_at(key, self.began.elapsed() + delay, urgency);
             }
             self.queue.push(key, urgency);
         }

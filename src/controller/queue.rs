@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::ObjectKey;
+use crate::priority::Priority;
 
 /// The urgency of a pass, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,15 @@ pub(super) enum Urgency {
 impl Urgency {
     /// All of them, the most urgent first.
     pub(super) const ALL: [Self; 4] = [Self::Edit, Self::Transition, Self::Retry, Self::Resync];
+
+    /// The priority of its calls to AWS.
+    pub(super) fn priority(self) -> Priority {
+        match self {
+            Self::Edit => Priority::Edit,
+            Self::Transition | Self::Retry => Priority::Transition,
+            Self::Resync => Priority::Drift,
+        }
+    }
 
     /// Its name in metrics.
     pub(super) fn name(self) -> &'static str {
@@ -62,8 +72,8 @@ pub(super) struct Queue {
     limits: Limits,
     waiting: HashMap<ObjectKey, Waiting>,
     lanes: [Lane; Urgency::ALL.len()],
-    /// The passes under way, and whether each is stalled.
-    running: HashMap<ObjectKey, bool>,
+    /// The passes under way.
+    running: HashMap<ObjectKey, Running>,
     at_work: usize,
     /// The number of passes under way in each namespace.
     crowd: BTreeMap<String, usize>,
@@ -71,6 +81,13 @@ pub(super) struct Queue {
     alarms: HashMap<ObjectKey, (Duration, Urgency)>,
     arrivals: u64,
     starts: u64,
+}
+
+/// A pass under way.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    urgency: Urgency,
+    is_stalled: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,8 +162,8 @@ impl Queue {
         let first = if oldest { self.oldest() } else { None };
         let key = first.or_else(|| Urgency::ALL.into_iter().find_map(|urgency| self.next(urgency)))?;
         self.starts += 1;
-        self.waiting.remove(&key);
-        self.running.insert(key.clone(), false);
+        let urgency = self.waiting.remove(&key).map_or(Urgency::Resync, |waiting| waiting.urgency);
+        self.running.insert(key.clone(), Running { urgency, is_stalled: false });
         self.at_work += 1;
         *self.crowd.entry(key.namespace.clone()).or_default() += 1;
         Some(key)
@@ -156,8 +173,8 @@ impl Queue {
     pub(super) fn end(&mut self, key: &ObjectKey) {
         match self.running.remove(key) {
             None => return,
-            Some(true) => {}
-            Some(false) => self.at_work -= 1,
+            Some(running) if running.is_stalled => {}
+            Some(_) => self.at_work -= 1,
         }
         if let Some(crowd) = self.crowd.get_mut(&key.namespace) {
             *crowd -= 1;
@@ -169,8 +186,8 @@ impl Queue {
 
     /// The pass over this object waits for a server that does not answer: until it ends, others need not wait for it.
     pub(super) fn stall(&mut self, key: &ObjectKey) {
-        if let Some(stalled @ false) = self.running.get_mut(key) {
-            *stalled = true;
+        if let Some(running) = self.running.get_mut(key).filter(|running| !running.is_stalled) {
+            running.is_stalled = true;
             self.at_work -= 1;
         }
     }
@@ -184,6 +201,11 @@ impl Queue {
     /// True when a pass is under way.
     pub(super) fn is_running(&self, key: &ObjectKey) -> bool {
         self.running.contains_key(key)
+    }
+
+    /// The urgency with which the pass under way was asked for.
+    pub(super) fn urgency(&self, key: &ObjectKey) -> Option<Urgency> {
+        self.running.get(key).map(|running| running.urgency)
     }
 
     /// Passes under way.

@@ -15,6 +15,7 @@ use super::events::{self, Note};
 use super::objects::is_later;
 use super::queue::Urgency;
 use super::{Attempt, Context, Error, FIELD_MANAGER};
+use crate::api::status::Phase;
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::drift::Repair;
 use crate::drift_events::record::Record;
@@ -24,9 +25,11 @@ use crate::guardrails::Labels;
 use crate::metrics::Platform;
 use crate::outcome::Outcome;
 use crate::plan::{Action, Step};
+use crate::priority::{self, Priority};
 use crate::provider::Provider;
 use crate::provider::cluster::namespace_labels;
 use crate::reconcile::{Pass, PassContext, reconcile};
+use crate::resource::Freshness;
 use crate::schedule::{self, Next, Periods, Spent, delay};
 use crate::session::{PassInput, Session, Trigger, UserRequest};
 
@@ -147,17 +150,33 @@ impl ReconcileResult {
 pub(super) fn change_urgency<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgency> {
     let states = states(context);
     let Some(state) = states.get(&uid(object)) else {
-        // The operator has just started: what is in sync can wait until the rest has been reconciled.
-        let is_settled = object.status.as_ref().is_some_and(|status| {
-            status.observed_generation == object.metadata.generation && object.metadata.deletion_timestamp.is_none()
-        });
-        return Some(if is_settled { Urgency::Resync } else { Urgency::Edit });
+        return Some(first_urgency(object));
     };
     let version = object.metadata.resource_version.as_deref();
     if state.own_version.is_some() && !is_later(version, state.own_version.as_deref()) {
         return None;
     }
     Some(if state.session.request() == Some(&UserRequest::of(object)) { Urgency::Resync } else { Urgency::Edit })
+}
+
+/// True until the first pass over the object.
+pub(super) fn is_unknown<P>(object: &AIPlatform, context: &Context<P>) -> bool {
+    !states(context).contains_key(&uid(object))
+}
+
+/// The urgency of the first pass: the operator has just started, or the object is new. What is at rest can wait until the
+/// rest has been reconciled.
+fn first_urgency(object: &AIPlatform) -> Urgency {
+    let Some(status) = &object.status else { return Urgency::Edit };
+    if status.observed_generation != object.metadata.generation || object.metadata.deletion_timestamp.is_some() {
+        return Urgency::Edit;
+    }
+    match status.phase {
+        Some(Phase::Ready | Phase::Stalled | Phase::Suspended) => Urgency::Resync,
+        Some(Phase::Pending | Phase::Progressing | Phase::Degraded | Phase::Deleting | Phase::Unknown) | None => {
+            Urgency::Transition
+        }
+    }
 }
 
 /// Records a write of our own to the object.
@@ -220,7 +239,8 @@ async fn run_passes<P: Provider + 'static>(
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
         let input = begin(&object, now, context);
-        let mut pass = reconcile(&*context.provider, &object, pass_context, &input, now, &context.authority).await;
+        let pass = reconcile(&*context.provider, &object, pass_context, &input, now, &context.authority);
+        let mut pass = priority::scope(priority_of(&input), pass).await;
         report::put(&mut pass.status, object.status.as_ref(), context.drift_events.report(&object), now);
         progress = progress.max(progress_of(&pass));
         let repairs = end(&object, &input, &pass, now, context);
@@ -248,6 +268,14 @@ async fn run_passes<P: Provider + 'static>(
         }
     }
     Ok(schedule_next(object, Next::Transition, began, progress, context))
+}
+
+/// What an edit asks of AWS stands in line after the answer that it has been seen, and is an edit all the same.
+fn priority_of(input: &PassInput) -> Priority {
+    match priority::current() {
+        Priority::Transition if input.freshness == Freshness::Current => Priority::Edit,
+        other => other,
+    }
 }
 
 fn observed(status: Option<&AIPlatformStatus>) -> Option<i64> {

@@ -2,6 +2,7 @@
 
 pub mod autoscaling;
 mod breaker;
+mod budget;
 mod clients;
 mod connection;
 mod ec2;
@@ -19,6 +20,7 @@ pub mod s3;
 pub mod sagemaker;
 pub mod snapshots;
 mod sqs;
+mod token_bucket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +35,7 @@ use futures::future::BoxFuture;
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::kind::Service;
-use crate::leadership::{Authority, LONGEST_CALL};
+use crate::leadership::Authority;
 use crate::lookup::{Answer, Answers, Caller, Lookup};
 use crate::metrics::Metrics;
 use crate::outcome::Applied;
@@ -48,6 +50,9 @@ pub use sqs::Message;
 
 /// The name of the operator in its calls to AWS, as seen in CloudTrail.
 const APP_NAME: &str = "aiplatform";
+
+/// The longest that an operation is waited for, with its retries and with all waiting for a turn.
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The number of concurrent reads of one platform, limited so that a large one leaves room for the others.
 const CONCURRENT_LOOKS: usize = 16;
@@ -304,8 +309,9 @@ impl Aws {
 async fn configuration(attempts: u32) -> SdkConfig {
     let retries = RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(200));
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(LONGEST_CALL)
-        .operation_timeout(Duration::from_mins(1))
+        // An attempt may have to wait for its turn; from when it is sent on, the connection bounds it.
+        .operation_attempt_timeout(OPERATION_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
         .build();
     let mut loader =
         aws_config::defaults(BehaviorVersion::v2026_01_12()).retry_config(retries).timeout_config(timeouts);

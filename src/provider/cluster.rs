@@ -8,14 +8,16 @@
 mod fields;
 mod object;
 mod ownership;
+mod watched;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::core::Status;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 
 use crate::api::AIPlatform;
 use crate::api::network::PlatformRef;
@@ -28,6 +30,7 @@ use crate::plan::{Action, Step};
 use crate::resource::{Key, Observed, Request};
 use crate::scope::Scope;
 use object::Object;
+pub use watched::Watched;
 
 /// Reads of one pass in flight at most.
 const CONCURRENT_READS: usize = 16;
@@ -35,13 +38,15 @@ const CONCURRENT_READS: usize = 16;
 /// The cluster that the operator runs for.
 pub struct Cluster {
     client: Client,
+    /// What watches show, where somebody watches.
+    pub watched: Arc<Watched>,
 }
 
 impl Cluster {
     /// The cluster behind this client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, watched: Arc::default() }
     }
 
     /// Answers a lookup of platforms.
@@ -88,14 +93,24 @@ impl Cluster {
         (request.key.clone(), seen)
     }
 
-    /// Observes one object.
+    /// Observes one object. Where everything is to be read, it is read in any case.
     ///
     /// # Errors
     /// The error of the API server.
     pub async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let object = Object::of(&self.client, &request.key)?;
+        if !request.thorough
+            && !request.pruning
+            && let Some(known) = self.watched.known(&request.key)
+        {
+            return Ok(known);
+        }
         match object.find().await? {
-            Some(found) => object.observed(scope, &found).await,
+            Some(found) => {
+                let observed = object.observed(scope, &found).await?;
+                self.watched.remember(&request.key, found.resource_version(), &observed);
+                Ok(observed)
+            }
             None => Ok(Observed::absent()),
         }
     }
@@ -106,8 +121,16 @@ impl Cluster {
     /// The error of the API server.
     pub async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         let object = Object::of(&self.client, &step.key)?;
+        self.watched.forget(&step.key);
         match (&step.action, &step.desired) {
-            (Action::Create | Action::Update(_), Some(desired)) => Ok(object.put(scope, step, desired).await?),
+            (Action::Create | Action::Update(_), Some(desired)) => {
+                let (applied, written) = object.put(scope, step, desired).await?;
+                if applied == Applied::Ready {
+                    let observed = object.observed(scope, &written).await?;
+                    self.watched.remember(&step.key, written.resource_version(), &observed);
+                }
+                Ok(applied)
+            }
             (Action::Delete { .. }, _) => Ok(object.release(scope).await?),
             _ => Err(Error::unknown_step(step).into()),
         }

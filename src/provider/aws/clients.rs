@@ -12,6 +12,7 @@ use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
+use super::budget::{Budget, Budgets, account_of};
 use super::connection::{self, Connection, Line};
 use super::own_calls::OwnCalls;
 use super::requests::Measured;
@@ -51,6 +52,8 @@ struct Common {
     /// The period of snapshots.
     shared_for: Duration,
     lines: Mutex<BTreeMap<(String, &'static str), Weak<Line>>>,
+    budgets: Budgets,
+    metrics: Arc<Metrics>,
 }
 
 impl ClientSets {
@@ -61,8 +64,9 @@ impl ClientSets {
         authority: Authority,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (https, measured) = (connection::https(), Measured::new(metrics, Arc::default()));
-        let common = Common { config, s3_path_style, https, authority, measured, shared_for, lines: Mutex::default() };
+        let (https, measured) = (connection::https(), Measured::new(Arc::clone(&metrics), Arc::default()));
+        let (lines, budgets) = (Mutex::default(), Budgets::default());
+        let common = Common { config, s3_path_style, https, authority, measured, shared_for, lines, budgets, metrics };
         Self { common: Arc::new(common), sets: Mutex::default() }
     }
 
@@ -105,7 +109,9 @@ impl ClientSets {
 
 impl Common {
     async fn connect(common: &Arc<Self>, region: &str, assumed: Option<&AssumeRole>) -> Clients {
-        let sts = Connection::new(common.https.clone(), common.line("sts", region), None);
+        let account = account_of(assumed.map(|role| role.role_arn.as_str()));
+        let budget = common.budgets.of("sts", region, account, &common.metrics);
+        let sts = Connection::new(common.https.clone(), common.line("sts", region), budget, None);
         let mut config = common.config.to_builder().region(Region::new(region.to_string())).http_client(sts).build();
         if let Some(role) = assumed {
             let mut provider = AssumeRoleProvider::builder(&role.role_arn)
@@ -124,6 +130,7 @@ impl Common {
             common: Arc::clone(common),
             measured,
             region: region.into(),
+            account: account.into(),
             sts: aws_sdk_sts::Client::from_conf(sts),
             config,
             identity: Mutex::default(),
@@ -166,6 +173,8 @@ pub(super) struct Clients {
     common: Arc<Common>,
     measured: Measured,
     region: String,
+    /// The account of the role; empty for the operator's own credentials.
+    account: String,
     config: SdkConfig,
     pub(super) sts: aws_sdk_sts::Client,
     identity: Mutex<Option<(Instant, Identity)>>,
@@ -185,40 +194,40 @@ impl Clients {
         self.autoscaling.get_or_init(|| {
             autoscaling::Autoscaling::new(
                 &self.config("application-autoscaling"),
-                self.measured.clone(),
+                self.measured("application-autoscaling"),
                 self.common.shared_for,
             )
         })
     }
 
     pub(super) fn ec2(&self) -> &ec2::Ec2 {
-        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.measured.clone(), self.common.shared_for))
+        self.ec2.get_or_init(|| ec2::Ec2::new(&self.config("ec2"), self.measured("ec2"), self.common.shared_for))
     }
 
     pub(super) fn eks(&self) -> &eks::Eks {
-        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks"), self.measured.clone()))
+        self.eks.get_or_init(|| eks::Eks::new(&self.config("eks"), self.measured("eks")))
     }
 
     pub(super) fn iam(&self) -> &iam::Iam {
-        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam"), self.measured.clone(), self.common.shared_for))
+        self.iam.get_or_init(|| iam::Iam::new(&self.config("iam"), self.measured("iam"), self.common.shared_for))
     }
 
     pub(super) fn logs(&self) -> &logs::Logs {
-        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs"), self.measured.clone()))
+        self.logs.get_or_init(|| logs::Logs::new(&self.config("logs"), self.measured("logs")))
     }
 
     pub(super) fn s3(&self) -> &s3::S3 {
-        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style, self.measured.clone()))
+        self.s3.get_or_init(|| s3::S3::new(&self.config("s3"), self.common.s3_path_style, self.measured("s3")))
     }
 
     pub(super) fn sagemaker(&self) -> &sagemaker::SageMaker {
         self.sagemaker.get_or_init(|| {
-            sagemaker::SageMaker::new(&self.config("sagemaker"), self.measured.clone(), self.common.shared_for)
+            sagemaker::SageMaker::new(&self.config("sagemaker"), self.measured("sagemaker"), self.common.shared_for)
         })
     }
 
     pub(super) fn eventbridge(&self) -> &eventbridge::EventBridge {
-        self.eventbridge.get_or_init(|| eventbridge::EventBridge::new(&self.config("events"), self.measured.clone()))
+        self.eventbridge.get_or_init(|| eventbridge::EventBridge::new(&self.config("events"), self.measured("events")))
     }
 
     pub(super) fn sqs(&self) -> &sqs::Sqs {
@@ -240,7 +249,7 @@ impl Clients {
     pub(super) fn config(&self, service: &'static str) -> SdkConfig {
         let Common { https, authority, .. } = &*self.common;
         let line = self.common.line(service, &self.region);
-        let connection = Connection::new(https.clone(), line, Some(authority.clone()));
+        let connection = Connection::new(https.clone(), line, self.budget(service), Some(authority.clone()));
         self.config.to_builder().http_client(connection).build()
     }
 
@@ -250,6 +259,14 @@ impl Clients {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(POLLED).operation_timeout(POLLED).build();
         let config = self.config.to_builder().http_client(self.common.https.clone()).timeout_config(timeouts);
         config.retry_config(RetryConfig::disabled()).build()
+    }
+
+    fn measured(&self, service: &'static str) -> Measured {
+        self.measured.within(self.budget(service))
+    }
+
+    fn budget(&self, service: &'static str) -> Arc<Budget> {
+        self.common.budgets.of(service, &self.region, &self.account, &self.common.metrics)
     }
 }
 

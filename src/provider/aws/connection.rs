@@ -1,7 +1,7 @@
 //! The last thing before the wire: every attempt of every call to AWS, retries included, passes here.
 //!
-//! It asks whether this operator still leads, whether the service answers at all, and whether there is room for another
-//! call.
+//! It asks whether this operator still leads, whether the service answers at all, and whether the budget of the account
+//! and the number of calls in flight have room for another one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,10 +21,11 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::breaker::{Breaker, Call, Silence};
-use crate::leadership::{Authority, NotLeading};
+use super::budget::Budget;
+use crate::leadership::{Authority, LONGEST_CALL, NotLeading};
 use crate::stall;
 
-/// Calls in flight at most, to one service of one account in one region. A token bucket for each would stand here too.
+/// Calls in flight at most, to one service of one account in one region.
 const IN_FLIGHT: usize = 32;
 
 /// The interval at which a waiting call checks whether the service answers others.
@@ -153,14 +154,20 @@ impl Drop for Flight {
 pub(super) struct Connection {
     https: SharedHttpClient,
     line: Arc<Line>,
+    budget: Arc<Budget>,
     room: Arc<Semaphore>,
     authority: Option<Authority>,
 }
 
 impl Connection {
     /// Without `authority`, calls are sent whoever leads: they change nothing.
-    pub(super) fn new(https: SharedHttpClient, line: Arc<Line>, authority: Option<Authority>) -> Self {
-        Self { https, line, room: Arc::new(Semaphore::new(IN_FLIGHT)), authority }
+    pub(super) fn new(
+        https: SharedHttpClient,
+        line: Arc<Line>,
+        budget: Arc<Budget>,
+        authority: Option<Authority>,
+    ) -> Self {
+        Self { https, line, budget, room: Arc::new(Semaphore::new(IN_FLIGHT)), authority }
     }
 
     /// Waits for room, unless the service turns out not to answer.
@@ -179,12 +186,16 @@ impl Connection {
 
     async fn send(self, connector: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         self.line.check().map_err(unsent)?;
+        self.budget.wait().await;
         let _room = self.room().await.map_err(unsent)?;
         let flight = self.line.admit().map_err(unsent)?;
         if let Some(authority) = &self.authority {
             authority.check().map_err(|error| unsent(error.into()))?;
         }
-        let answer = self.line.patiently(connector.call(request)).await;
+        let answer = match tokio::time::timeout(LONGEST_CALL, self.line.patiently(connector.call(request))).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
+        };
         match &answer {
             Err(error) if error.is_timeout() || error.is_io() => flight.end(Breaker::failed),
             // The request was at fault, not the service.
@@ -248,6 +259,7 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
     use tokio_util::sync::CancellationToken;
 
+    use super::super::budget::Budgets;
     use super::*;
 
     /// Answers, fails or hangs, and counts what reaches it.
@@ -279,7 +291,8 @@ mod tests {
     }
 
     fn connection(authority: Option<Authority>) -> Connection {
-        Connection::new(https(), Arc::new(Line::new("s3", "eu-west-1")), authority)
+        let budget = Budgets::default().of("s3", "eu-west-1", "", &Arc::default());
+        Connection::new(https(), Arc::new(Line::new("s3", "eu-west-1")), budget, authority)
     }
 
     async fn send(connection: &Connection, service: &Arc<Service>) -> Result<HttpResponse, ConnectorError> {

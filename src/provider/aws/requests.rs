@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use tracing::field::Empty;
 use tracing::{Span, debug_span};
 
+use super::budget::Budget;
 use super::connection::why_unsent;
 use super::own_calls::{Answered, OwnCalls};
 use crate::aws_requests;
@@ -58,11 +59,18 @@ pub(super) struct Measured {
     own_calls: Arc<OwnCalls>,
     /// The account of the credentials, once it is known.
     account_id: Arc<OnceLock<String>>,
+    /// The budget that a refusal as too much shrinks.
+    budget: Option<Arc<Budget>>,
 }
 
 impl Measured {
     pub(super) fn new(metrics: Arc<Metrics>, own_calls: Arc<OwnCalls>) -> Self {
-        Self { metrics, own_calls, account_id: Arc::default() }
+        Self { metrics, own_calls, account_id: Arc::default(), budget: None }
+    }
+
+    /// The same for the calls of one budget.
+    pub(super) fn within(&self, budget: Arc<Budget>) -> Self {
+        Self { budget: Some(budget), ..self.clone() }
     }
 
     /// The same for clients with other credentials.
@@ -149,12 +157,16 @@ impl Intercept for Measured {
             span.record("error.type", code.as_str());
             span.record("otel.status_code", "ERROR");
         }
+        let is_throttled = response.is_some_and(is_throttled);
+        if let Some(budget) = self.budget.as_ref().filter(|_| is_throttled) {
+            budget.throttled();
+        }
         self.metrics.aws_request(&AwsRequest {
             service: metadata.service(),
             operation: metadata.name(),
             code: &code,
             took: began.elapsed(),
-            is_throttled: response.is_some_and(is_throttled),
+            is_throttled,
         });
         if let Some(request_id) = id {
             let region = config.load::<Region>().map_or("", AsRef::as_ref);

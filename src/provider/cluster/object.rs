@@ -17,7 +17,7 @@ use crate::failure::{Class, Error};
 use crate::kind::{Backend, Beneath, ClusterApi, Extent, Live, Standing};
 use crate::lookup::ApiLookup;
 use crate::outcome::Applied;
-use crate::plan::Step;
+use crate::plan::{Action, Step};
 use crate::resource::{Key, Observed, ObservedState, Owner, Resource};
 use crate::scope::Scope;
 use crate::tags;
@@ -27,6 +27,9 @@ const BENEATH: u32 = 100;
 
 /// Tries of a write that others get in the way of.
 const TRIES: u32 = 5;
+
+/// The code of an error about an object that somebody made first.
+const ALREADY_EXISTS: &str = "AlreadyExists";
 
 /// The code of an error about an API that the cluster lacks.
 const NOT_SERVED: &str = "NotServed";
@@ -114,11 +117,16 @@ impl<'a> Object<'a> {
         Ok(listed.into_iter().map(|object| serde_json::to_value(object).unwrap_or_default()).collect())
     }
 
-    /// Makes it as desired. Controllers write to its status all the time: it is read again then, for a few times.
+    /// Makes it as desired; the result, and the object as it is then. Controllers write to its status all the time: it is read again then, for a few times.
     ///
     /// # Errors
     /// The error of the API server.
-    pub(super) async fn put(&self, scope: &Scope, step: &Step, desired: &Resource) -> Result<Applied, Error> {
+    pub(super) async fn put(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        desired: &Resource,
+    ) -> Result<(Applied, DynamicObject), Error> {
         let mut tries = 1;
         loop {
             match self.try_put(scope, step, desired).await {
@@ -128,14 +136,25 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Read again: what somebody made or took over since the plan was made is not ours to write to.
-    async fn try_put(&self, scope: &Scope, step: &Step, desired: &Resource) -> Result<Applied, Error> {
+    /// What is to be made is created at once, which fails where somebody has made it since the plan. All else is read
+    /// again: what somebody made or took over in the meantime is not ours to write to.
+    async fn try_put(&self, scope: &Scope, step: &Step, desired: &Resource) -> Result<(Applied, DynamicObject), Error> {
         let Some(body) = (self.description.body)(desired) else {
             return Err(Error::bug(step.action.name(), &self.subject, "it is not of its kind"));
         };
-        let found = match self.find().await? {
+        let found = if matches!(step.action, Action::Create) { None } else { self.find().await? };
+        let found = match found {
             Some(found) => found,
-            None => self.create(scope, &body, (self.description.initial)(desired)).await?,
+            None => match self.create(scope, &body, (self.description.initial)(desired)).await {
+                // A creation manages what the API server filled in, too. Where that is nothing, it is as if applied.
+                Ok(created) if self.managed(&created).as_ref() == Some(desired) => {
+                    let applied = self.applied(step, &created)?;
+                    return Ok((applied, created));
+                }
+                Ok(created) => created,
+                Err(error) if error.code == ALREADY_EXISTS => self.find().await?.ok_or(error)?,
+                Err(error) => return Err(error),
+            },
         };
         let action = || format!("patch {}", self.description.plural);
         match owner(&self.description, &found, scope) {
@@ -147,7 +166,19 @@ impl<'a> Object<'a> {
         }
         let body = self.marked(scope, body, was_created(&found));
         let written = self.set(&found, body).await?;
-        let object = serde_json::to_value(&written).unwrap_or_default();
+        Ok((self.applied(step, &written)?, written))
+    }
+
+    /// What the operator manages of an object.
+    fn managed(&self, object: &DynamicObject) -> Option<Resource> {
+        let whole = serde_json::to_value(object).ok()?;
+        let managed = fields::managed(&whole, object.managed_fields(), FIELD_MANAGER);
+        (self.description.read)(&self.key.name, &managed)
+    }
+
+    /// What came of a write that left the object so.
+    fn applied(&self, step: &Step, written: &DynamicObject) -> Result<Applied, Error> {
+        let object = serde_json::to_value(written).unwrap_or_default();
         let managed = fields::managed(&object, written.managed_fields(), FIELD_MANAGER);
         match self.standing(&object, &managed.object, &[]).state {
             ObservedState::Progressing(why) | ObservedState::Failed(why) => Ok(Applied::Progressing(why)),

@@ -25,7 +25,8 @@ impl Autoscaling {
     /// Makes a target or sets the bounds of one that is there. Tags are taken only where it is made.
     pub(super) async fn register(&self, desired: &ScalableTarget, tags: Option<&Tags>) -> Result<Applied, Error> {
         let scaled = &desired.scaled;
-        self.client
+        let registered = self
+            .client
             .register_scalable_target()
             .service_namespace(ServiceNamespace::Sagemaker)
             .resource_id(&scaled.resource_id)
@@ -36,7 +37,8 @@ impl Autoscaling {
             .send()
             .await
             .map_err(|error| refused(action::REGISTER, &scaled.resource_id, &error))?;
-        Ok(Applied::Ready)
+        // The field is optional in the service's model.
+        Ok(registered.scalable_target_arn.map_or(Applied::Ready, |arn| Applied::ReadyAs { arn }))
     }
 
     pub(super) async fn update_target(

@@ -1,0 +1,152 @@
+//! The versions of objects as the watches last saw them, and what was read of those versions: what nobody wrote to since it
+//! was read is not read again.
+//!
+//! A watch may be late by a moment, and wakes the platform when it is not any more. While one is not established, nothing
+//! is known by it, and each pass reads.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::kind::{Backend, Extent};
+use crate::resource::{Key, Kind, Observed, ObservedState, Owner};
+
+/// The objects that are wholly a platform's.
+#[derive(Debug, Default)]
+pub struct Watched(Mutex<Objects>);
+
+#[derive(Debug, Default)]
+struct Objects {
+    versions: HashMap<Key, String>,
+    read: HashMap<Key, (String, Observed)>,
+}
+
+impl Watched {
+    /// The watch of a kind shows an object as it is now.
+    pub fn changed(&self, kind: Kind, metadata: &ObjectMeta) {
+        if let (Some(key), Some(version)) = (key(kind, metadata), metadata.resource_version.clone()) {
+            self.objects().versions.insert(key, version);
+        }
+    }
+
+    /// The watch of a kind shows that an object is gone.
+    pub fn deleted(&self, kind: Kind, metadata: &ObjectMeta) {
+        if let Some(key) = key(kind, metadata) {
+            let mut objects = self.objects();
+            objects.versions.remove(&key);
+            objects.read.remove(&key);
+        }
+    }
+
+    /// The watch of a kind is broken, or begins: what it showed of the namespace, or of all, may have changed.
+    pub fn lost(&self, kind: Kind, namespace: Option<&str>) {
+        let is_concerned = |key: &Key| {
+            let of = key.name.split('/').next();
+            key.kind == kind && (namespace.is_none() || namespace == of)
+        };
+        let mut objects = self.objects();
+        objects.versions.retain(|key, _| !is_concerned(key));
+        objects.read.retain(|key, _| !is_concerned(key));
+    }
+
+    /// What was read of an object, where the watch shows that nobody has written to it since.
+    #[must_use]
+    pub fn known(&self, key: &Key) -> Option<Observed> {
+        let objects = self.objects();
+        let (version, observed) = objects.read.get(key)?;
+        (objects.versions.get(key)? == version).then(|| observed.clone())
+    }
+
+    /// Remembers what was read of this version of an object. Only what is ours and at rest, and of which nothing is
+    /// beneath it, is as it was read until somebody writes to it.
+    pub fn remember(&self, key: &Key, version: Option<String>, observed: &Observed) {
+        let Backend::Cluster(api) = key.kind.info().backend else { return };
+        let is_at_rest = matches!(observed.state, ObservedState::Ready) && observed.unknown.is_empty();
+        let is_ours = matches!(observed.owner, Owner::Ours);
+        let mut objects = self.objects();
+        match version {
+            Some(version) if api.extent == Extent::Object && !api.status_matters && is_at_rest && is_ours => {
+                objects.read.insert(key.clone(), (version, observed.clone()));
+            }
+            _ => {
+                objects.read.remove(key);
+            }
+        }
+    }
+
+    /// Forgets what was read of an object that is written to.
+    pub fn forget(&self, key: &Key) {
+        self.objects().read.remove(key);
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(kind: Kind, metadata: &ObjectMeta) -> Option<Key> {
+    let (namespace, name) = (metadata.namespace.as_deref()?, metadata.name.as_deref()?);
+    Some(Key { kind, name: format!("{namespace}/{name}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(namespace: &str, version: &str) -> ObjectMeta {
+        ObjectMeta {
+            namespace: Some(namespace.into()),
+            name: Some("a".into()),
+            resource_version: Some(version.into()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn settled() -> Observed {
+        Observed { state: ObservedState::Ready, owner: Owner::Ours, ..Observed::absent() }
+    }
+
+    #[test]
+    fn what_was_read_holds_until_somebody_writes_or_the_watch_is_lost() {
+        let watched = Watched::default();
+        let key = Key { kind: Kind::ConfigMap, name: "n/a".into() };
+        watched.remember(&key, Some("1".into()), &settled());
+        assert!(watched.known(&key).is_none(), "no watch has shown it yet");
+        watched.changed(Kind::ConfigMap, &metadata("n", "1"));
+        assert!(watched.known(&key).is_some());
+        watched.changed(Kind::ConfigMap, &metadata("n", "2"));
+        assert!(watched.known(&key).is_none(), "somebody wrote to it");
+        watched.remember(&key, Some("2".into()), &settled());
+        assert!(watched.known(&key).is_some());
+        watched.lost(Kind::ConfigMap, Some("other"));
+        watched.lost(Kind::Service, None);
+        assert!(watched.known(&key).is_some(), "another watch");
+        for namespace in [Some("n"), None] {
+            watched.changed(Kind::ConfigMap, &metadata("n", "2"));
+            watched.remember(&key, Some("2".into()), &settled());
+            watched.lost(Kind::ConfigMap, namespace);
+            assert!(watched.known(&key).is_none(), "{namespace:?}");
+        }
+        watched.changed(Kind::ConfigMap, &metadata("n", "3"));
+        watched.remember(&key, Some("3".into()), &settled());
+        watched.deleted(Kind::ConfigMap, &metadata("n", "3"));
+        assert!(watched.known(&key).is_none(), "it is gone");
+    }
+
+    #[test]
+    fn only_what_is_ours_and_at_rest_is_remembered() {
+        let watched = Watched::default();
+        let known = |kind: Kind, observed: &Observed| {
+            let key = Key { kind, name: "n/a".into() };
+            watched.changed(kind, &metadata("n", "1"));
+            watched.remember(&key, Some("1".into()), observed);
+            watched.known(&key).is_some()
+        };
+        assert!(known(Kind::ConfigMap, &settled()));
+        assert!(!known(Kind::ConfigMap, &Observed { owner: Owner::Nobody, ..settled() }));
+        assert!(!known(Kind::ConfigMap, &Observed { state: ObservedState::Progressing("why".into()), ..settled() }));
+        assert!(!known(Kind::Deployment, &settled()), "its status says how it is, and so do its pods");
+        assert!(!known(Kind::ServiceAccount, &settled()), "nobody watches service accounts");
+    }
+}

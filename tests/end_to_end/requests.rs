@@ -1,0 +1,152 @@
+//! The number of requests that a platform costs the API server and AWS.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::support::operator::Operator;
+use crate::support::test_env::{TestEnv, spec};
+
+/// A platform with a bucket, a model on SageMaker that scales and a consumer with a service account.
+fn ranking() -> Value {
+    let mut wanted = spec(json!([{"name": "artifacts", "deletionPolicy": "Delete",
+        "lifecycle": {"rules": [{"id": "x", "expiration": {"days": 10}}]}}]));
+    let provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC";
+    wanted["identity"] = json!({"irsa": {"oidcProviderArn": provider}});
+    wanted["models"] = json!([{"name": "rank", "sagemaker": {
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1",
+        "instance": {"type": "ml.m5.large", "count": 2},
+        "autoscaling": {"minInstances": 2, "maxInstances": 8,
+            "target": {"invocationsPerInstance": {"value": 600}}},
+    }}]);
+    wanted["access"] = json!([{"name": "api", "serviceAccount": {"name": "support-api"}, "models": ["rank"]}]);
+    wanted
+}
+
+/// The requests to the API server so far, by verb and resource, but for those that begin a watch.
+fn cluster_requests(operator: &Operator) -> BTreeMap<String, u64> {
+    let (_, text) = operator.page("/metrics");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("aiplatform_kubernetes_requests_total{"));
+    let counts = lines.filter_map(|line| {
+        let (labels, count) = line.split_once("} ")?;
+        Some((labels.to_string(), count.parse().ok()?))
+    });
+    counts.filter(|(labels, _)| !labels.contains("\"watch\"") && !labels.contains("\"list\"")).collect()
+}
+
+fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let counts = after.iter().map(|(labels, count)| (labels.clone(), count - before.get(labels).unwrap_or(&0)));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+#[tokio::test]
+async fn a_platform_takes_few_requests_to_the_api_server_to_become_ready() {
+    let env = TestEnv::with("few-requests", &["--transition-poll", "1s"]).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 1500}));
+    env.wait("ready", async || env.operator.page("/readyz").0 == 200).await;
+    let before = cluster_requests(&env.operator);
+    env.apply("assistant", &ranking()).await;
+    env.wait_ready("assistant").await;
+    env.wait("the event", async || env.events("assistant").await.iter().any(|(reason, _)| reason == "Ready")).await;
+    let made = difference(&before, &cluster_requests(&env.operator));
+    let (objects, rest): (Vec<_>, Vec<_>) =
+        made.iter().partition(|(labels, _)| labels.contains("configmaps") || labels.contains("serviceaccounts"));
+    // Two objects are read and created. A poll that sees the endpoint half-way may write what it saw.
+    let sum = |counts: &[(&String, &u64)]| counts.iter().map(|(_, count)| **count).sum::<u64>();
+    assert_eq!(sum(&objects), 4, "{made:#?}");
+    assert!(sum(&rest) < 11, "{made:#?}");
+    let reported = |wanted: &str, events: &[(String, String)]| -> usize {
+        events.iter().filter(|(reason, _)| reason == wanted).count()
+    };
+    let events = env.events("assistant").await;
+    assert_eq!((reported("Created", &events), events.len()), (2, 4), "{events:#?}");
+}
+
+#[tokio::test]
+async fn resyncs_write_no_status_and_read_nothing_that_a_watch_shows() {
+    let env = TestEnv::with("idle", &["--transition-poll", "1s", "--resync", "1s"]).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 500}));
+    env.apply("assistant", &ranking()).await;
+    env.wait_ready("assistant").await;
+    let object = env.api().get("assistant").await.expect("it");
+    let resources = &object.status.as_ref().expect("a status").resources;
+    let target = resources.iter().find(|resource| resource.kind == "ScalableTarget").expect("a target");
+    assert!(target.arn.as_ref().is_some_and(|arn| arn.contains("scalable-target/")), "{target:?}");
+    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    // The watch of config maps has shown our own write by then, and what belongs to it was read.
+    let first = passes();
+    env.wait("a resync", async || passes() > first).await;
+    let (before, first) = (cluster_requests(&env.operator), passes());
+    env.wait("three more", async || passes() >= first + 3).await;
+    let made = difference(&before, &cluster_requests(&env.operator));
+    let read: Vec<&String> = made.keys().collect();
+    assert_eq!(read, ["verb=\"get\",resource=\"serviceaccounts\""], "{made:#?}");
+    let now = env.api().get("assistant").await.expect("it");
+    assert_eq!(now.metadata.resource_version, object.metadata.resource_version, "nothing was written");
+}
+
+#[tokio::test]
+async fn what_somebody_changes_in_an_object_that_is_not_read_each_time_is_changed_back() {
+    let env = TestEnv::with("watched", &["--transition-poll", "1s", "--resync", "1s"]).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 0}));
+    env.apply("assistant", &ranking()).await;
+    env.wait_ready("assistant").await;
+    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    let first = passes();
+    env.wait("two resyncs", async || passes() >= first + 2).await;
+    let maps: Api<ConfigMap> = Api::namespaced(env.client.clone(), &env.namespace);
+    let ours = maps.get("assistant-endpoints").await.expect("it").data;
+    assert!(ours.as_ref().is_some_and(|data| !data.is_empty()));
+    let others = json!({"data": {"rank": "somebody else's"}});
+    let nothing = json!({"data": null});
+    for change in [others, nothing] {
+        maps.patch("assistant-endpoints", &PatchParams::default(), &Patch::Merge(change)).await.expect("changed");
+        env.wait("it is as it was", async || {
+            let now = maps.get("assistant-endpoints").await.expect("it").data.unwrap_or_default();
+            ours.iter().flatten().all(|(key, value)| now.get(key) == Some(value))
+        })
+        .await;
+    }
+    maps.delete("assistant-endpoints", &DeleteParams::default()).await.expect("deleted");
+    env.wait("it is back", async || maps.get_opt("assistant-endpoints").await.expect("an answer").is_some()).await;
+}
+
+#[tokio::test]
+async fn a_deletion_reads_everything_once_and_what_it_deletes_once_more() {
+    let env = TestEnv::with("frugal-deletion", &["--transition-poll", "300ms"]).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 0, "sagemaker.endpoint.delete": 2000}));
+    env.apply("assistant", &ranking()).await;
+    let resources = env.wait_ready("assistant").await.status.expect("a status").resources.len();
+    let first = env.aws.calls().len();
+    env.delete("assistant").await;
+    env.wait_until_gone("assistant").await;
+    let calls = env.aws.calls_since(first);
+    let count = |wanted: &str| calls.iter().filter(|call| *call == wanted).count();
+    // Read when the deletion began, waited for its endpoint, and confirmed to be gone.
+    for operation in ["DescribeModel", "DescribeEndpointConfig", "GetBucketTagging", "DescribeScalableTargets"] {
+        assert!(count(operation) <= 3, "{operation}: {calls:#?}");
+    }
+    let polls = count("DescribeEndpoint") + count("ListTags");
+    assert!(calls.len() - polls <= 5 * resources, "{} for {resources}: {calls:#?}", calls.len());
+}
+
+#[tokio::test]
+async fn what_aws_throttles_converges_within_a_smaller_budget_and_what_waits_shows() {
+    let env = TestEnv::new("throttled-budget").await;
+    let error = json!({"code": "Throttling", "status": 400});
+    env.aws.control("faults", json!({"service": "iam", "operation": "*", "times": 6, "error": error}));
+    let mut wanted = ranking();
+    let consumers = (0..12).map(|number| {
+        let account = json!({"name": format!("support-{number}")});
+        json!({"name": format!("api-{number}"), "serviceAccount": account, "models": ["rank"]})
+    });
+    wanted["access"] = consumers.collect();
+    env.apply("assistant", &wanted).await;
+    env.wait_ready("assistant").await;
+    let (_, text) = env.operator.page("/metrics");
+    let has_waited = text.lines().any(|line| line.starts_with("aiplatform_aws_requests_waiting{service=\"iam\""));
+    assert!(has_waited, "nothing had to wait:\n{text}");
+}
