@@ -17,27 +17,26 @@ pub(super) fn plan(arguments: &PlanArguments) -> Result<u8, Error> {
     let guardrails = arguments.guardrails.shown()?;
     guardrails.note().into_iter().for_each(output::complain);
     let cluster = arguments.cluster.cluster_name.as_deref().unwrap_or(UNKNOWN_CLUSTER);
-    let problems: Vec<String> =
-        input.manifests.iter().flat_map(|manifest| problems(manifest, &guardrails, cluster)).collect();
+    let (mut plans, mut problems) = (Vec::new(), Vec::new());
+    for manifest in &input.manifests {
+        match planned(manifest, &guardrails, cluster) {
+            Ok(plan) => plans.push(plan),
+            Err(found) => problems.extend(found),
+        }
+    }
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    // Each plan is made when it is written, so that no more than one is held at a time.
-    let allowed = input.manifests.iter().filter_map(|manifest| permitted(manifest, &guardrails).ok());
-    let plans = allowed.filter_map(|platform| from_scratch(&platform, cluster).ok());
-    output::plans(plans, arguments.input.output)?;
+    output::plans(plans.into_iter(), arguments.input.output)?;
     Ok(SUCCESS)
 }
 
-/// Everything that stands in the way of one platform's plan.
-fn problems(manifest: &Manifest, guardrails: &Guardrails, cluster: &str) -> Vec<String> {
-    match permitted(manifest, guardrails) {
-        Err(found) => found.iter().map(|problem| manifest.locate(problem)).collect(),
-        Ok(platform) => {
-            let flawed = from_scratch(&platform, cluster).err();
-            flawed.map(|flaws| format!("{}: {}", manifest.source, PlanError::Incomplete(flaws))).into_iter().collect()
-        }
-    }
+/// One platform's plan, or everything that stands in its way.
+fn planned(manifest: &Manifest, guardrails: &Guardrails, cluster: &str) -> Result<Plan, Vec<String>> {
+    let platform = permitted(manifest, guardrails)
+        .map_err(|found| found.iter().map(|problem| manifest.locate(problem)).collect::<Vec<_>>())?;
+    from_scratch(&platform, cluster)
+        .map_err(|flaws| vec![format!("{}: {}", manifest.source, PlanError::Incomplete(flaws))])
 }
 
 /// The platform as it may be.

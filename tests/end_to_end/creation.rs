@@ -112,7 +112,7 @@ async fn a_steady_pass_writes_nothing() {
     let env = TestEnv::with("steady", &["--resync", "1s"]).await;
     env.apply("assistant", &spec(json!([full_bucket(), {"name": "plain"}]))).await;
     env.wait_ready("assistant").await;
-    let passes = |env: &TestEnv| env.aws.operations().iter().filter(|name| *name == "GetBucketTagging").count();
+    let passes = |env: &TestEnv| env.aws.operations().iter().filter(|name| *name == "GetBucketPolicy").count();
     let first = passes(&env);
     env.wait("two resyncs", async || passes(&env) >= first + 4).await;
     let (calls, before) = (env.aws.operations().len(), env.api().get("assistant").await.expect("the object"));

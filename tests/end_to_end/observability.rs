@@ -64,7 +64,7 @@ async fn each_step_has_one_line_and_a_reconcile_that_changes_nothing_has_none() 
         }
     }
     assert!(!env.operator.log().contains("fields=\"\""), "{}", env.operator.log());
-    let reads = || env.aws.operations().iter().filter(|name| *name == "GetBucketTagging").count();
+    let reads = || env.aws.operations().iter().filter(|name| *name == "GetBucketPolicy").count();
     let settled = reads();
     env.wait("two resyncs", async || reads() >= settled + 2).await;
     let log = env.operator.log();

@@ -148,10 +148,11 @@ async fn rolled_back(env: &TestEnv) -> String {
     name
 }
 
-/// Waits until the operator has looked at endpoints so many times more.
-async fn wait_for_passes(env: &TestEnv, times: usize) {
-    let before = count(env, "DescribeEndpoint");
-    env.wait("further looks", async || count(env, "DescribeEndpoint") >= before + times).await;
+/// Waits until the operator has made so many passes more, which may take what they see from lists that are shared.
+async fn wait_for_passes(env: &TestEnv, times: u64) {
+    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    let before = passes();
+    env.wait("further passes", async || passes() >= before + times).await;
 }
 
 /// The names of the inline policies of the model's execution role.

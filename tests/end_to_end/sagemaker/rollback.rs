@@ -23,8 +23,7 @@ async fn a_rollback_is_reported_and_not_tried_again_until_the_user_requests_it()
     let reported = events.iter().filter(|(reason, _)| reason == "RolledBack").count();
     assert_eq!(reported, 1, "one event for one thing: {events:?}");
 
-    let looks = count(&env, "DescribeEndpoint");
-    env.wait("further looks", async || count(&env, "DescribeEndpoint") > looks + 2).await;
+    wait_for_passes(&env, 3).await;
     assert_eq!(count(&env, "UpdateEndpoint"), 1, "the same revision is not tried again by itself");
 
     env.aws.control("fail-next-update", bad);
