@@ -84,14 +84,21 @@ def test_fault_hang_ends_with_a_reset(simulator: Simulator) -> None:
     simulator.post("faults", service="s3", operation="*", when="after", error="hang", times=2)
     with pytest.raises(ReadTimeoutError):
         impatient.create_bucket(Bucket="abc", CreateBucketConfiguration=HERE)
+    wait_for_hanging(simulator, 1)
     assert simulator.calls()[0]["result"] is None
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(simulator.client("s3").list_buckets)
-        while len(simulator.calls()) < 2:
-            pass
+        wait_for_hanging(simulator, 2)
         simulator.post("reset")
         with pytest.raises(ConnectionClosedError):
             waiting.result(timeout=5)
+
+
+def wait_for_hanging(simulator: Simulator, count: int) -> None:
+    """Return when a fault holds this many calls: a call is noted before a fault strikes it."""
+    deadline = time.monotonic() + 20
+    while sum(call["hangs"] for call in simulator.calls()) < count:
+        assert time.monotonic() < deadline, f"fewer than {count} calls hang"
 
 
 def test_lifted_faults_strike_no_more_and_what_hangs_wakes(simulator: Simulator) -> None:
@@ -99,8 +106,7 @@ def test_lifted_faults_strike_no_more_and_what_hangs_wakes(simulator: Simulator)
     simulator.post("faults", service="s3", operation="*", error="hang", times=None)
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(simulator.client("s3").list_buckets)
-        while len(simulator.calls()) < 2:
-            pass
+        wait_for_hanging(simulator, 1)
         simulator.control("DELETE", "faults")
         with pytest.raises(ConnectionClosedError):
             waiting.result(timeout=5)

@@ -39,6 +39,7 @@ class Journal:
             "permissions": [list(permission) for permission in permissions],
             "conditions": conditions,
             "result": None,
+            "hangs": False,
         }
         with self._lock:
             entry["index"] = len(self._entries)

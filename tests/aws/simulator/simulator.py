@@ -63,7 +63,7 @@ class Simulator:
         entry = self.journal.open(call, needed, self._conditions(call, needed))
         response = None
         try:
-            response = self._serve(call)
+            response = self._serve(call, entry)
         finally:
             self.journal.close(entry, response)
         return response
@@ -110,18 +110,18 @@ class Simulator:
             self.journal.clear()
             settings.clear()
 
-    def _serve(self, call: Call) -> Response | None:
+    def _serve(self, call: Call, entry: dict[str, Any]) -> Response | None:
         woken = self._woken
         if settings.latency_ms:
             woken.wait(settings.latency_ms / 1000)
         failure = self.faults.take(call, "before")
         if failure is not None:
-            return self._fail(call, failure, woken)
+            return self._fail(call, entry, failure, woken)
         response = self._await(call, woken)
         with self._turn:
             record(call, response, _number_of(call, response))
         failure = self.faults.take(call, "after")
-        return response if failure is None else self._fail(call, failure, woken)
+        return response if failure is None else self._fail(call, entry, failure, woken)
 
     def _await(self, call: Call, woken: threading.Event) -> Response:
         """The answer to a call; of one that waits for something, when it is there or time is up."""
@@ -138,11 +138,15 @@ class Simulator:
         return response
 
     @staticmethod
-    def _fail(call: Call, failure: Failure, woken: threading.Event) -> Response | None:
+    def _fail(
+        call: Call, entry: dict[str, Any], failure: Failure, woken: threading.Event
+    ) -> Response | None:
         if isinstance(failure, AwsError):
             return render(failure, call.protocol, call.request.method)
         if failure == "hang":
+            entry["hangs"] = True
             woken.wait(HANG_SECONDS)
+            entry["hangs"] = False
         return None
 
     def _perform(self, call: Call) -> Response:
