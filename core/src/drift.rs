@@ -1,4 +1,4 @@
-//! What of a pass's work was a repair of drift: something that was as desired, is desired in the same way, and had to be
+//! The repairs of drift in a pass's work: something that was as desired, is desired in the same way, and had to be
 //! written again, because somebody else changed it.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub struct Repair {
     pub key: Key,
     /// The changes that were undone; none where the resource was gone and was created again.
     pub changes: Vec<Change>,
-    /// What events tell of those who made them, where any came.
+    /// The people behind them, as events name them, where any came.
     pub touches: Vec<Touch>,
 }
 

@@ -117,7 +117,7 @@ pub struct Rule {
     pub permissions_boundary_arn: Option<String>,
 }
 
-/// Which namespaces a rule is for: both must match when both are given.
+/// The namespaces that a rule is for: both must match when both are given.
 #[derive(Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Namespaces {

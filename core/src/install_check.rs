@@ -91,9 +91,9 @@ pub struct Finding {
     pub check: Check,
     /// The outcome.
     pub outcome: Outcome,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub message: String,
-    /// What to do about it; absent where nothing is to be done.
+    /// The way out; absent where nothing is to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way_out: Option<String>,
 }
@@ -145,7 +145,7 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// A line for each.
     pub checks: Vec<Finding>,
-    /// How many there are of each outcome.
+    /// The number of each outcome.
     pub summary: Summary,
 }
 

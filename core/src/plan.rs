@@ -86,7 +86,7 @@ impl Action {
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Which resource.
+    /// The resource.
     pub key: Key,
     /// The action.
     pub action: Action,

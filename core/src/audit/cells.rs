@@ -1,4 +1,4 @@
-//! Which statements of a role are about which model or bucket: what stands in which cell of the matrix.
+//! The statements of a role by the model or bucket that they are about: the cells of the matrix.
 
 use super::Audit;
 use crate::grants::model_buckets::used;

@@ -78,7 +78,7 @@ impl fmt::Display for Severity {
 /// One thing that is worth a second look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which rule found it.
+    /// The rule that found it.
     pub rule: &'static str,
     /// The severity.
     pub severity: Severity,

@@ -98,7 +98,7 @@ impl fmt::Display for Difference {
 /// The schema could not be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What the API server serves has no schema of platforms.
+    /// The definition that the API server serves has no schema of platforms.
     #[error("the API server serves no schema for {0}")]
     NotServed(String),
     /// The definition of this version cannot be written as JSON.

@@ -1,4 +1,4 @@
-//! Whether events come: proven by the operator's own writes, which come back as events like everybody's.
+//! The flow of events: proven by the operator's own writes, which come back as events like everybody's.
 
 use std::time::Duration;
 

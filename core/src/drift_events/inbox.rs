@@ -56,7 +56,7 @@ pub mod attribute {
 /// The id of the queue among the targets of the rule.
 pub const TARGET: &str = "queue";
 
-/// What makes the queue of one operator another than that of another one: two that share a queue would take each
+/// The mark that tells the queue of one operator from that of another: two that share a queue would take each
 /// other's events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {

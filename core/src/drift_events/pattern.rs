@@ -61,22 +61,23 @@ fn calls(service: Service) -> impl Iterator<Item = &'static str> {
     kinds.flat_map(|kind| kind.info().changed_by).flat_map(|calls| calls.names).copied()
 }
 
-/// Where the event of a call comes that a rule of ours matches.
+/// The region that a call's event is delivered in, where a rule of ours matches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comes {
-    /// In the region of the call.
-    There,
-    /// In the one that has the events of global services.
-    Centrally,
+pub enum DeliveryRegion {
+    /// That of the call.
+    Own,
+    /// The one that has the events of global services.
+    Global,
 }
 
-/// Where the event of a call comes, by the name that its SDK has for the service; none where no rule of ours matches it.
+/// The region that a call's event is delivered in, by the name that its SDK has for the service; none where no rule of
+/// ours matches it.
 #[must_use]
-pub fn comes(service_of_sdk: &str, operation: &str) -> Option<Comes> {
+pub fn delivery_region(service_of_sdk: &str, operation: &str) -> Option<DeliveryRegion> {
     if (service_of_sdk, operation) == ("SQS", PROBE) {
-        return Some(Comes::There);
+        return Some(DeliveryRegion::Own);
     }
     let service = Service::ALL.into_iter().find(|service| service.sdk_name() == service_of_sdk)?;
-    let comes = if service.is_global() { Comes::Centrally } else { Comes::There };
-    calls(service).any(|call| call == operation).then_some(comes)
+    let region = if service.is_global() { DeliveryRegion::Global } else { DeliveryRegion::Own };
+    calls(service).any(|call| call == operation).then_some(region)
 }

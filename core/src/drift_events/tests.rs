@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::flow::{Flow, PROOF, Proof};
 use super::inbox::{self, Inbox, Listener, Observed, ObservedQueue, ObservedRule, Step};
 use super::origin::{Operator, RecentIds};
-use super::pattern::Comes;
+use super::pattern::DeliveryRegion;
 use super::record::Record;
 use super::report::{self, Standing};
 use super::*;
@@ -333,11 +333,11 @@ fn a_pattern_is_within_the_quota_and_sorted() {
 
 #[test]
 fn a_call_of_ours_that_becomes_an_event_is_known() {
-    assert_eq!(pattern::comes("S3", "PutBucketPolicy"), Some(Comes::There));
-    assert_eq!(pattern::comes("IAM", "PutRolePolicy"), Some(Comes::Centrally));
-    assert_eq!(pattern::comes("SQS", "TagQueue"), Some(Comes::There));
-    assert_eq!(pattern::comes("IAM", "GetRole"), None);
-    assert_eq!(pattern::comes("SQS", "DeleteMessageBatch"), None);
+    assert_eq!(pattern::delivery_region("S3", "PutBucketPolicy"), Some(DeliveryRegion::Own));
+    assert_eq!(pattern::delivery_region("IAM", "PutRolePolicy"), Some(DeliveryRegion::Global));
+    assert_eq!(pattern::delivery_region("SQS", "TagQueue"), Some(DeliveryRegion::Own));
+    assert_eq!(pattern::delivery_region("IAM", "GetRole"), None);
+    assert_eq!(pattern::delivery_region("SQS", "DeleteMessageBatch"), None);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which buckets of the platform a model on SageMaker works with, and what it does there.
+//! The buckets of the platform that a model on SageMaker works with, and its use of each.
 
 use crate::api::sagemaker::SageMaker;
 use crate::desire::sagemaker::data_uri;

@@ -22,7 +22,7 @@ pub struct GivenTime {
 }
 
 impl GivenTime {
-    /// How far this machine is ahead; absent where the time cannot be read.
+    /// The time by which this machine is ahead; absent where the time cannot be read.
     #[must_use]
     pub fn ahead(&self) -> Option<SignedDuration> {
         let theirs = DateTimeParser::new().parse_timestamp(&self.date).ok()?;

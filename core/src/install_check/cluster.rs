@@ -100,7 +100,7 @@ pub struct OptionalApi {
     pub api: ApiLookup,
     /// The program that brings it.
     program: &'static str,
-    /// What needs it.
+    /// The feature that needs it.
     purpose: &'static str,
 }
 

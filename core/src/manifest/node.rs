@@ -112,7 +112,7 @@ pub(super) struct Entries<'text> {
     pub list: Vec<Entry<'text>>,
     /// The position of each key that a `<<` may stand above or under; empty as long as there is none.
     index: HashMap<Cow<'text, str>, usize>,
-    /// Which of them came by `<<`.
+    /// True for each of them that came by `<<`.
     inherited: Vec<bool>,
 }
 

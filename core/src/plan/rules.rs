@@ -39,7 +39,7 @@ pub struct Rules {
 
 /// The end of something that is no longer desired.
 pub struct End<'a> {
-    /// Which resource.
+    /// The resource.
     pub key: &'a Key,
     /// The resource as it was observed.
     pub observed: &'a Observed,

@@ -177,7 +177,7 @@ impl Encryption {
 pub struct LifecycleRule {
     /// True when it does anything.
     pub enabled: bool,
-    /// Which objects.
+    /// The objects that it is for.
     #[serde(skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
     /// Changes of storage class, in AWS's order of application.
@@ -205,7 +205,7 @@ impl LifecycleRule {
     }
 }
 
-/// Which objects a rule is for.
+/// The objects that a rule is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Filter {

@@ -343,7 +343,7 @@ fn targets(parameters: &Value) -> Vec<Identifier> {
     named.map(|resource_id| Identifier::Name(ScalableResource { resource_id, dimension }.key().name)).collect()
 }
 
-/// What scales an endpoint under a name of its own, as a recorded call names both.
+/// The targets and policies that scale an endpoint under a name of their own, as a recorded call names both.
 fn of_endpoints(parameters: &Value, member: &str) -> Vec<Identifier> {
     let endpoints = values(parameters, "resourceId");
     let endpoints = endpoints.iter().filter_map(|resource_id| resource_id.split('/').nth(1));

@@ -34,7 +34,7 @@ pub struct ServiceAccount {
     /// Its labels, where it is the platform's own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Whether pods get a token for the API server, where that is said.
+    /// True when pods get a token for the API server; absent where nothing says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automount_service_account_token: Option<bool>,
     /// The role it needs to be there.

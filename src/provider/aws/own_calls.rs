@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::drift_events::Place;
 use crate::drift_events::flow::{Flow, Proof};
 use crate::drift_events::origin::{Operator, RecentIds};
-use crate::drift_events::pattern::{Comes, comes};
+use crate::drift_events::pattern::{DeliveryRegion, delivery_region};
 use crate::drift_events::record::Record;
 
 /// Operations that change nothing begin with one of these.
@@ -51,12 +51,12 @@ impl OwnCalls {
         let now = Timestamp::now();
         let mut memory = self.memory();
         memory.requests.note(call.request_id, now);
-        let comes = comes(call.service, call.operation).filter(|_| call.is_success);
-        if let (Some(comes), Some(account_id)) = (comes, call.account_id) {
+        let region = delivery_region(call.service, call.operation).filter(|_| call.is_success);
+        if let (Some(region), Some(account_id)) = (region, call.account_id) {
             let here = Place { account_id: account_id.into(), region: call.region.into() };
-            let place = match comes {
-                Comes::There => here,
-                Comes::Centrally => here.of_global_services(),
+            let place = match region {
+                DeliveryRegion::Own => here,
+                DeliveryRegion::Global => here.of_global_services(),
             };
             memory.proofs.entry(place).or_default().wrote(now);
         }

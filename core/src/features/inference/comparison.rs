@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::quantity::Quantity;
 
-/// What was observed, in the spelling of what is desired wherever both mean the same. `whole` are JSON pointers to values
+/// The observed value, in the spelling of the desired one wherever both mean the same. `whole` are pointers to values
 /// that are managed as a whole: of what is within them and not desired, the API server has filled it in.
 ///
 /// A null in what was observed is a field that is managed and not there.

@@ -47,7 +47,7 @@ pub struct Input<'a> {
     pub spec: &'a Kubernetes,
     /// Its name in the platform.
     pub model: &'a str,
-    /// Where its weights are.
+    /// The place of its weights.
     pub weights: Weights<'a>,
 }
 
@@ -126,7 +126,7 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Probe {
-    /// What is tried.
+    /// The attempt.
     #[serde(flatten)]
     pub check: Check,
     /// Seconds from one try to the next.
@@ -137,7 +137,7 @@ pub struct Probe {
     pub failure_threshold: i32,
 }
 
-/// What a probe tries.
+/// The attempt that a probe makes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Check {
@@ -167,7 +167,7 @@ pub fn container(input: &Input) -> Container {
     }
 }
 
-/// What is wrong with the part of a spec that is the engine's, in the order of the spec: a default image for other
+/// The problems of the part of a spec that is the engine's, in the order of the spec: a default image for other
 /// devices than the pod's; arguments and environment variables that aiplatform sets itself, that have a field, or without
 /// which the pods could not be reached. `path` is that of the model's `kubernetes`.
 #[must_use]

@@ -1,4 +1,4 @@
-//! What scales a model by the metrics of its pods.
+//! The object that scales a model by the metrics of its pods.
 
 use super::manifest::{INFO, body, manifest_kind, read};
 use super::pods::condition;

@@ -1,4 +1,4 @@
-//! What the kinds of this feature have in common: an object with labels and a spec, compared field by field.
+//! The common form of this feature's kinds: an object with labels and a spec, compared field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
 

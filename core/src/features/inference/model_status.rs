@@ -81,7 +81,7 @@ mod tests {
         serde_json::from_value(json!({"name": name, "backend": backend, "ready": false})).unwrap()
     }
 
-    /// Whether it is ready, the revision, the one attempted, the outcome and the message.
+    /// Its readiness, the revision, the one attempted, the outcome and the message.
     fn status(
         action: Action,
         facts: Option<Rollout>,

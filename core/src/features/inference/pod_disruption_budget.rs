@@ -1,4 +1,4 @@
-//! How many pods of a model may be evicted at a time.
+//! The limit on the pods of a model that are evicted at a time.
 
 use super::manifest::{INFO, body, manifest_kind, read};
 use super::pods::condition;

@@ -1,4 +1,5 @@
-//! What Prometheus scrapes of the pods of a model. The Prometheus operator serves the API, where it is installed.
+//! The object by which Prometheus finds and scrapes the pods of a model. The Prometheus operator serves the API, where
+//! it is installed.
 
 use super::manifest::{INFO, body, manifest_kind, read};
 use crate::kind::{Backend, ClusterApi, Info};

@@ -1,4 +1,4 @@
-//! What scales a model by its queue. KEDA serves the API, where it is installed.
+//! The object that scales a model by its queue. KEDA serves the API, where it is installed.
 
 use super::manifest::{INFO, body, manifest_kind, read};
 use super::pods::condition;

@@ -1,4 +1,4 @@
-//! Which revisions stay beside the one that is wanted, and what has to stay with them.
+//! The revisions that stay beside the desired one, and the resources that stay with them.
 
 use super::superseded::Superseded;
 use crate::guardrails::Allowed;

@@ -1,4 +1,4 @@
-//! Which schedules and time zones Application Auto Scaling takes.
+//! The schedules and time zones that Application Auto Scaling takes.
 
 use super::Problem;
 use crate::platform::schedule::{validate_expression, validate_timezone};

@@ -114,7 +114,7 @@ fn unknown_flag(argument: &str) -> Option<String> {
     is_open.then(|| format!("{argument:?} could become any flag: write --NAME=$(VARIABLE), with the flag's name in it"))
 }
 
-/// What is wrong with the arguments, in their order: flags that are refused, and positional arguments, of which
+/// The problems of the arguments, in their order: flags that are refused, and positional arguments, of which
 /// `positional` says what the engine would take them for. `path` is that of the arguments.
 pub fn problems(args: &[String], grammar: Grammar, refused: &[&Refused], positional: &str, path: &str) -> Vec<Problem> {
     let mut problems: Vec<(usize, Problem)> = Vec::new();

@@ -1,6 +1,6 @@
 //! A server of the user's own: it listens on port 8000 and answers `GET /health`.
 //!
-//! What is promised to it, beside its arguments and variables: `PORT`, `MODEL_NAME`, `MODEL_PATH` where there is a source
+//! Promised to it, beside its arguments and variables: `PORT`, `MODEL_NAME`, `MODEL_PATH` where there is a source
 //! in S3 or on a volume, `MODEL_ID` and `MODEL_REVISION` where there is one on the Hugging Face Hub, `API_KEY` where
 //! there is a key, and [`CACHE_FOLDER`] and `/tmp` to write to.
 
@@ -70,7 +70,7 @@ fn env(input: &Input) -> Vec<EnvVar> {
     env
 }
 
-/// What is wrong with the user's variables. The arguments are the server's own: nothing is known about them.
+/// The problems of the user's variables. The arguments are the server's own: nothing is known about them.
 pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
     let variables = environment::HUGGING_FACE.iter().chain(&REFUSED_VARIABLES);
     environment::problems(&spec.env, variables, &format!("{path}.env")).collect()

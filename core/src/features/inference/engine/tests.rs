@@ -192,7 +192,7 @@ mod vllm_tests {
     }
 }
 
-/// What vLLM's release says of itself, written by `tests/engines/oracles/vllm_release.py`.
+/// The flags and variables of vLLM's release as it lists them, written by `tests/engines/oracles/vllm_release.py`.
 #[derive(serde::Deserialize)]
 struct Release {
     version: String,

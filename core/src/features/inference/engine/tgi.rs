@@ -155,7 +155,7 @@ fn sets<'a>(spec: &'a Kubernetes, names: &[&str]) -> Option<Flag<'a>> {
     flags(&spec.args, Grammar::Exact).filter(|flag| flag.may_be_any(names)).last()
 }
 
-/// What is wrong with the user's arguments and variables.
+/// The problems of the user's arguments and variables.
 pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
     let refused: Vec<&Refused> = REFUSED.iter().collect();
     let mut problems = arguments::problems(&spec.args, Grammar::Exact, &refused, POSITIONAL, &format!("{path}.args"));

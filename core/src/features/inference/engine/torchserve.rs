@@ -187,7 +187,7 @@ fn configuration(spec: &Kubernetes) -> String {
     .join("\n")
 }
 
-/// What is wrong with the user's arguments and variables, and with the name.
+/// The problems of the user's arguments and variables, and of the name.
 pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(name) = spec.served_name.as_deref().filter(|name| name.contains(['/', ':'])) {

@@ -210,7 +210,7 @@ fn number(flag: &Flag) -> Option<i64> {
     flag.value.and_then(|value| value.parse().ok()).filter(|number| *number > 0)
 }
 
-/// What is wrong with the user's arguments and variables.
+/// The problems of the user's arguments and variables.
 pub fn problems(spec: &Kubernetes, path: &str) -> Vec<Problem> {
     let follows_metrics = spec.autoscaling.as_ref().is_some_and(|scaling| scaling.target.cpu_percent.is_none());
     let refused: Vec<&Refused> = REFUSED.iter().chain(follows_metrics.then_some(&NO_METRICS)).collect();
