@@ -20,6 +20,11 @@ import go_tools  # noqa: E402
 
 FLAGS = ["-mod=readonly", "-trimpath", "-ldflags=-s -w"]
 HELM = {"helm": "helm.sh/helm/v4/cmd/helm"}
+PROMTOOL = {"promtool": "github.com/prometheus/prometheus/cmd/promtool"}
+# Reading rules takes no service discovery, which is most of what Prometheus is built from.
+PROMETHEUS = go_tools.Module(
+    HERE / "prometheus", "installation-prometheus", [*FLAGS, "-tags=remove_all_sd"]
+)
 VERDICT = {"verdict": "./verdict"}
 VALIDATE = {"validate": "./validate"}
 
@@ -32,6 +37,11 @@ def kubectl() -> Path:
 def helm() -> Path:
     """Helm itself."""
     return go_tools.provide(go_tools.Module(HERE, "installation", FLAGS), HELM)["helm"]
+
+
+def promtool() -> Path:
+    """The program of Prometheus that checks and tests rules."""
+    return go_tools.provide(PROMETHEUS, PROMTOOL)["promtool"]
 
 
 def own(program: dict[str, str]) -> Path:
@@ -70,4 +80,4 @@ def definitions(module: str, checksum: str, path: str) -> str:
 
 if __name__ == "__main__":
     control_plane.provide(control_plane.PACKAGES)
-    print(helm(), verdict(), validate(), sep="\n")
+    print(helm(), promtool(), verdict(), validate(), sep="\n")

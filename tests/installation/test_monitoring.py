@@ -1,24 +1,18 @@
 """Alerts fire when they should and not otherwise, and Prometheus takes every expression."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
+import programs
 import yaml
 from conftest import ROOT
 
 MONITORING = ROOT / "manifests" / "components" / "monitoring"
 CASES = Path(__file__).with_name("alerts_test.yaml")
-PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
-
-needs_promtool = pytest.mark.skipif(
-    not PROMTOOL, reason="promtool is not in PATH, and PROMTOOL is not set"
-)
 
 
 def rules() -> dict[str, Any]:
@@ -32,12 +26,11 @@ def alerts() -> list[dict[str, Any]]:
 
 def promtool(folder: Path, *arguments: str) -> None:
     output = subprocess.run(
-        [str(PROMTOOL), *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [programs.promtool(), *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     assert output.returncode == 0, output.stdout + output.stderr
 
 
-@needs_promtool
 def test_each_alert_fires_when_it_should(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules()))
     shutil.copy(CASES, tmp_path / "alerts_test.yaml")
@@ -71,7 +64,6 @@ def expressions() -> list[str]:
     return [text.replace("$__rate_interval", "5m") for text in found]
 
 
-@needs_promtool
 def test_every_expression_of_the_dashboard_parses(tmp_path: Path) -> None:
     records = [{"record": f"panel:{n}", "expr": text} for n, text in enumerate(expressions())]
     assert records
