@@ -8,6 +8,7 @@ use aws_sdk_s3::types::{
 use serde_json::json;
 
 use crate::documentation::{commands, shell};
+use crate::support::simulator::Simulator;
 use crate::support::test_env::{TestEnv, environment};
 
 const BUCKET: &str = "support-artifacts-123456789012";
@@ -17,8 +18,8 @@ const SUBNET: &str = "subnet-0a1b2c3d4e5f60711";
 const SHOWN: &str = "vpce-0a1b2c3d4e5f60718";
 
 /// A bucket that nobody owns, with a lifecycle rule.
-async fn make_bucket(env: &TestEnv) {
-    let s3 = env.aws.s3();
+pub(super) async fn make_bucket(aws: &Simulator) {
+    let s3 = aws.s3();
     let place = BucketLocationConstraint::from("eu-west-1");
     let configuration = CreateBucketConfiguration::builder().location_constraint(place).build();
     s3.create_bucket().bucket(BUCKET).create_bucket_configuration(configuration).send().await.expect("made");
@@ -45,7 +46,12 @@ async fn make_network(env: &TestEnv) -> String {
         "ec2/route-table",
         json!({"region": region, "vpcId": VPC, "routeTableId": table, "subnetIds": [SUBNET]}),
     );
-    let call = env.aws.ec2().create_vpc_endpoint().vpc_id(VPC).subnet_ids(SUBNET);
+    make_endpoint(&env.aws).await
+}
+
+/// An endpoint for Bedrock in the VPC that nobody owns. Returns its id.
+pub(super) async fn make_endpoint(aws: &Simulator) -> String {
+    let call = aws.ec2().create_vpc_endpoint().vpc_id(VPC).subnet_ids(SUBNET);
     let call = call.service_name("com.amazonaws.eu-west-1.bedrock-runtime");
     let made = call.vpc_endpoint_type(VpcEndpointType::Interface).send().await.expect("made");
     made.vpc_endpoint.and_then(|endpoint| endpoint.vpc_endpoint_id).expect("an id")
@@ -54,7 +60,7 @@ async fn make_network(env: &TestEnv) -> String {
 #[tokio::test]
 async fn diff_shows_of_an_adoption_what_its_page_says() {
     let env = TestEnv::new("adoption").await;
-    make_bucket(&env).await;
+    make_bucket(&env.aws).await;
     let id = make_network(&env).await;
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/adoption.md");
     let page = std::fs::read_to_string(page).expect("the page");

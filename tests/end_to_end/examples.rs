@@ -8,10 +8,13 @@ use std::time::Instant;
 use aiplatform::api::AIPlatform;
 use aws_sdk_s3::primitives::ByteStream;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
+use super::adoption;
 use crate::support::cluster::Cluster;
 use crate::support::operator::{Operator, command};
 use crate::support::simulator::Simulator;
@@ -20,6 +23,8 @@ use crate::support::{DEADLINE, PERIOD};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/aiplatform-operator";
 const BOUNDARY: &str = "ml-boundary";
+/// A bucket that is there before its platform.
+const ADOPTED: &str = "support-artifacts-123456789012";
 /// Roles that consumers have already.
 const CONSUMERS: [&str; 2] = ["support-analyst", "support-evaluation"];
 const VPC: &str = "vpc-0a1b2c3d4e5f60718";
@@ -94,8 +99,8 @@ impl Installed {
         let aws = Simulator::start();
         let clients = prerequisites(&aws).await;
         let guardrails = file(&format!(
-            "rules: [{{accounts: [\"123456789012\"], regions: [eu-west-1], permissionsBoundaryArn: \
-             \"arn:aws:iam::123456789012:policy/{BOUNDARY}\"}}]"
+            "rules: [{{accounts: [\"123456789012\"], regions: [eu-west-1], adoptableBuckets: [{ADOPTED}], \
+             permissionsBoundaryArn: \"arn:aws:iam::123456789012:policy/{BOUNDARY}\"}}]"
         ));
         role(&aws, guardrails.to_str().expect("a path")).await;
         aws.control("enforce", json!({"on": true}));
@@ -151,6 +156,21 @@ impl Installed {
         }
     }
 
+    /// What KEDA answers to what it is asked to scale, where its API is installed.
+    async fn take_up_scaled_objects(&self) {
+        let kind = GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "scaledobjects");
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let ready = json!({"type": "Ready", "status": "True", "reason": "ScaledObjectReady"});
+        let patch = Patch::Merge(json!({"status": {"conditions": [ready]}}));
+        for object in all.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default() {
+            let namespace = object.namespace().expect("a namespace");
+            let one: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
+            // One that is on its way out may be gone by now.
+            let _ = one.patch_status(&object.name_any(), &PatchParams::default(), &patch).await;
+        }
+    }
+
     async fn unready(&self, platforms: &[(String, String)]) -> BTreeMap<String, Value> {
         let mut unready = BTreeMap::new();
         for (namespace, name) in platforms {
@@ -169,20 +189,29 @@ impl Installed {
 
     async fn becomes_ready_and_goes(&self, name: &str) {
         let (text, platforms) = self.platforms(name);
-        for (namespace, _) in &platforms {
+        self.become_ready(name, &text, &platforms).await;
+        self.go(name, &platforms).await;
+    }
+
+    async fn become_ready(&self, name: &str, text: &str, platforms: &[(String, String)]) {
+        for (namespace, _) in platforms {
             self.namespace(namespace).await;
         }
-        self.cluster.kubectl(&["apply", "--server-side", "-f", "-"], &text).expect("applied");
+        self.cluster.kubectl(&["apply", "--server-side", "-f", "-"], text).expect("applied");
         let began = Instant::now();
         loop {
             self.upload().await;
-            let unready = self.unready(&platforms).await;
+            self.take_up_scaled_objects().await;
+            let unready = self.unready(platforms).await;
             if unready.is_empty() {
                 break;
             }
             assert!(began.elapsed() < 2 * DEADLINE, "{name}: {unready:#?}\n{}", self.operator.log());
             tokio::time::sleep(10 * PERIOD).await;
         }
+    }
+
+    async fn go(&self, name: &str, platforms: &[(String, String)]) {
         for (namespace, name) in platforms.iter().rev() {
             let api: Api<AIPlatform> = Api::namespaced(self.client.clone(), namespace);
             api.delete(name, &DeleteParams::default()).await.expect("deleted");
@@ -238,4 +267,32 @@ async fn platforms_that_share_a_network_become_ready_and_go_with_the_printed_per
     let installed = Installed::new().await;
     installed.becomes_ready_and_goes("multi-tenant.yaml").await;
     assert_eq!(installed.denied(), Vec::<String>::new(), "nothing is tried that is not allowed");
+}
+
+#[tokio::test]
+async fn models_in_the_cluster_become_ready_and_go_with_the_printed_permissions_alone() {
+    let installed = Installed::new().await;
+    for name in ["scaledobjects", "podmonitors"] {
+        let definitions = format!("{}/tests/cluster/crds/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        installed.cluster.kubectl(&["apply", "--server-side", "-f", &definitions], "").expect("installed");
+    }
+    installed.becomes_ready_and_goes("in-cluster.yaml").await;
+    assert_eq!(installed.denied(), Vec::<String>::new(), "nothing is tried that is not allowed");
+    assert!(!installed.operator.log().contains("forbidden"), "{}", installed.operator.log());
+}
+
+#[tokio::test]
+async fn a_platform_that_adopts_becomes_ready_and_goes_with_the_printed_permissions_alone() {
+    let installed = Installed::new().await;
+    adoption::make_bucket(&installed.aws).await;
+    let endpoint = adoption::make_endpoint(&installed.aws).await;
+    let (text, platforms) = installed.platforms("adoption.yaml");
+    let full = text.replace("managementPolicy: Observe", "managementPolicy: Full");
+    assert_ne!(full, text);
+    installed.become_ready("adoption.yaml", &full, &platforms).await;
+    installed.go("adoption.yaml", &platforms).await;
+    assert_eq!(installed.denied(), Vec::<String>::new(), "nothing is tried that is not allowed");
+    installed.aws.s3().head_bucket().bucket(ADOPTED).send().await.expect("the bucket stays");
+    let left = installed.aws.ec2().describe_vpc_endpoints().vpc_endpoint_ids(endpoint).send().await;
+    assert_eq!(left.expect("the endpoint stays").vpc_endpoints().len(), 1);
 }
