@@ -59,6 +59,19 @@ def test_the_chart_renders_what_kustomize_renders(
         assert found == expected[name], name
 
 
+@pytest.mark.parametrize("way", ["chart", "manifests", "manifests/overlays/namespaced"])
+def test_whoever_prunes_leaves_the_definition(
+    template: Callable[..., Objects], kustomize: Callable[..., Objects], way: str
+) -> None:
+    """Every platform would go with it, and what it has in AWS."""
+    objects = template() if way == "chart" else kustomize(ROOT / way)
+    (definition,) = (o for o in objects if o["kind"] == "CustomResourceDefinition")
+    annotations = definition["metadata"]["annotations"]
+    assert annotations["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
+    assert annotations["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
+    assert (annotations.get(KEPT) == "keep") == (way == "chart")
+
+
 def test_for_one_namespace_the_chart_renders_what_the_overlay_renders(
     template: Callable[..., Objects], kustomize: Callable[..., Objects]
 ) -> None:
