@@ -66,7 +66,7 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
 }
 
 async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
-    pages.metrics.credentials(pages.readiness.is_clear(AWS));
+    pages.metrics.aws.credentials(pages.readiness.is_clear(AWS));
     pages.metrics.obstacles(pages.readiness.parts());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], pages.metrics.text())

@@ -3,6 +3,7 @@
 //! Labels are names from closed lists, so their number is bounded; those about one platform are bounded by the number of
 //! platforms and models. `docs/operations.md` describes each.
 
+mod aws;
 mod platforms;
 
 use std::sync::atomic::AtomicU64;
@@ -17,8 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::install_check::clock::GivenTime;
 use crate::leadership::Authority;
+pub use aws::{AwsCalls, AwsRequest};
 pub use platforms::Platform;
 use platforms::Platforms;
 
@@ -42,32 +43,12 @@ pub struct Metrics {
     time_to_ready: Histogram,
     set_aside: Family<Failure, Gauge>,
     platforms: Platforms,
-    aws_requests: Family<Request, Counter>,
-    aws_durations: Family<Operation, Histogram, fn() -> Histogram>,
-    aws_throttled: Family<Operation, Counter>,
-    aws_waiting: Family<Waiting, Gauge>,
-    credentials: Gauge,
+    /// Those of calls to AWS.
+    pub aws: AwsCalls,
     obstacles: Family<Part, Gauge>,
     trace_exports: Family<Reconcile, Counter>,
-    clock_skew: Gauge<f64, AtomicU64>,
-    time_of_aws: Mutex<Option<GivenTime>>,
     leader: Gauge,
     authority: Mutex<Option<Authority>>,
-}
-
-/// One attempt of a call to AWS.
-#[derive(Clone, Copy, Debug)]
-pub struct AwsRequest<'a> {
-    /// The service, as the SDK calls it.
-    pub service: &'a str,
-    /// The operation, such as `PutBucketPolicy`.
-    pub operation: &'a str,
-    /// The HTTP status; `timeout`, `unreachable` or `not_sent` where there is none.
-    pub code: &'a str,
-    /// The time until the answer.
-    pub took: Duration,
-    /// True when AWS says that too much was asked.
-    pub is_throttled: bool,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -109,25 +90,6 @@ struct Queued {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Request {
-    service: String,
-    operation: String,
-    code: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Operation {
-    service: String,
-    operation: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Waiting {
-    service: &'static str,
-    priority: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ClusterRequest {
     verb: &'static str,
     resource: String,
@@ -136,10 +98,6 @@ struct ClusterRequest {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Build {
     version: &'static str,
-}
-
-fn aws_histogram() -> Histogram {
-    Histogram::new([0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }
 
 impl Default for Metrics {
@@ -167,20 +125,14 @@ impl Default for Metrics {
             time_to_ready: Histogram::new([10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0]),
             set_aside: Family::default(),
             platforms: Platforms::default(),
-            aws_requests: Family::default(),
-            aws_durations: Family::new_with_constructor(aws_histogram),
-            aws_throttled: Family::default(),
-            aws_waiting: Family::default(),
-            credentials: Gauge::default(),
+            aws: AwsCalls::default(),
             obstacles: Family::default(),
             trace_exports: Family::default(),
-            clock_skew: Gauge::default(),
-            time_of_aws: Mutex::default(),
             leader: Gauge::default(),
             authority: Mutex::default(),
         };
         metrics.register_reconciles(&mut registry);
-        metrics.register_aws(&mut registry);
+        metrics.aws.register(&mut registry);
         metrics.platforms.register(&mut registry);
         Self { registry: Mutex::new(registry), ..metrics }
     }
@@ -250,12 +202,6 @@ impl Metrics {
             "1 while something stands in the way of a part, which /readyz describes",
             self.obstacles.clone(),
         );
-        registry.register_with_unit(
-            "clock_skew",
-            "Time by which the clock of this machine was ahead of AWS's at the last answer",
-            Unit::Seconds,
-            self.clock_skew.clone(),
-        );
         registry.register(
             "trace_exports",
             "Exports of spans to the collector of traces, by result",
@@ -265,36 +211,6 @@ impl Metrics {
             "leader",
             "1 where this operator may change anything: it leads, or nobody is elected",
             self.leader.clone(),
-        );
-    }
-
-    fn register_aws(&self, registry: &mut Registry) {
-        registry.register(
-            "aws_requests",
-            "Requests to AWS, retries included, by HTTP status",
-            self.aws_requests.clone(),
-        );
-        let durations = self.aws_durations.clone();
-        registry.register_with_unit(
-            "aws_request_duration",
-            "Time until AWS answered a request",
-            Unit::Seconds,
-            durations,
-        );
-        registry.register(
-            "aws_throttled_requests",
-            "Requests that AWS refused as too many",
-            self.aws_throttled.clone(),
-        );
-        registry.register(
-            "aws_requests_waiting",
-            "Requests to AWS that wait for the budget of their account, by service and priority",
-            self.aws_waiting.clone(),
-        );
-        registry.register(
-            "aws_credentials_valid",
-            "1 while AWS knows whose the operator's own credentials are",
-            self.credentials.clone(),
         );
     }
 
@@ -391,52 +307,11 @@ impl Metrics {
         self.platforms.forget(namespace, name);
     }
 
-    /// A request to AWS was answered, or came to nothing.
-    pub fn aws_request(&self, request: &AwsRequest) {
-        let AwsRequest { service, operation, code, took, is_throttled } = *request;
-        let labels = Operation { service: service.into(), operation: operation.into() };
-        self.aws_durations.get_or_create(&labels).observe(took.as_secs_f64());
-        if is_throttled {
-            self.aws_throttled.get_or_create(&labels).inc();
-        }
-        let Operation { service, operation } = labels;
-        self.aws_requests.get_or_create(&Request { service, operation, code: code.into() }).inc();
-    }
-
-    /// A request to AWS has to wait for the budget.
-    pub fn aws_request_waits(&self, service: &'static str, priority: &'static str) {
-        self.aws_waiting.get_or_create(&Waiting { service, priority }).inc();
-    }
-
-    /// A request to AWS has waited for the budget, or nobody waits for it any more.
-    pub fn aws_request_waits_no_more(&self, service: &'static str, priority: &'static str) {
-        self.aws_waiting.get_or_create(&Waiting { service, priority }).dec();
-    }
-
-    /// Whether AWS knows whose the operator's own credentials are.
-    pub fn credentials(&self, are_valid: bool) {
-        self.credentials.set(are_valid.into());
-    }
-
     /// Whether something stands in the way of each kind of part.
     pub fn obstacles(&self, parts: impl IntoIterator<Item = (&'static str, bool)>) {
         for (part, is_blocked) in parts {
             self.obstacles.get_or_create(&Part { part }).set(is_blocked.into());
         }
-    }
-
-    /// AWS gave the time.
-    pub fn time_given(&self, given: GivenTime) {
-        if let Some(ahead) = given.ahead() {
-            self.clock_skew.set(ahead.as_secs_f64());
-        }
-        *self.time_of_aws.lock().unwrap_or_else(PoisonError::into_inner) = Some(given);
-    }
-
-    /// The time that AWS gave last.
-    #[must_use]
-    pub fn time_of_aws(&self) -> Option<GivenTime> {
-        self.time_of_aws.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Spans were exported, or lost.
@@ -466,124 +341,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
-    use tokio_util::sync::CancellationToken;
-
-    use super::*;
-
-    #[test]
-    fn names_have_units_and_every_metric_says_what_it_is() {
-        let metrics = Metrics::default();
-        metrics.reconcile_ended("success", Duration::from_secs(1));
-        metrics.aws_request(&AwsRequest {
-            service: "S3",
-            operation: "PutBucketPolicy",
-            code: "503",
-            took: Duration::from_millis(80),
-            is_throttled: true,
-        });
-        metrics.repaired("Bucket", "versioning");
-        let text = metrics.text();
-        for line in [
-            "aiplatform_reconcile_total{result=\"success\"} 1",
-            "aiplatform_reconcile_duration_seconds_count 1",
-            "aiplatform_aws_requests_total{service=\"S3\",operation=\"PutBucketPolicy\",code=\"503\"} 1",
-            "aiplatform_aws_request_duration_seconds_count{service=\"S3\",operation=\"PutBucketPolicy\"} 1",
-            "aiplatform_aws_throttled_requests_total{service=\"S3\",operation=\"PutBucketPolicy\"} 1",
-            "aiplatform_drift_repairs_total{kind=\"Bucket\",field=\"versioning\"} 1",
-        ] {
-            assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
-        }
-        let helped = text.lines().filter(|line| line.starts_with("# HELP aiplatform_") && line.ends_with('.')).count();
-        assert_eq!(helped, text.lines().filter(|line| line.starts_with("# TYPE")).count(), "{text}");
-    }
-
-    /// The names under which Prometheus finds everything that is exposed, once there is something of each.
-    fn exposed() -> BTreeSet<String> {
-        let metrics = Metrics::default();
-        metrics.failed("AccessDenied");
-        metrics.drift_event("woke");
-        metrics.step("Bucket", "Create", "done");
-        metrics.repaired("Bucket", "policy");
-        metrics.queued("edit", 1);
-        metrics.obstacles([("cluster", true)]);
-        metrics.trace_export(true);
-        metrics.cluster_request("list", "aiplatforms");
-        metrics.aws_request_waits("iam", "drift");
-        metrics.set_aside(None, Some("Suspended"));
-        metrics.reconcile_ended("success", Duration::ZERO);
-        metrics.aws_request(&AwsRequest {
-            service: "S3",
-            operation: "PutBucketPolicy",
-            code: "503",
-            took: Duration::ZERO,
-            is_throttled: true,
-        });
-        metrics.platform("team", "assistant", platforms::tests::scaled_and_deleted());
-        let mut names = BTreeSet::new();
-        for line in metrics.text().lines().filter(|line| !line.starts_with('#')) {
-            names.extend(line.split(['{', ' ']).next().map(ToString::to_string));
-        }
-        names
-    }
-
-    fn named(text: &str) -> BTreeSet<String> {
-        let is_of_a_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
-        let starts = text.match_indices("aiplatform_").map(|(at, _)| &text[at..]);
-        starts.map(|rest| rest.split(|letter| !is_of_a_name(letter)).next().unwrap_or_default().to_string()).collect()
-    }
-
-    fn file(path: &str) -> String {
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
-    }
-
-    #[test]
-    fn every_metric_that_dashboard_and_alerts_name_is_exposed() {
-        let exposed = exposed();
-        for path in ["dashboard.json", "prometheus-rule.yaml"] {
-            let named = named(&file(&format!("manifests/components/monitoring/{path}")));
-            assert!(named.len() > 5, "{path}: {named:?}");
-            assert_eq!(named.difference(&exposed).collect::<Vec<_>>(), Vec::<&String>::new(), "{path}");
-        }
-    }
-
-    #[test]
-    fn the_documentation_has_every_metric_and_no_other() {
-        let page = file("docs/operations.md");
-        let of_histogram = |name: &String| {
-            let stem = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix));
-            stem.filter(|stem| stem.ends_with("_seconds")).map_or_else(|| name.clone(), ToString::to_string)
-        };
-        let exposed: BTreeSet<String> = exposed().iter().map(of_histogram).collect();
-        assert_eq!(named(&page), exposed);
-    }
-
-    #[test]
-    fn who_does_not_lead_says_so() {
-        let metrics = Metrics::default();
-        let leader = |metrics: &Metrics| metrics.text().lines().any(|line| line == "aiplatform_leader 1");
-        assert!(!leader(&metrics));
-        metrics.follow(Authority::elected(CancellationToken::new()));
-        assert!(!leader(&metrics));
-        metrics.follow(Authority::unelected(CancellationToken::new()));
-        assert!(leader(&metrics));
-    }
-
-    #[test]
-    fn an_edit_ages_until_it_is_carried_out() {
-        let metrics = Metrics::default();
-        let age = |metrics: &Metrics| {
-            let text = metrics.text();
-            let value = text.lines().find_map(|line| line.strip_prefix("aiplatform_oldest_unreconciled_edit_seconds "));
-            value.and_then(|value| value.parse::<f64>().ok()).expect("a number")
-        };
-        assert!(age(&metrics) < 0.001);
-        metrics.edited(Instant::now().checked_sub(Duration::from_secs(5)));
-        assert!(age(&metrics) >= 5.0);
-        metrics.edited(None);
-        assert!(age(&metrics) < 0.001);
-    }
-}
+mod tests;

@@ -184,7 +184,7 @@ pub async fn watch<P: Provider>(
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
         readiness.set(AWS, aws);
-        readiness.set("clock", metrics.time_of_aws().as_ref().and_then(clock::obstacle));
+        readiness.set("clock", metrics.aws.last_time().as_ref().and_then(clock::obstacle));
         readiness.checked(Instant::now());
         tokio::select! {
             () = stop.cancelled() => return,

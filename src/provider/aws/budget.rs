@@ -115,14 +115,14 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn begin(budget: &'a Budget, priority: &'static str) -> Self {
-        budget.metrics.aws_request_waits(budget.service, priority);
+        budget.metrics.aws.waits(budget.service, priority);
         Self { budget, priority }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.budget.metrics.aws_request_waits_no_more(self.budget.service, self.priority);
+        self.budget.metrics.aws.waits_no_more(self.budget.service, self.priority);
     }
 }
 

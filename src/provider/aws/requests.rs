@@ -148,7 +148,7 @@ impl Intercept for Measured {
         let id = response.and_then(|response| request_id(response.headers()));
         aws_requests::note(id);
         if let Some(date) = response.and_then(|response| response.headers().get("date")) {
-            self.metrics.time_given(GivenTime { date: date.into(), received: Timestamp::now() });
+            self.metrics.aws.time_given(GivenTime { date: date.into(), received: Timestamp::now() });
         }
         let code = code(error, response);
         span.record("aws.request_id", id);
@@ -161,7 +161,7 @@ impl Intercept for Measured {
         if let Some(budget) = self.budget.as_ref().filter(|_| is_throttled) {
             budget.throttled();
         }
-        self.metrics.aws_request(&AwsRequest {
+        self.metrics.aws.answered(&AwsRequest {
             service: metadata.service(),
             operation: metadata.name(),
             code: &code,
