@@ -33,6 +33,19 @@ def test_log(simulator: Simulator, s3: Any, bucket: str) -> None:
     assert simulator.control("GET", "calls?since=3") == []
 
 
+def test_log_by_pages_and_fields(simulator: Simulator, s3: Any, bucket: str) -> None:
+    for key in "abc":
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    assert simulator.control("GET", "calls/count") == {"count": 4}
+    names = [
+        [call["operation"] for call in simulator.control("GET", f"calls?since={first}&limit=3")]
+        for first in (0, 3, 6)
+    ]
+    assert names == [["CreateBucket", "PutObject", "PutObject"], ["PutObject"], []]
+    brief = simulator.control("GET", "calls?since=3&fields=index,operation")
+    assert brief == [{"index": 3, "operation": "PutObject"}]
+
+
 def test_codes_in_every_protocol(simulator: Simulator) -> None:
     missing = "arn:aws:iam::123456789012:role/none"
     refused(simulator.client("iam").get_role, RoleName="none")

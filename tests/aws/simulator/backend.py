@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from moto.core import serialize as moto_serialize
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.serialize import SerializationContext, get_serializer_class
@@ -14,10 +15,12 @@ from moto.moto_server.werkzeug_app import (
 from simulator.call import Call
 from simulator.errors import request_id
 from simulator.wire import Response
+from simulator.xml import Writer
 
 # What XML can write only as a reference to a character, which is what S3 does with such keys.
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
+moto_serialize.xmltodict = Writer  # type: ignore[assignment]
 _application = DomainDispatcherApplication(create_backend_app)
 
 

@@ -55,10 +55,19 @@ class Journal:
             entry["result"] = {"status": response.status, "code": code_of(response)}
         entry["durationMs"] = round((time.time() - entry["time"]) * 1000, 1)
 
-    def since(self, index: int) -> list[dict[str, Any]]:
-        """The calls from this index on."""
+    def since(
+        self, index: int, limit: int | None = None, fields: list[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The calls from this index on: so many at most, and of each these fields, or all."""
         with self._lock:
-            return self._entries[index:]
+            entries = self._entries[index : None if limit is None else index + limit]
+        if not fields:
+            return entries
+        return [{name: entry.get(name) for name in fields} for entry in entries]
+
+    def count(self) -> int:
+        """How many calls there are."""
+        return len(self._entries)
 
     def clear(self) -> None:
         """Forget all calls."""

@@ -192,7 +192,8 @@ class Simulator:
 
     def _add_controls(self) -> None:
         add = self.controls.add
-        add("GET", "calls", lambda query: self.journal.since(int(query.get("since", 0))))
+        add("GET", "calls", self._calls)
+        add("GET", "calls/count", lambda _: {"count": self.journal.count()})
         add("POST", "reset", lambda _: self.reset())
         add("POST", "latency", self._set_latency)
         add("POST", "timings", self._set_timings)
@@ -205,6 +206,11 @@ class Simulator:
         for part in self.parts.values():
             for path, handler in part.controls.items():
                 add("POST", path, self._in_turn(handler))
+
+    def _calls(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        limit = int(query["limit"]) if "limit" in query else None
+        fields = [name for name in query.get("fields", "").split(",") if name]
+        return self.journal.since(int(query.get("since", 0)), limit, fields)
 
     def _in_turn(self, handler: Any) -> Any:
         def handle(body: dict[str, Any]) -> Any:
