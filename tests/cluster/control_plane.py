@@ -49,6 +49,9 @@ READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 10.0
 POLL_S = 0.05
 LOG_LINES = 20
+# Requests a second that a controller may make: by default they are so few that a hundred
+# Deployments wait for a minute.
+CONTROLLER_QPS = 1000
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -312,8 +315,10 @@ def start_nodes(
 ) -> None:
     """Start what runs Deployments, with kwok for kubelets, and wait until all nodes are ready."""
     cluster = f"--kubeconfig={kubeconfig}"
-    # One of each is all there is: no election, and no port for anyone to look at.
+    # One of each is all there is: no election, no port for anyone to look at, and nobody whom
+    # many requests at once would be in the way of.
     common = ["--leader-elect=false", "--secure-port=0"]
+    common += [f"--kube-api-qps={CONTROLLER_QPS}", f"--kube-api-burst={CONTROLLER_QPS}"]
     children.start(
         paths["kube-controller-manager"],
         "kube-controller-manager",
