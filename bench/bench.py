@@ -34,9 +34,9 @@ def progress(text: str) -> None:
 
 
 @contextmanager
-def operator(binary: Path, latency_ms: int, *flags: str) -> Iterator[Stage]:
+def operator(binary: Path, latency_ms: int, *flags: str, nodes: int = 2) -> Iterator[Stage]:
     """A stage with the operator at work, and a namespace for what it is asked to make."""
-    with open_stage(binary) as stage:
+    with open_stage(binary, nodes) as stage:
         stage.set_latency(latency_ms)
         crd = subprocess.run([binary, "crd"], capture_output=True, text=True, check=True).stdout
         stage.kubectl("apply", "-f", "-", stdin=crd)

@@ -66,7 +66,7 @@ class Private:
         # The API server holds back the first object of a kind for two seconds: not to be counted.
         text = json.dumps(manifest)
         self.stage.kubectl("create", "--dry-run=server", "-f", "-", stdin=text)
-        first_call = len(self.stage.calls())
+        first_call = self.stage.call_count()
         took = self.until_ready([manifest])
         calls = calls_of_operator(self.stage, first_call)
         made = sum(call["operation"] == "CreateVpcEndpoint" for call in calls)
@@ -102,7 +102,7 @@ class Private:
 
     def resync(self) -> Figures:
         """The pass that nothing but time causes, with the most calls of EC2."""
-        first_call = len(self.stage.calls())
+        first_call = self.stage.call_count()
 
         def whole_ones() -> list[list[Call]]:
             found = clusters(calls_of_operator(self.stage, first_call), RESYNC_S / 3)
@@ -140,7 +140,7 @@ class Private:
             return time.time() - calls_of_operator(self.stage)[-1]["time"] > 1
 
         self.stage.wait("quiet", is_quiet, DEADLINE_S)
-        return len(self.stage.calls())
+        return self.stage.call_count()
 
 
 def of_ec2(calls: list[Call]) -> list[Call]:

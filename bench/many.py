@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import process
 from counting import Figures, calls_of_operator, tally
 from live import is_ready
 from process import StageError
@@ -67,8 +67,7 @@ def memory(stage: Stage) -> dict[str, float]:
 def processor_seconds(stage: Stage) -> float:
     """The processor time that the operator has used."""
     assert stage.operator is not None
-    fields = Path(f"/proc/{stage.operator.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return process.processor_seconds(stage.operator.pid)
 
 
 def count_calls(stage: Stage, since: int, count: int) -> Figures:
@@ -107,7 +106,7 @@ def measure_creation(stage: Stage, count: int) -> Figures:
     stage.kubectl("create", "--dry-run=server", "-f", str(manifest))
     manifest.write_text(json.dumps(everything))
 
-    first_call, used = len(stage.calls()), processor_seconds(stage)
+    first_call, used = stage.call_count(), processor_seconds(stage)
     watch = stage.watch("--namespace", NAMESPACE)
     ready: dict[str, float] = {}
     created = 0.0
@@ -138,7 +137,7 @@ def measure_creation(stage: Stage, count: int) -> Figures:
 
 def measure_steady(stage: Stage, count: int) -> Figures:
     """A look at all platforms, of which none needs anything."""
-    first_call, used = len(stage.calls()), processor_seconds(stage)
+    first_call, used = stage.call_count(), processor_seconds(stage)
     written, (passed, _) = status_writes(stage), passes(stage)
     began = time.monotonic()
     text = stage.kubectl(

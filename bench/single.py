@@ -106,7 +106,7 @@ class Single:
         # The API server holds back the first object of a kind for two seconds: not to be counted.
         text = json.dumps(self.manifest())
         self.stage.kubectl("create", "--dry-run=server", "-f", "-", stdin=text)
-        first_call = len(self.stage.calls())
+        first_call = self.stage.call_count()
         took, thing = self.until_ready(self.manifest())
         calls = self.calls(first_call)
         resources = len(thing["status"]["resources"])
@@ -123,7 +123,7 @@ class Single:
 
     def resync(self) -> Figures:
         """The passes that nothing but time causes."""
-        first_call = len(self.stage.calls())
+        first_call = self.stage.call_count()
 
         def two_whole_ones() -> list[list[Call]]:
             found = clusters(self.calls(first_call), RESYNC_S / 2)
@@ -148,7 +148,7 @@ class Single:
 
         # Not in the midst of a resync, nor right before the next.
         self.stage.wait("a resync to end", lambda: 1 < quiet_since() < RESYNC_S / 2, DEADLINE_S)
-        first_call = len(self.stage.calls())
+        first_call = self.stage.call_count()
         asked = f"aiplatform.dev/reconcile-at={time.time()}"
         self.stage.kubectl("annotate", "--overwrite", "aip", NAME, "-n", NAMESPACE, asked)
         self.stage.wait("it to begin", lambda: self.calls(first_call), DEADLINE_S)
@@ -166,7 +166,7 @@ class Single:
         manifest = self.manifest()
         serving = manifest["spec"]["models"][0]["sagemaker"]
         serving["image"] = serving["image"].replace("1.4.0", "1.5.0")
-        first_call, before = len(self.stage.calls()), self.capacity(endpoint)[0]
+        first_call, before = self.stage.call_count(), self.capacity(endpoint)[0]
         took, _ = self.until_ready(manifest)
         calls = self.calls(first_call)
         written = [call["operation"] for call in calls if not is_read(call["operation"])]

@@ -81,6 +81,12 @@ def reap(process: subprocess.Popen[bytes]) -> None:
             pipe.close()
 
 
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Watch:
     """`kubectl get --watch`: the objects as they change."""
 

@@ -16,13 +16,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from process import StageError, Watch, reap, spawn
+from process import StageError, Watch, processor_seconds, reap, spawn
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTROL_PLANE = ROOT / "tests" / "cluster" / "control_plane.py"
@@ -31,6 +31,7 @@ SIMULATOR = ROOT / "tests" / "aws" / "serve.py"
 REGION = "eu-west-1"
 START_DEADLINE_S = 120.0
 LOG_LINES = 20
+CALLS_PER_PAGE = 5000
 
 # Neither the API server nor the simulator is behind a proxy, whatever the environment says.
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -52,7 +53,7 @@ class Stage:
             made.mkdir()
         (self.bin / "aiplatform").symlink_to(binary.resolve())
 
-    def start_servers(self) -> None:
+    def start_servers(self, nodes: int = 2) -> None:
         """Start both, side by side, and wait until they accept requests."""
         # Says what it does where it has something to build, which takes minutes the first time.
         build = subprocess.run(
@@ -63,7 +64,7 @@ class Stage:
         if build.returncode:
             raise StageError("the API server could not be built")
         for name, command in {
-            "cluster": [sys.executable, CONTROL_PLANE, "start", "--nodes", "2"],
+            "cluster": [sys.executable, CONTROL_PLANE, "start", "--nodes", str(nodes)],
             "aws": [sys.executable, SIMULATOR],
         }.items():
             with self.log(name).open("wb") as log:
@@ -129,6 +130,13 @@ class Stage:
             return bool(self._http(f"{self.operator_url}/readyz"))
         return False
 
+    def stop_operator(self) -> None:
+        """End the operator as Kubernetes does, and wait until it has."""
+        if self.operator:
+            self.operator.terminate()
+            reap(self.operator)
+            self.operator = None
+
     def watch(self, *arguments: str) -> Watch:
         """Watch AIPlatform objects."""
         command = ["get", "aip", *arguments, "--watch", "--output-watch-events", "--output=json"]
@@ -188,9 +196,24 @@ class Stage:
         """Tell the simulator something that AWS itself would not be told, or ask it."""
         return json.loads(self._http(f"{self.aws_url}/_sim/{path}", json.dumps(body).encode()))
 
-    def calls(self, since: int = 0) -> list[dict[str, Any]]:
-        """The AWS calls from this number on, whoever made them."""
-        return json.loads(self._http(f"{self.aws_url}/_sim/calls?since={since}"))
+    def calls(self, since: int = 0, fields: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """The AWS calls from this number on, whoever made them; of each these fields, or all."""
+        found: list[dict[str, Any]] = []
+        query = f"fields={','.join(fields)}&limit={CALLS_PER_PAGE}"
+        while True:
+            answer = self._http(f"{self.aws_url}/_sim/calls?since={since + len(found)}&{query}")
+            page = json.loads(answer)
+            found += page
+            if len(page) < CALLS_PER_PAGE:
+                return found
+
+    def call_count(self) -> int:
+        """How many AWS calls there were so far."""
+        return json.loads(self._http(f"{self.aws_url}/_sim/calls/count"))["count"]
+
+    def processor_seconds(self, server: str) -> float:
+        """The processor time that a server has used: `aws`, say."""
+        return processor_seconds(self._servers[server].pid)
 
     def metrics(self) -> dict[str, float]:
         """The operator's metrics by name and labels."""
@@ -209,14 +232,16 @@ class Stage:
             self.check()
             raise StageError(f"{url}: {error}") from error
 
-    def wait(self, what: str, done: Callable[[], Any], deadline_s: float = 30.0) -> Any:
+    def wait(
+        self, what: str, done: Callable[[], Any], deadline_s: float = 30.0, pause_s: float = 0.05
+    ) -> Any:
         """Ask until the answer is true, and return it."""
         deadline = time.monotonic() + deadline_s
         while not (answer := done()):
             self.check()
             if time.monotonic() > deadline:
                 raise StageError(f"waited {deadline_s:.0f} s for {what}")
-            time.sleep(0.05)
+            time.sleep(pause_s)
         return answer
 
     def check(self) -> None:
@@ -241,9 +266,7 @@ class Stage:
         """Stop everything, what depends on others first."""
         for watch in self._watches:
             watch.stop()
-        if self.operator:
-            self.operator.terminate()
-            reap(self.operator)
+        self.stop_operator()
         for process in self._servers.values():
             if process.stdin:
                 process.stdin.close()
@@ -259,12 +282,12 @@ def executable(path: str) -> Path:
 
 
 @contextmanager
-def open_stage(binary: Path) -> Iterator[Stage]:
+def open_stage(binary: Path, nodes: int = 2) -> Iterator[Stage]:
     """A stage with both servers running; what went wrong is told with the operator's log."""
     with TemporaryDirectory(prefix="aiplatform-stage-") as folder:
         stage = Stage(Path(folder), binary)
         try:
-            stage.start_servers()
+            stage.start_servers(nodes)
             yield stage
         except Exception as error:
             tail = stage.tail("operator")
