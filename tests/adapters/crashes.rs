@@ -93,7 +93,7 @@ async fn die_after(run: &mut Run, operation: &str) {
     let hangs = || {
         let calls: Value = ureq::get(&url).call().expect("the call log").body_mut().read_json().expect("JSON");
         let calls = calls.as_array().expect("a list");
-        calls.iter().any(|call| call["operation"] == operation && call["result"].is_null())
+        calls.iter().any(|call| call["operation"] == operation && call["hangs"] == true)
     };
     let began = Instant::now();
     loop {
