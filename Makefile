@@ -3,7 +3,7 @@
 # make fuzz    mutated files through every command that reads one, and against kubectl (CASES=20000)
 # make check-engines    what pods are given to serve a model, read and run by the engines' own releases
 # make lint    formatting, clippy, generated files
-# make bench   figures, printed and not asserted; those of 1 to 500 platforms go to docs/performance.md
+# make bench   figures, printed and not asserted; those of 1 to 500 platforms (COUNTS="1 10") go to docs/performance.md
 # make release the program as it is installed, small
 # make image   the image as an OCI layout, by buildah (IMAGE=FOLDER says where to)
 # make sbom    what the binary is made of, in CycloneDX, by cargo-cyclonedx
@@ -95,7 +95,7 @@ lint: servers
 
 bench: release servers
 	@$(PYTHON) bench/bench.py --binary $(RELEASE)
-	@$(PYTHON) bench/performance.py --binary $(RELEASE)
+	@$(PYTHON) bench/performance.py --binary $(RELEASE) $(if $(COUNTS),--counts $(COUNTS))
 
 image: release
 	@python3 image/build.py $(RELEASE) $(IMAGE) --version $(VERSION) --revision "$$(git rev-parse HEAD)"

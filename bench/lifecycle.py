@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
+from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
@@ -18,6 +20,8 @@ from stage import Stage
 DEADLINE_S = 900.0
 # The operator's own queue and rule for events of drift, which belong to no platform.
 EVENT_SERVICES = ("sqs", "events")
+SERVERS = ("aws", "cluster")
+WAITING = "aiplatform_aws_requests_waiting{"
 
 
 class Meter:
@@ -30,24 +34,44 @@ class Meter:
         self.requests = requests(stage)
         self.status_writes = many.status_writes(stage)
         self.processor_s = many.processor_seconds(stage)
-        self.simulator_s = stage.processor_seconds("aws")
+        self.servers_s = {name: stage.processor_seconds(name) for name in SERVERS}
+        self.began, self.machine_s = time.monotonic(), machine_seconds()
+        self.waiting = 0.0
+        self._next_sample = 0.0
+
+    def sample(self) -> None:
+        """Note what there is to note now and then, once a second at most."""
+        if time.monotonic() > self._next_sample:
+            waiting = [v for k, v in self.stage.metrics().items() if k.startswith(WAITING)]
+            self.waiting = max(self.waiting, sum(waiting))
+            self._next_sample = time.monotonic() + 1
+
+    def _servers(self) -> dict[str, float]:
+        """The processor time of the servers so far."""
+        return {
+            name: self.stage.processor_seconds(name) - before
+            for name, before in self.servers_s.items()
+        }
 
     def read(self, count: int) -> Figures:
         """What was used so far, of which some for each platform."""
         stage = self.stage
         calls = without(EVENT_SERVICES, counts_of_operator(stage, self.first_call))
         found = tally(calls)
-        simulator_s = stage.processor_seconds("aws") - self.simulator_s
+        used = self._servers()
         answered = stage.call_count() - self.first_call
+        whole = (time.monotonic() - self.began) * len(os.sched_getaffinity(0))
         return {
             "calls": round(found["calls"] / count, 2),
             "services": each(found["services"], count),
             "operations": each(found["operations"], count),
             "refused": found["error_codes"],
-            "throttled": found["error_codes"].get("ThrottlingException", 0),
             "calls_per_s": busiest(calls),
+            "waiting": self.waiting,
             # The simulator answers with one processor at a time: so many calls in a second of it.
-            "simulator_calls_per_s": round(answered / simulator_s) if simulator_s else 0,
+            "simulator_calls_per_s": round(answered / max(used["aws"], 0.01)),
+            "cluster_cpu_s": round(used["cluster"] / count, 3),
+            "processors_busy": round((machine_seconds() - self.machine_s) / whole, 2),
             "requests": round(sum((requests(stage) - self.requests).values()) / count, 2),
             "requests_by": each(requests(stage) - self.requests, count),
             "status_writes": round((many.status_writes(stage) - self.status_writes) / count, 2),
@@ -60,7 +84,7 @@ def create(stage: Stage, manifests: list[dict[str, Any]]) -> Figures:
     """From the creation of each platform to its being Ready."""
     meter, watch = Meter(stage), stage.watch("--namespace", standard.NAMESPACE)
     command = f"kubectl create -f {written(stage, manifests)}"
-    took = until_ready(stage, watch, command, len(manifests), generation=1)
+    took = until_ready(meter, watch, command, len(manifests), generation=1)
     many.settle(stage)
     return {**percentiles(took), **meter.read(len(manifests))}
 
@@ -70,7 +94,7 @@ def roll_out(stage: Stage, manifests: list[dict[str, Any]]) -> Figures:
     meter, watch = Meter(stage), stage.watch("--namespace", standard.NAMESPACE)
     path = written(stage, manifests)
     command = f"kubectl apply --server-side --force-conflicts -f {path}"
-    took = until_ready(stage, watch, command, len(manifests), generation=2)
+    took = until_ready(meter, watch, command, len(manifests), generation=2)
     many.settle(stage)
     found = meter.read(len(manifests))
     if found["operations"].get("UpdateEndpoint") != 1:
@@ -98,9 +122,10 @@ def delete(stage: Stage, count: int) -> Figures:
 
 
 def until_ready(
-    stage: Stage, watch: Watch, command: str, count: int, *, generation: int
+    meter: Meter, watch: Watch, command: str, count: int, *, generation: int
 ) -> list[float]:
     """Run a command; how long after its own change each platform was Ready."""
+    stage = meter.stage
     changed: dict[str, float] = {}
     took: dict[str, float] = {}
     with stage.shell(f"{command} > /dev/null") as changing:
@@ -114,6 +139,7 @@ def until_ready(
                 changed.setdefault(name, now)
                 if is_ready(thing):
                     took.setdefault(name, now - changed[name])
+            meter.sample()
             stage.check()
             if changing.poll() or time.monotonic() - began > DEADLINE_S:
                 raise StageError(f"only {len(took)} platforms became Ready: {reasons(stage)}")
@@ -154,6 +180,12 @@ def requests(stage: Stage) -> Counter[str]:
         if name.startswith(prefix) and '"watch"' not in name:
             counted[name.removeprefix(prefix).removesuffix("}")] += int(value)
     return counted
+
+
+def machine_seconds() -> float:
+    """The processor time that everything on this machine has used."""
+    user, nice, system = Path("/proc/stat").read_text().split()[1:4]
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def each(counts: dict[str, int], count: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from textwrap import fill
 from typing import Any
 
 import chain
@@ -25,7 +26,7 @@ Row = tuple[str, list[Any], str]
 def page(given: Figures, smaller: Figures, found: list[Figures]) -> str:
     """The whole page."""
     ready_s = ready_bound_s(given["chain_s"])
-    return TEXT.format(
+    text = TEXT.format(
         build=given["build"],
         cpus=given["cpus"],
         machine=given["machine"],
@@ -50,6 +51,14 @@ def page(given: Figures, smaller: Figures, found: list[Figures]) -> str:
         ten=smaller["platforms"],
         ack=beside_ack(smaller),
     )
+    return "\n\n".join(map(wrapped, text.rstrip().split("\n\n"))) + "\n"
+
+
+def wrapped(part: str) -> str:
+    """A paragraph in lines of one width; headings, tables and pictures as they are."""
+    if part.startswith(("#", "|", "!")):
+        return part
+    return fill(" ".join(part.split()), 100, break_long_words=False, break_on_hyphens=False)
 
 
 def ready_bound_s(chain_s: float) -> float:
@@ -66,6 +75,8 @@ def converge_rows(found: list[Figures], chain_s: float) -> list[Row]:
     """Creation."""
     made = [f["creation"] for f in found]
     each = [ratio(f["creation"]["calls"], f["resources"]) for f in found]
+    waits = [round(f["waiting"]) for f in made]
+    cluster = [round(1000 * f["cluster_cpu_s"]) for f in made]
     return [
         ("time to Ready, p50, s", of(made, "p50_s"), ""),
         ("time to Ready, p95, s", of(made, "p95_s"), f"{ready_bound_s(chain_s)} up to 100"),
@@ -76,6 +87,9 @@ def converge_rows(found: list[Figures], chain_s: float) -> list[Row]:
         ("API server requests", of(made, "requests"), "10"),
         ("status writes", of(made, "status_writes"), ""),
         ("CPU, ms", [round(1000 * f["cpu_s"]) for f in made], "100"),
+        ("AWS requests that wait for the budget, all, most at once", waits, ""),
+        ("CPU of the API server and its parts, ms", cluster, ""),
+        ("processors of the machine that were busy", of(made, "processors_busy"), ""),
         ("calls a second that the simulator can answer", of(made, "simulator_calls_per_s"), ""),
         ("seconds that the simulator alone takes for all", list(map(simulator_s, found)), ""),
     ]
@@ -102,7 +116,11 @@ def rest_rows(found: list[Figures]) -> list[Row]:
         ("of these for the queues, all platforms", [f["idle"]["calls"] for f in found], ""),
         ("API server requests an hour", [platform for platform, _ in asked], "6"),
         ("API server requests an hour, whole process", [process for _, process in asked], "60"),
-        ("status writes an hour, all platforms", list(map(status_writes, found)), "0"),
+        (
+            "status writes of resyncs and an idle hour, all platforms",
+            list(map(status_writes, found)),
+            "0",
+        ),
         ("CPU of a resync, ms", [round(1000 * f["resync"]["cpu_s"], 1) for f in found], ""),
         ("CPU of an idle hour, all platforms, s", [f["idle"]["cpu_s"] for f in found], ""),
         ("first pass after a restart, all platforms, s", of_part(found, "restart", "seconds"), ""),

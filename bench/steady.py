@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import many
-import standard
 from counting import Call, Figures, counts_of_operator, tally
 from lifecycle import EVENT_SERVICES, each, requests, without
-from process import StageError
 from stage import Stage
 
 HOUR_S = 3600
@@ -24,19 +21,30 @@ DEFINITION = "customresourcedefinitions"
 QUIET_S, IDLE_S = 2.0, 60.0
 # After a repair its own event comes back, and what was repaired is read once more.
 QUIET_AFTER_REPAIRS_S = 10.0
+# Few platforms are observed for several intervals: one has no pass in some of them.
+FEW = 10
 DEADLINE_S = 600.0
 
 
-def restart(stage: Stage, count: int, *flags: str) -> Figures:
+def restart(stage: Stage, count: int, *flags: str) -> None:
+    """Start the operator anew, and wait for as many passes as there are platforms."""
+    stage.stop_operator()
+    stage.start_operator(*flags)
+
+    def is_over() -> bool:
+        return many.passes(stage)[0] >= count
+
+    stage.wait("the first pass over all platforms", is_over, DEADLINE_S, pause_s=0.5)
+
+
+def first_look(stage: Stage, count: int, *flags: str) -> Figures:
     """Start the operator anew: its first pass over all platforms, which reads everything.
 
     A list serves many of them here, as it does in the resync of each hour that reads everything.
     """
-    stage.stop_operator()
     first, began = stage.call_count(), time.monotonic()
-    stage.start_operator(*flags)
-    is_over = first_pass(stage, count)
-    stage.wait("the first pass over all platforms", is_over, DEADLINE_S, pause_s=0.5)
+    restart(stage, count, *flags)
+    many.settle(stage)
     took = time.monotonic() - began
     until_quiet(stage)
     calls = without(EVENT_SERVICES, counts_of_operator(stage, first))
@@ -51,16 +59,6 @@ def restart(stage: Stage, count: int, *flags: str) -> Figures:
         "watches": watches(stage),
         **{f"memory_{key}": value for key, value in many.memory(stage).items()},
     }
-
-
-def first_pass(stage: Stage, count: int) -> Any:
-    """Tells whether as many passes have ended as there are platforms, and none is under way."""
-
-    def is_over() -> bool:
-        ended, in_progress = many.passes(stage)
-        return ended >= count and not in_progress
-
-    return is_over
 
 
 def until_quiet(stage: Stage, quiet_s: float = QUIET_S) -> None:
@@ -81,7 +79,7 @@ def until_quiet(stage: Stage, quiet_s: float = QUIET_S) -> None:
 
 def resync_s(count: int) -> int:
     """A short resync interval, which so many platforms can keep here."""
-    return max(15, count // 5)
+    return max(15, count // 8)
 
 
 def resyncs(stage: Stage, count: int) -> Figures:
@@ -89,30 +87,26 @@ def resyncs(stage: Stage, count: int) -> Figures:
     interval = resync_s(count)
     # Each platform has had its first pass; now the resyncs have to spread as they do.
     time.sleep(interval)
-    window = interval * (3 if count <= 10 else 1)
-    found = observe(stage, window)
-    periods = window / interval
-    asked = {name: value for name, value in found["requests"].items() if DEFINITION not in name}
+    found = observe(stage, interval * (3 if count <= FEW else 1))
+    passes = max(found["passes"], 1)
     return {
         "interval_s": interval,
-        "window_s": window,
-        "calls": round(found["calls"] / periods / count, 2),
+        "passes": found["passes"],
+        "calls": round(found["calls"] / passes, 2),
         "writes": found["writes"],
-        "operations": each(found["operations"], round(count * periods)),
-        "requests": round(sum(asked.values()) / periods / count, 2),
+        "operations": each(found["operations"], passes),
+        "requests": round(sum(timely_requests(found).values()) / passes, 2),
         "status_writes": found["status_writes"],
-        "cpu_s": round(found["cpu_s"] / periods / count, 4),
+        "cpu_s": round(found["cpu_s"] / passes, 4),
     }
 
 
-def idle(stage: Stage, count: int) -> Figures:
+def idle(stage: Stage) -> Figures:
     """A minute in which nothing happens and no resync is due, as of an hour."""
     found = observe(stage, IDLE_S)
-    times = HOUR_S / IDLE_S
-    asked = {name: value for name, value in found["requests"].items() if DEFINITION not in name}
+    times, asked = HOUR_S / IDLE_S, timely_requests(found)
     return {
         "calls": round(found["calls"] * times, 1),
-        "operations": each(found["operations"], round(1 / times * count) or 1),
         "counted": found["operations"],
         "requests": round(sum(asked.values()) * times, 1),
         "requests_by": asked,
@@ -125,13 +119,15 @@ def idle(stage: Stage, count: int) -> Figures:
 def observe(stage: Stage, seconds: float) -> Figures:
     """Count for so long, and ask for nothing meanwhile."""
     first, asked, written = stage.call_count(), requests(stage), many.status_writes(stage)
-    used, began = many.processor_seconds(stage), time.time()
+    (passed, _), used, began = many.passes(stage), many.processor_seconds(stage), time.time()
     time.sleep(seconds)
     used = many.processor_seconds(stage) - used
+    passed = round(many.passes(stage)[0] - passed)
     asked, written = requests(stage) - asked, many.status_writes(stage) - written
     calls = [c for c in counts_of_operator(stage, first) if c["time"] <= began + seconds]
     found = tally(timely(calls))
     return {
+        "passes": passed,
         "calls": found["calls"],
         "writes": found["writes"],
         "operations": found["operations"],
@@ -144,6 +140,11 @@ def observe(stage: Stage, seconds: float) -> Figures:
 def timely(calls: list[Call]) -> list[Call]:
     """The calls that come more often where resyncs do."""
     return [call for call in calls if call["operation"] != IDENTITY]
+
+
+def timely_requests(found: Figures) -> dict[str, int]:
+    """The requests to the API server that come more often where resyncs do."""
+    return {name: value for name, value in found["requests"].items() if DEFINITION not in name}
 
 
 def watches(stage: Stage) -> int:
@@ -168,10 +169,3 @@ def requests_of_hour(full: Figures, resync: Figures, idle_hour: Figures) -> tupl
     """The requests to the API server of an hour with nothing to do: of a platform, of a process."""
     per_process = full["watches"] * WATCHES_ANEW + DEFINITIONS + idle_hour["requests"]
     return round(RESYNCS * resync["requests"], 1), round(per_process, 1)
-
-
-def check_at_rest(stage: Stage, found: Figures) -> None:
-    """Fail where what should be at rest is not: its figures would be of something else."""
-    if found["writes"]:
-        operations = found["operations"]
-        raise StageError(f"platforms in {standard.NAMESPACE} are not at rest: {operations}")

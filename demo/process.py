@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -82,9 +83,21 @@ def reap(process: subprocess.Popen[bytes]) -> None:
 
 
 def processor_seconds(pid: int) -> float:
-    """The processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """The processor time that a process and those that it started have used."""
+    used, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        # One that has just ended is not there any more.
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            number = int(path.parent.name)
+            parents[number] = int(fields[1])
+            used[number] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def of_tree(root: int) -> float:
+        started = [child for child, parent in parents.items() if parent == root]
+        return used.get(root, 0.0) + sum(map(of_tree, started))
+
+    return of_tree(pid)
 
 
 class Watch:

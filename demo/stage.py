@@ -212,7 +212,7 @@ class Stage:
         return json.loads(self._http(f"{self.aws_url}/_sim/calls/count"))["count"]
 
     def processor_seconds(self, server: str) -> float:
-        """The processor time that a server has used: `aws`, say."""
+        """The processor time that a server has used: `aws`, or `cluster` with all its parts."""
         return processor_seconds(self._servers[server].pid)
 
     def metrics(self) -> dict[str, float]:
