@@ -190,7 +190,7 @@ def machine_seconds() -> float:
 
 def each(counts: dict[str, int], count: int) -> dict[str, float]:
     """Of each platform."""
-    return {name: round(number / count, 2) for name, number in counts.items() if number}
+    return {name: round(number / count, 3) for name, number in counts.items() if number}
 
 
 def without(services: tuple[str, ...], calls: list[Call]) -> list[Call]:

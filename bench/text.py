@@ -3,10 +3,10 @@
 TEXT = """# Performance
 
 Written by `make bench`; nothing here is written by hand. A real API server with what runs
-Deployments, and the AWS simulator with {latency} ms per call, a SageMaker endpoint `Creating`
-or `Updating` for {endpoint} s and VPC endpoints `pending` for {vpc_endpoint} s; {cpus} CPUs
-({machine}), which the servers and the bench share; {build}. Figures are of one platform unless
-a row says otherwise. The column *at most* has the bounds that the project sets itself.
+Deployments, and the AWS simulator with {latency} ms per call, a SageMaker endpoint `Creating` or
+`Updating` for {endpoint} s and VPC endpoints `pending` for {vpc_endpoint} s; {cpus} CPUs
+({machine}), which the servers and the bench share; {build}. Figures are of one platform unless a
+row says otherwise. The column *at most* has the bounds that the project sets itself.
 
 A platform is two buckets, a model on SageMaker with autoscaling, a model in the cluster whose
 weights are in a bucket, and a consumer. From that follow three roles, three VPC endpoints (S3,
@@ -18,42 +18,43 @@ SageMaker's runtime, STS) and their groups, in a VPC of its own: {resources} res
 
 ![Time to Ready by number of platforms](images/performance.svg)
 
-**The chain of waits** is what AWS alone takes: {chain} s. It is computed from what each step of
-the plan needs: one call that reads and then, along the longest path, one call for each resource
-of AWS and the time that it takes to come up. That path is the group of the model, the model,
-its configuration, its endpoint with its {endpoint} s, its scalable target, and the scaling
-policy: {chain_calls} calls in a row. The {vpc_endpoint} s of VPC endpoints, the buckets, the
-roles and the pods go on beside it. The time to Ready is bounded by 1.2 times the chain and 2 s.
+**The chain of waits** is what AWS alone takes: {chain} s. It is computed from what each step of the
+plan needs: one call that reads and then, along the longest path, one call for each resource of AWS
+and the time that it takes to come up. That path is the group of the model, the model, its
+configuration, its endpoint with its {endpoint} s, its scalable target, and the scaling policy:
+{chain_calls} calls in a row. The {vpc_endpoint} s of VPC endpoints, the buckets, the roles and the
+pods go on beside it. The time to Ready is bounded by 1.2 times the chain and 2 s.
 
-Each platform's time begins when it appears in a watch, and ends when the watch shows it Ready.
-The simulator answers with one processor at a time. What it takes of that for one call says how
-many it can answer in a second; where the seconds that it alone takes for all calls come near
-the time to Ready, it is the simulator that is measured.
+Each platform's time begins when it appears in a watch, and ends when the watch shows it Ready. The
+simulator answers with one processor at a time. What it takes of that for one call says how many it
+can answer in a second; where the seconds that it alone takes for all calls come near the time to
+Ready, it is the simulator that is measured.
 
 ## At rest
 
 {rest}
 
-**Counted:** the calls of resyncs, over some intervals of resyncs that follow each other sooner
-than they do by default ({resyncs} platforms); the calls of the first pass after a restart,
-which reads everything, as one resync of each hour does; what an operator with `--drift-events`
-asks for in an idle minute. **Computed from that:** an hour without events is five resyncs, one
-that reads everything, and six questions for the identity of the credentials, which all
-platforms share. An hour with events is one that reads everything, the idle minute 60 times, and
-these six. Requests to the API server of a platform are those of six resyncs. Those of a process
-are the idle minute 60 times, its watches, each begun anew every half an hour, and 20 readings
-of the definition.
+**Counted:** the calls of resyncs, over some intervals of resyncs that follow each other sooner than
+they do by default ({resyncs} platforms); the calls of the first pass after a restart, which reads
+everything, as one resync of each hour does; what an operator with `--drift-events` asks for in an
+idle minute. **Computed from that:** an hour without events is five resyncs, one that reads
+everything, and six questions for the identity of the credentials, which all platforms share. An
+hour with events is one that reads everything, the idle minute 60 times, and these six; lists that
+platforms share for two minutes are then read for each platform or 30 times, whichever is less. The
+reading of the queue and its rule once an hour is left out. Requests to the API server of a platform
+are those of six resyncs. Those of a process are the idle minute 60 times, its watches, each begun
+anew every half an hour, and 20 readings of the definition.
 
 ## Drift
 
 {drift}
 
 Somebody with other credentials widens the policies of roles and deletes the lifecycle rules of
-buckets, or, where resyncs are to find it, their public access block: lifecycle rules are read
-once an hour. A repair ends when AWS has answered the operator's write. An event is in the queue
+buckets, or, where resyncs are to find it, their public access block: lifecycle rules are read once
+an hour. A repair ends when AWS has answered the operator's write. An event is in the queue
 {delivery} ms after the call that it tells of; in AWS that takes seconds to minutes. Times of
-resyncs are measured at short intervals, all changes made at once, and follow from the interval
-and not from the number of platforms.
+resyncs are measured at short intervals, all changes made at once, and follow from the interval and
+not from the number of platforms.
 
 ## Rollout
 
@@ -67,8 +68,7 @@ that reads, a model, a configuration, and the endpoint's update with its {endpoi
 
 {deletion}
 
-The operator runs with `--drift-events` here; calls for its own queues and rules are not
-counted.
+The operator runs with `--drift-events` here; calls for its own queues and rules are not counted.
 
 ## Weight
 
@@ -83,10 +83,10 @@ AWS calls of one platform, by operation.
 ## Beside ACK
 
 At {ten} platforms of {smaller} resources, without a network and a model in the cluster, against
-ACK's five controllers with their defaults, ten platforms, measured before on the same servers
-with much the same resources: one bucket there instead of two, shorter policies, and no tags on
-scalable targets. ACK's time follows from its fixed pause of 30 s after an endpoint began, so
-that the first ratio comes closer to 1 where endpoints take minutes.
+ACK's five controllers with their defaults, ten platforms, measured before on the same servers with
+much the same resources: one bucket there instead of two, shorter policies, and no tags on scalable
+targets. ACK's time follows from its fixed pause of 30 s after an endpoint began, so that the first
+ratio comes closer to 1 where endpoints take minutes.
 
 {ack}
 """
