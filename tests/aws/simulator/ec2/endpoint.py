@@ -146,6 +146,15 @@ class Endpoint:
         self.remembered = Delay(TOKEN)
         forget_tags(backend_in(*self.place), self.id)
 
+    def state(self) -> tuple[Any, ...]:
+        """All that can change in its description."""
+        backend = backend_in(*self.place)
+        tables = [each for each in self.route_table_ids if each in backend.route_tables]
+        options, tags = dict(self.dns_options), dict(tags_of(backend, self.id))
+        places = (tuple(self.subnet_ids), tuple(self.group_ids), tables)
+        names = (self.private_dns, options, list(self.interfaces.values()))
+        return (self.status, self.policy, self.last_error, places, names, tags)
+
     def description(self) -> dict[str, Any]:
         """All there is to know."""
         backend = backend_in(*self.place)

@@ -27,6 +27,7 @@ from simulator.ec2.endpoint_rules import (
 )
 from simulator.ec2.endpoint_services import EndpointService, find_service, unknown_service
 from simulator.ec2.endpoint_states import take_outcome
+from simulator.ec2.items import Item, answer_with
 from simulator.ec2.listing import Listing, page_of
 from simulator.ec2.routes import add_routes
 from simulator.ec2.service import (
@@ -41,6 +42,7 @@ from simulator.ec2.service import (
 from simulator.ec2.service_names import GATEWAY, INTERFACE
 from simulator.ec2.tagging import tags_in_creation
 from simulator.errors import AwsError
+from simulator.wire import Response
 
 NOT_SIMULATED = ("ServiceNetworkArn", "ResourceConfigurationArn", "SubnetConfigurations")
 # What only endpoints of the other type have.
@@ -174,11 +176,9 @@ def _begin(endpoint: Endpoint) -> None:
 
 
 @service.before("DescribeVpcEndpoints")
-def describe_vpc_endpoints(call: Call) -> dict[str, Any]:
+def describe_vpc_endpoints(call: Call) -> Response:
     """Endpoints, by page; after the last one, the token is an empty string."""
     endpoints = visible_endpoints((call.account, call.region))
     page, more = page_of(call, ENDPOINTS, endpoints)
-    return {
-        "VpcEndpoints": [endpoint.description() for endpoint in page],
-        "NextToken": more["NextToken"] or "",
-    }
+    items = [Item(each.id, each.state(), each.description) for each in page]
+    return answer_with(call, "VpcEndpoints", items, {"NextToken": more["NextToken"] or ""})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.call import Call
 from simulator.ec2.endpoint import endpoints_in
 from simulator.ec2.interfaces import interfaces_with
+from simulator.ec2.items import Item, answer_with
 from simulator.ec2.listing import Listing, page_of
 from simulator.ec2.quotas import quota
 from simulator.ec2.rules import (
@@ -38,6 +39,7 @@ from simulator.ec2.service import (
 from simulator.ec2.tagging import tags_in_creation
 from simulator.errors import AwsError
 from simulator.phases import Delay
+from simulator.wire import Response
 
 if TYPE_CHECKING:
     from moto.ec2.models.security_groups import SecurityGroup
@@ -207,7 +209,7 @@ GROUPS = Listing(
 
 
 @service.before("DescribeSecurityGroups")
-def describe_security_groups(call: Call) -> dict[str, Any]:
+def describe_security_groups(call: Call) -> Response:
     """Groups with their rules, by page."""
     groups = visible_groups(call)
     for name in call.parameters.get("GroupNames") or []:
@@ -216,7 +218,17 @@ def describe_security_groups(call: Call) -> dict[str, Any]:
     if names := call.parameters.get("GroupNames"):
         groups = [group for group in groups if group.name in names]
     page, more = page_of(call, GROUPS, groups)
-    return {"SecurityGroups": [_description(call, group) for group in page], **more}
+    items = [_item(call, group) for group in page]
+    return answer_with(call, "SecurityGroups", items, more)
+
+
+def _item(call: Call, group: SecurityGroup) -> Item:
+    rules = [
+        (rule.id, rule.traffic, rule.is_egress, rule.description, rule.peer_account)
+        for rule in rules_of(group)
+    ]
+    state = (group.name, group.description, rules, dict(group.ec2_backend.tags.get(group.id, {})))
+    return Item(group.id, state, lambda: _description(call, group))
 
 
 def _description(call: Call, group: SecurityGroup) -> dict[str, Any]:

@@ -90,11 +90,11 @@ def _passes(call: Call, listing: Listing, item: Any) -> bool:
 
 def _shown(call: Call, listing: Listing, item: Any, name: str | None) -> list[str]:
     """What an item has to show a filter of this name."""
-    tags = listing.tags(call, item)
     if name is not None and name.startswith("tag:"):
+        tags = listing.tags(call, item)
         return [tags[key]] if (key := name.removeprefix("tag:")) in tags else []
     if name == "tag-key":
-        return list(tags)
+        return list(listing.tags(call, item))
     if name not in listing.filters:
         raise invalid_value(f"The filter '{'null' if name is None else name}' is invalid")
     shown = listing.filters[name](item)
