@@ -39,7 +39,7 @@ def page(given: Figures, smaller: Figures, found: list[Figures]) -> str:
         rollout_chain=given["rollout_s"],
         bound=ready_s,
         delivery=repair.DELIVERY_MS,
-        converge=table(found, converge_rows(found, given["chain_s"])),
+        converge=table(found, converge_rows(found, given["chain_s"], given["cpus"])),
         operations=operations(found),
         rest=table(found, rest_rows(found)),
         drift=table(found, drift_rows(found)),
@@ -71,12 +71,11 @@ def chain_calls(chain_s: float) -> int:
     return round((chain_s - chain.ENDPOINT_S) * 1000 / chain.LATENCY_MS)
 
 
-def converge_rows(found: list[Figures], chain_s: float) -> list[Row]:
+def converge_rows(found: list[Figures], chain_s: float, cpus: int) -> list[Row]:
     """Creation."""
     made = [f["creation"] for f in found]
     each = [ratio(f["creation"]["calls"], f["resources"]) for f in found]
     waits = [round(f["waiting"]) for f in made]
-    cluster = [round(1000 * f["cluster_cpu_s"]) for f in made]
     return [
         ("time to Ready, p50, s", of(made, "p50_s"), ""),
         ("time to Ready, p95, s", of(made, "p95_s"), f"{ready_bound_s(chain_s)} up to 100"),
@@ -86,19 +85,21 @@ def converge_rows(found: list[Figures], chain_s: float) -> list[Row]:
         ("AWS calls a second, all, in the busiest 5 s", of(made, "calls_per_s"), ""),
         ("API server requests", of(made, "requests"), "10"),
         ("status writes", of(made, "status_writes"), ""),
-        ("CPU, ms", [round(1000 * f["cpu_s"]) for f in made], "100"),
+        ("CPU, ms", milliseconds(made, "cpu_s"), "100"),
         ("AWS requests that wait for the budget, all, most at once", waits, ""),
-        ("CPU of the API server and its parts, ms", cluster, ""),
+        ("CPU of the API server and its parts, ms", milliseconds(made, "cluster_cpu_s"), ""),
+        ("CPU of the simulator, ms", milliseconds(made, "simulator_cpu_s"), ""),
+        (f"seconds in which {cpus} CPUs can do all this", [floor_s(f, cpus) for f in found], ""),
         ("processors of the machine that were busy", of(made, "processors_busy"), ""),
         ("calls a second that the simulator can answer", of(made, "simulator_calls_per_s"), ""),
-        ("seconds that the simulator alone takes for all", list(map(simulator_s, found)), ""),
     ]
 
 
-def simulator_s(figures: Figures) -> float:
-    """The simulator's own time for the calls of a creation."""
+def floor_s(figures: Figures, cpus: int) -> float:
+    """The time that the processors take at least for a creation, with the servers' part of it."""
     made = figures["creation"]
-    return round(figures["platforms"] * made["calls"] / made["simulator_calls_per_s"], 1)
+    each = made["cpu_s"] + made["cluster_cpu_s"] + made["simulator_cpu_s"]
+    return round(figures["platforms"] * each / cpus, 1)
 
 
 def rest_rows(found: list[Figures]) -> list[Row]:
@@ -172,7 +173,7 @@ def rollout_rows(found: list[Figures], chain_s: float) -> list[Row]:
         ("AWS calls", of(made, "calls"), ""),
         ("API server requests", of(made, "requests"), ""),
         ("status writes", of(made, "status_writes"), ""),
-        ("CPU, ms", [round(1000 * f["cpu_s"]) for f in made], ""),
+        ("CPU, ms", milliseconds(made, "cpu_s"), ""),
     ]
 
 
@@ -185,7 +186,7 @@ def deletion_rows(found: list[Figures]) -> list[Row]:
         ("AWS calls", of(made, "calls"), ""),
         ("AWS calls per resource", each, "2"),
         ("API server requests", of(made, "requests"), ""),
-        ("CPU, ms", [round(1000 * f["cpu_s"]) for f in made], ""),
+        ("CPU, ms", milliseconds(made, "cpu_s"), ""),
     ]
 
 
@@ -278,6 +279,11 @@ def of(parts: list[Figures], key: str) -> list[Any]:
 def of_part(found: list[Figures], part: str, key: str) -> list[Any]:
     """One figure of a part of each."""
     return [figures[part][key] for figures in found]
+
+
+def milliseconds(parts: list[Figures], key: str) -> list[int]:
+    """One time of each, in milliseconds."""
+    return [round(1000 * part[key]) for part in parts]
 
 
 def ratio(one: float, other: float) -> float:

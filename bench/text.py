@@ -25,10 +25,12 @@ configuration, its endpoint with its {endpoint} s, its scalable target, and the 
 {chain_calls} calls in a row. The {vpc_endpoint} s of VPC endpoints, the buckets, the roles and the
 pods go on beside it. The time to Ready is bounded by 1.2 times the chain and 2 s.
 
-Each platform's time begins when it appears in a watch, and ends when the watch shows it Ready. The
-simulator answers with one processor at a time. What it takes of that for one call says how many it
-can answer in a second; where the seconds that it alone takes for all calls come near the time to
-Ready, it is the simulator that is measured.
+Each platform's time begins when it appears in a watch, and ends when the watch shows it Ready. All
+of them are created at once, and the operator shares the processors with the API server, which also
+runs the controllers of Deployments, and with the simulator, which answers with one processor at a
+time: what it takes of that for one call says how many it can answer in a second. Where the seconds
+in which the processors can do all this come near the time to Ready, it is the machine that is
+measured.
 
 ## At rest
 
