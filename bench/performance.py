@@ -159,7 +159,8 @@ def main() -> int:
     images = arguments.docs / "images"
     images.mkdir(parents=True, exist_ok=True)
     (arguments.docs / "performance.md").write_text(page(given, smaller, found))
-    (images / "performance.svg").write_text(plot.time_to_ready(found, given["chain_s"]))
+    drawn = plot.time_to_ready(found, given["chain_s"], given["cpus"])
+    (images / "performance.svg").write_text(drawn)
     return 0
 
 
