@@ -448,7 +448,9 @@ async fn observe_and_plan<P: Provider>(
         cached_parts.clone_from(&input.cached_parts);
         cached_parts.retain(|key, _| keys.contains(key) && adopted.contains_key(key));
     }
+    let is_written = !goal.intent.deleting && goal.intent.management_policy != ManagementPolicy::Observe;
     let request = |key: Key| Request {
+        may_be_made: is_written && adopted.contains_key(&key),
         adopt: !goal.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
         pruning: goal.intent.deleting || !adopted.contains_key(&key),
         thorough: input.thorough || (goal.intent.deleting && !is_any_waiting(&input.departed)),

@@ -330,14 +330,8 @@ impl ClusterApi {
         if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// The verbs that the operator needs, as roles of RBAC name them. What is wholly its own is watched, too.
-    #[must_use]
-    pub fn verbs(&self) -> &'static [&'static str] {
-        match self.extent {
-            Extent::Object => &["get", "list", "watch", "create", "patch", "delete"],
-            Extent::Fields => &["get", "create", "patch", "delete"],
-        }
-    }
+    /// The verbs that the operator needs, as roles of RBAC name them.
+    pub const VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 }
 
 /// The extent to which an object in the cluster is the operator's.

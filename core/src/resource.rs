@@ -112,6 +112,7 @@ impl Desired {
 
 /// A question to a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "any of them may hold with any other")]
 pub struct Request {
     /// The resource to read.
     pub key: Key,
@@ -119,6 +120,9 @@ pub struct Request {
     pub adopt: bool,
     /// True when it is to be pruned, so that its contents matter.
     pub pruning: bool,
+    /// True when it is made where it is absent, which finds out whether it is: what a watch does not show need not be
+    /// read before.
+    pub may_be_made: bool,
     /// True to list what belongs to it and was not requested as well: the other revisions of an endpoint.
     pub thorough: bool,
     /// Parts that need not be read, because what an earlier pass read of them still holds. They may be left empty.

@@ -4,6 +4,7 @@ mod access;
 mod conditions;
 mod facts;
 mod models;
+mod progress;
 mod removals;
 pub mod undecodable;
 mod unknown_kinds;
@@ -30,6 +31,7 @@ use crate::schedule::Next;
 
 pub use facts::{Facts, facts};
 pub use models::ROLLED_BACK;
+pub use progress::is_only_progress;
 use removals::removal;
 pub use removals::{accepted_end, removals};
 pub use unknown_kinds::of_unknown_kinds;
@@ -71,6 +73,11 @@ impl PassOutcome<'_> {
         }
     }
 }
+
+/// The reason in conditions and of resources where something is on its way.
+const PROGRESSING: &str = "Progressing";
+
+const FIRST_RECONCILE: &str = "waiting for the first reconcile";
 
 /// The reason in conditions where the spec cannot be planned.
 const INVALID: &str = "InvalidSpec";
@@ -120,16 +127,12 @@ pub fn status(subject: Subject, pass_outcome: &PassOutcome) -> (AIPlatformStatus
     let summary = match pass_outcome {
         PassOutcome::Announced(resources) => {
             status.resources = announced(&before, resources, subject.now);
-            Summary::unknown(
-                if subject.deleting { Phase::Deleting } else { Phase::Pending },
-                "Pending",
-                if subject.deleting { "deletion started" } else { "waiting for the first reconcile" },
-                Next::Now,
-            )
+            let message = if subject.deleting { "deletion started" } else { FIRST_RECONCILE };
+            Summary::unknown(Phase::Pending, "Pending", message, Next::Now)
         }
         PassOutcome::Admitted(plan) => {
             status.resources = attempted(&before, plan, subject.now);
-            Summary::unknown(Phase::Pending, "Pending", "waiting for the first reconcile", Next::Now)
+            begun(plan)
         }
         PassOutcome::Suspended => {
             let message = if subject.deleting {
@@ -306,7 +309,7 @@ impl<'a> Finding<'a> {
     /// It was seen before something was made again that it needs.
     fn outdated(step: &'a Step, made: &Key) -> Self {
         let message = format!("{made}, which it needs, was created again: it is read once more");
-        let (state, reason) = (State::Progressing, Some("Progressing"));
+        let (state, reason) = (State::Progressing, Some(PROGRESSING));
         Self { step, state, reason, message: Some(message), weight: Weight::Confirming, retries: false, underway: true }
     }
 
@@ -403,7 +406,7 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
         underway: match weight {
             Weight::Moving => {
                 let waits_for_another = matches!(step.action, Action::Wait(_)) && step.observed.is_none();
-                reason == Some("Progressing") && !waits_for_another
+                reason == Some(PROGRESSING) && !waits_for_another
             }
             Weight::Confirming => true,
             Weight::Settled | Weight::Failing | Weight::Stuck => false,
@@ -436,13 +439,13 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
             Weight::Confirming,
         ),
         (Action::Delete { .. }, Some(Outcome::Done(Applied::Progressing(why)))) => {
-            found(State::Deleting, Some("Progressing"), Some(why.clone()), Weight::Moving)
+            found(State::Deleting, Some(PROGRESSING), Some(why.clone()), Weight::Moving)
         }
         (Action::Update(_), Some(Outcome::Done(Applied::Ready))) if step.purpose == Purpose::Preparation => {
-            found(State::Progressing, Some("Progressing"), remarks(step), Weight::Confirming)
+            found(State::Progressing, Some(PROGRESSING), remarks(step), Weight::Confirming)
         }
         (_, Some(Outcome::Done(Applied::Progressing(why) | Applied::Created { waits_for: Some(why), .. }))) => {
-            found(State::Progressing, Some("Progressing"), Some(why.clone()), Weight::Moving)
+            found(State::Progressing, Some(PROGRESSING), Some(why.clone()), Weight::Moving)
         }
         (_, Some(Outcome::Done(_))) | (Action::Keep, _) => match (&step.held_back, left_out(step)) {
             (Some(held_back), _) => {
@@ -455,7 +458,7 @@ fn outcome_of<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
             (None, None) => found(State::Ready, None, remarks(step), Weight::Settled),
         },
         (Action::Retain(_), _) => found(State::Retained, Some("Retained"), message, Weight::Settled),
-        (Action::Wait(_), _) => found(State::Progressing, Some("Progressing"), message, Weight::Moving),
+        (Action::Wait(_), _) => found(State::Progressing, Some(PROGRESSING), message, Weight::Moving),
         (Action::Blocked(_), _) => found(State::Blocked, Some("Blocked"), message, Weight::Moving),
         (Action::Refuse(refusal), _) => found(State::Refused, Some(refusal.reason), message, Weight::Stuck),
         (Action::Unreadable(error), _) => {
@@ -499,6 +502,19 @@ fn remarks(step: &Step) -> Option<String> {
     (!step.remarks.is_empty()).then(|| step.remarks.join("; "))
 }
 
+/// The summary of a plan whose steps are about to be taken.
+fn begun(plan: &Plan) -> Summary {
+    let steps = plan.steps.iter().filter(|step| step.may_be_taken());
+    let count = |name: &str| steps.clone().filter(|step| step.action.name() == name).count();
+    match (count("Create"), count("Update"), count("Delete")) {
+        (0, 0, 0) => Summary::unknown(Phase::Pending, "Pending", FIRST_RECONCILE, Next::Now),
+        (create, update, delete) => {
+            let message = format!("{create} to create, {update} to update, {delete} to delete");
+            Summary::unknown(Phase::Progressing, PROGRESSING, &message, Next::Now)
+        }
+    }
+}
+
 fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
     // Counts mean nothing while something could not be read.
     let unread = plan.steps.iter().any(|step| matches!(step.action, Action::Unreadable(_)) || !step.unknown.is_empty());
@@ -529,7 +545,7 @@ fn summarise(found: &[Finding], subject: Subject, plan: &Plan) -> Summary {
             Summary { next, ..Summary::ready(settled(found)) }
         }
         Weight::Confirming | Weight::Moving => {
-            Summary::unknown(Phase::Progressing, "Progressing", &messages(), Next::Transition)
+            Summary::unknown(Phase::Progressing, PROGRESSING, &messages(), Next::Transition)
         }
         Weight::Failing => Summary::retrying(messages()),
         Weight::Stuck => {

@@ -1,5 +1,5 @@
-//! Watches of the objects in the cluster that are wholly a platform's, and of the pods beneath them: what somebody changes
-//! or deletes in them wakes it. And watches of the APIs that a cluster may lack.
+//! Watches of a platform's objects in the cluster, and of the pods beneath them: what somebody changes or deletes in them
+//! wakes it. And watches of the APIs that a cluster may lack.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub(super) enum Child {
     Begun,
 }
 
-/// A watch for each kind that is wholly a platform's and for pods, in each of these namespaces, or in all of them, and one
+/// A watch for each kind of object and for pods, in each of these namespaces, or in all of them, and one
 /// for each API that the cluster may lack.
 pub(super) fn watch(client: &Client, namespaces: &[String], shown: &Arc<Watched>) -> Children {
     let each: Vec<Option<&String>> =
@@ -75,8 +75,8 @@ pub(super) fn watch(client: &Client, namespaces: &[String], shown: &Arc<Watched>
     let signals: BTreeMap<Kind, watch::Sender<()>> =
         optional_kinds().map(|(kind, _)| (kind, watch::Sender::new(()))).collect();
     let kinds = Kind::ALL.iter().filter_map(|kind| match kind.info().backend {
-        Backend::Cluster(api) if api.extent == Extent::Object => Some((*kind, api)),
-        Backend::Cluster(_) | Backend::Aws(_) => None,
+        Backend::Cluster(api) => Some((*kind, api)),
+        Backend::Aws(_) => None,
     });
     let mut watches: Vec<Events> = Vec::new();
     for (kind, api) in kinds {
@@ -107,10 +107,16 @@ fn watch_of(
         None => Api::all_with(client.clone(), &resource),
     };
     let name = name_of(description.plural, namespace);
-    let events = watcher(api, watches().labels(tags::PLATFORM_LABEL));
-    let events = match signal {
-        Some(signal) => forgiving(events, 404, LACKING, Some(signal)).boxed(),
-        None => events.default_backoff().map(Some).boxed(),
+    let events = match description.extent {
+        Extent::Object => watcher(api, watches().labels(tags::PLATFORM_LABEL)).boxed(),
+        // Whoever made such an object has labelled it as they like.
+        Extent::Fields => watcher(api, watches()).boxed(),
+    };
+    let events = match (signal, description.extent) {
+        (Some(signal), _) => forgiving(events, 404, LACKING, Some(signal)).boxed(),
+        // Without the right to watch, each pass reads.
+        (None, Extent::Fields) => forgiving(events, 403, DENIED, None).boxed(),
+        (None, Extent::Object) => events.default_backoff().map(Some).boxed(),
     };
     let namespace = namespace.cloned();
     let events = events.inspect(move |event| note(&watched, kind, namespace.as_deref(), event.as_ref()));
@@ -127,7 +133,7 @@ fn note<K>(
     match event {
         Some(Ok(Event::InitApply(object) | Event::Apply(object))) => watched.changed(kind, &object.metadata),
         Some(Ok(Event::Delete(object))) => watched.deleted(kind, &object.metadata),
-        Some(Ok(Event::InitDone)) => {}
+        Some(Ok(Event::InitDone)) => watched.completed(kind, namespace),
         Some(Ok(Event::Init) | Err(_)) | None => watched.lost(kind, namespace),
     }
 }
@@ -232,10 +238,13 @@ fn child<K>(event: &Event<PartialObjectMeta<K>>, status_matters: bool) -> Child 
     }
 }
 
+/// The platform of an object: by its label or, of one that is not wholly the platform's, by the owner in its annotation.
 fn parent(metadata: &ObjectMeta) -> Option<ObjectKey> {
-    let whole = metadata.annotations.as_ref().and_then(|annotations| annotations.get(tags::PLATFORM_LABEL));
-    let name = whole.or(metadata.labels.as_ref()?.get(tags::PLATFORM_LABEL))?.clone();
-    Some(ObjectKey { namespace: metadata.namespace.clone()?, name })
+    let annotation = |key: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
+    let labelled = || metadata.labels.as_ref().and_then(|labels| labels.get(tags::PLATFORM_LABEL));
+    let owner = || annotation(tags::OWNER).and_then(|owner| owner.rsplit('/').next());
+    let name = annotation(tags::PLATFORM_LABEL).or_else(labelled).map(String::as_str).or_else(owner)?;
+    Some(ObjectKey { namespace: metadata.namespace.clone()?, name: name.into() })
 }
 
 /// True when the last write to an object was the operator's, writes to its status aside where that does not matter. Where
@@ -286,6 +295,16 @@ mod tests {
         changed.labels = Some([(tags::PLATFORM_LABEL.to_string(), tags::platform_label(&long))].into());
         changed.annotations = Some([(tags::PLATFORM_LABEL.to_string(), long.clone())].into());
         assert_eq!(parent(&changed), Some(ObjectKey { namespace: "n".into(), name: long }));
+    }
+
+    #[test]
+    fn a_service_account_wakes_the_platform_that_has_bound_it_and_others_nobody() {
+        let mut account = object(&[("kubectl", "2026-01-01T00:00:06Z")]);
+        account.metadata.labels = None;
+        assert_eq!(child(&Event::Apply(account.clone()), false), Child::Unchanged);
+        account.metadata.annotations = Some([(tags::OWNER.to_string(), "prod/n/a".to_string())].into());
+        let key = ObjectKey { namespace: "n".into(), name: "a".into() };
+        assert_eq!(child(&Event::Apply(account), false), Child::Changed(key));
     }
 
     #[test]

@@ -87,12 +87,30 @@ fn notes(previous: Option<&AIPlatformStatus>, pass: &Pass, repairs: &[Repair]) -
             });
         }
     }
-    for model in &pass.status.models {
+    let milestones = pass.status.models.iter().filter_map(|model| {
         let before = previous.and_then(|status| status.models.iter().find(|before| before.name == model.name));
-        notes.extend(milestone(before, model, &pass.status.resources));
+        milestone(before, model, &pass.status.resources)
+    });
+    let mut turned = turned(previous, pass);
+    for milestone in milestones {
+        match turned.as_mut().filter(|turned| !turned.warning && !milestone.warning) {
+            // That the platform became ready and that its models are served is one piece of news.
+            Some(turned) if has_room(turned, &milestone) => append(turned, &milestone),
+            _ => notes.push(milestone),
+        }
     }
-    notes.extend(turned(previous, pass));
+    notes.extend(turned);
     notes
+}
+
+/// True when an event can hold both messages.
+fn has_room(note: &Note, other: &Note) -> bool {
+    note.message.len() + SEPARATOR.len() + other.message.len() <= NOTE_LIMIT
+}
+
+fn append(note: &mut Note, other: &Note) {
+    note.message.push_str(SEPARATOR);
+    note.message.push_str(&other.message);
 }
 
 /// The steps that the pass took, repairs of drift aside: one note for each reason, which names the resources in the order
@@ -101,12 +119,10 @@ fn taken(pass: &Pass, repairs: &[Repair]) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     for step in pass.plan.steps.iter().filter(|step| !repairs.iter().any(|repair| repair.key == step.key)) {
         let Some(note) = step_taken(step, pass.outcomes.get(&step.key)) else { continue };
-        let room = NOTE_LIMIT.saturating_sub(note.message.len() + SEPARATOR.len());
         // The last one of the reason, so that the order of the plan holds over several.
         match notes.iter_mut().rfind(|before| before.reason == note.reason) {
-            Some(before) if before.message.len() <= room => {
-                before.message.push_str(SEPARATOR);
-                before.message.push_str(&note.message);
+            Some(before) if has_room(before, &note) => {
+                append(before, &note);
                 before.about = None;
             }
             _ => notes.push(note),
@@ -287,6 +303,21 @@ mod tests {
         // It was reported for the resource in the pass before, while something else was still on its way.
         let reported_before = AIPlatformStatus { conditions: before.conditions.clone(), ..rolled_back.clone() };
         assert!(published(&reported_before, rolled_back).is_empty());
+    }
+
+    #[test]
+    fn a_platform_that_becomes_ready_says_which_models_are_served_and_one_that_is_not_says_so_of_the_model() {
+        let with_model = |ready: &str, reason: &str| {
+            let model = json!({"name": "rank", "backend": "SageMaker", "ready": true, "endpoint": "x", "revision": "r1",
+                "outcome": "InService"});
+            AIPlatformStatus { models: vec![serde_json::from_value(model).unwrap()], ..status(ready, reason, &[]) }
+        };
+        let before = status("Unknown", "Progressing", &[]);
+        let served = "model rank is served by revision r1";
+        assert_eq!(published(&before, with_model("True", "Ready")), [format!("false Ready as it is; {served}")]);
+        assert_eq!(published(&before, with_model("Unknown", "Progressing")), [format!("false InService {served}")]);
+        let published = published(&before, with_model("False", "AccessDenied"));
+        assert_eq!(published, [format!("false InService {served}"), "true AccessDenied as it is".into()]);
     }
 
     #[test]

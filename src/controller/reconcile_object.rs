@@ -32,9 +32,14 @@ use crate::reconcile::{Pass, PassContext, reconcile};
 use crate::resource::Freshness;
 use crate::schedule::{self, Next, Periods, Spent, delay};
 use crate::session::{PassInput, Session, Trigger, UserRequest};
+use crate::status::is_only_progress;
 
 /// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
 const PASSES_AT_ONCE: usize = 4;
+
+/// The longest time for which a status that tells of progress alone is not written. Losing it costs nothing: a status is
+/// lost as well when the operator dies before it writes.
+const UNWRITTEN_MOST: Duration = Duration::from_secs(6);
 
 /// The memory of an object between reconciliations. Losing it costs one pass.
 #[derive(Debug, Default)]
@@ -61,6 +66,18 @@ pub(super) struct ObjectState {
     set_aside: Option<&'static str>,
     /// The time at which the last edit was noticed, until the object is ready.
     edited_at: Option<Instant>,
+    /// The status of the last pass, where it is still to be written.
+    unwritten: Option<Unwritten>,
+}
+
+/// A status that tells of progress alone, which the next pass writes with its own.
+#[derive(Debug)]
+struct Unwritten {
+    status: AIPlatformStatus,
+    /// The status that the object has meanwhile.
+    written: AIPlatformStatus,
+    /// When the first status that was not written came.
+    since: Instant,
 }
 
 /// The verdict of a reconciliation.
@@ -235,6 +252,11 @@ async fn run_passes<P: Provider + 'static>(
     let (cluster, guardrails) = (context.settings.cluster.as_str(), &context.settings.guardrails);
     let pass_context = PassContext { cluster, guardrails, labels: labels.as_ref().map(Option::as_ref) };
     let mut object = object.clone();
+    // What the object says in the API server; passes begin with what the last one found.
+    let mut written = object.status.clone();
+    if let Some(status) = unwritten(&object, context) {
+        object.status = Some(status);
+    }
     let mut progress = Progress::None;
     for _ in 0..PASSES_AT_ONCE {
         let now = now();
@@ -248,11 +270,26 @@ async fn run_passes<P: Provider + 'static>(
         events::publish(&object, &pass, &repairs, context).await;
         let is_announced = observed(object.status.as_ref()) != observed(Some(&pass.status));
         measure(&object, &pass, is_announced, context);
-        if object.status.as_ref() != Some(&pass.status) {
-            let written = write_status(&object, &pass.status, context).await?;
-            record_own_write(&written, context);
-            let is_outdated = UserRequest::of(&written) != UserRequest::of(&object) && !pass.finished;
-            object = written;
+        let is_written = written.as_ref() == Some(&pass.status);
+        if !is_written
+            && pass.next == Next::Transition
+            && let Some(written) = written.as_ref().filter(|written| is_only_progress(written, &pass.status))
+        {
+            let mut result = schedule_next(object.clone(), pass.next, began, progress, context);
+            if put_off(&object, &pass.status, written, result.wait, context) {
+                result.object = Some(AIPlatform { status: Some(written.clone()), ..object });
+                return Ok(result);
+            }
+        }
+        states(context).entry(uid(&object)).or_default().unwritten = None;
+        if is_written {
+            object.status.clone_from(&written);
+        } else {
+            let now_written = write_status(&object, &pass.status, context).await?;
+            record_own_write(&now_written, context);
+            let is_outdated = UserRequest::of(&now_written) != UserRequest::of(&object) && !pass.finished;
+            object = now_written;
+            written.clone_from(&object.status);
             // What this pass was about is no longer what the user asks for.
             if is_outdated {
                 return Ok(ReconcileResult { object: Some(object), ..ReconcileResult::requeue(Urgency::Edit) });
@@ -268,6 +305,31 @@ async fn run_passes<P: Provider + 'static>(
         }
     }
     Ok(schedule_next(object, Next::Transition, began, progress, context))
+}
+
+/// The status that the last pass came to and did not write, if the object says since then what it said before.
+fn unwritten<P>(object: &AIPlatform, context: &Context<P>) -> Option<AIPlatformStatus> {
+    let states = states(context);
+    let unwritten = states.get(&uid(object))?.unwritten.as_ref()?;
+    (object.status.as_ref() == Some(&unwritten.written)).then(|| unwritten.status.clone())
+}
+
+/// Keeps a status for the next pass to write, where that comes soon enough. Whether it does.
+fn put_off<P>(
+    object: &AIPlatform,
+    found: &AIPlatformStatus,
+    written: &AIPlatformStatus,
+    wait: Option<Duration>,
+    context: &Context<P>,
+) -> bool {
+    let mut states = states(context);
+    let state = states.entry(uid(object)).or_default();
+    let since = state.unwritten.as_ref().map_or_else(Instant::now, |unwritten| unwritten.since);
+    if wait.is_none_or(|wait| since.elapsed() + wait > UNWRITTEN_MOST) {
+        return false;
+    }
+    state.unwritten = Some(Unwritten { status: found.clone(), written: written.clone(), since });
+    true
 }
 
 /// What an edit asks of AWS stands in line after the answer that it has been seen, and is an edit all the same.

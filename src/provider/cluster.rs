@@ -93,7 +93,7 @@ impl Cluster {
         (request.key.clone(), seen)
     }
 
-    /// Observes one object. Where everything is to be read, it is read in any case.
+    /// Observes one object. Where everything is to be read, what is there is read in any case.
     ///
     /// # Errors
     /// The error of the API server.
@@ -105,7 +105,12 @@ impl Cluster {
         {
             return Ok(known);
         }
-        match object.find().await? {
+        if request.may_be_made && self.watched.is_absent(&request.key) {
+            return Ok(Observed::absent());
+        }
+        let found = object.find().await?;
+        self.watched.found(&request.key, found.is_some());
+        match found {
             Some(found) => {
                 let observed = object.observed(scope, &found).await?;
                 self.watched.remember(&request.key, found.resource_version(), &observed);

@@ -54,15 +54,16 @@ async fn a_platform_takes_few_requests_to_the_api_server_to_become_ready() {
     let made = difference(&before, &cluster_requests(&env.operator));
     let (objects, rest): (Vec<_>, Vec<_>) =
         made.iter().partition(|(labels, _)| labels.contains("configmaps") || labels.contains("serviceaccounts"));
-    // Two objects are read and created. A poll that sees the endpoint half-way may write what it saw.
+    // Two objects are created. The rest are the finalizer, three writes of the status and an event for each of two steps
+    // and for what becomes ready; a machine under load may take so long that progress is written once more.
     let sum = |counts: &[(&String, &u64)]| counts.iter().map(|(_, count)| **count).sum::<u64>();
-    assert_eq!(sum(&objects), 4, "{made:#?}");
-    assert!(sum(&rest) < 11, "{made:#?}");
+    assert_eq!(sum(&objects), 2, "{made:#?}");
+    assert!(sum(&rest) < 9, "{made:#?}");
     let reported = |wanted: &str, events: &[(String, String)]| -> usize {
         events.iter().filter(|(reason, _)| reason == wanted).count()
     };
     let events = env.events("assistant").await;
-    assert_eq!((reported("Created", &events), events.len()), (2, 4), "{events:#?}");
+    assert_eq!((reported("Created", &events), events.len()), (2, 3), "{events:#?}");
 }
 
 #[tokio::test]
@@ -82,8 +83,7 @@ async fn resyncs_write_no_status_and_read_nothing_that_a_watch_shows() {
     let (before, first) = (cluster_requests(&env.operator), passes());
     env.wait("three more", async || passes() >= first + 3).await;
     let made = difference(&before, &cluster_requests(&env.operator));
-    let read: Vec<&String> = made.keys().collect();
-    assert_eq!(read, ["verb=\"get\",resource=\"serviceaccounts\""], "{made:#?}");
+    assert!(made.is_empty(), "{made:#?}");
     let now = env.api().get("assistant").await.expect("it");
     assert_eq!(now.metadata.resource_version, object.metadata.resource_version, "nothing was written");
 }

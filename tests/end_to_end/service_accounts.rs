@@ -76,6 +76,7 @@ impl Namespace {
             key: claim.key.clone(),
             adopt: false,
             pruning: deleting,
+            may_be_made: false,
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,

@@ -88,6 +88,7 @@ impl Env {
             key: key.clone(),
             adopt: false,
             pruning: false,
+            may_be_made: false,
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,

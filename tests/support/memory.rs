@@ -323,6 +323,7 @@ impl Provider for Memory {
                     key,
                     adopt: false,
                     pruning: false,
+                    may_be_made: false,
                     thorough: false,
                     omitted: &[],
                     freshness: Freshness::Current,

@@ -925,6 +925,7 @@ fn what_was_announced_is_attempted_from_just_before_its_first_step_on() {
     let (admitted, next) = status(subject, &PassOutcome::Admitted(&plan));
     assert_eq!((untouched(&admitted), next), (vec!["bbb".to_string()], Next::Now));
     assert_eq!(admitted.account_check, Some(AccountCheck::Passed));
+    assert_eq!(message_of(&admitted), "2 to create, 0 to update, 0 to delete");
     assert_eq!(inventory(Some(&admitted)).len(), 4, "what the plan makes beside is listed");
     let (planned, _) =
         status(Subject { previous: Some(&admitted), ..SUBJECT }, &PassOutcome::Planned(&plan, &Outcomes::new()));

@@ -1,18 +1,18 @@
 //! The versions of objects as the watches last saw them, and what was read of those versions: what nobody wrote to since it
-//! was read is not read again.
+//! was read is not read again, and what is not there need not be read before it is made.
 //!
 //! A watch may be late by a moment, and wakes the platform when it is not any more. While one is not established, nothing
 //! is known by it, and each pass reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::kind::{Backend, Extent};
+use crate::kind::Backend;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner};
 
-/// The objects that are wholly a platform's.
+/// The objects of the kinds that are watched.
 #[derive(Debug, Default)]
 pub struct Watched(Mutex<Objects>);
 
@@ -20,14 +20,26 @@ pub struct Watched(Mutex<Objects>);
 struct Objects {
     versions: HashMap<Key, String>,
     read: HashMap<Key, (String, Observed)>,
+    /// The watches that have shown all that there is: a kind, in one namespace or in all.
+    complete: HashSet<(Kind, Option<String>)>,
+    /// Objects that may be there although no watch shows them: they do not bear the label by which they are watched, or
+    /// were made a moment ago.
+    hidden: HashSet<Key>,
 }
 
 impl Watched {
     /// The watch of a kind shows an object as it is now.
     pub fn changed(&self, kind: Kind, metadata: &ObjectMeta) {
         if let (Some(key), Some(version)) = (key(kind, metadata), metadata.resource_version.clone()) {
-            self.objects().versions.insert(key, version);
+            let mut objects = self.objects();
+            objects.hidden.remove(&key);
+            objects.versions.insert(key, version);
         }
+    }
+
+    /// The watch of a kind has shown all that there is in the namespace, or in all.
+    pub fn completed(&self, kind: Kind, namespace: Option<&str>) {
+        self.objects().complete.insert((kind, namespace.map(Into::into)));
     }
 
     /// The watch of a kind shows that an object is gone.
@@ -48,6 +60,27 @@ impl Watched {
         let mut objects = self.objects();
         objects.versions.retain(|key, _| !is_concerned(key));
         objects.read.retain(|key, _| !is_concerned(key));
+        objects.complete.remove(&(kind, namespace.map(Into::into)));
+    }
+
+    /// True where a complete watch does not show the object, and nothing else speaks for it. Somebody's object without the
+    /// label by which a kind is watched may have the name all the same, which a creation finds out.
+    #[must_use]
+    pub fn is_absent(&self, key: &Key) -> bool {
+        let objects = self.objects();
+        let namespace = key.name.split('/').next().map(Into::into);
+        let is_complete = [None, namespace].into_iter().any(|of| objects.complete.contains(&(key.kind, of)));
+        is_complete && !objects.versions.contains_key(key) && !objects.hidden.contains(key)
+    }
+
+    /// Notes whether a read has found an object, which a watch may not show.
+    pub fn found(&self, key: &Key, is_there: bool) {
+        let mut objects = self.objects();
+        if is_there && !objects.versions.contains_key(key) {
+            objects.hidden.insert(key.clone());
+        } else {
+            objects.hidden.remove(key);
+        }
     }
 
     /// What was read of an object, where the watch shows that nobody has written to it since.
@@ -66,7 +99,7 @@ impl Watched {
         let is_ours = matches!(observed.owner, Owner::Ours);
         let mut objects = self.objects();
         match version {
-            Some(version) if api.extent == Extent::Object && !api.status_matters && is_at_rest && is_ours => {
+            Some(version) if !api.status_matters && is_at_rest && is_ours => {
                 objects.read.insert(key.clone(), (version, observed.clone()));
             }
             _ => {
@@ -75,9 +108,12 @@ impl Watched {
         }
     }
 
-    /// Forgets what was read of an object that is written to.
+    /// Forgets what was read of an object that is written to. Until its watch shows it or a read finds nothing, it may be
+    /// there.
     pub fn forget(&self, key: &Key) {
-        self.objects().read.remove(key);
+        let mut objects = self.objects();
+        objects.read.remove(key);
+        objects.hidden.insert(key.clone());
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
@@ -147,6 +183,30 @@ mod tests {
         assert!(!known(Kind::ConfigMap, &Observed { owner: Owner::Nobody, ..settled() }));
         assert!(!known(Kind::ConfigMap, &Observed { state: ObservedState::Progressing("why".into()), ..settled() }));
         assert!(!known(Kind::Deployment, &settled()), "its status says how it is, and so do its pods");
-        assert!(!known(Kind::ServiceAccount, &settled()), "nobody watches service accounts");
+    }
+
+    #[test]
+    fn what_a_complete_watch_does_not_show_is_not_there_unless_something_else_speaks_for_it() {
+        let watched = Watched::default();
+        let key = Key { kind: Kind::ConfigMap, name: "n/a".into() };
+        assert!(!watched.is_absent(&key), "nothing was listed yet");
+        watched.completed(Kind::ConfigMap, Some("other"));
+        watched.completed(Kind::Service, None);
+        assert!(!watched.is_absent(&key), "another watch");
+        for namespace in [Some("n"), None] {
+            watched.completed(Kind::ConfigMap, namespace);
+            assert!(watched.is_absent(&key), "{namespace:?}");
+            watched.found(&key, true);
+            assert!(!watched.is_absent(&key), "it does not bear the label");
+            watched.found(&key, false);
+            watched.forget(&key);
+            assert!(!watched.is_absent(&key), "it was made a moment ago");
+            watched.changed(Kind::ConfigMap, &metadata("n", "1"));
+            assert!(!watched.is_absent(&key), "it is there");
+            watched.deleted(Kind::ConfigMap, &metadata("n", "1"));
+            assert!(watched.is_absent(&key), "it is gone");
+            watched.lost(Kind::ConfigMap, namespace);
+            assert!(!watched.is_absent(&key), "the watch begins anew");
+        }
     }
 }

@@ -60,6 +60,7 @@ async fn twenty_models_are_made_eight_writes_at_a_time_and_nothing_is_written_wh
             key: resource.key(),
             adopt: false,
             pruning: false,
+            may_be_made: false,
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,

@@ -279,6 +279,7 @@ async fn unmade(env: &Env, platform: &Platform, index: usize) -> Vec<String> {
             key: key.clone(),
             adopt: false,
             pruning: false,
+            may_be_made: false,
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,

@@ -15,6 +15,7 @@ fn request(kind: Kind, name: &str, thorough: bool) -> Request {
         key: Key { kind, name: name.into() },
         adopt: false,
         pruning: false,
+        may_be_made: false,
         thorough,
         omitted: &[],
         freshness: Freshness::Current,
