@@ -21,7 +21,7 @@ DEADLINE_S = 1800.0
 # The operator's own queue and rule for events of drift, which belong to no platform.
 EVENT_SERVICES = ("sqs", "events")
 SERVERS = ("aws", "cluster")
-WAITING = "aiplatform_aws_requests_waiting{"
+WAITING, QUEUED = "aiplatform_aws_requests_waiting{", "aiplatform_queue_depth{"
 
 
 class Meter:
@@ -36,14 +36,15 @@ class Meter:
         self.processor_s = many.processor_seconds(stage)
         self.servers_s = {name: stage.processor_seconds(name) for name in SERVERS}
         self.began, self.machine_s = time.monotonic(), machine_seconds()
-        self.waiting = 0.0
+        self.waiting = self.queued = 0.0
         self._next_sample = 0.0
 
     def sample(self) -> None:
         """Note what there is to note now and then, once a second at most."""
         if time.monotonic() > self._next_sample:
-            waiting = [v for k, v in self.stage.metrics().items() if k.startswith(WAITING)]
-            self.waiting = max(self.waiting, sum(waiting))
+            metrics = self.stage.metrics()
+            self.waiting = max(self.waiting, total(metrics, WAITING))
+            self.queued = max(self.queued, total(metrics, QUEUED))
             self._next_sample = time.monotonic() + 1
 
     def _servers(self) -> dict[str, float]:
@@ -67,7 +68,8 @@ class Meter:
             "operations": each(found["operations"], count),
             "refused": found["error_codes"],
             "calls_per_s": busiest(calls),
-            "waiting": self.waiting,
+            "waiting": round(self.waiting),
+            "queued": round(self.queued),
             # The simulator answers with one processor at a time: so many calls in a second of it.
             "simulator_calls_per_s": round(answered / max(used["aws"], 0.01)),
             "simulator_cpu_s": round(used["aws"] / count, 3),
@@ -187,6 +189,11 @@ def machine_seconds() -> float:
     """The processor time that everything on this machine has used."""
     user, nice, system = Path("/proc/stat").read_text().split()[1:4]
     return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def total(metrics: dict[str, float], prefix: str) -> float:
+    """The sum of a metric over its labels."""
+    return sum(value for name, value in metrics.items() if name.startswith(prefix))
 
 
 def each(counts: dict[str, int], count: int) -> dict[str, float]:

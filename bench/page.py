@@ -75,7 +75,6 @@ def converge_rows(found: list[Figures], chain_s: float, cpus: int) -> list[Row]:
     """Creation."""
     made = [f["creation"] for f in found]
     each = [ratio(f["creation"]["calls"], f["resources"]) for f in found]
-    waits = [round(f["waiting"]) for f in made]
     return [
         ("time to Ready, p50, s", of(made, "p50_s"), ""),
         ("time to Ready, p95, s", of(made, "p95_s"), f"{ready_bound_s(chain_s)} up to 100"),
@@ -86,7 +85,8 @@ def converge_rows(found: list[Figures], chain_s: float, cpus: int) -> list[Row]:
         ("API server requests", of(made, "requests"), "10"),
         ("status writes", of(made, "status_writes"), ""),
         ("CPU, ms", milliseconds(made, "cpu_s"), "100"),
-        ("AWS requests that wait for the budget, all, most at once", waits, ""),
+        ("platforms that wait for a pass, most at once", of(made, "queued"), ""),
+        ("AWS requests that wait for the budget, most at once", of(made, "waiting"), ""),
         ("CPU of the API server and its parts, ms", milliseconds(made, "cluster_cpu_s"), ""),
         ("CPU of the simulator, ms", milliseconds(made, "simulator_cpu_s"), ""),
         (f"seconds in which {cpus} CPUs can do all this", [floor_s(f, cpus) for f in found], ""),
