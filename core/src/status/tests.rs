@@ -1,8 +1,12 @@
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
 
 use super::*;
+use crate::api::status::ResourceStatus;
 use crate::failure::{Class, Error};
+use crate::outcome::Applied;
+use crate::plan::attainment::LeftOut;
+use crate::resource::{Key, Kind, Removal};
 use crate::testing::{at, bucket_key, failure, refusal, step, wanted, wanted_bucket};
 
 mod gitops;
