@@ -3,6 +3,9 @@
 //! A service that does not answer is not called again by everybody: after [`TRIPS`] calls that came to nothing, with
 //! not half as many answers since the first of them was sent, further calls fail at once. When a pause is over, one
 //! call is let through to see. A refusal is an answer.
+//!
+//! A call that waits speaks against a service that is known to answer. Of one that has never answered, nobody knows how
+//! long its first answers take; where it accepts no connections, or lets calls run out of time, they fail.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +13,7 @@ use std::time::Duration;
 /// So many calls without an answer open the breaker.
 const TRIPS: usize = 5;
 
-/// A call that is unanswered for so long counts, before it has timed out.
+/// A call that is unanswered for so long counts, before it has timed out, where the service has answered before.
 const SLOW: Duration = Duration::from_secs(3);
 
 /// A service that has answered nothing for so long while a call waits is silent. Less would take one that is merely slow,
@@ -144,7 +147,8 @@ impl Breaker {
         while self.failures.len() > TRIPS {
             self.failures.pop_front();
         }
-        let slow = self.in_flight.values().copied().filter(|sent| now.saturating_sub(*sent) >= SLOW);
+        let has_answered = !self.answers.is_empty();
+        let slow = self.in_flight.values().copied().filter(|sent| has_answered && now.saturating_sub(*sent) >= SLOW);
         let mut silent: Vec<Duration> = self.failures.iter().map(|(sent, _)| *sent).chain(slow).collect();
         silent.sort_unstable();
         let Some(first) = silent.len().checked_sub(TRIPS).and_then(|first| silent.get(first)).copied() else { return };
@@ -251,13 +255,37 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_hang_open_it_before_they_time_out() {
+    fn calls_that_hang_open_it_before_they_time_out_where_it_has_answered_before() {
         let mut breaker = Breaker::default();
+        answer(&mut breaker, 0);
         for _ in 0..TRIPS {
-            breaker.admit(seconds(0)).expect("let through");
+            breaker.admit(seconds(1)).expect("let through");
         }
-        assert!(breaker.check(seconds(2)).is_ok());
-        assert_eq!(breaker.check(seconds(3)).unwrap_err().since, seconds(0));
+        assert!(breaker.check(seconds(3)).is_ok());
+        assert_eq!(breaker.check(seconds(4)).unwrap_err().since, seconds(1));
+    }
+
+    #[test]
+    fn a_service_that_has_never_answered_is_slow_until_its_calls_come_to_nothing() {
+        let begun = || {
+            let mut breaker = Breaker::default();
+            let calls: Vec<Call> = (0..20).map(|_| breaker.admit(seconds(0)).expect("let through")).collect();
+            assert!(breaker.is_silent(seconds(3)), "whoever waits for it gets out of the way of others");
+            for second in 3..10 {
+                breaker.check(seconds(second)).expect("it has accepted the connections");
+            }
+            (breaker, calls)
+        };
+        let (mut slow, calls) = begun();
+        for call in calls {
+            slow.answered(call, seconds(9));
+        }
+        assert!(slow.check(seconds(9)).is_ok());
+        let (mut dead, calls) = begun();
+        for call in calls.into_iter().take(TRIPS) {
+            dead.failed(call, seconds(10));
+        }
+        assert_eq!(dead.check(seconds(10)).unwrap_err().since, seconds(0));
     }
 
     #[test]

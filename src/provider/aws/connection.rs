@@ -359,6 +359,7 @@ mod tests {
     #[tokio::test]
     async fn so_many_calls_are_in_flight_and_those_that_wait_for_room_hear_that_it_does_not_answer() {
         let connection = connection(None);
+        send(&connection, &Arc::default()).await.unwrap();
         let service = Arc::new(Service { hangs: true, ..Service::default() });
         let mut calls = tokio::task::JoinSet::new();
         for _ in 0..IN_FLIGHT + 20 {
