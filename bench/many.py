@@ -166,7 +166,7 @@ def measure_steady(stage: Stage, count: int) -> Figures:
 
 def settle(stage: Stage) -> None:
     """Wait until no pass is under way."""
-    stage.wait("the last pass", lambda: not passes(stage)[1], DEADLINE_S)
+    stage.wait("the last pass", lambda: not passes(stage)[1], DEADLINE_S, pause_s=0.2)
 
 
 def documents(text: str) -> list[dict[str, Any]]:
