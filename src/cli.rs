@@ -92,7 +92,7 @@ pub struct RunArguments {
     #[command(flatten)]
     guardrails: GuardrailsArguments,
     /// Number of objects reconciled at the same time
-    #[arg(long, value_name = "N", default_value_t = 32, env = "AIPLATFORM_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 8, env = "AIPLATFORM_CONCURRENCY", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
     /// Resync interval of platforms that are in sync. Default: 10m, and 1h while drift events come
     #[arg(long, value_name = "DURATION", env = "AIPLATFORM_RESYNC", value_parser = duration)]
