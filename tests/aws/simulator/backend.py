@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from moto import backends as moto_backends
 from moto.core import serialize as moto_serialize
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
@@ -21,6 +22,9 @@ from simulator.xml import Writer
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 moto_serialize.xmltodict = Writer  # type: ignore[assignment]
+# moto looks into its own folder at each call, which takes a third of it.
+_modules = frozenset(moto_backends.list_of_moto_modules())
+moto_backends.list_of_moto_modules = lambda: _modules
 _application = DomainDispatcherApplication(create_backend_app)
 
 
