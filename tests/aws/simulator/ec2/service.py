@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from simulator.backend import serialize
@@ -75,9 +76,26 @@ LOOKUPS: dict[Kind, Callable[[Call, str], Any]] = {}
 
 def backend_in(account: str, region: str) -> EC2Backend:
     """What moto holds for an account in a region."""
-    from moto.ec2.models import ec2_backends
+    return _backends()[account][region]
 
-    return ec2_backends[account][region]
+
+@cache
+def _backends() -> Any:
+    """All that moto holds. Its resources find their tags by their id, and not among all tags."""
+    from moto.ec2.models import ec2_backends
+    from moto.ec2.models.core import TaggedEC2Resource
+
+    TaggedEC2Resource.get_tags = _get_tags
+    return ec2_backends
+
+
+def _get_tags(resource: Any) -> list[dict[str, str]]:
+    from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+    tags = resource.ec2_backend.tags.get(resource.id, {}) if resource.id else {}
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "") if tags else ""
+    common = {"resource_id": resource.id, "resource_type": kind}
+    return [{**common, "key": key, "value": value} for key, value in tags.items()]
 
 
 def backend_of(call: Call) -> EC2Backend:
