@@ -25,6 +25,8 @@ class Delay:
     began: float = field(default_factory=time.monotonic)
     # In seconds.
     longest: float = field(init=False)
+    # What was over once is over for good.
+    _was_over: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Note how long it takes by what is asked for now."""
@@ -38,7 +40,8 @@ class Delay:
     @property
     def is_over(self) -> bool:
         """Whether it ended by now."""
-        return time.monotonic() >= self.end
+        self._was_over = self._was_over or time.monotonic() >= self.end
+        return self._was_over
 
 
 @dataclass

@@ -46,7 +46,15 @@ def page_of(
 ) -> tuple[list[Any], dict[str, str | None]]:
     """One page of the items that a call asks for, and the rest of the answer."""
     given = call.parameters
-    wanted = [item for item in _named(call, listing, items) if _passes(call, listing, item)]
+    filters = given.get("Filters") or []
+    named = _named(call, listing, items)
+    if named and sum(len(each.get("Values", [])) for each in filters) > MOST_FILTER_VALUES:
+        raise AwsError(
+            "FilterLimitExceeded",
+            "The maximum number of filter values specified on a single call is "
+            f"{MOST_FILTER_VALUES}",
+        )
+    wanted = [item for item in named if _passes(call, listing, filters, item)]
     size = given.get("MaxResults")
     if size is not None and listing.pages_exclude_ids and given.get(listing.ids):
         small = listing.ids[0].lower() + listing.ids[1:]
@@ -74,14 +82,7 @@ def _named(call: Call, listing: Listing, items: Iterable[Any]) -> list[Any]:
     return [by_id[number] for number in dict.fromkeys(ids)] if ids else list(by_id.values())
 
 
-def _passes(call: Call, listing: Listing, item: Any) -> bool:
-    filters = call.parameters.get("Filters") or []
-    if sum(len(each.get("Values", [])) for each in filters) > MOST_FILTER_VALUES:
-        raise AwsError(
-            "FilterLimitExceeded",
-            "The maximum number of filter values specified on a single call is "
-            f"{MOST_FILTER_VALUES}",
-        )
+def _passes(call: Call, listing: Listing, filters: list[dict[str, Any]], item: Any) -> bool:
     return all(
         _matches(each.get("Values", []), _shown(call, listing, item, each.get("Name")))
         for each in filters
