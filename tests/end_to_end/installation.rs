@@ -232,16 +232,14 @@ async fn an_api_server_that_swallows_what_is_asked_of_it_is_noticed_within_secon
     let kubeconfig = env.cluster.kubeconfig_with(&env.cluster.operator_kubeconfig(), "swallowed", &before, &after);
     let arguments = ["--namespace", &env.namespace, "--cluster-name", "tests", "--resync", "1s"];
     env.operator = Operator::start(&arguments, &with_kubeconfig(&env, &kubeconfig));
-    // Each resync reads its service account. An operator that has nothing to ask probes, but not each second.
-    let mut wanted = spec(json!([{"name": "a"}]));
-    let provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC";
-    wanted["identity"] = json!({"irsa": {"oidcProviderArn": provider}});
-    wanted["access"] = json!([{"name": "api", "serviceAccount": {"name": "api"}, "buckets": [{"name": "a"}]}]);
-    env.apply("assistant", &wanted).await;
-    env.wait_ready("assistant").await;
+    env.apply("assistant", &spec(json!([{"name": "a"}]))).await;
+    let resources = env.wait_ready("assistant").await.status.expect("a status").resources;
+    let bucket = resources.iter().find(|resource| resource.kind == "Bucket").expect("a bucket");
     env.wait("ready", async || env.operator.page("/readyz").0 == 200).await;
     network.cut();
     let began = Instant::now();
+    // An operator that has nothing to ask probes, but not each second. A repair is something to tell.
+    env.aws.s3().delete_bucket_policy().bucket(&bucket.name).send().await.expect("it goes");
     let noticed = async || env.operator.page("/readyz").1.contains("the API server does not answer");
     env.wait("not ready", noticed).await;
     eprintln!("noticed after {:?}", began.elapsed());
