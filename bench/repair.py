@@ -61,7 +61,8 @@ def by_resync(stage: Stage, count: int, interval_s: int) -> Figures:
     cloud, changes = Cloud(stage.aws_url), list[Change]()
     for number in range(min(count, PLATFORMS)):
         changes += [*roles(stage, cloud, number), *public_access(stage, cloud, number)]
-    found = timed(stage, changes)
+    # At all times of an interval, as people make them.
+    found = timed(stage, changes, interval_s / len(changes))
     intervals = {
         key: round(value / interval_s, 2) for key, value in summary(found).items() if "_s" in key
     }
@@ -118,13 +119,14 @@ def names(stage: Stage, number: int, kind: str) -> list[str]:
     return [resource["name"] for resource in resources if resource["kind"] == kind]
 
 
-def timed(stage: Stage, changes: list[Change]) -> list[Figures]:
-    """Make changes; how long after each its repair was done."""
+def timed(stage: Stage, changes: list[Change], pause_s: float = 0.0) -> list[Figures]:
+    """Make changes, with a pause after each; how long after each its repair was done."""
     since = stage.call_count()
     made: list[float] = []
     for change in changes:
         change.make()
         made.append(time.time())
+        time.sleep(pause_s)
     waiting = list(zip(changes, made, strict=True))
     found: list[Figures] = []
 

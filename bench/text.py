@@ -54,9 +54,9 @@ anew every half an hour, and 20 readings of the definition.
 Somebody with other credentials widens the policies of roles and deletes the lifecycle rules of
 buckets, or, where resyncs are to find it, their public access block: lifecycle rules are read once
 an hour. A repair ends when AWS has answered the operator's write. An event is in the queue
-{delivery} ms after the call that it tells of; in AWS that takes seconds to minutes. Times of
-resyncs are measured at short intervals, all changes made at once, and follow from the interval and
-not from the number of platforms.
+{delivery} ms after the call that it tells of; in AWS that takes seconds to minutes. Resyncs are
+measured at short intervals, with changes at all times of one; their times follow from the interval
+and not from the number of platforms.
 
 ## Rollout
 
