@@ -7,7 +7,6 @@ use kube::ResourceExt;
 
 use crate::api::status::{AIPlatformStatus, AccountCheck};
 use crate::api::{AIPlatform, AIPlatformSpec, DeletionPolicy, FINALIZER, ManagementPolicy};
-use crate::departures::is_any_waiting;
 use crate::desire::{desire, removals as removals_of};
 use crate::execute::execute;
 use crate::failure::Error;
@@ -244,6 +243,7 @@ pub async fn reconcile<P: Provider>(
     let outcomes = role_writes.explain(&plan, outcomes, now);
     let (status, next) = status(subject, &PassOutcome::Planned(&plan, &outcomes));
     let finished = deleting
+        && input.departed.assumed.is_empty()
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
         && of_unknown_kinds(subject.previous).next().is_none();
     let denied = rules::denied(&plan, &outcomes);
@@ -440,22 +440,24 @@ async fn observe_and_plan<P: Provider>(
     let mut keys: BTreeSet<Key> = inventory(status).into_iter().chain(adopted.keys().cloned()).collect();
     keys.retain(|key| !goal.borrowed.contains_key(key) && !is_of_another_network(key));
     let known = keys.clone();
-    let mut cached = if goal.intent.deleting { input.departed.clone() } else { input.cached.clone() };
+    let deleting = goal.intent.deleting;
+    let mut cached = if deleting { input.departed.observations.clone() } else { input.cached.clone() };
     cached.retain(|key, _| !is_of_another_network(key));
     keys.retain(|key| !cached.contains_key(key));
     let mut cached_parts = Observations::new();
-    if !goal.intent.deleting {
+    if !deleting {
         cached_parts.clone_from(&input.cached_parts);
         cached_parts.retain(|key, _| keys.contains(key) && adopted.contains_key(key));
     }
-    let is_written = !goal.intent.deleting && goal.intent.management_policy != ManagementPolicy::Observe;
+    let is_written = !deleting && goal.intent.management_policy != ManagementPolicy::Observe;
     let request = |key: Key| Request {
         may_be_made: is_written && adopted.contains_key(&key),
-        adopt: !goal.intent.deleting && adopted.get(&key).copied().unwrap_or_default(),
-        pruning: goal.intent.deleting || !adopted.contains_key(&key),
-        thorough: input.thorough || (goal.intent.deleting && !is_any_waiting(&input.departed)),
+        adopt: !deleting && adopted.get(&key).copied().unwrap_or_default(),
+        pruning: deleting || !adopted.contains_key(&key),
+        thorough: if deleting { !input.departed.is_any_waiting } else { input.thorough },
         omitted: &[],
         freshness: Freshness::Current,
+        departure: input.departed.of(&key),
         key,
     };
     // What goes has to be seen as it is, and so has what somebody changed.
@@ -478,7 +480,7 @@ async fn observe_and_plan<P: Provider>(
         }
     }
     // Where nothing can have been made, no answer is needed to let it go.
-    for key in never_attempted(status).iter().filter(|key| goal.intent.deleting || !adopted.contains_key(*key)) {
+    for key in never_attempted(status).iter().filter(|key| deleting || !adopted.contains_key(*key)) {
         if let Some(observed) = observations.get_mut(key)
             && matches!(observed.state, ObservedState::Unreadable(_))
         {

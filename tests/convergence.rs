@@ -161,7 +161,8 @@ impl Run {
             assert!(allowed, "{action} on {key}, held by {holder:?}");
             assert!(
                 left_dangling.is_empty(),
-                "{action} on {key} leaves something missing that {left_dangling:?} needs"
+                "{action} on {key} leaves something missing that {left_dangling:?} needs: {:#?}",
+                self.memory.writes().iter().map(|it| format!("{} on {}", it.action, it.key)).collect::<Vec<_>>()
             );
         }
     }

@@ -138,6 +138,10 @@ pub struct Info {
     pub adopted_by: Option<&'static str>,
     /// The behaviour of a resource in a transition towards writes.
     pub busy: Busy,
+    /// The knowledge on which one is deleted together with its platform.
+    pub before_deletion: BeforeDeletion,
+    /// The kinds of which some may be left when one is gone, and nobody knows which: a thorough read of it lists them.
+    pub leaves: &'static [Kind],
     /// The interval at which it has to be read.
     pub reads: Reads,
     /// The fate of one that is no longer declared, where nothing else is known.
@@ -449,6 +453,17 @@ pub enum Busy {
     RefusesWrites,
     /// It takes them: what is stuck can be mended or deleted.
     AcceptsWrites,
+}
+
+/// The knowledge on which a resource is deleted together with its platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeforeDeletion {
+    /// A read in the same deletion: somebody else's under the same name would be lost to its holder.
+    Read,
+    /// An earlier observation, for as long as one of something in sync holds. Whatever else has the name by then is not
+    /// lost by that: the deletion itself asks whose it is, or the name stands for the content, or it belongs to something
+    /// that is read, or it is never deleted.
+    Remembered,
 }
 
 /// The interval at which a kind has to be read.

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use crate::failure::Class;
 use crate::failures::Failures;
-use crate::kind::{Identity, Reads};
+use crate::kind::{BeforeDeletion, Identity, Reads};
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
-use crate::resource::{Key, Observations, Observed, ObservedState, Owner};
+use crate::resource::{Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::schedule::Next;
 use crate::session::Trigger;
 
@@ -46,13 +46,24 @@ struct Entry {
     read: Option<Timestamp>,
     /// The time at which the parts were read that are read hourly.
     parts_read: Option<Timestamp>,
+    /// The time at which it was made, where it has not been read since.
+    made: Option<Timestamp>,
 }
 
 /// The time for which an observation of something in sync holds while something else is in transition.
 const SETTLED_HOLDS: Duration = Duration::from_mins(10);
 
 /// The time for which an observation holds that is made hourly.
-const HOURLY: Duration = Duration::from_hours(1);
+pub const HOURLY: Duration = Duration::from_hours(1);
+
+/// An observation of an earlier pass, and when it was made.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The observation.
+    pub observed: Observed,
+    /// The time at which it was made.
+    pub read: Timestamp,
+}
 
 impl ObservationCache {
     /// The observations that still hold.
@@ -78,6 +89,27 @@ impl ObservationCache {
         self.observed(|_, entry| entry.parts_read.is_some_and(holds))
     }
 
+    /// Observations on which the deletion of the platform can begin: of kinds that need not be read for that
+    /// ([`BeforeDeletion`]), as long as they hold while something else is in transition.
+    #[must_use]
+    pub fn before_deletion(&self, now: Timestamp) -> BTreeMap<Key, Remembered> {
+        let remembered = self.0.iter().filter_map(|(key, Entry { observed, read, made, .. })| {
+            let info = key.kind.info();
+            let period = match info.reads {
+                Reads::Hourly => HOURLY,
+                Reads::Resync | Reads::ResyncBut(_) => SETTLED_HOLDS,
+                Reads::Always => return None,
+            };
+            let read = read.or(*made).filter(|read| is_within(period, *read, now))?;
+            let is_known = matches!(observed.state, ObservedState::Ready)
+                && observed.owner == Owner::Ours
+                && observed.unknown.is_empty()
+                && info.before_deletion == BeforeDeletion::Remembered;
+            is_known.then(|| (key.clone(), Remembered { observed: observed.clone(), read }))
+        });
+        remembered.collect()
+    }
+
     fn observed(&self, holds: impl Fn(&Key, &Entry) -> bool) -> Observations {
         let held = self.0.iter().filter(|(key, entry)| holds(key, entry));
         held.map(|(key, entry)| (key.clone(), entry.observed.clone())).collect()
@@ -95,8 +127,9 @@ impl ObservationCache {
         let touched: BTreeSet<&Key> = plan.steps.iter().filter(|step| step.is_taken()).map(|step| &step.key).collect();
         let remade = remade(plan);
         for step in &plan.steps {
-            if let Some(made) = made(step, outcomes.get(&step.key)).filter(|_| polls) {
-                self.0.insert(step.key.clone(), Entry { observed: made, read: Some(now), parts_read: None });
+            if let Some(observed) = made(step, outcomes.get(&step.key)) {
+                let entry = Entry { observed, read: polls.then_some(now), parts_read: None, made: Some(now) };
+                self.0.insert(step.key.clone(), entry);
                 continue;
             }
             let Some(observed) = observations.get(&step.key) else { continue };
@@ -122,6 +155,7 @@ impl ObservationCache {
                 observed: Observed { is_shared: false, ..observed.clone() },
                 read: Some(read),
                 parts_read: parts_read.filter(|_| !reads.hourly_parts().is_empty()),
+                made: None,
             };
             self.0.insert(step.key.clone(), entry);
         }
@@ -183,10 +217,17 @@ fn is_within(period: Duration, read: Timestamp, now: Timestamp) -> bool {
 /// The observation of something that was just created as requested. Where AWS has chosen something about it, that has
 /// to be read.
 fn made(step: &Step, outcome: Option<&Outcome>) -> Option<Observed> {
-    let is_made = matches!((&step.action, outcome), (Action::Create, Some(Outcome::Done(Applied::Ready))));
-    let is_known = step.key.kind.info().identity != Identity::AssignedByAws;
-    let resource = step.desired.clone().filter(|_| is_made && is_known)?;
-    Some(Observed::present(resource, Owner::Ours))
+    let Some(Outcome::Done(applied)) = outcome.filter(|_| step.action == Action::Create) else { return None };
+    let arn = match applied {
+        Applied::Ready => None,
+        Applied::ReadyAs { arn } => Some(arn.clone()),
+        Applied::Progressing(_) | Applied::Created { .. } | Applied::Gone => return None,
+    };
+    let is_known = arn.is_some() || step.key.kind.info().identity != Identity::AssignedByAws;
+    // What refers to something whose id is not known says of itself what it needs only when it is read.
+    let is_open = |resource: &Resource| resource.references().iter().any(|reference| reference.id.is_none());
+    let resource = step.desired.clone().filter(|resource| is_known && !is_open(resource))?;
+    Some(Observed { arn, ..Observed::present(resource, Owner::Ours) })
 }
 
 #[cfg(test)]
@@ -277,7 +318,7 @@ mod tests {
     fn parts_of_what_was_made_are_read_before_they_hold() {
         let pass = plan(&[("bucket", Kind::Bucket, Action::Keep)]);
         let key = pass.0.steps[0].key.clone();
-        let entry = Entry { observed: Observed::absent(), read: Some(at(0)), parts_read: None };
+        let entry = Entry { observed: Observed::absent(), read: Some(at(0)), parts_read: None, made: None };
         let mut cache = ObservationCache([(key, entry)].into());
         let cached = cache.cached(Trigger::Poll, at(1));
         assert_eq!(cached.len(), 1);
@@ -311,6 +352,34 @@ mod tests {
         assert_eq!(names(Action::Update(Vec::new()), ObservedState::Ready), ["bucket"]);
         assert_eq!(names(Action::Create, ObservedState::Ready), ["bucket", "action"]);
         assert_eq!(names(Action::Create, ObservedState::Absent), ["bucket"], "it cannot have gone");
+    }
+
+    #[test]
+    fn a_deletion_begins_with_what_need_not_be_read_and_was_made_or_read_a_while_ago() {
+        let mut cache = ObservationCache::default();
+        let remembered = |cache: &ObservationCache, second: i64| -> Vec<Kind> {
+            cache.before_deletion(at(second)).into_keys().map(|key| key.kind).collect()
+        };
+        let (mut made, seen) = plan(&[("made", Kind::ScalableTarget, Action::Create)]);
+        made.steps[0].desired = Some(crate::testing::wanted_bucket("made").resource);
+        let ready = Outcome::Done(Applied::ReadyAs { arn: "arn".into() });
+        let outcomes = Outcomes::from([(made.steps[0].key.clone(), ready)]);
+        let nothing = Observations::new();
+        let (plan_made, observations) = (&made, &seen);
+        let report =
+            PassReport { plan: plan_made, outcomes: &outcomes, observations, cached: &nothing, cached_parts: &nothing };
+        cache.record(&report, Next::Resync, at(0));
+        assert_eq!(remembered(&cache, 1), [Kind::ScalableTarget]);
+        assert!(cache.cached(Trigger::Resync, at(1)).is_empty(), "a resync reads it all the same");
+        let kept = [("bucket", Kind::Bucket), ("role", Kind::Role), ("model", Kind::SageMakerModel)];
+        let (read, mut observations) = plan(&kept.map(|(name, kind)| (name, kind, Action::Keep)));
+        for observed in observations.values_mut() {
+            *observed = Observed::present(crate::testing::wanted_bucket("x").resource, Owner::Ours);
+        }
+        record(&mut cache, &(read, observations), Next::Resync, 0);
+        assert_eq!(remembered(&cache, 599), [Kind::Bucket, Kind::SageMakerModel], "a role is read");
+        assert_eq!(remembered(&cache, 3599), [Kind::SageMakerModel]);
+        assert!(remembered(&cache, 3600).is_empty());
     }
 
     #[test]

@@ -129,6 +129,21 @@ pub struct Request {
     pub omitted: &'static [&'static str],
     /// The age that the answer may have.
     pub freshness: Freshness,
+    /// The departure of the resource, as far as a deletion under way knows it.
+    pub departure: Departure,
+}
+
+/// The departure of a resource, as far as a deletion under way knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Departure {
+    /// Nothing is known of one.
+    #[default]
+    Unknown,
+    /// A call of ours that deletes it was answered. A list that begins after that and lacks it is a read that finds
+    /// nothing: no list lags behind in what it lacks of something that was there for long.
+    Answered,
+    /// A read has found nothing since: only what it may have left is to be read.
+    Confirmed,
 }
 
 /// The age that an observation may have.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{AIPlatform, RECONCILE_AT};
-use crate::departures::Departures;
+use crate::departures::{Departed, Departures};
 use crate::drift::{InSync, Repair};
 use crate::drift_events::Touch;
 use crate::observation_cache::{ObservationCache, PassReport};
@@ -87,8 +87,8 @@ pub struct PassInput {
     pub cached: Observations,
     /// Observations of earlier passes of which only the parts that are read hourly still hold.
     pub cached_parts: Observations,
-    /// Observations of earlier passes of a deletion that still hold.
-    pub departed: Observations,
+    /// What is known of a deletion under way.
+    pub departed: Departed,
     /// True to read what nothing refers to as well, such as other revisions of an endpoint.
     pub thorough: bool,
     /// The age that observations may have.
@@ -107,7 +107,7 @@ impl Default for PassInput {
             guard: UpdateLoopGuard::default(),
             cached: Observations::new(),
             cached_parts: Observations::new(),
-            departed: Observations::new(),
+            departed: Departed::default(),
             thorough: true,
             freshness: Freshness::Current,
             touched: BTreeSet::new(),
@@ -191,7 +191,7 @@ impl Session {
             let is_known = seen.is_some() && seen == object.metadata.generation;
             self.is_restarted = self.request.is_none() && is_known && object.metadata.deletion_timestamp.is_none();
             self.guard.clear();
-            self.departures = Departures::default();
+            self.departures = self.departures_of(object, now);
             self.handed_on = None;
             self.request = request;
             self.is_open = true;
@@ -215,13 +215,23 @@ impl Session {
             guard: self.guard.clone(),
             cached,
             cached_parts,
-            departed: self.departures.held(now),
+            departed: self.departures.departed(now),
             thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
             freshness: trigger.freshness(),
             touched: self.touches.iter().map(|touch| touch.key.clone()).collect(),
             denied: std::mem::take(&mut self.denied),
             role_writes: self.role_writes.clone(),
         }
+    }
+
+    /// The knowledge that a deletion begins with: nothing that somebody else touched meanwhile.
+    fn departures_of(&self, object: &AIPlatform, now: Timestamp) -> Departures {
+        if object.metadata.deletion_timestamp.is_none() {
+            return Departures::default();
+        }
+        let mut remembered = self.cache.before_deletion(now);
+        remembered.retain(|key, _| !self.touches.iter().any(|touch| touch.key == *key));
+        Departures::beginning_with(remembered)
     }
 
     /// Ends a pass that began with this input. The repairs of drift that it made.

@@ -42,7 +42,7 @@ use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::resource::pod_identity_association::ServiceAccountId;
 use crate::resource::scaling::scaled_endpoint;
-use crate::resource::{Key, Kind, Observed, ObservedState, Owner, Request};
+use crate::resource::{Departure, Key, Kind, Observed, ObservedState, Owner, Request};
 use crate::scope::Scope;
 use clients::{ClientSets, Clients, Identity};
 pub use own_calls::OwnCalls;
@@ -203,13 +203,22 @@ impl Aws {
                 clients.iam().observe(scope, &requests).await
             })],
             Some(service @ (Service::S3 | Service::Eks)) => {
-                let each = requests.into_iter().map(|request| -> BoxFuture<'a, _> {
+                let is_departed = |request: &&Request| request.departure == Departure::Answered;
+                let is_listed = |request: &&Request| service == Service::S3 && is_departed(request);
+                let (departed, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(is_listed);
+                let departed: Option<BoxFuture<'a, _>> = (!departed.is_empty()).then(|| -> BoxFuture<'a, _> {
+                    Box::pin(async move {
+                        let clients = self.clients(&scope.region, scope).await;
+                        clients.s3().observe_departed(scope, &departed).await
+                    })
+                });
+                let each = others.into_iter().map(|request| -> BoxFuture<'a, _> {
                     Box::pin(async move {
                         let seen = self.read(scope, service, request).await;
                         vec![(request.key.clone(), seen.unwrap_or_else(Observed::unreadable))]
                     })
                 });
-                each.collect()
+                each.chain(departed).collect()
             }
             None => {
                 let bug = |key: &Key| Error::bug("observe", &key.to_string(), "it is not in AWS");

@@ -7,7 +7,7 @@ use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Intent, Step, plan};
 use aiplatform::platform::validate;
 use aiplatform::provider::cluster::Cluster as Adapter;
-use aiplatform::resource::{Freshness, Key, Kind, Observations, Request};
+use aiplatform::resource::{Departure, Freshness, Key, Kind, Observations, Request};
 use aiplatform::scope::Scope;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -80,6 +80,7 @@ impl Namespace {
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,
+            departure: Departure::default(),
         };
         let seen = self.adapter.observe(&claim.scope, &request).await.expect("an answer");
         let observations = Observations::from([(claim.key.clone(), seen)]);

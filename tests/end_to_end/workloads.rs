@@ -22,7 +22,7 @@ use aiplatform::kind::Backend;
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Intent, Plan, Step, plan};
 use aiplatform::provider::cluster::Cluster as Adapter;
-use aiplatform::resource::{Desired, Freshness, Key, Kind, Observations, Observed, Request, Resource};
+use aiplatform::resource::{Departure, Desired, Freshness, Key, Kind, Observations, Observed, Request, Resource};
 use aiplatform::scope::Scope;
 use aiplatform::tags;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
@@ -92,6 +92,7 @@ impl Env {
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,
+            departure: Departure::default(),
         };
         self.adapter.observe(&self.scope(), &request).await.expect("an answer")
     }

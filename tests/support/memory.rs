@@ -21,7 +21,7 @@ use aiplatform::plan::{Action, Step};
 use aiplatform::provider::Provider;
 use aiplatform::resource::endpoint::REVISIONS;
 use aiplatform::resource::{
-    Endpoint, Freshness, Key, Kind, Observations, Observed, ObservedState, Owner, Request, Resource,
+    Departure, Endpoint, Freshness, Key, Kind, Observations, Observed, ObservedState, Owner, Request, Resource,
 };
 use aiplatform::scope::Scope;
 
@@ -327,6 +327,7 @@ impl Provider for Memory {
                     thorough: false,
                     omitted: &[],
                     freshness: Freshness::Current,
+                    departure: Departure::default(),
                 };
                 let seen = self.observe_one(scope, &request).await.unwrap_or_else(Observed::unreadable);
                 observations.insert(request.key, seen);

@@ -9,7 +9,8 @@ use super::{Key, Removal};
 use crate::arn;
 use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+    Service,
 };
 use crate::permissions;
 use crate::policy;
@@ -296,6 +297,8 @@ impl Managed for Bucket {
         owned_by: OwnedBy::Tag,
         adopted_by: Some("adopt: true"),
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Remembered,
+        leaves: &[],
         // What lets somebody in is read at each resync. Versions that are there stay when versioning is suspended, S3
         // carries out lifecycle rules once a day, and neither tags nor a key let anybody read.
         reads: Reads::ResyncBut(&[field::TAGS, field::ENCRYPTION, field::VERSIONING, field::LIFECYCLE]),

@@ -11,7 +11,8 @@ use super::scaling::Bounds;
 use super::{EndpointConfig, Key, Kind, Removal, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance,
+    Service,
 };
 use crate::names::hex_digest;
 use crate::permissions;
@@ -313,6 +314,8 @@ impl Managed for Endpoint {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Read,
+        leaves: &[Kind::SageMakerModel, Kind::SageMakerEndpointConfig],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,

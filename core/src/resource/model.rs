@@ -10,7 +10,8 @@ use super::reference::Reference;
 use super::{Kind, Removal, Revision, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+    Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -94,6 +95,8 @@ impl Managed for Model {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Remembered,
+        leaves: &[],
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,

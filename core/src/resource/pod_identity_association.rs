@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::{Key, Kind, Removal, Role, TAGS};
 use crate::drift_events::naming::{RecordedCalls, with_arns, with_ids};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -101,6 +102,8 @@ impl Managed for PodIdentityAssociation {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Read,
+        leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,

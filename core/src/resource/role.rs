@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{Removal, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+    Service,
 };
 use crate::names::hex_digest;
 use crate::permissions;
@@ -107,6 +108,8 @@ impl Managed for Role {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Read,
+        leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Key, Kind, Removal, Resource, Role, TAGS};
 use crate::kind::{
-    Backend, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Listed, Managed, ManagedFields, Nothing,
-    OwnedBy, Part, Reads, Reliance,
+    Backend, BeforeDeletion, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Listed, Managed, ManagedFields,
+    Nothing, OwnedBy, Part, Reads, Reliance,
 };
 use crate::tags;
 
@@ -64,6 +64,8 @@ impl Managed for ServiceAccount {
         owned_by: OwnedBy::Annotation,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Read,
+        leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,

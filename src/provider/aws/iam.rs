@@ -52,7 +52,8 @@ impl Iam {
                 let fields = changes.iter().map(Change::field).collect();
                 self.update(&target, step, (desired, observed), &fields).await
             }
-            (Action::Delete { .. }, ..) => self.delete(&target).await,
+            (Action::Delete { .. }, _, Some(Resource::Role(observed))) => self.delete(&target, Some(observed)).await,
+            (Action::Delete { .. }, ..) => self.delete(&target, None).await,
             _ => Err(Error::unknown_step(step).into()),
         }
     }

@@ -67,12 +67,21 @@ impl SageMaker {
         self.tags_of_endpoints.drop_key(&arn.to_string());
     }
 
+    /// Forgets what a step changes about an endpoint. One that is deleted keeps its tags to the end.
+    fn forget_after(&self, arn: &str, action: &Action) {
+        match action {
+            Action::Delete { .. } => self.descriptions.drop_key(&arn.to_string()),
+            _ => self.forget_endpoint(arn),
+        }
+    }
+
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
         if step.key.kind != Kind::SageMakerEndpoint {
             return self.write(scope, step).await;
         }
         let _touching = self.endpoints.touch(&step.key.name);
-        let _forgetting = Forgetting { sagemaker: self, arn: arn_of(scope, Kind::SageMakerEndpoint, &step.key.name) };
+        let arn = arn_of(scope, Kind::SageMakerEndpoint, &step.key.name);
+        let _forgetting = Forgetting { sagemaker: self, arn, action: &step.action };
         self.write(scope, step).await
     }
 
@@ -111,14 +120,15 @@ impl SageMaker {
     }
 }
 
-/// A write of an endpoint. When it ends, however it does, nothing is remembered of the endpoint.
+/// A write of an endpoint. When it ends, however it does, nothing is remembered of what it changes.
 struct Forgetting<'a> {
     sagemaker: &'a SageMaker,
     arn: String,
+    action: &'a Action,
 }
 
 impl Drop for Forgetting<'_> {
     fn drop(&mut self) {
-        self.sagemaker.forget_endpoint(&self.arn);
+        self.sagemaker.forget_after(&self.arn, self.action);
     }
 }

@@ -49,10 +49,24 @@ pub(super) struct Snapshot<T> {
     standing: Mutex<Standing>,
 }
 
+/// Everything of one kind, by name, as far as it was read.
+pub(super) struct Listing<T> {
+    pub(super) entries: BTreeMap<String, T>,
+    /// True where the last page was reached.
+    pub(super) is_complete: bool,
+}
+
+impl<T> From<BTreeMap<String, T>> for Listing<T> {
+    fn from(entries: BTreeMap<String, T>) -> Self {
+        Self { entries, is_complete: false }
+    }
+}
+
 /// A list as it was read.
 struct List<T> {
     begun: Instant,
     entries: BTreeMap<String, Arc<T>>,
+    is_complete: bool,
 }
 
 impl<T: Send + Sync + 'static> Shareable for List<T> {
@@ -87,25 +101,39 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
 
     /// The snapshot that is shared now, or a new one. There is none while the list cannot be had: single reads take its
     /// place.
-    pub(super) async fn view<F>(&self, list: impl FnOnce() -> F) -> Option<View<'_, T>>
+    pub(super) async fn view<F, L>(&self, list: impl FnOnce() -> F) -> Option<View<'_, T>>
     where
-        F: Future<Output = Result<BTreeMap<String, T>, Error>> + Send + 'static,
+        F: Future<Output = Result<L, Error>> + Send + 'static,
+        L: Into<Listing<T>> + 'static,
     {
-        if self.standing().unavailable_until.is_some_and(|until| Instant::now() < until) {
+        if self.is_unavailable() {
             return None;
         }
-        let read = || {
-            let read = list();
-            async move {
-                let begun = Instant::now();
-                let entries = read.await?.into_iter().map(|(name, entry)| (name, Arc::new(entry))).collect();
-                Ok(List { begun, entries })
-            }
-        };
-        let taken = self.list.get_within(self.period, read).await;
-        self.note(taken.as_ref().err(), Instant::now());
-        let list = taken.ok()?;
+        let taken = self.list.get_within(self.period, || read(list())).await;
+        let list = self.noted(taken)?;
         (list.begun.elapsed() <= self.period.max(MOMENT)).then_some(View { snapshot: self, list })
+    }
+
+    /// A snapshot that begins from now on, which those share who ask while another one is under way.
+    pub(super) async fn view_from_now<F, L>(&self, list: impl FnOnce() -> F) -> Option<View<'_, T>>
+    where
+        F: Future<Output = Result<L, Error>> + Send + 'static,
+        L: Into<Listing<T>> + 'static,
+    {
+        if self.is_unavailable() {
+            return None;
+        }
+        let taken = self.list.get_fresh(|| read(list())).await;
+        self.noted(taken).map(|list| View { snapshot: self, list })
+    }
+
+    fn is_unavailable(&self) -> bool {
+        self.standing().unavailable_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn noted(&self, taken: Result<Arc<List<T>>, Error>) -> Option<Arc<List<T>>> {
+        self.note(taken.as_ref().err(), Instant::now());
+        taken.ok()
     }
 
     /// Takes note of a write of this name, from here until what is returned is dropped.
@@ -135,6 +163,11 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
         }
     }
 
+    /// True while this name is being written.
+    fn is_under_way(&self, name: &str) -> bool {
+        self.standing().touched.get(name).is_some_and(|touch| touch.under_way > 0)
+    }
+
     /// True when a list that was begun then shows the last write of this name.
     fn shows(&self, name: &str, begun: Instant) -> bool {
         let settles = SETTLES.min(self.period);
@@ -148,6 +181,14 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     }
 }
 
+/// Reads a list, and when it began.
+async fn read<T, L: Into<Listing<T>>>(list: impl Future<Output = Result<L, Error>>) -> Result<List<T>, Error> {
+    let begun = Instant::now();
+    let Listing { entries, is_complete } = list.await?.into();
+    let entries = entries.into_iter().map(|(name, entry)| (name, Arc::new(entry))).collect();
+    Ok(List { begun, entries, is_complete })
+}
+
 /// A snapshot as it is seen at one time.
 pub(super) struct View<'a, T> {
     snapshot: &'a Snapshot<T>,
@@ -159,6 +200,20 @@ impl<T: Send + Sync + 'static> View<'_, T> {
     pub(super) fn entry(&self, name: &str) -> Option<Arc<T>> {
         let entry = self.list.entries.get(name)?;
         self.snapshot.shows(name, self.list.begun).then(|| Arc::clone(entry))
+    }
+}
+
+impl<T: Send + Sync + 'static> View<'_, T> {
+    /// The entry of this name for its deletion: it may lack what was written a moment ago, and not whose it is.
+    pub(super) fn entry_of_departing(&self, name: &str) -> Option<Arc<T>> {
+        let entry = self.list.entries.get(name)?;
+        (!self.snapshot.is_under_way(name)).then(|| Arc::clone(entry))
+    }
+
+    /// True when the list was read to its end and has nothing of this name. That something is absent follows from it only
+    /// where it was there for long, and a deletion of it was answered before the list began.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.list.is_complete && !self.list.entries.contains_key(name)
     }
 }
 
@@ -285,6 +340,21 @@ mod tests {
         let now = Instant::now();
         assert!(!service.snapshot.shows("ours", now));
         assert!(service.snapshot.shows("ours", now + SETTLES));
+    }
+
+    #[tokio::test]
+    async fn what_goes_is_known_by_a_list_from_right_after_a_write() {
+        let service = Service::new(HOUR);
+        let list = || async { Ok(Listing { entries: BTreeMap::from([("ours".to_string(), 7)]), is_complete: true }) };
+        let write = service.snapshot.touch("ours");
+        let view = service.snapshot.view_from_now(list).await.unwrap();
+        assert_eq!(view.entry_of_departing("ours"), None, "it is being written");
+        drop(write);
+        let view = service.snapshot.view_from_now(list).await.unwrap();
+        assert_eq!((view.entry("ours"), view.entry_of_departing("ours").map(|entry| *entry)), (None, Some(7)));
+        assert!(view.lacks("gone") && !view.lacks("ours"));
+        let cut_off = || async { Ok(BTreeMap::from([("ours".to_string(), 8)])) };
+        assert!(!service.snapshot.view_from_now(cut_off).await.unwrap().lacks("gone"), "it may be on a later page");
     }
 
     #[test]

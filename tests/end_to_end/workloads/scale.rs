@@ -11,7 +11,7 @@ use aiplatform::lookup::{Answers, Lookup};
 use aiplatform::outcome::{Applied, Outcome};
 use aiplatform::plan::{Intent, Plan, Step, plan};
 use aiplatform::provider::Provider;
-use aiplatform::resource::{Desired, Freshness, Observations, Request, Resource};
+use aiplatform::resource::{Departure, Desired, Freshness, Observations, Request, Resource};
 use aiplatform::scope::Scope;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +64,7 @@ async fn twenty_models_are_made_eight_writes_at_a_time_and_nothing_is_written_wh
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,
+            departure: Departure::default(),
         })
         .collect();
     let (now, most, writes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));

@@ -283,6 +283,7 @@ async fn unmade(env: &Env, platform: &Platform, index: usize) -> Vec<String> {
             thorough: true,
             omitted: &[],
             freshness: Freshness::Current,
+            departure: Departure::default(),
         };
         let observed = env.adapter.observe(&scope, &request).await.expect("an answer");
         let (found, wanted) = observed.resource.expect("it is there").compared(&resource);

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::comparison::aligned;
 use crate::kind::{
-    Backend, Busy, ClusterApi, DELETION_POLICY, Identity, Info, Listed, ManagedFields, OwnedBy, Part, Reads, Reliance,
+    Backend, BeforeDeletion, Busy, ClusterApi, DELETION_POLICY, Identity, Info, Listed, ManagedFields, OwnedBy, Part,
+    Reads, Reliance,
 };
 use crate::resource::{Key, Removal, Resource};
 use crate::tags;
@@ -117,6 +118,8 @@ pub(super) const INFO: Info = Info {
     owned_by: OwnedBy::Annotation,
     adopted_by: None,
     busy: Busy::AcceptsWrites,
+    before_deletion: BeforeDeletion::Read,
+    leaves: &[],
     reads: Reads::Always,
     removal: Removal::WhenEmpty,
     kept_because: DELETION_POLICY,

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::kind::{
-    Backend, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+    Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::resource::reference::Reference;
@@ -158,6 +159,8 @@ impl Managed for SecurityGroup {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::AcceptsWrites,
+        before_deletion: BeforeDeletion::Read,
+        leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
         kept_because: DELETION_POLICY,

@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
-use crate::kind::{Backend, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service};
+use crate::kind::{
+    Backend, BeforeDeletion, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+};
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::plan::{Action, Refusal, Step};
 use crate::resource::{Endpoint, Kind, Observations, ObservedState, Owner, Removal, TAGS};
@@ -82,6 +84,8 @@ impl Managed for LogGroup {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        before_deletion: BeforeDeletion::Remembered,
+        leaves: &[],
         reads: Reads::Hourly,
         removal: Removal::Retain,
         kept_because: "logs are evidence, and expire by themselves",

@@ -18,7 +18,7 @@ use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
 use crate::provider::aws::snapshots::View;
 use crate::resource::role::{ATTACHED, Role, field};
-use crate::resource::{Freshness, Key, Observed, ObservedState, Owner, Request, Resource};
+use crate::resource::{Departure, Freshness, Key, Observed, ObservedState, Owner, Request, Resource};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
@@ -67,10 +67,23 @@ impl Iam {
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let may_be_shared = requests.iter().any(|request| request.freshness == Freshness::Shared);
         let view = if may_be_shared { self.view(scope).await } else { None };
+        // What goes is read as it is: one list that begins from now on does that for several.
+        let ending = requests.iter().filter(|request| request.pruning).count();
+        let current = if ending > 1 { self.view_from_now(scope).await } else { None };
         let seen = requests.iter().map(|request| {
             let view = view.as_ref().filter(|_| request.freshness == Freshness::Shared);
+            let current = current.as_ref().filter(|_| request.pruning);
             async move {
-                let seen = match view.and_then(|view| shared(scope, request, view)) {
+                let name = request.key.name.as_str();
+                if request.departure == Departure::Answered && current.is_some_and(|current| current.lacks(name)) {
+                    return (request.key.clone(), Observed::absent());
+                }
+                let departing = || observed(scope, request, current?.entry_of_departing(name)?.as_ref());
+                let shared = || {
+                    let seen = observed(scope, request, view?.entry(name)?.as_ref())?;
+                    Some(Observed { is_shared: true, ..seen })
+                };
+                let seen = match departing().or_else(shared) {
                     Some(seen) => Ok(seen),
                     None => self.observe_one(scope, request).await,
                 };
@@ -83,6 +96,10 @@ impl Iam {
 
     async fn view(&self, scope: &Scope) -> Option<View<'_, ListedRole>> {
         self.roles.view(|| snapshot::list(self.client.clone(), scope.account_id.clone())).await
+    }
+
+    async fn view_from_now(&self, scope: &Scope) -> Option<View<'_, ListedRole>> {
+        self.roles.view_from_now(|| snapshot::list(self.client.clone(), scope.account_id.clone())).await
     }
 
     async fn observe_one(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
@@ -182,12 +199,12 @@ fn known(
     policies
 }
 
-/// The observation from the list, if it has the role as it is since our last write.
-fn shared(scope: &Scope, request: &Request, view: &View<'_, ListedRole>) -> Option<Observed> {
+/// The observation of a role as it was listed, if it is the one that is requested.
+fn observed(scope: &Scope, request: &Request, listed: &ListedRole) -> Option<Observed> {
     let target = Target::new(scope, &request.key.name);
-    let live = view.entry(target.role)?.live(target.role, &target.arn())?;
+    let live = listed.live(target.role, &target.arn())?;
     let owner = live.owner(scope);
-    Some(Observed { is_shared: true, ..live.observed(owner) })
+    Some(live.observed(owner))
 }
 
 /// IAM returns documents URL-encoded (RFC 3986), and the SDK leaves them so.

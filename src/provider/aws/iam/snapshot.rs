@@ -11,7 +11,7 @@ use crate::failure::Error;
 use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
 use crate::provider::aws::failure;
-use crate::provider::aws::snapshots::MOST_PAGES;
+use crate::provider::aws::snapshots::{Listing, MOST_PAGES};
 use crate::tags::Tags;
 
 /// Roles of a page. A page of the most that IAM gives, a thousand, may take several megabytes:
@@ -31,18 +31,21 @@ pub(super) struct ListedRole {
 }
 
 /// All roles of the operator's path, by name.
-pub(super) async fn list(client: Client, account: String) -> Result<BTreeMap<String, ListedRole>, Error> {
-    let mut roles = BTreeMap::new();
+pub(super) async fn list(client: Client, account: String) -> Result<Listing<ListedRole>, Error> {
+    let mut roles = Listing { entries: BTreeMap::new(), is_complete: false };
     let call = client.get_account_authorization_details().filter(EntityType::Role);
     let mut pages = call.into_paginator().page_size(PAGE).send();
     for _ in 0..MOST_PAGES {
-        let Some(page) = pages.next().await else { break };
+        let Some(page) = pages.next().await else {
+            roles.is_complete = true;
+            break;
+        };
         let about = |code: &str, message: &str| classified(action::LIST_DETAILS, code, message);
         let page = page.map_err(|error| {
             failure::classify_by_message(action::LIST_DETAILS, &format!("account {account}"), &error, about)
         })?;
         let ours = page.role_detail_list.unwrap_or_default().into_iter().filter(|it| it.path() == Some(ROLE_PATH));
-        roles.extend(ours.filter_map(|detail| Some((detail.role_name.clone()?, ListedRole::of(detail)?))));
+        roles.entries.extend(ours.filter_map(|detail| Some((detail.role_name.clone()?, ListedRole::of(detail)?))));
     }
     Ok(roles)
 }

@@ -14,6 +14,10 @@ use crate::policy::{self, Policy};
 use crate::resource::role::{ATTACHED, Role, field};
 use crate::tags::{self, Tags};
 
+/// The code by which IAM refuses to delete a role that still has a policy or an instance profile. Source: `DeleteRole`,
+/// IAM API reference.
+const DELETE_CONFLICT: &str = "DeleteConflict";
+
 impl Iam {
     pub(super) async fn create(&self, target: &Target<'_>, desired: &Role) -> Result<Applied, Failures> {
         self.client
@@ -165,9 +169,26 @@ impl Iam {
         Ok(())
     }
 
-    /// IAM deletes a role only when it has no policies, not even those that others attached. Whatever of them can go
-    /// goes, although the role then has to wait.
-    pub(super) async fn delete(&self, target: &Target<'_>) -> Result<Applied, Failures> {
+    /// IAM deletes a role only when it has no policies, not even those that others attached. Those that were seen go
+    /// first, and only where IAM refuses all the same, it is asked which there are.
+    pub(super) async fn delete(&self, target: &Target<'_>, observed: Option<&Role>) -> Result<Applied, Failures> {
+        let seen = observed.map(|role| &role.policies).filter(|policies| !policies.is_empty());
+        let Some(policies) = seen else { return self.delete_with_all_policies(target).await };
+        let mut parts = Parts::default();
+        for name in policies.keys() {
+            parts.note(&policy_part(name), self.delete_policy(target, name).await);
+        }
+        if !parts.is_complete() {
+            return self.delete_with_all_policies(target).await;
+        }
+        match self.delete_role(target).await {
+            Err(error) if error.code == DELETE_CONFLICT => self.delete_with_all_policies(target).await,
+            deleted => Ok(deleted.map(|()| Applied::Gone)?),
+        }
+    }
+
+    /// Whatever of the policies can go goes, although the role then has to wait.
+    async fn delete_with_all_policies(&self, target: &Target<'_>) -> Result<Applied, Failures> {
         let mut parts = Parts::default();
         let attached = parts.note(ATTACHED, none_when_gone(self.attached(target).await)).unwrap_or_default();
         for policy in attached {
@@ -182,9 +203,13 @@ impl Iam {
         if !parts.is_complete() {
             return parts.end(Applied::Gone);
         }
-        let call = self.client.delete_role().role_name(target.role);
-        unless_gone(call.send().await.map_err(|error| target.failure(action::DELETE, &error)))?;
+        self.delete_role(target).await?;
         Ok(Applied::Gone)
+    }
+
+    async fn delete_role(&self, target: &Target<'_>) -> Result<(), Error> {
+        let call = self.client.delete_role().role_name(target.role);
+        unless_gone(call.send().await.map_err(|error| target.failure(action::DELETE, &error)))
     }
 }
 

@@ -19,6 +19,9 @@ const PAGES_COUNTED: usize = 5;
 /// Calls side by side that delete one version each.
 const SIDE_BY_SIDE: usize = 8;
 
+/// The code by which S3 refuses to delete a bucket with anything in it. Source: `DeleteBucket`, Amazon S3 API reference.
+const NOT_EMPTY: &str = "BucketNotEmpty";
+
 /// Batches of a thousand versions that one step deletes before it lets other work go on.
 const BATCHES: usize = 20;
 
@@ -63,6 +66,8 @@ impl S3 {
                 let why = format!("emptying bucket {}: many objects, more remain", target.bucket);
                 return parts.end(Applied::Progressing(why));
             }
+        } else {
+            self.check_uploads(target).await?;
         }
         let call = self.client.delete_bucket().bucket(target.bucket).expected_bucket_owner(target.account());
         match call.send().await.map_err(|error| target.failure(action::DELETE, &error)) {
@@ -70,6 +75,17 @@ impl S3 {
             Err(error) if error.class == Class::NotFound => Ok(Applied::Gone),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Fails where uploads were begun and not ended, which would go with the bucket. Whether it has any version in it is
+    /// for S3 to say, which deletes no such bucket.
+    async fn check_uploads(&self, target: &Target<'_>) -> Result<(), Error> {
+        let uploads = self.uploads(target, None, None).await?;
+        if uploads.uploads().is_empty() {
+            return Ok(());
+        }
+        let code = NOT_EMPTY.to_string();
+        Err(Error { class: Class::Conflict, code, ..target.unexpected(action::DELETE, "it has unfinished uploads") })
     }
 
     /// One page of what is in the bucket, from a marker on. Keys come URL-encoded: XML has no way to write some of them.

@@ -1,18 +1,19 @@
 //! Reading a bucket: whose it is first, and the rest only if it is ours to manage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::operation::list_buckets::ListBucketsOutput;
+use aws_sdk_s3::operation::list_buckets::{ListBucketsError, ListBucketsOutput};
 use aws_sdk_s3::types::{BucketVersioningStatus, PublicAccessBlockConfiguration};
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::future::join_all;
 use serde_json::Value;
 
 use super::{S3, Target, action, lifecycle};
 use crate::failure::{Class, Error};
 use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
-use crate::resource::{CONTENTS, Observed, ObservedState, Owner, Request, Resource};
+use crate::resource::{CONTENTS, Key, Observed, ObservedState, Owner, Request, Resource};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 use crate::{exposure, policy};
@@ -117,11 +118,34 @@ impl S3 {
     }
 
     async fn is_in_account(&self, target: &Target<'_>) -> Result<bool, Error> {
-        let pages = self.client.list_buckets().prefix(target.bucket).into_paginator().send();
-        let pages: Vec<_> =
-            pages.collect::<Result<_, _>>().await.map_err(|error| target.failure(action::LIST, &error))?;
-        let mut names = pages.iter().flat_map(ListBucketsOutput::buckets).filter_map(|bucket| bucket.name());
-        Ok(names.any(|name| name == target.bucket))
+        let names = self.names(target.bucket).await.map_err(|error| target.failure(action::LIST, &error))?;
+        Ok(names.contains(target.bucket))
+    }
+
+    /// Observes buckets of which a deletion was answered: one list of those whose names begin alike shows that they are
+    /// gone. Which it has all the same, and all of them where it cannot be had, are read by themselves.
+    pub(in super::super) async fn observe_departed(
+        &self,
+        scope: &Scope,
+        requests: &[&Request],
+    ) -> Vec<(Key, Observed)> {
+        let names: Vec<&str> = requests.iter().map(|request| request.key.name.as_str()).collect();
+        let listed = if names.len() > 1 { self.names(common_prefix(&names)).await.ok() } else { None };
+        let seen = requests.iter().map(|request| async {
+            let seen = match &listed {
+                Some(listed) if !listed.contains(&request.key.name) => Ok(Observed::absent()),
+                _ => self.observe(scope, request).await,
+            };
+            (request.key.clone(), seen.unwrap_or_else(Observed::unreadable))
+        });
+        join_all(seen).await
+    }
+
+    /// The names of the account's buckets that begin so.
+    async fn names(&self, prefix: &str) -> Result<BTreeSet<String>, SdkError<ListBucketsError, Response>> {
+        let pages = self.client.list_buckets().prefix(prefix).into_paginator().send();
+        let pages: Vec<ListBucketsOutput> = pages.collect::<Result<_, _>>().await?;
+        Ok(pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|it| it.name).collect())
     }
 
     /// The tags, which also say whether the bucket is there.
@@ -243,6 +267,14 @@ pub(super) enum Tagged {
     Here(Tags),
 }
 
+/// What all of these begin with.
+fn common_prefix<'a>(names: &[&'a str]) -> &'a str {
+    let Some((first, others)) = names.split_first() else { return "" };
+    let shared = |other: &&str| first.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let length = others.iter().map(shared).min().unwrap_or(first.len());
+    first.get(..length).unwrap_or_default()
+}
+
 fn elsewhere(target: &Target, region: Option<&str>) -> Observed {
     let actual = region.unwrap_or("another region");
     let why = format!(
@@ -284,4 +316,22 @@ fn is_redirect<E>(error: &SdkError<E, Response>) -> bool {
 
 fn region_of<E>(error: &SdkError<E, Response>) -> Option<String> {
     error.raw_response()?.headers().get("x-amz-bucket-region").map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_of_buckets_whose_names_begin_alike() {
+        for (names, prefix) in [
+            (["support-assistant-a-1", "support-assistant-b-2"].as_slice(), "support-assistant-"),
+            (&["a", "b"], ""),
+            (&["ab", "abc"], "ab"),
+            (&["one"], "one"),
+            (&[], ""),
+        ] {
+            assert_eq!(common_prefix(names), prefix, "{names:?}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::super::CONCURRENT_LOOKS;
 use super::endpoint::Description;
 use super::refusal::{if_there, refused};
+use super::revisions::Revisions;
 use super::snapshot::{self, ListedEndpoint};
 use super::time::timestamp;
 use super::{SageMaker, action, config, model};
@@ -18,7 +19,9 @@ use crate::failure::Error;
 use crate::kind::Listed;
 use crate::provider::aws::snapshots::View;
 use crate::resource::endpoint::REVISIONS;
-use crate::resource::{Endpoint, EndpointConfig, Freshness, Key, Kind, Model, Observed, Owner, Request, Revision};
+use crate::resource::{
+    Departure, Endpoint, EndpointConfig, Freshness, Key, Kind, Model, Observed, Owner, Request, Revision,
+};
 use crate::scope::Scope;
 use crate::tags;
 
@@ -34,10 +37,25 @@ impl SageMaker {
         let may_be_listed =
             |request: &&Request| request.key.kind == Kind::SageMakerEndpoint && request.freshness == Freshness::Shared;
         let view = if requests.iter().any(may_be_listed) { self.view(scope).await } else { None };
-        let seen = requests.iter().map(|request| self.observe_thoroughly(scope, request, requested, view.as_ref()));
+        let (departed, others): (Vec<&Request>, Vec<&Request>) =
+            requests.iter().partition(|request| request.departure == Departure::Answered);
+        let seen = others.iter().map(|request| self.observe_thoroughly(scope, request, requested, view.as_ref()));
         let seen: Vec<_> = seen.collect();
         let seen: Vec<_> = futures::stream::iter(seen).buffer_unordered(CONCURRENT_LOOKS).collect().await;
-        seen.into_iter().flatten().collect()
+        let (seen, listed): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        let listed: Vec<Revisions> = listed.into_iter().flatten().collect();
+        let departed = departed.into_iter().map(|request| async {
+            let key = &request.key;
+            // The lists were begun after the answer to its deletion.
+            if listed.iter().any(|revisions| revisions.lack(key)) {
+                return (key.clone(), Observed::absent());
+            }
+            let seen = self.observe_one(scope, request, request.freshness, view.as_ref()).await;
+            (key.clone(), seen.unwrap_or_else(Observed::unreadable))
+        });
+        let departed: Vec<_> = departed.collect();
+        let departed: Vec<_> = futures::stream::iter(departed).buffer_unordered(CONCURRENT_LOOKS).collect().await;
+        seen.into_iter().flatten().chain(departed).collect()
     }
 
     async fn view(&self, scope: &Scope) -> Option<View<'_, ListedEndpoint>> {
@@ -45,32 +63,41 @@ impl SageMaker {
         self.endpoints.view(|| snapshot::list(self.client.clone(), account)).await
     }
 
+    /// What is requested and, of an endpoint that is read thoroughly, its other revisions and the lists of them.
     async fn observe_thoroughly(
         &self,
         scope: &Scope,
         request: &Request,
         requested: &BTreeSet<&Key>,
         view: Option<&View<'_, ListedEndpoint>>,
-    ) -> Vec<(Key, Observed)> {
+    ) -> (Vec<(Key, Observed)>, Option<Revisions>) {
         let around = async {
             if !request.thorough || request.key.kind != Kind::SageMakerEndpoint {
                 return (Vec::new(), None);
             }
-            let (keys, unknown) = self.revisions(scope, &request.key.name, requested).await;
-            let reads = keys.into_iter().map(|key| async move {
-                let seen = self.observe_one(scope, &key, Freshness::Current, None).await;
-                (key, seen.unwrap_or_else(Observed::unreadable))
+            let revisions = self.revisions(scope, &request.key.name).await;
+            let reads = revisions.keys.iter().filter(|key| !requested.contains(key)).map(|key| async move {
+                let request = Request { key: key.clone(), thorough: false, ..request.clone() };
+                let seen = self.observe_one(scope, &request, Freshness::Current, None).await;
+                (request.key, seen.unwrap_or_else(Observed::unreadable))
             });
-            (join_all(reads).await, unknown)
+            (join_all(reads).await, Some(revisions))
         };
-        let one = self.observe_one(scope, &request.key, request.freshness, view);
-        let (seen, (mut all, unknown)) = join(one, around).await;
+        let one = async {
+            match request.departure {
+                Departure::Confirmed => Ok(Observed::absent()),
+                Departure::Unknown | Departure::Answered => {
+                    self.observe_one(scope, request, request.freshness, view).await
+                }
+            }
+        };
+        let (seen, (mut all, revisions)) = join(one, around).await;
         let mut seen = seen.unwrap_or_else(Observed::unreadable);
-        if let Some(error) = unknown {
+        if let Some(error) = revisions.as_ref().and_then(|revisions| revisions.unknown.clone()) {
             seen.unknown.insert(REVISIONS.into(), error);
         }
         all.push((request.key.clone(), seen));
-        all
+        (all, revisions)
     }
 
     /// The holder of an endpoint. One that does not exist is nobody's.
@@ -87,14 +114,15 @@ impl SageMaker {
     async fn observe_one(
         &self,
         scope: &Scope,
-        key: &Key,
+        request: &Request,
         freshness: Freshness,
         view: Option<&View<'_, ListedEndpoint>>,
     ) -> Result<Observed, Error> {
+        let key = &request.key;
         match key.kind {
             Kind::SageMakerModel => self.model(scope, &key.name).await,
             Kind::SageMakerEndpointConfig => self.config(scope, &key.name).await,
-            Kind::SageMakerEndpoint => self.endpoint(scope, &key.name, freshness, view).await,
+            Kind::SageMakerEndpoint => self.endpoint(scope, request, freshness, view).await,
             _ => Err(Error::bug("observe", &key.to_string(), "it is not in SageMaker")),
         }
     }
@@ -136,10 +164,11 @@ impl SageMaker {
     async fn endpoint(
         &self,
         scope: &Scope,
-        name: &str,
+        request: &Request,
         freshness: Freshness,
         view: Option<&View<'_, ListedEndpoint>>,
     ) -> Result<Observed, Error> {
+        let name = request.key.name.as_str();
         let arn = arn_of(scope, Kind::SageMakerEndpoint, name);
         let listed = view.and_then(|view| view.entry(name)).filter(|listed| listed.arn == arn);
         let unchanged = listed.and_then(|listed| self.descriptions.get(&arn).filter(|it| listed.is_still(it)));
@@ -150,9 +179,11 @@ impl SageMaker {
                 None => return Ok(Observed::absent()),
             },
         };
-        let remembered = self.tags_of_endpoints.get(&arn).filter(|_| freshness != Freshness::Current);
+        // Of one that goes it has to be certain whose it is, and the time of its creation says that it is the same one.
+        let may_be_remembered = freshness != Freshness::Current || request.pruning;
+        let remembered = self.tags_of_endpoints.get(&arn).filter(|_| may_be_remembered);
         let remembered = remembered.filter(|(created, _)| *created == description.created).map(|(_, tags)| tags);
-        let is_shared = is_unchanged || remembered.is_some();
+        let is_shared = is_unchanged || (remembered.is_some() && !request.pruning);
         let found = if let Some(found) = remembered {
             found
         } else {

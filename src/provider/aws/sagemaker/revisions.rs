@@ -1,4 +1,4 @@
-//! Revisions of an endpoint's model and configuration that nobody requested about: the superseded ones.
+//! Revisions of an endpoint's model and configuration, the superseded ones too, as lists show them.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,24 @@ use crate::names::is_revision_of;
 use crate::resource::{Key, Kind};
 use crate::scope::Scope;
 
+/// All revisions of an endpoint, as they were listed.
+pub(super) struct Revisions {
+    endpoint: String,
+    pub(super) keys: BTreeSet<Key>,
+    /// The reason for which some may be missing.
+    pub(super) unknown: Option<Error>,
+}
+
+impl Revisions {
+    /// True when this is a revision of the endpoint, and neither list has it.
+    pub(super) fn lack(&self, key: &Key) -> bool {
+        self.unknown.is_none() && is_revision_of(&key.name, &self.endpoint) && !self.keys.contains(key)
+    }
+}
+
 impl SageMaker {
-    /// The keys of all revisions that belong to an endpoint and were not requested about, and why some may be missing.
-    pub(super) async fn revisions(
-        &self,
-        scope: &Scope,
-        endpoint: &str,
-        requested: &BTreeSet<&Key>,
-    ) -> (Vec<Key>, Option<Error>) {
+    /// All revisions that belong to an endpoint.
+    pub(super) async fn revisions(&self, scope: &Scope, endpoint: &str) -> Revisions {
         let part = format!("-{}-", hash_of(endpoint));
         let subject = format!("account {} in region {}", scope.account_id, scope.region);
         let models = self.client.list_models().name_contains(&part).into_paginator().items().send();
@@ -30,8 +40,8 @@ impl SageMaker {
         let models = models.into_iter().flatten().filter_map(|it| it.model_name).map(key(Kind::SageMakerModel));
         let configs = configs.into_iter().flatten().filter_map(|it| it.endpoint_config_name);
         let configs = configs.map(key(Kind::SageMakerEndpointConfig));
-        let found = models.chain(configs).filter(|key| is_revision_of(&key.name, endpoint) && !requested.contains(key));
-        (found.collect(), unknown)
+        let keys = models.chain(configs).filter(|key| is_revision_of(&key.name, endpoint)).collect();
+        Revisions { endpoint: endpoint.into(), keys, unknown }
     }
 }
 
@@ -66,6 +76,19 @@ mod tests {
             assert!(is_revision_of(&revision, &endpoint), "{revision} of {endpoint}");
             assert!(revision.contains(&format!("-{}-", hash_of(&endpoint))), "{revision} of {endpoint}");
         }
+    }
+
+    #[test]
+    fn lists_lack_only_what_they_would_have() {
+        let (endpoint, revision) = names("assistant", "rank");
+        let key = |name: &str| Key { kind: Kind::SageMakerModel, name: name.into() };
+        let mut revisions = Revisions { endpoint, keys: BTreeSet::from([key(&revision)]), unknown: None };
+        assert!(!revisions.lack(&key(&revision)));
+        assert!(!revisions.lack(&key(&names("assistant", "embed").1)), "it belongs to another one");
+        revisions.keys.clear();
+        assert!(revisions.lack(&key(&revision)));
+        revisions.unknown = Some(Error::bug("list", "models", "it was refused"));
+        assert!(!revisions.lack(&key(&revision)), "nobody knows");
     }
 
     #[test]

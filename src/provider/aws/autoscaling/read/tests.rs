@@ -6,7 +6,7 @@ use aws_sdk_applicationautoscaling::types::{
 
 use super::super::write;
 use super::*;
-use crate::resource::{Freshness, ObservedState};
+use crate::resource::{Departure, Freshness, ObservedState};
 
 const RESOURCE: &str = "endpoint/s-a-rank-0a1b2c3d/variant/AllTraffic";
 
@@ -19,6 +19,7 @@ fn request(kind: Kind, name: &str, thorough: bool) -> Request {
         thorough,
         omitted: &[],
         freshness: Freshness::Current,
+        departure: Departure::default(),
     }
 }
 
