@@ -14,6 +14,7 @@ use crate::features::network::preconditions::Unmet;
 use crate::features::network::sharing::{
     formerly_borrowed, is_of_another_network, lookup_of_borrowers, still_borrowing,
 };
+use crate::first_attempts::{explained, found_a_name_taken, unread, without_overwrites};
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
@@ -237,7 +238,9 @@ pub async fn reconcile<P: Provider>(
     if nothing_was_made(subject.previous) || plan.steps.iter().any(is_first) {
         return Pass { observations, ..ended(PassOutcome::Admitted(&plan)) };
     }
+    let plan = without_overwrites(plan, &observations);
     let (plan, outcomes) = execute(provider, &goal.scope, &plan, authority).await;
+    let outcomes = explained(&plan, outcomes, &observations);
     let mut role_writes = input.role_writes.clone();
     role_writes.record(&plan, &outcomes, now);
     let outcomes = role_writes.explain(&plan, outcomes, now);
@@ -247,7 +250,8 @@ pub async fn reconcile<P: Provider>(
         && plan.steps.iter().all(|step| matches!(step.action, Action::Retain(_)))
         && of_unknown_kinds(subject.previous).next().is_none();
     let denied = rules::denied(&plan, &outcomes);
-    let next = if denied.is_empty() { next } else { Next::Now };
+    let is_more = !denied.is_empty() || found_a_name_taken(&plan, &outcomes, &observations);
+    let next = if is_more { Next::Now } else { next };
     Pass { status, next, finished, observations, plan, outcomes, denied }
 }
 
@@ -444,6 +448,11 @@ async fn observe_and_plan<P: Provider>(
     let mut cached = if deleting { input.departed.observations.clone() } else { input.cached.clone() };
     cached.retain(|key, _| !is_of_another_network(key));
     keys.retain(|key| !cached.contains_key(key));
+    let may_be_unread =
+        input.may_attempt_unread && !deleting && goal.intent.management_policy != ManagementPolicy::Observe;
+    let mut unread = if may_be_unread { unread(&goal.desired, &never_attempted(status)) } else { BTreeSet::new() };
+    unread.retain(|key| keys.contains(key) && !input.touched.contains(key));
+    keys.retain(|key| !unread.contains(key));
     let mut cached_parts = Observations::new();
     if !deleting {
         cached_parts.clone_from(&input.cached_parts);
@@ -471,6 +480,7 @@ async fn observe_and_plan<P: Provider>(
     let mut observations = provider.observe(&goal.scope, &requests).await;
     cached.retain(|key, _| !observations.contains_key(key));
     observations.extend(cached.clone());
+    observations.extend(unread.into_iter().map(|key| (key, Observed::assumed_absent())));
     let mut doubtful = BTreeSet::new();
     for (key, earlier) in &cached_parts {
         if let Some(observed) = observations.get_mut(key).filter(|observed| observed.resource.is_some())
@@ -493,8 +503,10 @@ async fn observe_and_plan<P: Provider>(
     let intent = Intent { denied: input.denied.clone(), ..goal.intent.clone() };
     let plan = |seen: &Observations| plan(&goal.namespace, &goal.name, &goal.desired, seen, &intent);
     let mut planned = plan(&observations);
-    // Nothing is granted on what was seen earlier: somebody else may hold it by now.
-    doubtful.extend(planned.steps.iter().flat_map(grounds).filter(|key| cached.contains_key(*key)).cloned());
+    // Nothing is granted on what was seen earlier: somebody else may hold it by now. Nor is anything on what is not there.
+    let is_absent = |seen: &Observed| matches!(seen.state, ObservedState::Absent);
+    let was_there = |key: &&Key| cached.get(*key).is_some_and(|seen| !is_absent(seen));
+    doubtful.extend(planned.steps.iter().flat_map(grounds).filter(was_there).cloned());
     doubtful.extend(contradicted(&planned, &cached, &cached_parts));
     let mut read_anew = BTreeSet::new();
     loop {

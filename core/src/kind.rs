@@ -57,6 +57,11 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
         (self.comparable(), desired.comparable())
     }
 
+    /// True where the call that makes it is not refused although one is there, against [`Info::creation`].
+    fn may_overwrite(&self) -> bool {
+        false
+    }
+
     /// The ARN, where it can be known before AWS says so.
     fn arn(&self) -> Option<String> {
         None
@@ -138,6 +143,8 @@ pub struct Info {
     pub adopted_by: Option<&'static str>,
     /// The behaviour of a resource in a transition towards writes.
     pub busy: Busy,
+    /// The behaviour of the call that makes one towards one that is there.
+    pub creation: Creation,
     /// The knowledge on which one is deleted together with its platform.
     pub before_deletion: BeforeDeletion,
     /// The kinds of which some may be left when one is gone, and nobody knows which: a thorough read of it lists them.
@@ -453,6 +460,18 @@ pub enum Busy {
     RefusesWrites,
     /// It takes them: what is stuck can be mended or deleted.
     AcceptsWrites,
+}
+
+/// The behaviour of the call that makes a resource towards one of its name that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It is refused, whoever has it, and changes nothing of it ([`Managed::may_overwrite`] says where not). So one that was
+    /// never attempted need not be read before.
+    RefusedWhereTaken,
+    /// It may write over it, or make another one beside it: what is there is read first.
+    ReadFirst,
+    /// The same, and what it needs takes its time to come up: it is read, and made, when that is there.
+    ReadOnceNeedsAreThere,
 }
 
 /// The knowledge on which a resource is deleted together with its platform.

@@ -13,7 +13,7 @@ use crate::features::inference::{
 };
 use crate::features::network::{SecurityGroup, VpcEndpoint};
 use crate::features::sagemaker::log_group::LogGroup;
-use crate::kind::{Info, Listed, Managed};
+use crate::kind::{Creation, Info, Listed, Managed};
 use crate::policy::Policy;
 use crate::resource::reference::Reference;
 use crate::resource::{self, Key};
@@ -107,6 +107,13 @@ macro_rules! kinds {
                     $((Self::$kind(it), Self::$kind(desired)) => Managed::compared(it, desired),)*
                     _ => (self.comparable(), desired.comparable()),
                 }
+            }
+
+            /// True where the call that makes it is refused if one of its name is there, and changes nothing then.
+            #[must_use]
+            pub fn is_refused_where_taken(&self) -> bool {
+                let may_overwrite = match self { $(Self::$kind(it) => Managed::may_overwrite(it)),* };
+                self.kind().info().creation == Creation::RefusedWhereTaken && !may_overwrite
             }
 
             /// The ARN, where it can be known before AWS says so.

@@ -25,6 +25,7 @@ pub mod failure;
 pub mod failures;
 pub mod features;
 pub mod field_reference;
+pub mod first_attempts;
 pub mod grants;
 pub mod guardrails;
 pub mod install_check;

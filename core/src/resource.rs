@@ -196,6 +196,8 @@ pub struct Observed {
     /// True when some of it was taken from a snapshot or remembered, and not read for the request. Nothing is written on
     /// the strength of that.
     pub is_shared: bool,
+    /// True when nobody read it: it was never attempted, and the call that makes it is refused where it is there.
+    pub is_assumed: bool,
 }
 
 /// Facts observed about a model or an endpoint configuration besides the fields we manage.
@@ -289,7 +291,14 @@ impl Observed {
             remarks: Vec::new(),
             facts: None,
             is_shared: false,
+            is_assumed: false,
         }
+    }
+
+    /// It was never attempted, and is taken for absent without a read.
+    #[must_use]
+    pub fn assumed_absent() -> Self {
+        Self { is_assumed: true, ..Self::absent() }
     }
 
     /// It exists and is as described.

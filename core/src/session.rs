@@ -9,6 +9,7 @@ use crate::api::{AIPlatform, RECONCILE_AT};
 use crate::departures::{Departed, Departures};
 use crate::drift::{InSync, Repair};
 use crate::drift_events::Touch;
+use crate::first_attempts::found_a_name_taken;
 use crate::observation_cache::{ObservationCache, PassReport};
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Plan, Refusal};
@@ -89,6 +90,8 @@ pub struct PassInput {
     pub cached_parts: Observations,
     /// What is known of a deletion under way.
     pub departed: Departed,
+    /// True where what was never attempted need not be read before, see [`crate::first_attempts`].
+    pub may_attempt_unread: bool,
     /// True to read what nothing refers to as well, such as other revisions of an endpoint.
     pub thorough: bool,
     /// The age that observations may have.
@@ -108,6 +111,7 @@ impl Default for PassInput {
             cached: Observations::new(),
             cached_parts: Observations::new(),
             departed: Departed::default(),
+            may_attempt_unread: false,
             thorough: true,
             freshness: Freshness::Current,
             touched: BTreeSet::new(),
@@ -216,6 +220,7 @@ impl Session {
             cached,
             cached_parts,
             departed: self.departures.departed(now),
+            may_attempt_unread: true,
             thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
             freshness: trigger.freshness(),
             touched: self.touches.iter().map(|touch| touch.key.clone()).collect(),
@@ -247,7 +252,7 @@ impl Session {
         self.denied.clone_from(denied);
         let is_announcement = plan.steps.is_empty() && next == Next::Now;
         self.handed_on = is_announcement.then(|| (now, observations.clone()));
-        self.is_open &= plan.steps.is_empty();
+        self.is_open &= plan.steps.is_empty() || found_a_name_taken(plan, outcomes, observations);
         self.last = Some(next);
         let mut repairs = self.in_sync.repairs(plan, outcomes);
         for repair in &mut repairs {

@@ -134,17 +134,20 @@ async fn a_bucket_that_is_not_ours_is_left_alone() {
     let calls = env.aws.operations().len();
     let buckets = json!([{"name": "a", "bucketName": "nobodys-bucket"}, {"name": "b", "bucketName": "anothers-bucket", "adopt": true}]);
     env.apply("assistant", &spec(buckets)).await;
-    let reported = env.wait_stalled("assistant", "NotOwned").await;
-    assert!(reported.contains("nobodys-bucket") && reported.contains("adopt: true"), "{reported}");
-    assert!(reported.contains("anothers-bucket") && reported.contains("other/ns/name"), "{reported}");
-    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
+    let names_both = async || {
+        let reported = env.wait_stalled("assistant", "NotOwned").await;
+        ["nobodys-bucket", "adopt: true", "anothers-bucket", "other/ns/name"].iter().all(|it| reported.contains(it))
+    };
+    env.wait("both are reported", names_both).await;
+    // What is to be adopted was read first.
+    assert_eq!(env.aws.writes_since(calls), ["CreateBucket"], "it was refused, and nothing follows");
     let status = env.api().get("assistant").await.expect("it").status.expect("a status");
     assert_eq!(status.ready.as_deref(), Some("0/2"));
     assert!(status.plan.iter().all(|step| step.action == "Refuse"), "{:?}", status.plan);
 
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
-    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new(), "a deletion leaves it alone too");
+    assert_eq!(env.aws.writes_since(calls), ["CreateBucket"], "a deletion leaves it alone too");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The number of requests that a platform costs the API server and AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -112,6 +112,31 @@ async fn what_somebody_changes_in_an_object_that_is_not_read_each_time_is_change
     }
     maps.delete("assistant-endpoints", &DeleteParams::default()).await.expect("deleted");
     env.wait("it is back", async || maps.get_opt("assistant-endpoints").await.expect("an answer").is_some()).await;
+}
+
+#[tokio::test]
+async fn a_creation_makes_two_calls_for_each_resource_at_most_and_reads_nothing_that_a_refusal_would_tell() {
+    let env = TestEnv::with("frugal-creation", &["--transition-poll", "1s"]).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 1500}));
+    env.apply("assistant", &ranking()).await;
+    let resources = env.wait_ready("assistant").await.status.expect("a status").resources.len();
+    let calls = env.aws.calls_since(0);
+    let count = |wanted: &str| calls.iter().filter(|call| *call == wanted).count();
+    // How often depends on how long the endpoint takes: once to see that it is there.
+    let polls = count("DescribeEndpoint").saturating_sub(1);
+    assert!(calls.len() - polls <= 2 * resources, "{} for {resources}: {calls:#?}", calls.len() - polls);
+    let is_read = |call: &&String| ["Get", "List", "Describe"].iter().any(|read| call.starts_with(read));
+    let reads: BTreeSet<&str> = calls.iter().filter(is_read).map(String::as_str).collect();
+    // A log group is taken over, so that it is read first; the rest is read when the endpoint is there.
+    let needed = ["DescribeEndpoint", "DescribeLogGroups", "DescribeScalableTargets", "GetCallerIdentity", "ListTags"];
+    assert_eq!(reads, needed.into(), "{calls:#?}");
+    assert!(
+        ["ListTags", "GetCallerIdentity"].map(count) == [1, 1] && count("DescribeScalableTargets") <= 2,
+        "{calls:#?}"
+    );
+    let writes: Vec<&String> = calls.iter().filter(|call| !is_read(call)).collect();
+    let distinct: BTreeSet<&String> = writes.iter().copied().collect();
+    assert!(writes.len() <= distinct.len() + 3, "two roles with three policies, and all else once: {writes:#?}");
 }
 
 #[tokio::test]

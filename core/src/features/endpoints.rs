@@ -10,8 +10,8 @@ use crate::desire::inference;
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::Purpose;
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, ClusterApi, DELETION_POLICY, Identity, Info, Managed, ManagedFields, Nothing,
-    OwnedBy, Part, Reads, Reliance,
+    Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, Managed, ManagedFields,
+    Nothing, OwnedBy, Part, Reads, Reliance,
 };
 use crate::platform::{Backend as ModelBackend, Platform};
 use crate::resource::{Desired, Removal, Resource};
@@ -44,6 +44,7 @@ impl Managed for ConfigMap {
         owned_by: OwnedBy::Annotation,
         adopted_by: None,
         busy: Busy::AcceptsWrites,
+        creation: Creation::ReadFirst,
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Always,

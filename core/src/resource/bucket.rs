@@ -9,8 +9,8 @@ use super::{Key, Removal};
 use crate::arn;
 use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::permissions;
 use crate::policy;
@@ -119,6 +119,10 @@ impl Bucket {
     }
 }
 
+/// The one region whose buckets are made without naming it, and where making a bucket again that the account has already
+/// is answered with success. Source: `CreateBucket`, Amazon S3 API reference.
+pub const UNNAMED_REGION: &str = "us-east-1";
+
 /// The four switches of S3's public access block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,13 +139,22 @@ pub struct PublicAccessBlock {
 }
 
 impl PublicAccessBlock {
-    /// All four on.
+    /// All four on, as they are in every new bucket. Source: "Default settings for new S3 buckets FAQ", Amazon S3 User
+    /// Guide.
     pub const ALL: Self = Self {
         block_public_acls: true,
         ignore_public_acls: true,
         block_public_policy: true,
         restrict_public_buckets: true,
     };
+}
+
+impl Encryption {
+    /// True for S3's own keys, by which every new bucket encrypts. Source: "Default encryption FAQ", Amazon S3 User Guide.
+    #[must_use]
+    pub fn is_that_of_new_buckets(&self) -> bool {
+        self.algorithm == "AES256" && self.kms_key_arn.is_none()
+    }
 }
 
 /// Default encryption.
@@ -297,6 +310,7 @@ impl Managed for Bucket {
         owned_by: OwnedBy::Tag,
         adopted_by: Some("adopt: true"),
         busy: Busy::RefusesWrites,
+        creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         // What lets somebody in is read at each resync. Versions that are there stay when versioning is suspended, S3
@@ -358,6 +372,10 @@ impl Managed for Bucket {
             _ => return false,
         }
         true
+    }
+
+    fn may_overwrite(&self) -> bool {
+        self.region == UNNAMED_REGION
     }
 
     fn arn(&self) -> Option<String> {

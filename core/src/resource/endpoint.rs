@@ -11,8 +11,8 @@ use super::scaling::Bounds;
 use super::{EndpointConfig, Key, Kind, Removal, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::names::hex_digest;
 use crate::permissions;
@@ -314,6 +314,7 @@ impl Managed for Endpoint {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Read,
         leaves: &[Kind::SageMakerModel, Kind::SageMakerEndpointConfig],
         reads: Reads::Resync,

@@ -8,8 +8,8 @@ use super::scaling::Dimension;
 use super::{Kind, Removal, Revision, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::names;
 use crate::permissions;
@@ -192,6 +192,7 @@ impl Managed for EndpointConfig {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         reads: Reads::Hourly,

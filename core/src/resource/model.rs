@@ -10,8 +10,8 @@ use super::reference::Reference;
 use super::{Kind, Removal, Revision, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -95,6 +95,7 @@ impl Managed for Model {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         reads: Reads::Hourly,

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{Key, Kind, Removal, Role, TAGS};
 use crate::drift_events::naming::{RecordedCalls, with_arns, with_ids};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part,
+    Reads, Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -102,6 +102,7 @@ impl Managed for PodIdentityAssociation {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::ReadFirst,
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Removal, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::names::hex_digest;
 use crate::permissions;
@@ -108,6 +108,7 @@ impl Managed for Role {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,

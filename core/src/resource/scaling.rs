@@ -9,8 +9,8 @@ use super::{Endpoint, Removal, Resource, TAGS};
 use super::{Key, Kind};
 use crate::drift_events::naming::{Identifier, RecordedCalls, values, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part,
+    Reads, Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -221,6 +221,7 @@ impl Managed for ScalableTarget {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::ReadOnceNeedsAreThere,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         // The owner of the endpoint scales it, and the tags are read again before anything is written.
@@ -273,6 +274,7 @@ impl Managed for ScalingPolicy {
         owned_by: OwnedBy::Parent(Kind::ScalableTarget),
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::ReadOnceNeedsAreThere,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         // All it does is to move the number of instances within bounds, which are read at each resync.
@@ -314,6 +316,7 @@ impl Managed for ScheduledAction {
         owned_by: OwnedBy::Parent(Kind::ScalableTarget),
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::ReadOnceNeedsAreThere,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         // All it does is to set bounds, which are read at each resync.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Key, Kind, Removal, Resource, Role, TAGS};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, ClusterApi, DELETION_POLICY, Extent, Identity, Info, Listed, Managed, ManagedFields,
-    Nothing, OwnedBy, Part, Reads, Reliance,
+    Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Extent, Identity, Info, Listed, Managed,
+    ManagedFields, Nothing, OwnedBy, Part, Reads, Reliance,
 };
 use crate::tags;
 
@@ -64,6 +64,7 @@ impl Managed for ServiceAccount {
         owned_by: OwnedBy::Annotation,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::ReadFirst,
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::comparison::aligned;
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, ClusterApi, DELETION_POLICY, Identity, Info, Listed, ManagedFields, OwnedBy, Part,
-    Reads, Reliance,
+    Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, Listed, ManagedFields,
+    OwnedBy, Part, Reads, Reliance,
 };
 use crate::resource::{Key, Removal, Resource};
 use crate::tags;
@@ -118,6 +118,7 @@ pub(super) const INFO: Info = Info {
     owned_by: OwnedBy::Annotation,
     adopted_by: None,
     busy: Busy::AcceptsWrites,
+    creation: Creation::ReadFirst,
     before_deletion: BeforeDeletion::Read,
     leaves: &[],
     reads: Reads::Always,

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::resource::reference::Reference;
@@ -159,6 +159,7 @@ impl Managed for SecurityGroup {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::AcceptsWrites,
+        creation: Creation::ReadFirst,
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,

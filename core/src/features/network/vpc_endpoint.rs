@@ -9,8 +9,8 @@ use crate::api::network::OnConflict;
 use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::grants::nothing_allowed;
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
+    Reliance, Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::policy::{Policy, document};
@@ -198,6 +198,7 @@ impl Managed for VpcEndpoint {
         owned_by: OwnedBy::Tag,
         adopted_by: Some("spec.network.endpoints.onConflict: Adopt"),
         busy: Busy::RefusesWrites,
+        creation: Creation::ReadFirst,
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance, Service,
+    Backend, BeforeDeletion, Busy, Creation, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
+    Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::plan::{Action, Refusal, Step};
@@ -84,6 +85,7 @@ impl Managed for LogGroup {
         owned_by: OwnedBy::Tag,
         adopted_by: None,
         busy: Busy::RefusesWrites,
+        creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         reads: Reads::Hourly,

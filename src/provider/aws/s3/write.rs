@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Value, json};
 
+use super::lifecycle::Rules;
 use super::read::Tagged;
 use super::{S3, Target, action};
 use crate::failure::Error;
@@ -17,12 +18,8 @@ use crate::outcome::Applied;
 use crate::plan::Step;
 use crate::policy;
 use crate::resource::Owner;
-use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, field, our_sid};
+use crate::resource::bucket::{Bucket, Encryption, PublicAccessBlock, UNNAMED_REGION, field, our_sid};
 use crate::tags::{self, Tags};
-
-/// The one region whose buckets are made without naming it, and where making a bucket again that the account has already
-/// is answered with success. Source: `CreateBucket`, Amazon S3 API reference.
-const UNNAMED_REGION: &str = "us-east-1";
 
 impl S3 {
     /// Makes the bucket with its tags in the same call, so that a crash leaves nothing that nobody owns.
@@ -40,14 +37,19 @@ impl S3 {
             .send()
             .await
             .map_err(|error| target.failure(action::CREATE, &error))?;
-        if desired.region == UNNAMED_REGION {
+        // Everywhere else the call is refused where the bucket is there already, so that this one is new.
+        let is_new = desired.region != UNNAMED_REGION;
+        if !is_new {
             self.confirm(target, action::CREATE).await?;
         }
-        let mut rest = BTreeSet::from([field::PUBLIC_ACCESS_BLOCK, field::ENCRYPTION]);
+        let is_default = is_new && desired.public_access_block == PublicAccessBlock::ALL;
+        let mut rest: BTreeSet<&str> = (!is_default).then_some(field::PUBLIC_ACCESS_BLOCK).into_iter().collect();
+        let is_default = is_new && desired.encryption.as_ref().is_none_or(Encryption::is_that_of_new_buckets);
+        rest.extend((!is_default).then_some(field::ENCRYPTION));
         rest.extend(desired.versioning.then_some(field::VERSIONING));
         rest.extend((!desired.policy.is_empty()).then_some(field::POLICY));
         rest.extend((!desired.lifecycle.is_empty()).then_some(field::LIFECYCLE));
-        self.write_parts(target, step, desired, &rest, Parts::of_a_creation()).await
+        self.write_parts(target, step, (desired, is_new), &rest, Parts::of_a_creation()).await
     }
 
     /// Changes these fields of a bucket that is ours, or becomes ours first: ownership comes before settings.
@@ -71,15 +73,16 @@ impl S3 {
             owner => target.owned(action, &owner)?,
         }
         parts.own();
-        self.write_parts(target, step, desired, &fields, parts).await
+        self.write_parts(target, step, (desired, false), &fields, parts).await
     }
 
-    /// Writes these fields, each by a call of its own and whatever became of the others.
+    /// Writes these fields, each by a call of its own and whatever became of the others. In a new bucket there is nothing
+    /// of others.
     async fn write_parts(
         &self,
         target: &Target<'_>,
         step: &Step,
-        desired: &Bucket,
+        (desired, is_new): (&Bucket, bool),
         fields: &BTreeSet<&str>,
         mut parts: Parts,
     ) -> Result<Applied, Failures> {
@@ -92,12 +95,12 @@ impl S3 {
             }
             let written = match name {
                 field::PUBLIC_ACCESS_BLOCK => self.put_public_access_block(target, desired.public_access_block).await,
-                field::POLICY => self.put_policy(target, &desired.policy).await,
+                field::POLICY => self.put_policy(target, &desired.policy, is_new).await,
                 field::OBJECT_OWNERSHIP => self.put_ownership(target, desired.object_ownership.as_deref()).await,
                 field::TAGS => self.put_tags(target, &desired.tags).await,
                 field::ENCRYPTION => self.put_encryption(target, desired.encryption.as_ref()).await,
                 field::VERSIONING => self.put_versioning(target, desired.versioning).await,
-                field::LIFECYCLE => self.put_lifecycle(target, desired).await,
+                field::LIFECYCLE => self.put_lifecycle(target, desired, is_new).await,
                 unknown => Err(Error::unknown_field(step, unknown)),
             };
             parts.note(name, written);
@@ -226,8 +229,14 @@ impl S3 {
     }
 
     /// Replaces the whole policy, so the statements of others are read and written back as they are.
-    async fn put_policy(&self, target: &Target<'_>, desired: &BTreeMap<String, Value>) -> Result<(), Error> {
-        let found = self.policy(target).await?.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
+    async fn put_policy(
+        &self,
+        target: &Target<'_>,
+        desired: &BTreeMap<String, Value>,
+        is_new: bool,
+    ) -> Result<(), Error> {
+        let found = if is_new { None } else { self.policy(target).await? };
+        let found = found.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
         let foreign = policy::statements(&found).into_iter().filter(|statement| our_sid(statement).is_none());
         let statements: Vec<Value> = foreign.chain(desired.values().cloned()).collect();
         if statements.is_empty() {
@@ -255,8 +264,8 @@ impl S3 {
 
     /// Replaces all rules, so the rules of others are read and written back as they are; where one holds what the SDK's
     /// types cannot carry, nothing is written.
-    async fn put_lifecycle(&self, target: &Target<'_>, desired: &Bucket) -> Result<(), Error> {
-        let found = self.lifecycle(target).await?;
+    async fn put_lifecycle(&self, target: &Target<'_>, desired: &Bucket, is_new: bool) -> Result<(), Error> {
+        let found = if is_new { Rules::default() } else { self.lifecycle(target).await? };
         if let Some(why) = found.protection() {
             return Err(target.unexpected(action::PUT_LIFECYCLE, why));
         }
