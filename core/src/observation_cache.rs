@@ -374,7 +374,7 @@ mod tests {
         let kept = [("bucket", Kind::Bucket), ("role", Kind::Role), ("model", Kind::SageMakerModel)];
         let (read, mut observations) = plan(&kept.map(|(name, kind)| (name, kind, Action::Keep)));
         for observed in observations.values_mut() {
-            *observed = Observed::present(crate::testing::wanted_bucket("x").resource, Owner::Ours);
+            *observed = Observed::present(crate::testing::wanted_bucket("read").resource, Owner::Ours);
         }
         record(&mut cache, &(read, observations), Next::Resync, 0);
         assert_eq!(remembered(&cache, 599), [Kind::Bucket, Kind::SageMakerModel], "a role is read");

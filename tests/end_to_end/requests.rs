@@ -120,7 +120,9 @@ async fn a_creation_makes_two_calls_for_each_resource_at_most_and_reads_nothing_
     env.aws.control("timings", json!({"sagemaker.endpoint.create": 1500}));
     env.apply("assistant", &ranking()).await;
     let resources = env.wait_ready("assistant").await.status.expect("a status").resources.len();
-    let calls = env.aws.calls_since(0);
+    let mut calls = env.aws.calls_since(0);
+    // Asked once in ten minutes for all platforms of an account, and by the readiness check.
+    calls.retain(|call| call != "GetCallerIdentity");
     let count = |wanted: &str| calls.iter().filter(|call| *call == wanted).count();
     // How often depends on how long the endpoint takes: once to see that it is there.
     let polls = count("DescribeEndpoint").saturating_sub(1);
@@ -128,12 +130,10 @@ async fn a_creation_makes_two_calls_for_each_resource_at_most_and_reads_nothing_
     let is_read = |call: &&String| ["Get", "List", "Describe"].iter().any(|read| call.starts_with(read));
     let reads: BTreeSet<&str> = calls.iter().filter(is_read).map(String::as_str).collect();
     // A log group is taken over, so that it is read first; the rest is read when the endpoint is there.
-    let needed = ["DescribeEndpoint", "DescribeLogGroups", "DescribeScalableTargets", "GetCallerIdentity", "ListTags"];
+    let needed = ["DescribeEndpoint", "DescribeLogGroups", "DescribeScalableTargets", "ListTags"];
     assert_eq!(reads, needed.into(), "{calls:#?}");
-    assert!(
-        ["ListTags", "GetCallerIdentity"].map(count) == [1, 1] && count("DescribeScalableTargets") <= 2,
-        "{calls:#?}"
-    );
+    // The tags hold for the polls, and are read once more before anything is written that stands on them.
+    assert!(count("ListTags") <= 2 && count("DescribeScalableTargets") <= 2, "{calls:#?}");
     let writes: Vec<&String> = calls.iter().filter(|call| !is_read(call)).collect();
     let distinct: BTreeSet<&String> = writes.iter().copied().collect();
     assert!(writes.len() <= distinct.len() + 3, "two roles with three policies, and all else once: {writes:#?}");
