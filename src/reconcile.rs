@@ -458,6 +458,8 @@ async fn observe_and_plan<P: Provider>(
         cached_parts.clone_from(&input.cached_parts);
         cached_parts.retain(|key, _| keys.contains(key) && adopted.contains_key(key));
     }
+    let desired = goal.desired.iter().map(|desired| &desired.resource);
+    let vpc_of: BTreeMap<Key, &str> = desired.filter_map(|it| Some((it.key(), it.vpc_id()?))).collect();
     let is_written = !deleting && goal.intent.management_policy != ManagementPolicy::Observe;
     let request = |key: Key| Request {
         may_be_made: is_written && adopted.contains_key(&key),
@@ -467,6 +469,7 @@ async fn observe_and_plan<P: Provider>(
         omitted: &[],
         freshness: Freshness::Current,
         departure: input.departed.of(&key),
+        vpc_id: vpc_of.get(&key).map(ToString::to_string),
         key,
     };
     // What goes has to be seen as it is, and so has what somebody changed.

@@ -39,6 +39,11 @@ pub trait Managed: Clone + fmt::Debug + PartialEq + Serialize {
         Vec::new()
     }
 
+    /// The VPC that it is in, of a kind that is looked for in more than the platform's own.
+    fn vpc_id(&self) -> Option<&str> {
+        None
+    }
+
     /// References to resources whose ids AWS chooses.
     fn references(&self) -> Vec<&Reference> {
         Vec::new()

@@ -83,6 +83,12 @@ macro_rules! kinds {
                 match self { $(Self::$kind(it) => Managed::field_needs(it)),* }
             }
 
+            /// The VPC that it is in, of a kind that is looked for in more than the platform's own.
+            #[must_use]
+            pub fn vpc_id(&self) -> Option<&str> {
+                match self { $(Self::$kind(it) => Managed::vpc_id(it)),* }
+            }
+
             /// References to resources whose ids AWS chooses.
             #[must_use]
             pub fn references(&self) -> Vec<&Reference> {

@@ -127,6 +127,8 @@ pub struct Request {
     pub thorough: bool,
     /// Parts that need not be read, because what an earlier pass read of them still holds. They may be left empty.
     pub omitted: &'static [&'static str],
+    /// The VPC in which it is desired, where that matters: what others have there can be in its way.
+    pub vpc_id: Option<String>,
     /// The age that the answer may have.
     pub freshness: Freshness,
     /// The departure of the resource, as far as a deletion under way knows it.

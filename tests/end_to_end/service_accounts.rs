@@ -81,6 +81,7 @@ impl Namespace {
             omitted: &[],
             freshness: Freshness::Current,
             departure: Departure::default(),
+            vpc_id: None,
         };
         let seen = self.adapter.observe(&claim.scope, &request).await.expect("an answer");
         let observations = Observations::from([(claim.key.clone(), seen)]);

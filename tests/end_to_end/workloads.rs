@@ -93,6 +93,7 @@ impl Env {
             omitted: &[],
             freshness: Freshness::Current,
             departure: Departure::default(),
+            vpc_id: None,
         };
         self.adapter.observe(&self.scope(), &request).await.expect("an answer")
     }

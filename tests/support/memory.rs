@@ -328,6 +328,7 @@ impl Provider for Memory {
                     omitted: &[],
                     freshness: Freshness::Current,
                     departure: Departure::default(),
+                    vpc_id: None,
                 };
                 let seen = self.observe_one(scope, &request).await.unwrap_or_else(Observed::unreadable);
                 observations.insert(request.key, seen);

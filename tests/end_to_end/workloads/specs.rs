@@ -284,6 +284,7 @@ async fn unmade(env: &Env, platform: &Platform, index: usize) -> Vec<String> {
             omitted: &[],
             freshness: Freshness::Current,
             departure: Departure::default(),
+            vpc_id: None,
         };
         let observed = env.adapter.observe(&scope, &request).await.expect("an answer");
         let (found, wanted) = observed.resource.expect("it is there").compared(&resource);

@@ -161,7 +161,7 @@ impl VpcEndpoint {
 pub struct EndpointFacts {
     /// Its DNS names, the regional one first.
     pub dns_names: Vec<String>,
-    /// Endpoints of others for the same service, in any VPC of the region.
+    /// Endpoints of others for the same service, in the VPC in which it is desired.
     pub others: Vec<OtherEndpoint>,
     /// True when it failed, so that EC2 can only delete it.
     pub has_failed: bool,
@@ -325,6 +325,10 @@ impl Managed for VpcEndpoint {
 
     fn policies_mut(&mut self) -> Option<&mut BTreeMap<String, Policy>> {
         self.policies.as_mut()
+    }
+
+    fn vpc_id(&self) -> Option<&str> {
+        Some(&self.vpc_id)
     }
 
     fn references(&self) -> Vec<&Reference> {

@@ -81,9 +81,11 @@ impl Ec2 {
             .min_by_key(|endpoint| {
                 (State::of(endpoint), endpoint.creation_timestamp, endpoint.vpc_endpoint_id.clone())
             });
+        // Those of a whole region would be kept with each platform, and are in nobody's way in another VPC.
         let others = of_service
             .iter()
             .copied()
+            .filter(|endpoint| request.vpc_id.is_some() && endpoint.vpc_id == request.vpc_id)
             .filter(|endpoint| ours.is_none_or(|ours| ours.vpc_endpoint_id != endpoint.vpc_endpoint_id))
             .filter_map(|endpoint| other(scope, endpoint));
         let facts = EndpointFacts {

@@ -20,6 +20,7 @@ fn request(kind: Kind, name: &str, thorough: bool) -> Request {
         omitted: &[],
         freshness: Freshness::Current,
         departure: Departure::default(),
+        vpc_id: None,
     }
 }
 
