@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::Tag;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+};
 use serde_json::{Value, json};
 
 use crate::support::operator::command;
@@ -228,16 +231,20 @@ async fn every_call_is_allowed_and_nothing_is_allowed_for_nothing() {
     env.apply("elsewhere", &second).await;
     let object = env.wait_ready("assistant").await;
     env.wait_ready("elsewhere").await;
-    // What it looks after already, an operator that has just begun reads through lists.
-    env.restart_operator();
-    for list in ["GetAccountAuthorizationDetails", "ListEndpoints"] {
-        env.wait(list, async || calls(&env).iter().any(|call| call.operation == list)).await;
-    }
     let resources = object.status.expect("a status").resources;
     let name = |kind: &str| {
         let found = resources.iter().find(|resource| resource.kind == kind);
         found.unwrap_or_else(|| panic!("a {kind}")).name.clone()
     };
+    open(&env, &name("Bucket")).await;
+    // What it looks after already, an operator that has just begun reads through lists, and what no list tells as well.
+    env.restart_operator();
+    for repair in ["PutPublicAccessBlock", "PutBucketEncryption"] {
+        env.wait(repair, async || calls(&env).iter().any(|call| call.operation == repair)).await;
+    }
+    for list in ["GetAccountAuthorizationDetails", "ListEndpoints"] {
+        env.wait(list, async || calls(&env).iter().any(|call| call.operation == list)).await;
+    }
     spoil(&env, &name("Role")).await;
     for repair in [
         "DeleteRolePolicy",
@@ -363,6 +370,19 @@ async fn spoil(env: &TestEnv, role: &str) {
     let call = eks.tag_resource().set_resource_arn(arn.map(Into::into));
     let call = call.tags("aiplatform.dev/team", "raiders").tags("aiplatform.dev/stray", "x");
     call.send().await.expect("tagged");
+}
+
+/// Takes from a bucket what S3 gives each new one, so that it has to be put back.
+async fn open(env: &TestEnv, bucket: &str) {
+    let s3 = env.aws.s3();
+    s3.delete_public_access_block().bucket(bucket).send().await.expect("gone");
+    let theirs = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKms);
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(theirs.build().expect("a default"))
+        .build();
+    let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("rules");
+    let call = s3.put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(encryption);
+    call.send().await.expect("put");
 }
 
 /// Puts into a bucket, and on a role, what has to go before they can.

@@ -62,7 +62,10 @@ async fn an_endpoint_comes_up_with_its_role_and_its_scaling() {
     let metric = &tracking["PredefinedMetricSpecification"]["PredefinedMetricType"];
     assert_eq!(*metric, json!("SageMakerVariantInvocationsPerInstance"));
     let events = env.events("assistant").await;
-    assert!(events.iter().any(|(reason, note)| reason == "InService" && note.contains("model rank")), "{events:?}");
+    assert!(
+        events.iter().any(|(reason, note)| reason == "Ready" && note.contains("model rank is served by revision")),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
