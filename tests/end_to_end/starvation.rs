@@ -79,10 +79,9 @@ async fn reached(env: &TestEnv, operation: &str, calls: usize) {
 #[tokio::test]
 async fn an_edit_is_reconciled_while_two_hundred_objects_hang() {
     let (env, other) = flooded("hanging", |_| spec(json!([{"name": "a"}]))).await;
-    env.aws
-        .control("faults", json!({"service": "s3", "operation": "GetBucketTagging", "error": "hang", "times": null}));
+    env.aws.control("faults", json!({"service": "s3", "operation": "*", "error": "hang", "times": null}));
     wake(&env).await;
-    reached(&env, "GetBucketTagging", 8).await;
+    reached(&env, "CreateBucket", 8).await;
     for (namespace, name) in [(&other, "elsewhere"), (&env.namespace, "beside-them")] {
         let took = time_to_ready(&env, namespace, name).await;
         eprintln!("{namespace}/{name} ready after {took:?}");
@@ -182,7 +181,7 @@ async fn the_operator_ends_although_aws_does_not_answer() {
     for number in 0..3 {
         env.apply(&format!("hangs-{number}"), &spec(json!([{"name": "a"}]))).await;
     }
-    reached(&env, "GetBucketTagging", 3).await;
+    reached(&env, "CreateBucket", 3).await;
     let began = Instant::now();
     assert_eq!(env.operator.terminate().code(), Some(0), "{}", env.operator.log());
     eprintln!("ended after {:?}", began.elapsed());
