@@ -1,9 +1,9 @@
-//! What is known of a deletion under way, so that each of its passes reads only what the one before could not tell. Losing
-//! it costs one full read.
+//! The knowledge about a deletion under way, so that each of its passes reads only what the one before could not tell.
+//! Losing it costs one full read.
 //!
-//! What waits for something else to go is read when the deletion begins, or was by the pass before it, and again when it is
-//! on its own way out. What stays is read once. What was deleted is read until a read finds nothing, and not after that; as
-//! long as anything waits, that read can wait too, since the finalizer does.
+//! A resource that waits for something else to go is read when the deletion begins, or was by the pass before it, and
+//! again when it is on its own way out. What stays is read once. What was deleted is read until a read finds nothing,
+//! and not after that; as long as anything waits, that read can wait too, since the finalizer does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct Departed {
     /// Those among them that nobody made: a call that deleted the resource was answered, and the read that finds nothing
     /// is put off because something else waits. The finalizer does not go on the strength of them.
     pub assumed: BTreeSet<Key>,
-    /// What is known of resources that are read.
+    /// The departures of resources that are read.
     pub departures: BTreeMap<Key, Departure>,
     /// True while anything waits for something else to go.
     pub is_any_waiting: bool,
@@ -42,7 +42,7 @@ impl Departed {
     }
 }
 
-/// What is known of a deletion under way.
+/// The memory of a deletion under way.
 #[derive(Clone, Debug, Default)]
 pub struct Departures {
     /// Resources that a step of this deletion has deleted.

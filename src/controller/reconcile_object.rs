@@ -76,7 +76,7 @@ struct Unwritten {
     status: AIPlatformStatus,
     /// The status that the object has meanwhile.
     written: AIPlatformStatus,
-    /// When the first status that was not written came.
+    /// The time at which the first status came that was not written.
     since: Instant,
 }
 

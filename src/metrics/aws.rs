@@ -123,7 +123,7 @@ impl AwsCalls {
         self.waiting.get_or_create(&Waiting { service, priority }).dec();
     }
 
-    /// Whether AWS knows whose the operator's own credentials are.
+    /// AWS knows whose the operator's own credentials are, or does not.
     pub fn credentials(&self, are_valid: bool) {
         self.credentials.set(are_valid.into());
     }

@@ -1,4 +1,4 @@
-//! Whether a status can be written a little later, together with what the next pass finds.
+//! Progress: a status that can be written a little later, together with what the next pass finds.
 
 use std::collections::BTreeSet;
 

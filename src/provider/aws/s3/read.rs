@@ -267,7 +267,7 @@ pub(super) enum Tagged {
     Here(Tags),
 }
 
-/// What all of these begin with.
+/// The prefix of all of these.
 fn common_prefix<'a>(names: &[&'a str]) -> &'a str {
     let Some((first, others)) = names.split_first() else { return "" };
     let shared = |other: &&str| first.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();

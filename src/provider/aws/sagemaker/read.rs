@@ -63,7 +63,7 @@ impl SageMaker {
         self.endpoints.view(|| snapshot::list(self.client.clone(), account)).await
     }
 
-    /// What is requested and, of an endpoint that is read thoroughly, its other revisions and the lists of them.
+    /// The requested endpoints and, of one that is read thoroughly, its other revisions and the lists of them.
     async fn observe_thoroughly(
         &self,
         scope: &Scope,
