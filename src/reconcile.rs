@@ -448,8 +448,8 @@ async fn observe_and_plan<P: Provider>(
     let mut cached = if deleting { input.departed.observations.clone() } else { input.cached.clone() };
     cached.retain(|key, _| !is_of_another_network(key));
     keys.retain(|key| !cached.contains_key(key));
-    let may_be_unread =
-        input.may_attempt_unread && !deleting && goal.intent.management_policy != ManagementPolicy::Observe;
+    let is_written = !deleting && goal.intent.management_policy != ManagementPolicy::Observe;
+    let may_be_unread = is_written && input.may_attempt_unread;
     let mut unread = if may_be_unread { unread(&goal.desired, &never_attempted(status)) } else { BTreeSet::new() };
     unread.retain(|key| keys.contains(key) && !input.touched.contains(key));
     keys.retain(|key| !unread.contains(key));
@@ -460,7 +460,6 @@ async fn observe_and_plan<P: Provider>(
     }
     let desired = goal.desired.iter().map(|desired| &desired.resource);
     let vpc_of: BTreeMap<Key, &str> = desired.filter_map(|it| Some((it.key(), it.vpc_id()?))).collect();
-    let is_written = !deleting && goal.intent.management_policy != ManagementPolicy::Observe;
     let request = |key: Key| Request {
         may_be_made: is_written && adopted.contains_key(&key),
         adopt: !deleting && adopted.get(&key).copied().unwrap_or_default(),

@@ -88,7 +88,7 @@ pub struct PassInput {
     pub cached: Observations,
     /// Observations of earlier passes of which only the parts that are read hourly still hold.
     pub cached_parts: Observations,
-    /// What is known of a deletion under way.
+    /// The memory of a deletion under way.
     pub departed: Departed,
     /// True where what was never attempted need not be read before, see [`crate::first_attempts`].
     pub may_attempt_unread: bool,
