@@ -31,8 +31,8 @@ pub mod traces;
 #[cfg(test)]
 use aiplatform_core::testing;
 pub use aiplatform_core::{
-    api, arn, audit, cluster_manifests, crd, departures, desire, diff, drift, drift_events, exposure, failure,
-    failures, features, first_attempts, grants, guardrails, install_check, kind, kinds, labels, lookup, manifest,
-    names, observation_cache, operator_policy, outcome, permissions, plan, platform, policy, printable, propagation,
-    render, request_id, resource, schedule, scope, session, status, tags, update_loop_guard,
+    api, arn, audit, cluster_manifests, crd, departures, desire, diff, document, drift, drift_events, exposure,
+    failure, failures, features, first_attempts, grants, guardrails, install_check, kind, kinds, labels, lookup,
+    manifest, names, observation_cache, operator_policy, outcome, permissions, plan, platform, policy, printable,
+    propagation, render, request_id, resource, schedule, scope, session, status, tags, update_loop_guard,
 };

@@ -18,6 +18,7 @@ pub mod crd;
 pub mod departures;
 pub mod desire;
 pub mod diff;
+pub mod document;
 pub mod drift;
 pub mod drift_events;
 pub mod exposure;

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::document::Document;
 use crate::resource::Key;
 
 /// Inline policies of one role, together, in characters that are not white space.
@@ -267,8 +268,7 @@ pub fn split(statements: Vec<Statement>, limit: usize) -> Result<Vec<Vec<Stateme
 /// A document that is equal to every other that means the same.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    written: Value,
-    meaning: Value,
+    written: Document,
     /// The resource of the platform that each statement is about, in their order; empty where nobody has said.
     about: Vec<Option<Key>>,
     idle: bool,
@@ -277,8 +277,8 @@ pub struct Policy {
 impl Policy {
     /// A document as it was written.
     #[must_use]
-    pub fn new(written: Value) -> Self {
-        Self { meaning: meaning(&written), written, about: Vec::new(), idle: false }
+    pub fn new(written: &Value) -> Self {
+        Self { written: Document::new(written), about: Vec::new(), idle: false }
     }
 
     /// The policy of something that is kept and does not run.
@@ -295,14 +295,14 @@ impl Policy {
 
     /// The document as it was written.
     #[must_use]
-    pub fn as_written(&self) -> &Value {
-        &self.written
+    pub fn as_written(&self) -> Value {
+        self.written.content()
     }
 
     /// The meaning, in the form that is compared.
     #[must_use]
-    pub fn meaning(&self) -> &Value {
-        &self.meaning
+    pub fn meaning(&self) -> Value {
+        meaning(&self.as_written())
     }
 
     /// The resources of the platform that its statements are about.
@@ -314,8 +314,9 @@ impl Policy {
     /// nothing is left, because IAM takes no policy without statements.
     #[must_use]
     pub fn without(&self, mut is_left_out: impl FnMut(&Key, &Value) -> bool) -> Option<Self> {
+        let mut written = self.as_written();
         let about = self.about.iter().map(Option::as_ref).chain(std::iter::repeat(None));
-        let (statements, about): (Vec<Value>, Vec<Option<Key>>) = statements(&self.written)
+        let (statements, about): (Vec<Value>, Vec<Option<Key>>) = statements(&written)
             .into_iter()
             .zip(about)
             .filter(|(statement, about)| !about.is_some_and(|key| is_left_out(key, statement)))
@@ -324,16 +325,15 @@ impl Policy {
         if statements.is_empty() {
             return None;
         }
-        let mut written = self.written.clone();
         written["Statement"] = Value::Array(statements);
-        Some(Self { about, idle: self.idle, ..Self::new(written) })
+        Some(Self { about, idle: self.idle, ..Self::new(&written) })
     }
 
     /// True when one of its statements means the same as this one.
     #[must_use]
     pub fn says(&self, statement: &Value) -> bool {
         let wanted = statement_meaning(statement);
-        statements(&self.written).iter().any(|found| statement_meaning(found) == wanted)
+        statements(&self.as_written()).iter().any(|found| statement_meaning(found) == wanted)
     }
 }
 
@@ -341,13 +341,13 @@ impl From<&[Statement]> for Policy {
     /// A denial is about nothing: leaving it out would allow more, not less.
     fn from(statements: &[Statement]) -> Self {
         let allowed = |statement: &Statement| statement.about.clone().filter(|_| statement.effect == Effect::Allow);
-        Self { about: statements.iter().map(allowed).collect(), ..Self::new(document(statements)) }
+        Self { about: statements.iter().map(allowed).collect(), ..Self::new(&document(statements)) }
     }
 }
 
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
-        self.meaning == other.meaning
+        self.written == other.written || self.meaning() == other.meaning()
     }
 }
 

@@ -186,9 +186,9 @@ fn leftover(index: usize) -> Wanted {
         role: Role {
             arn: role_arn(&name),
             tags: owner,
-            trust: Policy::new(json!({})),
+            trust: Policy::new(&json!({})),
             permissions_boundary: None,
-            policies: BTreeMap::from([("access".into(), Policy::new(json!({})))]),
+            policies: BTreeMap::from([("access".into(), Policy::new(&json!({})))]),
             name,
         },
     }
@@ -327,12 +327,12 @@ fn without(policies: &BTreeMap<String, Policy>, buckets: &BTreeSet<String>) -> B
             .any(|bucket| [format!(":::{bucket}\""), format!(":::{bucket}/")].iter().any(|it| text.contains(it)))
     };
     let narrowed = policies.iter().map(|(name, policy)| {
-        let mut document = policy.as_written().clone();
+        let mut document = policy.as_written();
         document["Statement"].as_array_mut().expect("statements").retain(|statement| !names(statement));
         (name.clone(), document)
     });
     let left = narrowed.filter(|(_, document)| document["Statement"] != json!([]));
-    left.map(|(name, document)| (name, Policy::new(document))).collect()
+    left.map(|(name, document)| (name, Policy::new(&document))).collect()
 }
 
 impl<D> Start<D> {

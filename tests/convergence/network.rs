@@ -205,7 +205,7 @@ impl Watched {
             Drift::EndpointOpened(index) => {
                 if let Some(name) = one(&endpoints, index) {
                     let open = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
-                    let open = Policy::new(json!({"Version": "2012-10-17", "Statement": [open]}));
+                    let open = Policy::new(&json!({"Version": "2012-10-17", "Statement": [open]}));
                     self.run.memory.change(|cloud| {
                         cloud.change::<VpcEndpoint>(&name, |endpoint| {
                             endpoint.policies = Some([("policy".to_string(), open)].into());

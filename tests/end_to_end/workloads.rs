@@ -13,6 +13,7 @@ mod watches;
 use std::time::Instant;
 
 use aiplatform::api::{DeletionPolicy, ManagementPolicy};
+use aiplatform::document::Document;
 use aiplatform::features::inference::deployment::Rollout;
 use aiplatform::features::inference::{
     Deployment, HorizontalPodAutoscaler, Manifest, NetworkPolicy, PodDisruptionBudget, PodMonitor, ScaledObject,
@@ -37,6 +38,13 @@ const PLATFORM: &str = "assistant";
 const MODEL: &str = "local";
 /// The label by which a test says that it plays the kubelet of a pod itself.
 const KUBELET: &str = "tests.aiplatform.dev/kubelet";
+
+/// Changes the spec of a Deployment that is declared.
+fn edit(deployment: &mut Deployment, change: impl FnOnce(&mut Value)) {
+    let mut spec = deployment.manifest.spec.content();
+    change(&mut spec);
+    deployment.manifest.spec = Document::new(&spec);
+}
 
 /// A namespace of a control plane, and the adapter.
 struct Env {
@@ -79,7 +87,7 @@ impl Env {
     /// The same whose kubelet the test plays.
     fn held(&self, revision: &str, replicas: i32) -> Deployment {
         let mut deployment = self.deployment(revision, Some(replicas));
-        deployment.manifest.spec["template"]["metadata"]["labels"][KUBELET] = json!("test");
+        edit(&mut deployment, |spec| spec["template"]["metadata"]["labels"][KUBELET] = json!("test"));
         deployment
     }
 

@@ -19,7 +19,7 @@ fn a_single_statement_needs_no_list() {
 }
 
 fn policy(statement: Value) -> Policy {
-    Policy::new(json!({"Version": "2012-10-17", "Statement": [statement]}))
+    Policy::new(&json!({"Version": "2012-10-17", "Statement": [statement]}))
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn a_document_with_something_beside_its_statements_means_something_else() {
     let plain = json!({"Version": "2012-10-17", "Statement": []});
     let mut named = plain.clone();
     named["Id"] = json!("a name");
-    assert_eq!(Policy::new(plain.clone()), Policy::new(named));
+    assert_eq!(Policy::new(&plain), Policy::new(&named));
     for field in ["statement", "Condition"] {
         let mut planted = plain.clone();
         planted[field] = json!([{"Effect": "Allow"}]);
-        assert_ne!(Policy::new(plain.clone()), Policy::new(planted), "{field}");
+        assert_ne!(Policy::new(&plain), Policy::new(&planted), "{field}");
     }
 }
 
@@ -95,10 +95,10 @@ fn everybody_is_everybody_however_written() {
 
 #[test]
 fn the_language_version_means_something() {
-    let new = Policy::new(json!({"Version": "2012-10-17", "Statement": []}));
-    let old = Policy::new(json!({"Statement": []}));
+    let new = Policy::new(&json!({"Version": "2012-10-17", "Statement": []}));
+    let old = Policy::new(&json!({"Statement": []}));
     assert_ne!(new, old);
-    assert_eq!(old, Policy::new(json!({"Version": "2008-10-17", "Statement": []})));
+    assert_eq!(old, Policy::new(&json!({"Version": "2008-10-17", "Statement": []})));
 }
 
 fn statement(name: &str, resources: usize) -> Statement {

@@ -88,7 +88,7 @@ pub fn marked(sid: &str, left_out: &[String]) -> String {
 /// The marks of the principals that a trust policy leaves out.
 #[must_use]
 pub fn left_out(trust: &Policy) -> Vec<String> {
-    let statements = policy::statements(trust.as_written());
+    let statements = policy::statements(&trust.as_written());
     let marks = statements.iter().filter_map(|statement| {
         let (_, marks) = statement.get("Sid").and_then(Value::as_str)?.split_once(WITHOUT)?;
         let is_mark = marks.len().is_multiple_of(MARK_LENGTH) && marks.chars().all(|c| c.is_ascii_hexdigit());
@@ -145,13 +145,13 @@ impl Managed for Role {
     /// Policies are compared by what they mean.
     fn comparable(&self) -> Value {
         let mut fields = serde_json::to_value(self).unwrap_or_default();
-        fields["trust"] = self.trust.meaning().clone();
+        fields["trust"] = self.trust.meaning();
         let left_out = left_out(&self.trust);
         if !left_out.is_empty() {
             fields["trust"]["LeftOut"] = json!(left_out);
         }
         for (name, policy) in &self.policies {
-            fields["policies"][name] = policy.meaning().clone();
+            fields["policies"][name] = policy.meaning();
         }
         fields
     }

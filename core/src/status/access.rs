@@ -4,6 +4,7 @@ use crate::api::status::AccessStatus;
 use crate::grants::policy_sha256;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
+use crate::policy::Policy;
 use crate::resource::Resource;
 
 /// The consumers of the spec, with what was known before of those that have the same role.
@@ -32,5 +33,5 @@ fn sha256(step: &Step, outcome: Option<&Outcome>) -> Option<String> {
         _ => step.observed.as_ref(),
     };
     let policies = role.and_then(Resource::policies).into_iter().flat_map(|policies| policies.values());
-    Some(policy_sha256(policies.map(|policy| policy.as_written().clone())))
+    Some(policy_sha256(policies.map(Policy::as_written)))
 }

@@ -42,9 +42,9 @@ impl RoleDrift {
     ];
 
     fn befall(self, role: &mut Role) {
-        let anything = || Policy::new(json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}));
+        let anything = || Policy::new(&json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}));
         match self {
-            Self::Trust => role.trust = Policy::new(json!({"Statement": {"Effect": "Allow", "Principal": "*"}})),
+            Self::Trust => role.trust = Policy::new(&json!({"Statement": {"Effect": "Allow", "Principal": "*"}})),
             Self::Boundary => {
                 role.permissions_boundary = match &role.permissions_boundary {
                     Some(_) => None,

@@ -73,7 +73,7 @@ pub fn plant(cloud: &mut FakeCloud, role: Index, name: Index) {
     let others = ["access".to_string(), "mine".to_string(), revision_policy_name(FORGED)];
     let names: Vec<String> = revisions.chain(others).collect();
     let statement = json!({"Sid": "All", "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::payroll/*"});
-    let policy = Policy::new(json!({"Version": "2012-10-17", "Statement": [statement]}));
+    let policy = Policy::new(&json!({"Version": "2012-10-17", "Statement": [statement]}));
     let roles: Vec<String> = cloud.all::<Role>().map(|role| role.name.clone()).collect();
     if !roles.is_empty() {
         let name = names[name.index(names.len())].clone();

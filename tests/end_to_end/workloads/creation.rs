@@ -9,7 +9,7 @@ use aiplatform::tags;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
-use super::{Env, MODEL, PLATFORM, deployment_spec, is_update, key};
+use super::{Env, MODEL, PLATFORM, deployment_spec, edit, is_update, key};
 use crate::support::{DEADLINE, PERIOD};
 use aiplatform::features::inference::{Deployment, Service};
 
@@ -21,6 +21,11 @@ fn ours(object: &Value) -> Vec<&Value> {
 fn names(object: &Value) -> Vec<&str> {
     let env = object["spec"]["template"]["spec"]["containers"][0]["env"].as_array().expect("a list");
     env.iter().filter_map(|item| item["name"].as_str()).collect()
+}
+
+/// Of the variables, only one is declared still.
+fn only_b(spec: &mut Value) {
+    spec["template"]["spec"]["containers"][0]["env"] = json!([{"name": "B", "value": "2"}]);
 }
 
 #[tokio::test]
@@ -38,7 +43,7 @@ async fn what_is_created_is_managed_as_applied_so_that_what_is_taken_out_later_g
     let step = env.step(deployment.clone()).await;
     assert!(!step.action.writes(), "{step:#?}");
     deployment.manifest.labels.remove("team");
-    deployment.manifest.spec["template"]["spec"]["containers"][0]["env"] = json!([{"name": "B", "value": "2"}]);
+    edit(&mut deployment, only_b);
     let step = env.put(deployment.clone()).await;
     let Action::Update(changes) = &step.action else { panic!("{step:#?}") };
     let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
@@ -71,7 +76,7 @@ async fn a_creation_that_was_cut_off_is_taken_up_where_it_was() {
     assert_eq!(live["spec"]["replicas"], 3, "the count is nobody's to reset");
     assert!(!env.step(deployment.clone()).await.action.writes());
     let mut without = deployment;
-    without.manifest.spec["template"]["spec"]["containers"][0]["env"] = json!([{"name": "B", "value": "2"}]);
+    edit(&mut without, only_b);
     env.put(without).await;
     assert_eq!(names(&env.live(Kind::Deployment, MODEL).await), ["B"]);
 }

@@ -4,7 +4,7 @@ use aiplatform::plan::Action;
 use aiplatform::resource::ObservedState;
 use serde_json::{Value, json};
 
-use super::{Env, key, rollout, words};
+use super::{Env, edit, key, rollout, words};
 
 fn is_failed(state: &ObservedState) -> bool {
     matches!(state, ObservedState::Failed(_))
@@ -79,8 +79,9 @@ async fn a_rollout_that_does_not_come_up_says_why_and_what_serves_meanwhile() {
 async fn a_pod_that_finds_no_node_says_so_in_the_schedulers_words() {
     let env = Env::new("unschedulable").await;
     let mut deployment = env.deployment("r1", Some(1));
-    let engine = &mut deployment.manifest.spec["template"]["spec"]["containers"][0];
-    engine["resources"] = json!({"limits": {"nvidia.com/gpu": 64}});
+    edit(&mut deployment, |spec| {
+        spec["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"nvidia.com/gpu": 64}});
+    });
     env.put(deployment.clone()).await;
     let observed = env.wait(&key(&deployment), "unschedulable", |it| rollout(it).outcome == "Unschedulable").await;
     let told = words(&observed);
@@ -92,7 +93,7 @@ async fn a_pod_that_finds_no_node_says_so_in_the_schedulers_words() {
 async fn a_rollout_past_its_deadline_and_pods_that_are_refused_need_somebody() {
     let env = Env::new("deadline").await;
     let mut deployment = env.held("r1", 1);
-    deployment.manifest.spec["progressDeadlineSeconds"] = json!(1);
+    edit(&mut deployment, |spec| spec["progressDeadlineSeconds"] = json!(1));
     env.put(deployment.clone()).await;
     let running = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
     env.play_kubelet("r1", 1, &container(&running, 0, &json!({}))).await;
@@ -112,7 +113,9 @@ async fn a_rollout_past_its_deadline_and_pods_that_are_refused_need_somebody() {
 async fn replicas_that_an_autoscaler_adds_do_not_make_the_model_unready() {
     let env = Env::new("scaling").await;
     let mut deployment = env.held("r1", 1);
-    deployment.manifest.spec.as_object_mut().expect("a spec").remove("replicas");
+    edit(&mut deployment, |spec| {
+        spec.as_object_mut().expect("a spec").remove("replicas");
+    });
     deployment.initial_replicas = Some(1);
     env.put(deployment.clone()).await;
     let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});

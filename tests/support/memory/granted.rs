@@ -23,7 +23,7 @@ impl FakeCloud {
         let carriers = self.resources.iter().filter_map(|(key, stored)| Some((key, stored.resource.policies()?)));
         let mut beyond = BTreeSet::new();
         for (role, policies) in carriers.filter(|(key, _)| self.holder(key, ours) == Some(Owner::Ours)) {
-            for statement in policies.values().flat_map(|policy| statements(policy.as_written())) {
+            for statement in policies.values().flat_map(|policy| statements(&policy.as_written())) {
                 let is_ours = |key: &Key| {
                     let is_allowed = key.kind == Kind::Bucket && allowed.contains(&key.name);
                     is_allowed || self.holder(key, ours) == Some(Owner::Ours)

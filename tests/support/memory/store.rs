@@ -129,7 +129,7 @@ pub fn as_read(resource: &Resource, mark: Option<&str>, is_created: bool) -> Res
     }
     let mut read = resource.clone();
     for policy in read.policies_mut().into_iter().flat_map(BTreeMap::values_mut) {
-        *policy = Policy::new(policy.as_written().clone());
+        *policy = Policy::new(&policy.as_written());
     }
     particular::forget_what_is_not_kept(&mut read);
     Ok(read)

@@ -54,7 +54,7 @@ fn is_identity(arn: &str) -> bool {
 }
 
 fn principals(trust: &Policy) -> BTreeSet<String> {
-    let statements = policy::statements(trust.as_written());
+    let statements = policy::statements(&trust.as_written());
     let named = statements.iter().filter_map(|statement| statement.get("Principal")?.get("AWS"));
     named.flat_map(|named| each(named).map(ToString::to_string).collect::<Vec<_>>()).collect()
 }
@@ -66,7 +66,7 @@ fn each(named: &Value) -> impl Iterator<Item = &str> {
 
 /// The same policy without the lost principals. Where nobody is left, nobody may take the role.
 fn narrowed(trust: &Policy, lost: &[String]) -> Policy {
-    let mut document = trust.as_written().clone();
+    let mut document = trust.as_written();
     let mut statements: Vec<Value> =
         policy::statements(&document).into_iter().filter_map(|statement| without(statement, lost)).collect();
     if statements.is_empty() {
@@ -76,7 +76,7 @@ fn narrowed(trust: &Policy, lost: &[String]) -> Policy {
     let sid = statements[0].get("Sid").and_then(Value::as_str).unwrap_or_default();
     statements[0]["Sid"] = json!(role::marked(sid, lost));
     document["Statement"] = Value::Array(statements);
-    Policy::new(document)
+    Policy::new(&document)
 }
 
 fn without(mut statement: Value, lost: &[String]) -> Option<Value> {
@@ -120,7 +120,7 @@ mod tests {
             name: "r".into(),
             arn: "arn:aws:iam::123456789012:role/aiplatform/r".into(),
             tags: [("aiplatform.dev/owner".to_string(), "c/n/p".to_string())].into(),
-            trust: Policy::new(trust),
+            trust: Policy::new(&trust),
             permissions_boundary: None,
             policies: BTreeMap::new(),
         }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn where_nobody_is_left_nobody_may_take_the_role() {
         let plan = planned(&trusting(&[READER]), &trusting(&[DELETED]));
-        let statements = policy::statements(after(&plan).trust.as_written());
+        let statements = policy::statements(&after(&plan).trust.as_written());
         assert_eq!((statements.len(), &statements[0]["Effect"]), (1, &json!("Deny")));
         assert!(matches!(planned(&trusting(&[READER]), &after(&plan)).steps[0].action, Action::Keep));
     }

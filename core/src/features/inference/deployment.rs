@@ -123,15 +123,16 @@ impl Deployment {
 
     /// The revision that its pods run.
     #[must_use]
-    pub fn revision(&self) -> Option<&str> {
-        let labels = self.manifest.spec.pointer("/template/metadata/labels")?;
-        labels.get(tags::REVISION_LABEL)?.as_str()
+    pub fn revision(&self) -> Option<String> {
+        let spec = self.manifest.spec.content();
+        let labels = spec.pointer("/template/metadata/labels")?;
+        Some(labels.get(tags::REVISION_LABEL)?.as_str()?.to_string())
     }
 }
 
 fn initial(resource: &Resource) -> Option<Value> {
     let deployment = Deployment::of(resource)?;
-    let is_declared = deployment.manifest.spec.get("replicas").is_some();
+    let is_declared = deployment.manifest.spec.content().get("replicas").is_some();
     let replicas = deployment.initial_replicas.filter(|_| !is_declared)?;
     Some(json!({"spec": {"replicas": replicas}}))
 }
@@ -139,7 +140,8 @@ fn initial(resource: &Resource) -> Option<Value> {
 /// The service account that the pods run as goes after them.
 fn read(name: &str, managed: &ManagedFields) -> Option<Resource> {
     let Resource::Deployment(mut deployment) = manifest::read::<Deployment>(name, managed)? else { return None };
-    let found = deployment.manifest.spec.pointer("/template/spec/serviceAccountName").and_then(Value::as_str);
+    let spec = deployment.manifest.spec.content();
+    let found = spec.pointer("/template/spec/serviceAccountName").and_then(Value::as_str);
     let account = found.map(|account| ServiceAccount::key_of(format!("{}/{account}", deployment.manifest.namespace)));
     deployment.manifest.needs.extend(account);
     Some(deployment.into())

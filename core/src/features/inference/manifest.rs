@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::comparison::aligned;
+use crate::document::Document;
 use crate::kind::{
     Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, Listed, ManagedFields,
     OwnedBy, Part, Reads, Reliance,
@@ -26,7 +27,7 @@ pub struct Manifest {
     /// Its labels, [`tags::PLATFORM_LABEL`] among them.
     pub labels: BTreeMap<String, String>,
     /// Its spec, as the API server takes it.
-    pub spec: Value,
+    pub spec: Document,
     /// Resources that must be ready before it is made. Of an object that was observed: those that its spec names.
     #[serde(skip)]
     pub needs: Vec<Key>,
@@ -43,7 +44,7 @@ impl Manifest {
             namespace: namespace.into(),
             name: name.into(),
             labels: [(tags::PLATFORM_LABEL.to_string(), tags::platform_label(platform))].into(),
-            spec: without_nulls(spec),
+            spec: Document::new(&without_nulls(spec)),
             needs: Vec::new(),
             whole: BTreeSet::new(),
         }
@@ -101,7 +102,7 @@ pub(super) fn read<T: Declared>(name: &str, managed: &ManagedFields) -> Option<R
         namespace: namespace.into(),
         name: name.into(),
         labels: labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_string()))).collect(),
-        spec: object.get("spec").cloned().unwrap_or_else(|| json!({})),
+        spec: Document::new(object.get("spec").unwrap_or(&json!({}))),
         needs: Vec::new(),
         whole: managed.whole.clone(),
     };

@@ -30,18 +30,18 @@ fn served(model: &ModelStatus, step: &Step, outcome: Option<&Outcome>) -> ModelS
     let wanted = step.desired.as_ref().and_then(Deployment::of).and_then(Deployment::revision);
     let is_done = matches!(outcome, Some(Outcome::Done(_)));
     let attempted = rollout.and_then(|rollout| rollout.attempted.clone());
-    let attempted = if is_done { wanted.map(ToString::to_string).or(attempted) } else { attempted };
+    let attempted = if is_done { wanted.clone().or(attempted) } else { attempted };
     let serving = rollout.and_then(|rollout| rollout.serving.clone());
     let word = match (&step.action, rollout) {
         (Action::Create, _) if is_done => ROLLING_OUT,
-        (Action::Update(_), Some(rollout)) if is_done && rollout.attempted.as_deref() != wanted => ROLLING_OUT,
+        (Action::Update(_), Some(rollout)) if is_done && rollout.attempted != wanted => ROLLING_OUT,
         (Action::Delete { .. }, _) if is_done => "Deleting",
         (Action::Refuse(_), None) => FAILED,
         (_, Some(rollout)) => rollout.outcome,
         (_, None) => "Pending",
     };
     let is_as_declared = matches!(step.action, Action::Keep | Action::Update(_)) && step.held_back.is_none();
-    let is_current = serving.is_some() && serving.as_deref() == wanted;
+    let is_current = serving.is_some() && serving == wanted;
     let message = |rollout: &Rollout| rollout.message.clone();
     ModelStatus {
         ready: is_as_declared && is_current && rollout.is_some_and(|rollout| rollout.ready > 0),

@@ -152,7 +152,7 @@ impl VpcEndpoint {
     #[must_use]
     pub fn document(&self) -> Option<Value> {
         let policies = self.policies.as_ref()?;
-        Some(policies.get(POLICY).map_or_else(|| document(&[nothing_allowed()]), |policy| policy.as_written().clone()))
+        Some(policies.get(POLICY).map_or_else(|| document(&[nothing_allowed()]), Policy::as_written))
     }
 }
 
@@ -310,7 +310,7 @@ impl Managed for VpcEndpoint {
             EndpointType::Gateway => fields[field::ROUTE_TABLES] = set(&self.route_table_ids),
         }
         if let Some(document) = self.document() {
-            fields[field::POLICY] = json!({POLICY: Policy::new(document).meaning()});
+            fields[field::POLICY] = json!({POLICY: Policy::new(&document).meaning()});
         }
         fields
     }

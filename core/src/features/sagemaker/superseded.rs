@@ -175,7 +175,7 @@ fn seen(observed: Option<&Observed>) -> Known<&Resource> {
 
 /// IAM takes no policy without statements.
 fn insert(role: &mut Role, name: String, policy: Policy) {
-    if !statements(policy.as_written()).is_empty() {
+    if !statements(&policy.as_written()).is_empty() {
         role.policies.insert(name, policy);
     }
 }

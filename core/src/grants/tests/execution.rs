@@ -33,7 +33,7 @@ fn sagemaker_takes_the_role_for_this_account_only() {
     assert_eq!(grant.arn, format!("arn:aws:iam::123456789012:role/aiplatform/{}", grant.role));
     assert_eq!(
         grant.trust_policy().as_written(),
-        &json!({"Version": "2012-10-17", "Statement": [{
+        json!({"Version": "2012-10-17", "Statement": [{
             "Sid": "SageMaker",
             "Effect": "Allow",
             "Principal": {"Service": "sagemaker.amazonaws.com"},

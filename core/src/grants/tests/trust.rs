@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn trust(spec: Value) -> Value {
-    only(spec).trust_policy().as_written().clone()
+    only(spec).trust_policy().as_written()
 }
 
 #[test]

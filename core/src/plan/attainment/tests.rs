@@ -149,13 +149,13 @@ fn what_is_unknown_for_a_moment_is_neither_added_nor_taken_away() {
 fn an_outage_is_no_cover_for_a_wider_statement() {
     let desired = wanted(&json!({}));
     let Resource::Role(mut wide) = role(&desired) else { unreachable!() };
-    let mut document = wide.policies["access"].as_written().clone();
+    let mut document = wide.policies["access"].as_written();
     for statement in document["Statement"].as_array_mut().unwrap() {
         if statement["Sid"] == "WriteOne" {
             statement["Action"] = json!("s3:*");
         }
     }
-    wide.policies.insert("access".into(), Policy::new(document));
+    wide.policies.insert("access".into(), Policy::new(&document));
     let unread = with_first(&desired, Observed::unreadable(failure(Class::Transient)));
     let plan = planned(&desired, &with_role(unread, &Resource::Role(wide)));
     let step = role_step(&plan);

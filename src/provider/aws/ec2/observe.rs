@@ -151,7 +151,7 @@ fn endpoint(scope: &Scope, request: &Request, found: &types::VpcEndpoint) -> Obs
     let policies = found.policy_document.as_deref().filter(|text| !text.is_empty()).and_then(|text| {
         let document: Result<Value, _> = serde_json::from_str(text);
         match document {
-            Ok(document) => Some(BTreeMap::from([(POLICY.to_string(), Policy::new(document))])),
+            Ok(document) => Some(BTreeMap::from([(POLICY.to_string(), Policy::new(&document))])),
             Err(error) => {
                 unknown.insert(field::POLICY.to_string(), failure::unexpected(action::DESCRIBE, &id, error));
                 None

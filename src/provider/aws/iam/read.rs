@@ -116,7 +116,7 @@ impl Iam {
             arn: role.arn().to_string(),
             path: role.path().to_string(),
             tags: role.tags().iter().map(|tag| (tag.key().to_string(), tag.value().to_string())).collect(),
-            trust: Policy::new(Value::Null),
+            trust: Policy::new(&Value::Null),
             boundary: role
                 .permissions_boundary()
                 .and_then(|boundary| boundary.permissions_boundary_arn())
@@ -127,7 +127,7 @@ impl Iam {
         };
         let owner = live.owner(scope);
         if owner == Owner::Ours {
-            live.trust = Policy::new(trust?.unwrap_or_default());
+            live.trust = Policy::new(&trust?.unwrap_or_default());
             if !request.pruning {
                 let (policies, attached) = futures::join!(self.policies(&target), self.attached(&target));
                 live.attached = attached.unwrap_or_else(|error| {
@@ -150,7 +150,7 @@ impl Iam {
         let names = self.policy_names(target).await?;
         let read = names.into_iter().map(|name| async move {
             let document = self.policy(target, &name).await;
-            (name, document.map(Policy::new))
+            (name, document.map(|document| Policy::new(&document)))
         });
         Ok(futures::future::join_all(read).await.into_iter().collect())
     }

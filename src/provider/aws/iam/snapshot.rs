@@ -72,7 +72,7 @@ impl ListedRole {
 
     /// The role of this ARN with all its parts, unless the list has another one or a document that cannot be read.
     pub(super) fn live(&self, name: &str, arn: &str) -> Option<LiveRole> {
-        let document = |text: &str| serde_json::from_str(text).map(Policy::new).ok();
+        let document = |text: &str| serde_json::from_str(text).map(|document| Policy::new(&document)).ok();
         let policies = self.policies.iter().map(|(name, text)| Some((name.clone(), document(text)?)));
         Some(LiveRole {
             name: name.into(),

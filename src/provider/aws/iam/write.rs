@@ -24,7 +24,7 @@ impl Iam {
             .create_role()
             .role_name(target.role)
             .path(ROLE_PATH)
-            .assume_role_policy_document(policy::text(desired.trust.as_written()))
+            .assume_role_policy_document(policy::text(&desired.trust.as_written()))
             .set_permissions_boundary(desired.permissions_boundary.clone())
             .set_tags(Some(tag_list(target, action::CREATE, &desired.tags)?))
             .send()
@@ -110,7 +110,7 @@ impl Iam {
             .put_role_policy()
             .role_name(target.role)
             .policy_name(name)
-            .policy_document(policy::text(policy.as_written()))
+            .policy_document(policy::text(&policy.as_written()))
             .send()
             .await
             .map_err(|error| target.failure(action::PUT_POLICY, &error))?;
@@ -138,7 +138,7 @@ impl Iam {
         self.client
             .update_assume_role_policy()
             .role_name(target.role)
-            .policy_document(policy::text(desired.as_written()))
+            .policy_document(policy::text(&desired.as_written()))
             .send()
             .await
             .map_err(|error| target.failure(action::UPDATE_TRUST, &error))?;

@@ -93,13 +93,13 @@ fn config_mut<'a>(observations: &'a mut Observations, key: &Key) -> &'a mut crat
 
 fn anything() -> Policy {
     let statement = json!({"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"});
-    Policy::new(json!({"Version": "2012-10-17", "Statement": [statement]}))
+    Policy::new(&json!({"Version": "2012-10-17", "Statement": [statement]}))
 }
 
 /// The resources that a policy names, as text.
 fn named(policy: &Policy) -> String {
     let resources: Vec<Value> =
-        crate::policy::statements(policy.as_written()).iter().map(|statement| statement["Resource"].clone()).collect();
+        crate::policy::statements(&policy.as_written()).iter().map(|statement| statement["Resource"].clone()).collect();
     Value::from(resources).to_string()
 }
 
