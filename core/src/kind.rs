@@ -158,12 +158,18 @@ pub struct Info {
     pub reads: Reads,
     /// The fate of one that is no longer declared, where nothing else is known.
     pub removal: Removal,
+    /// True when the spec has a `deletionPolicy` for each of them.
+    pub has_deletion_policy: bool,
     /// The reason for which one that is no longer declared stays, where it does.
     pub kept_because: &'static str,
     /// The kinds that it can need.
     pub refers_to: &'static [Kind],
     /// The parts of it that its dependants rely on.
     pub relied_on: Reliance,
+    /// The role that a write of one makes.
+    pub makes_role: MakesRole,
+    /// The differences that concern who may do what.
+    pub audited: Audited,
     /// The ARNs that resources of any platform may have, as a pattern.
     pub arns: Option<&'static str>,
     /// Permissions that the calls for it need.
@@ -513,6 +519,26 @@ impl Reads {
             Self::Resync | Self::Hourly | Self::Always => &[],
         }
     }
+}
+
+/// The role that a write of a resource makes, of which all of AWS knows a moment later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MakesRole {
+    /// None.
+    No,
+    /// The resource itself, which may rest on a permissions boundary that was made just now.
+    Itself,
+    /// The role that the service works with, made with the first resource of the account.
+    ServiceLinked,
+}
+
+/// The differences of a kind that concern who may do what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audited {
+    /// All of them.
+    Everything,
+    /// Those of these fields.
+    Fields(&'static [&'static str]),
 }
 
 /// The parts of a resource that its dependants rely on.

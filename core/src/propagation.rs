@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::failure::{Class, Error};
+use crate::kind::MakesRole;
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
 use crate::plan::{Action, Plan, Step};
@@ -67,7 +68,7 @@ impl RoleWrites {
 
     fn explained(&self, step: &Step, plan: &Plan, error: Error, now: Timestamp) -> Error {
         let is_explained = match step.action {
-            Action::Create | Action::Update(_) if step.key.kind == Kind::Role => {
+            Action::Create | Action::Update(_) if step.key.kind.info().makes_role == MakesRole::Itself => {
                 speaks_of_boundary(&error) && self.written.get(&step.key).is_none_or(|at| is_recent(*at, now))
             }
             Action::Create | Action::Update(_) => {
@@ -88,10 +89,8 @@ fn is_recent(written: Timestamp, now: Timestamp) -> bool {
     now.duration_since(written).unsigned_abs() < WINDOW
 }
 
-/// True when a step of this kind writes a role: the first scalable target of an account makes the service-linked role
-/// that Application Auto Scaling works with.
 fn makes_role(kind: Kind) -> bool {
-    matches!(kind, Kind::Role | Kind::ScalableTarget)
+    kind.info().makes_role != MakesRole::No
 }
 
 /// The roles that a step stands on, however far below it.

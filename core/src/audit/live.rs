@@ -11,12 +11,12 @@ use crate::exposure::{Exposure, Extent};
 use crate::features::network::VpcEndpoint;
 use crate::features::network::conflicts::adopted_by;
 use crate::grants::{Grant, nothing_allowed};
-use crate::kind::Listed;
+use crate::kind::{Audited, Listed};
 use crate::plan::{Action, Plan, Step};
 use crate::platform::Platform;
 use crate::policy::Statement;
 use crate::render;
-use crate::resource::{Key, Kind, Resource, bucket};
+use crate::resource::{Kind, Role};
 
 /// One resource that is not as declared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,7 +36,7 @@ pub struct Difference {
     pub message: Option<String>,
 }
 
-/// The differences. Of buckets only their policies count here: the rest of them is for `diff`.
+/// The differences that concern who may do what ([`Audited`]): the rest of them is for `diff`.
 pub(super) fn differences(plan: &Plan) -> Vec<Difference> {
     plan.steps.iter().filter_map(difference).collect()
 }
@@ -45,7 +45,7 @@ fn difference(step: &Step) -> Option<Difference> {
     let changes: Vec<Change> = match &step.action {
         Action::Keep if step.left_out.is_empty() && step.held_back.is_none() => return None,
         Action::Update(changes) => changes.iter().filter(|change| matters(step.key.kind, change)).cloned().collect(),
-        Action::Retain(_) if step.key.kind == Kind::Bucket => return None,
+        Action::Retain(_) if step.key.kind.info().audited != Audited::Everything => return None,
         _ => Vec::new(),
     };
     let is_otherwise_as_declared = step.left_out.is_empty() && step.held_back.is_none();
@@ -63,7 +63,10 @@ fn difference(step: &Step) -> Option<Difference> {
 }
 
 fn matters(kind: Kind, change: &Change) -> bool {
-    kind != Kind::Bucket || change.field() == bucket::field::POLICY
+    match kind.info().audited {
+        Audited::Everything => true,
+        Audited::Fields(fields) => fields.contains(&change.field()),
+    }
 }
 
 /// The rules that are applied to what is there, each with its severity and why it is one.
@@ -180,9 +183,9 @@ pub(super) fn allowed(endpoint: EndpointAudit, plan: &Plan) -> Option<EndpointAu
 
 /// The role with what it is granted by the plan, and nothing that is left out.
 pub(super) fn granted(grant: Grant, plan: &Plan) -> Grant {
-    let key = Key { kind: Kind::Role, name: grant.role.clone() };
+    let key = Role::key_of(grant.role.clone());
     let step = plan.steps.iter().find(|step| step.key == key).filter(|step| !step.left_out.is_empty());
-    let Some(Resource::Role(role)) = step.and_then(|step| step.desired.as_ref()) else { return grant };
+    let Some(role) = step.and_then(|step| step.desired.as_ref()).and_then(Role::of) else { return grant };
     let is_granted = |statement: &Statement| {
         statement.about.is_none() || role.policies.values().any(|policy| policy.says(&statement.to_value()))
     };

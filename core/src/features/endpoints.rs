@@ -10,8 +10,8 @@ use crate::desire::inference;
 use crate::desire::sagemaker::endpoint_name;
 use crate::grants::Purpose;
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, Managed, ManagedFields,
-    Nothing, OwnedBy, Part, Reads, Reliance,
+    Audited, Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed,
+    ManagedFields, Nothing, OwnedBy, Part, Reads, Reliance,
 };
 use crate::platform::{Backend as ModelBackend, Platform};
 use crate::resource::{Desired, Removal, Resource};
@@ -49,9 +49,12 @@ impl Managed for ConfigMap {
         leaves: &[],
         reads: Reads::Always,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[],
         relied_on: Reliance::AllBut(&[]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: &[],
         changed_by: &[],

@@ -9,8 +9,8 @@ use super::{Key, Removal};
 use crate::arn;
 use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed, Nothing,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::permissions;
 use crate::policy;
@@ -317,9 +317,12 @@ impl Managed for Bucket {
         // carries out lifecycle rules once a day, and neither tags nor a key let anybody read.
         reads: Reads::ResyncBut(&[field::TAGS, field::ENCRYPTION, field::VERSIONING, field::LIFECYCLE]),
         removal: Removal::Retain,
+        has_deletion_policy: true,
         kept_because: DELETION_POLICY,
         refers_to: &[],
         relied_on: Reliance::Existence,
+        makes_role: MakesRole::No,
+        audited: Audited::Fields(&[field::POLICY]),
         arns: None,
         permissions: permissions::s3::PERMISSIONS,
         // "Amazon S3 CloudTrail events" in the Amazon S3 User Guide.

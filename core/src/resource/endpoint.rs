@@ -11,8 +11,8 @@ use super::scaling::Bounds;
 use super::{EndpointConfig, Key, Kind, Removal, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, Managed, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, MakesRole, Managed,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::names::hex_digest;
 use crate::permissions;
@@ -319,10 +319,13 @@ impl Managed for Endpoint {
         leaves: &[Kind::SageMakerModel, Kind::SageMakerEndpointConfig],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: // Its instances are made with the model and the role of its configuration, which may be gone itself.
             &[Kind::SageMakerEndpointConfig, Kind::SageMakerModel, Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS, REVISIONS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: permissions::sagemaker::OF_ENDPOINTS,
         // Weights and capacities belong to Application Auto Scaling and to people: UpdateEndpointWeightsAndCapacities is no

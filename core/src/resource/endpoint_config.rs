@@ -8,8 +8,8 @@ use super::scaling::Dimension;
 use super::{Kind, Removal, Revision, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed, Nothing,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::names;
 use crate::permissions;
@@ -197,9 +197,12 @@ impl Managed for EndpointConfig {
         leaves: &[],
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::SageMakerModel, Kind::Role, Kind::Bucket],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: permissions::sagemaker::OF_CONFIGS,
         changed_by: &[

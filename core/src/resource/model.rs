@@ -10,8 +10,8 @@ use super::reference::Reference;
 use super::{Kind, Removal, Revision, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed, Nothing,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -100,9 +100,12 @@ impl Managed for Model {
         leaves: &[],
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::Role, Kind::Bucket, Kind::SecurityGroup],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: permissions::sagemaker::OF_MODELS,
         changed_by: &[

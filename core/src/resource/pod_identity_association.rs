@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{Key, Kind, Removal, Role, TAGS};
 use crate::drift_events::naming::{RecordedCalls, with_arns, with_ids};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part,
-    Reads, Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, MakesRole, Managed,
+    Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -107,9 +107,12 @@ impl Managed for PodIdentityAssociation {
         leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: permissions::eks::PERMISSIONS,
         changed_by: &[

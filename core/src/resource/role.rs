@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Removal, TAGS};
 use crate::drift_events::naming::{RecordedCalls, named};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed, Nothing,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::names::hex_digest;
 use crate::permissions;
@@ -113,9 +113,12 @@ impl Managed for Role {
         leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[],
         relied_on: Reliance::AllBut(&[TAGS, ATTACHED]),
+        makes_role: MakesRole::Itself,
+        audited: Audited::Everything,
         arns: None,
         permissions: permissions::iam::PERMISSIONS,
         changed_by: &[RecordedCalls {

@@ -9,8 +9,8 @@ use super::{Endpoint, Removal, Resource, TAGS};
 use super::{Key, Kind};
 use crate::drift_events::naming::{Identifier, RecordedCalls, values, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part,
-    Reads, Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Listed, MakesRole, Managed,
+    Nothing, OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::permissions;
 use crate::tags::Tags;
@@ -227,9 +227,12 @@ impl Managed for ScalableTarget {
         // The owner of the endpoint scales it, and the tags are read again before anything is written.
         reads: Reads::ResyncBut(&[field::TAGS]),
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::SageMakerEndpoint],
         relied_on: Reliance::Existence,
+        makes_role: MakesRole::ServiceLinked,
+        audited: Audited::Everything,
         arns: None,
         permissions: permissions::autoscaling::PERMISSIONS,
         changed_by: &[
@@ -280,9 +283,12 @@ impl Managed for ScalingPolicy {
         // All it does is to move the number of instances within bounds, which are read at each resync.
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::ScalableTarget],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: &[],
         changed_by: &[RecordedCalls {
@@ -322,9 +328,12 @@ impl Managed for ScheduledAction {
         // All it does is to set bounds, which are read at each resync.
         reads: Reads::Hourly,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::ScalableTarget],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: &[],
         changed_by: &[RecordedCalls {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Key, Kind, Removal, Resource, Role, TAGS};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Extent, Identity, Info, Listed, Managed,
-    ManagedFields, Nothing, OwnedBy, Part, Reads, Reliance,
+    Audited, Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Extent, Identity, Info, Listed,
+    MakesRole, Managed, ManagedFields, Nothing, OwnedBy, Part, Reads, Reliance,
 };
 use crate::tags;
 
@@ -69,9 +69,12 @@ impl Managed for ServiceAccount {
         leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::Role],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: None,
         permissions: &[],
         changed_by: &[],

@@ -15,7 +15,7 @@ use crate::plan::attainment::LeftOut;
 use crate::plan::{Action, Plan, Purpose, Step};
 use crate::render;
 use crate::request_id;
-use crate::resource::{Key, Kind, Removal, Resource};
+use crate::resource::{Key, Removal, Resource};
 
 /// The finding about one step, with everything that could not be read or written of it, each reported once.
 pub(super) fn finding<'a>(step: &'a Step, outcome: Option<&Outcome>) -> Finding<'a> {
@@ -119,7 +119,7 @@ impl<'a> Finding<'a> {
 
     /// The removal that the spec declares, or that the last spec declared, which no tag on the resource can loosen.
     fn removal(&self, previous: Option<&ResourceStatus>) -> Option<Removal> {
-        if self.step.key.kind != Kind::Bucket {
+        if !self.step.key.kind.info().has_deletion_policy {
             return None;
         }
         let declared = self.step.desired.as_ref().map(Resource::removal);

@@ -37,7 +37,8 @@ pub(super) fn announced(before: &AIPlatformStatus, resources: &[Resource], now: 
         let key = resource.key();
         let known = before.resources.iter().find(|known| is(known, &key)).cloned();
         // What the spec says now holds from here on.
-        let deletion_policy = (key.kind == Kind::Bucket).then(|| resource.removal().name().to_string());
+        let has_own = key.kind.info().has_deletion_policy;
+        let deletion_policy = has_own.then(|| resource.removal().name().to_string());
         let known = known.map(|known| ResourceStatus { deletion_policy: deletion_policy.clone(), ..known });
         listed.push(known.unwrap_or_else(|| ResourceStatus {
             kind: key.kind.name().into(),

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::comparison::aligned;
 use crate::document::Document;
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, Listed, ManagedFields,
-    OwnedBy, Part, Reads, Reliance,
+    Audited, Backend, BeforeDeletion, Busy, ClusterApi, Creation, DELETION_POLICY, Identity, Info, Listed, MakesRole,
+    ManagedFields, OwnedBy, Part, Reads, Reliance,
 };
 use crate::resource::{Key, Removal, Resource};
 use crate::tags;
@@ -124,9 +124,12 @@ pub(super) const INFO: Info = Info {
     leaves: &[],
     reads: Reads::Always,
     removal: Removal::WhenEmpty,
+    has_deletion_policy: false,
     kept_because: DELETION_POLICY,
     refers_to: &[],
     relied_on: Reliance::AllBut(&[]),
+    makes_role: MakesRole::No,
+    audited: Audited::Everything,
     arns: None,
     permissions: &[],
     changed_by: &[],

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed, Nothing,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::resource::reference::Reference;
@@ -164,9 +164,12 @@ impl Managed for SecurityGroup {
         leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::SecurityGroup],
         relied_on: Reliance::AllBut(&[TAGS, field::INGRESS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: Some("arn:aws:ec2:*:*:security-group/*"),
         permissions: &[
             Permission {

@@ -9,8 +9,8 @@ use crate::api::network::OnConflict;
 use crate::drift_events::naming::{RecordedCalls, with_ids};
 use crate::grants::nothing_allowed;
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, Managed, Nothing, OwnedBy, Part, Reads,
-    Reliance, Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, DELETION_POLICY, Identity, Info, MakesRole, Managed, Nothing,
+    OwnedBy, Part, Reads, Reliance, Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::policy::{Policy, document};
@@ -203,9 +203,12 @@ impl Managed for VpcEndpoint {
         leaves: &[],
         reads: Reads::Resync,
         removal: Removal::WhenEmpty,
+        has_deletion_policy: false,
         kept_because: DELETION_POLICY,
         refers_to: &[Kind::SecurityGroup],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: Some("arn:aws:ec2:*:*:vpc-endpoint/*"),
         permissions: &[
             Permission {

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::drift_events::naming::{RecordedCalls, named, with_arns};
 use crate::kind::{
-    Backend, BeforeDeletion, Busy, Creation, Identity, Info, Listed, Managed, Nothing, OwnedBy, Part, Reads, Reliance,
-    Service,
+    Audited, Backend, BeforeDeletion, Busy, Creation, Identity, Info, Listed, MakesRole, Managed, Nothing, OwnedBy,
+    Part, Reads, Reliance, Service,
 };
 use crate::operator_policy::{Condition, Permission, ResourcePattern};
 use crate::plan::{Action, Refusal, Step};
@@ -90,9 +90,12 @@ impl Managed for LogGroup {
         leaves: &[],
         reads: Reads::Hourly,
         removal: Removal::Retain,
+        has_deletion_policy: false,
         kept_because: "logs are evidence, and expire by themselves",
         refers_to: &[],
         relied_on: Reliance::AllBut(&[TAGS]),
+        makes_role: MakesRole::No,
+        audited: Audited::Everything,
         arns: Some("arn:aws:logs:*:*:log-group:/aws/sagemaker/Endpoints/*"),
         permissions: &[
             Permission {
