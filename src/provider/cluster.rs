@@ -1,9 +1,9 @@
 //! The cluster itself: one adapter for every kind of object, whose description says what is applied and what is read.
 //!
 //! Everything is written by server-side apply under one field manager, so that the API server takes away exactly what
-//! the operator set, and only what it manages is compared. A new object is created as a whole, so that nothing is ever
-//! written to what somebody else made a moment ago, and applied then. Every write is for the version that was read in the
-//! same step: what somebody else did since then stands.
+//! the operator set, and only what it manages is compared. A new object is applied for a version that nothing has, so that
+//! nothing is ever written to what somebody else made a moment ago. Every other write is for the version that was read in
+//! the same step: what somebody else did since then stands.
 
 mod fields;
 mod object;

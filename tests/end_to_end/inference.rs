@@ -2,6 +2,7 @@
 
 mod add_ons;
 mod changes;
+mod requests;
 mod rollouts;
 
 use k8s_openapi::api::apps::v1::Deployment;

@@ -1,13 +1,13 @@
 //! The number of requests that a platform costs the API server and AWS.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::operator::Operator;
+use crate::support::operator::more_than;
 use crate::support::test_env::{TestEnv, spec};
 
 /// A platform with a bucket, a model on SageMaker that scales and a consumer with a service account.
@@ -26,32 +26,16 @@ fn ranking() -> Value {
     wanted
 }
 
-/// The requests to the API server so far, by verb and resource, but for those that begin a watch.
-fn cluster_requests(operator: &Operator) -> BTreeMap<String, u64> {
-    let (_, text) = operator.page("/metrics");
-    let lines = text.lines().filter_map(|line| line.strip_prefix("aiplatform_kubernetes_requests_total{"));
-    let counts = lines.filter_map(|line| {
-        let (labels, count) = line.split_once("} ")?;
-        Some((labels.to_string(), count.parse().ok()?))
-    });
-    counts.filter(|(labels, _)| !labels.contains("\"watch\"") && !labels.contains("\"list\"")).collect()
-}
-
-fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let counts = after.iter().map(|(labels, count)| (labels.clone(), count - before.get(labels).unwrap_or(&0)));
-    counts.filter(|(_, count)| *count > 0).collect()
-}
-
 #[tokio::test]
 async fn a_platform_takes_few_requests_to_the_api_server_to_become_ready() {
     let env = TestEnv::with("few-requests", &["--transition-poll", "1s"]).await;
     env.aws.control("timings", json!({"sagemaker.endpoint.create": 1500}));
     env.wait("ready", async || env.operator.page("/readyz").0 == 200).await;
-    let before = cluster_requests(&env.operator);
+    let before = env.operator.cluster_requests();
     env.apply("assistant", &ranking()).await;
     env.wait_ready("assistant").await;
     env.wait("the event", async || env.events("assistant").await.iter().any(|(reason, _)| reason == "Ready")).await;
-    let made = difference(&before, &cluster_requests(&env.operator));
+    let made = more_than(&before, &env.operator.cluster_requests());
     let (objects, rest): (Vec<_>, Vec<_>) =
         made.iter().partition(|(labels, _)| labels.contains("configmaps") || labels.contains("serviceaccounts"));
     // Two objects are created. The rest are the finalizer, three writes of the status and an event for each of two steps
@@ -80,9 +64,9 @@ async fn resyncs_write_no_status_and_read_nothing_that_a_watch_shows() {
     // The watch of config maps has shown our own write by then, and what belongs to it was read.
     let first = passes();
     env.wait("a resync", async || passes() > first).await;
-    let (before, first) = (cluster_requests(&env.operator), passes());
+    let (before, first) = (env.operator.cluster_requests(), passes());
     env.wait("three more", async || passes() >= first + 3).await;
-    let made = difference(&before, &cluster_requests(&env.operator));
+    let made = more_than(&before, &env.operator.cluster_requests());
     assert!(made.is_empty(), "{made:#?}");
     let now = env.api().get("assistant").await.expect("it");
     assert_eq!(now.metadata.resource_version, object.metadata.resource_version, "nothing was written");

@@ -1,5 +1,6 @@
 //! The operator as users run it: the binary, with its environment and its signals.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -52,6 +53,17 @@ impl Operator {
         let (_, text) = self.page("/metrics");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         line.unwrap_or_else(|| panic!("no {name} in:\n{text}"))
+    }
+
+    /// The requests to the API server so far, by verb and resource, but for watches and the lists that begin them.
+    pub fn cluster_requests(&self) -> BTreeMap<String, u64> {
+        let (_, text) = self.page("/metrics");
+        let lines = text.lines().filter_map(|line| line.strip_prefix("aiplatform_kubernetes_requests_total{"));
+        let counts = lines.filter_map(|line| {
+            let (labels, count) = line.split_once("} ")?;
+            Some((labels.to_string(), count.parse().ok()?))
+        });
+        counts.filter(|(labels, _)| !labels.contains("\"watch\"") && !labels.contains("\"list\"")).collect()
     }
 
     /// Waits for a line of the log that contains `part`, and returns it.
@@ -115,4 +127,10 @@ pub fn command() -> Command {
         .env("AWS_EC2_METADATA_DISABLED", "true");
     command.stdin(Stdio::null());
     command
+}
+
+/// The counts that have grown, by how much.
+pub fn more_than(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let counts = after.iter().map(|(labels, count)| (labels.clone(), count - before.get(labels).unwrap_or(&0)));
+    counts.filter(|(_, count)| *count > 0).collect()
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams, PostParams,
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams,
     Preconditions,
 };
 use kube::{Api, Client, Resource as _, ResourceExt};
@@ -28,8 +28,9 @@ const BENEATH: u32 = 100;
 /// Tries of a write that others get in the way of.
 const TRIES: u32 = 5;
 
-/// The code of an error about an object that somebody made first.
-const ALREADY_EXISTS: &str = "AlreadyExists";
+/// A version that no object has, since the first revision of etcd is that of an empty store: to apply for it makes what is
+/// not there and is a conflict with what is. Source: <https://github.com/kubernetes/kubernetes/issues/106745>.
+const VERSION_OF_NOTHING: &str = "1";
 
 /// The code of an error about an API that the cluster lacks.
 const NOT_SERVED: &str = "NotServed";
@@ -146,13 +147,8 @@ impl<'a> Object<'a> {
         let found = match found {
             Some(found) => found,
             None => match self.create(scope, &body, (self.description.initial)(desired)).await {
-                // A creation manages what the API server filled in, too. Where that is nothing, it is as if applied.
-                Ok(created) if self.managed(&created).as_ref() == Some(desired) => {
-                    let applied = self.applied(step, &created)?;
-                    return Ok((applied, created));
-                }
-                Ok(created) => created,
-                Err(error) if error.code == ALREADY_EXISTS => self.find().await?.ok_or(error)?,
+                Ok(created) => return Ok((self.applied(step, &created)?, created)),
+                Err(error) if is_outdated(&error) => self.find().await?.ok_or(error)?,
                 Err(error) => return Err(error),
             },
         };
@@ -167,13 +163,6 @@ impl<'a> Object<'a> {
         let body = self.marked(scope, body, was_created(&found));
         let written = self.set(&found, body).await?;
         Ok((self.applied(step, &written)?, written))
-    }
-
-    /// What the operator manages of an object.
-    fn managed(&self, object: &DynamicObject) -> Option<Resource> {
-        let whole = serde_json::to_value(object).ok()?;
-        let managed = fields::managed(&whole, object.managed_fields(), FIELD_MANAGER);
-        (self.description.read)(&self.key.name, &managed)
     }
 
     /// What came of a write that left the object so.
@@ -193,23 +182,24 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Makes it as a whole with its owner in the same call. Server-side apply would write to one that somebody made a
-    /// moment ago.
+    /// Makes it as a whole with its owner in one request, which is refused as a conflict where somebody has made one.
     async fn create(&self, scope: &Scope, body: &Value, initial: Option<Value>) -> Result<DynamicObject, Error> {
         let mut object = self.marked(scope, body.clone(), true);
         object["metadata"]["name"] = json!(self.name);
-        overlay(&mut object, initial.unwrap_or_else(|| json!({})));
-        let bug = |error: serde_json::Error| Error::bug("create", &self.subject, error);
-        let object: DynamicObject = serde_json::from_value(object).map_err(bug)?;
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
-        match self.api.create(&parameters, &object).await {
-            Ok(created) => Ok(created),
+        object["metadata"]["resourceVersion"] = json!(VERSION_OF_NOTHING);
+        if let Some(initial) = &initial {
+            overlay(&mut object, initial.clone());
+        }
+        let created = match self.api.patch(self.name, &applying(), &Patch::Apply(object)).await {
+            Ok(created) => created,
             Err(error) => {
                 let failed = self.failed("create", &error);
                 let is_lacking = self.may_lack_its_api(&failed) && !self.is_served().await?;
-                Err(if is_lacking { self.not_served(failed) } else { failed })
+                return Err(if is_lacking { self.not_served(failed) } else { failed });
             }
-        }
+        };
+        let released = if initial.is_some() { self.settle(&created, body).await? } else { None };
+        Ok(released.unwrap_or(created))
     }
 
     /// The body with what says whose it is. What is wholly ours goes with the platform's object even when nobody is
@@ -287,21 +277,24 @@ impl<'a> Object<'a> {
     /// Makes this what is ours in the object, if it is still as it was found. What we no longer set and the description
     /// releases stays as it is.
     async fn set(&self, found: &DynamicObject, mut body: Value) -> Result<DynamicObject, Error> {
-        let released = self.description.released.iter().copied();
-        let let_go: Vec<&[&str]> = released.filter(|path| !holds(&body, path)).collect();
-        let found = match settled(found.managed_fields(), FIELD_MANAGER, &let_go) {
-            Some(entries) => {
-                let entries = json!({"metadata": {
-                    "resourceVersion": found.resource_version(), "uid": found.uid(), "managedFields": entries,
-                }});
-                &self.patch(&by_us(), &Patch::Merge(entries)).await?
-            }
-            None => found,
-        };
+        let settled = self.settle(found, &body).await?;
+        let found = settled.as_ref().unwrap_or(found);
         body["metadata"]["name"] = json!(self.name);
         body["metadata"]["uid"] = json!(found.uid());
         body["metadata"]["resourceVersion"] = json!(found.resource_version());
-        self.patch(&PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(body)).await
+        self.patch(&applying(), &Patch::Apply(body)).await
+    }
+
+    /// Makes everything that the operator manages of the object applied, and gives up what this body does not set and the
+    /// description releases. The object then, where there was anything to do.
+    async fn settle(&self, found: &DynamicObject, body: &Value) -> Result<Option<DynamicObject>, Error> {
+        let released = self.description.released.iter().copied();
+        let let_go: Vec<&[&str]> = released.filter(|path| !holds(body, path)).collect();
+        let Some(entries) = settled(found.managed_fields(), FIELD_MANAGER, &let_go) else { return Ok(None) };
+        let entries = json!({"metadata": {
+            "resourceVersion": found.resource_version(), "uid": found.uid(), "managedFields": entries,
+        }});
+        self.patch(&by_us(), &Patch::Merge(entries)).await.map(Some)
     }
 
     /// Takes off what says that it is ours, where others set it as well.
@@ -350,6 +343,11 @@ fn is_outdated(error: &Error) -> bool {
 
 fn api_resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+}
+
+/// Fields that others have set as well become the operator's.
+fn applying() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
 }
 
 fn by_us() -> PatchParams {
