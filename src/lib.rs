@@ -25,6 +25,7 @@ pub mod priority;
 pub mod provider;
 pub mod readiness;
 pub mod reconcile;
+pub mod resource_version;
 pub mod stall;
 pub mod traces;
 

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta, PartialObjectMetaExt};
+use kube::core::DynamicResourceScope;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Error as WatchError, Event, watcher};
 use kube::{Api, Client};
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use super::{FIELD_MANAGER, ObjectKey};
 use crate::api_server::WATCH_SECONDS;
 use crate::kind::{Backend, ClusterApi, Extent};
-use crate::lookup::optional_kinds;
+use crate::lookup::{ApiLookup, optional_kinds};
 use crate::provider::cluster::Watched;
 use crate::resource::Kind;
 use crate::tags;
@@ -85,7 +86,7 @@ pub(super) fn watch(client: &Client, namespaces: &[String], shown: &Arc<Watched>
         watches.extend(each.iter().copied().map(of));
     }
     watches.extend(each.iter().map(|namespace| watch_of_pods(client, *namespace)));
-    watches.extend(optional_kinds().map(|(kind, api)| watch_of_definition(client, kind, &api.definition())));
+    watches.extend(optional_kinds().map(|(kind, api)| watch_of_definition(client, kind, api, shown)));
     Children { events: stream::select_all(watches), signals }
 }
 
@@ -102,15 +103,19 @@ fn watch_of(
 ) -> Events {
     let gvk = GroupVersionKind::gvk(description.group, description.version, description.kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, description.plural);
-    let api: Api<PartialObjectMeta<DynamicObject>> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
     let name = name_of(description.plural, namespace);
     let events = match description.extent {
-        Extent::Object => watcher(api, watches().labels(tags::PLATFORM_LABEL)).boxed(),
+        // All of it, so that what it shows need not be read.
+        Extent::Object => {
+            let shown = Arc::clone(&watched);
+            let config = watches().labels(tags::PLATFORM_LABEL);
+            let events = watcher(api_of::<DynamicObject>(client, namespace, &resource), config);
+            events.map(move |event| event.map(|event| metadata(kind, event, &shown))).boxed()
+        }
         // Whoever made such an object has labelled it as they like.
-        Extent::Fields => watcher(api, watches()).boxed(),
+        Extent::Fields => {
+            watcher(api_of::<PartialObjectMeta<DynamicObject>>(client, namespace, &resource), watches()).boxed()
+        }
     };
     let events = match (signal, description.extent) {
         (Some(signal), _) => forgiving(events, 404, LACKING, Some(signal)).boxed(),
@@ -121,6 +126,31 @@ fn watch_of(
     let namespace = namespace.cloned();
     let events = events.inspect(move |event| note(&watched, kind, namespace.as_deref(), event.as_ref()));
     named(name, events.boxed(), move |event| child(event, description.status_matters))
+}
+
+fn api_of<K>(client: &Client, namespace: Option<&String>, resource: &ApiResource) -> Api<K>
+where
+    K: kube::Resource<Scope = DynamicResourceScope, DynamicType = ApiResource>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+        None => Api::all_with(client.clone(), resource),
+    }
+}
+
+/// The event with the metadata alone, once the object that it shows is noted.
+fn metadata(kind: Kind, event: Event<DynamicObject>, watched: &Watched) -> Event<PartialObjectMeta<DynamicObject>> {
+    let bare = |object: DynamicObject| object.metadata.into_response_partial();
+    if let Event::InitApply(object) | Event::Apply(object) = &event {
+        watched.showed(kind, object);
+    }
+    match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(bare(object)),
+        Event::Apply(object) => Event::Apply(bare(object)),
+        Event::Delete(object) => Event::Delete(bare(object)),
+    }
 }
 
 /// Notes what the watch of a kind shows of versions. Nothing stands for a failure that is forgiven.
@@ -149,11 +179,20 @@ fn watch_of_pods(client: &Client, namespace: Option<&String>) -> Events {
 }
 
 /// Without the right to it, each pass finds out whether the cluster serves the API.
-fn watch_of_definition(client: &Client, kind: Kind, definition: &str) -> Events {
+fn watch_of_definition(client: &Client, kind: Kind, of: ApiLookup, watched: &Arc<Watched>) -> Events {
     let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
+    let definition = of.definition();
     let config = watches().fields(&format!("metadata.name={definition}"));
-    let events = forgiving(watcher(api, config), 403, DENIED, None).boxed();
-    named(format!("watch of the definition {definition}"), events, move |event| match event {
+    let events = forgiving(watcher(api, config), 403, DENIED, None);
+    let watched = Arc::clone(watched);
+    let events = events.inspect(move |event| match event {
+        Some(Ok(Event::InitApply(_))) => watched.apis.listed(&of),
+        Some(Ok(Event::InitDone)) => watched.apis.completed(&of),
+        Some(Ok(Event::Apply(_))) => watched.apis.changed(&of, true),
+        Some(Ok(Event::Delete(_))) => watched.apis.changed(&of, false),
+        Some(Ok(Event::Init) | Err(_)) | None => watched.apis.lost(&of),
+    });
+    named(format!("watch of the definition {definition}"), events.boxed(), move |event| match event {
         Event::Init | Event::InitApply(_) => Child::Begun,
         Event::InitDone => Child::Unchanged,
         Event::Apply(_) | Event::Delete(_) => Child::ApiChanged(kind),

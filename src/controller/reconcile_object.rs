@@ -12,7 +12,6 @@ use tracing::{debug, warn};
 
 use super::allowance::{self, Allowance};
 use super::events::{self, Note};
-use super::objects::is_later;
 use super::queue::Urgency;
 use super::{Attempt, Context, Error, FIELD_MANAGER};
 use crate::api::status::Phase;
@@ -30,6 +29,7 @@ use crate::provider::Provider;
 use crate::provider::cluster::namespace_labels;
 use crate::reconcile::{Pass, PassContext, reconcile};
 use crate::resource::Freshness;
+use crate::resource_version::is_later;
 use crate::schedule::{self, Next, Periods, Spent, delay};
 use crate::session::{PassInput, Session, Trigger, UserRequest};
 use crate::status::is_only_progress;

@@ -8,6 +8,7 @@
 mod fields;
 mod object;
 mod ownership;
+mod served;
 mod watched;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use kube::core::Status;
 use kube::{Api, Client, ResourceExt};
 
@@ -30,6 +31,7 @@ use crate::plan::{Action, Step};
 use crate::resource::{Key, Observed, Request};
 use crate::scope::Scope;
 use object::Object;
+use served::Served;
 pub use watched::Watched;
 
 /// Reads of one pass in flight at most.
@@ -79,7 +81,10 @@ impl Cluster {
     /// # Errors
     /// The error of the API server.
     pub async fn serves(&self, api: &ApiLookup) -> Result<bool, Error> {
-        serves(&self.client, api).await
+        match self.watched.apis.known(api) {
+            Some(is_served) => Ok(is_served),
+            None => serves(&self.client, &self.watched.apis, api).await,
+        }
     }
 
     /// Observes objects.
@@ -98,12 +103,14 @@ impl Cluster {
     /// # Errors
     /// The error of the API server.
     pub async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
-        let object = Object::of(&self.client, &request.key)?;
-        if !request.thorough
-            && !request.pruning
-            && let Some(known) = self.watched.known(&request.key)
-        {
-            return Ok(known);
+        let object = Object::of(&self.client, &self.watched.apis, &request.key)?;
+        if !request.thorough && !request.pruning {
+            if let Some(known) = self.watched.known(&request.key) {
+                return Ok(known);
+            }
+            if let Some(shown) = self.watched.shown(&request.key) {
+                return self.remembered(&object, scope, &shown).await;
+            }
         }
         if request.may_be_made && self.watched.is_absent(&request.key) {
             return Ok(Observed::absent());
@@ -111,13 +118,16 @@ impl Cluster {
         let found = object.find().await?;
         self.watched.found(&request.key, found.is_some());
         match found {
-            Some(found) => {
-                let observed = object.observed(scope, &found).await?;
-                self.watched.remember(&request.key, found.resource_version(), &observed);
-                Ok(observed)
-            }
+            Some(found) => self.remembered(&object, scope, &found).await,
             None => Ok(Observed::absent()),
         }
+    }
+
+    /// Observes an object as it was found, and remembers that.
+    async fn remembered(&self, object: &Object<'_>, scope: &Scope, found: &DynamicObject) -> Result<Observed, Error> {
+        let observed = object.observed(scope, found).await?;
+        self.watched.remember(object.key(), found.resource_version(), &observed, object.has_beneath(found));
+        Ok(observed)
     }
 
     /// Takes one step.
@@ -125,14 +135,14 @@ impl Cluster {
     /// # Errors
     /// The error of the API server.
     pub async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
-        let object = Object::of(&self.client, &step.key)?;
+        let object = Object::of(&self.client, &self.watched.apis, &step.key)?;
         self.watched.forget(&step.key);
         match (&step.action, &step.desired) {
             (Action::Create | Action::Update(_), Some(desired)) => {
                 let (applied, written) = object.put(scope, step, desired).await?;
+                self.watched.wrote(&step.key, written.resource_version());
                 if applied == Applied::Ready {
-                    let observed = object.observed(scope, &written).await?;
-                    self.watched.remember(&step.key, written.resource_version(), &observed);
+                    self.remembered(&object, scope, &written).await?;
                 }
                 Ok(applied)
             }
@@ -142,14 +152,17 @@ impl Cluster {
     }
 }
 
-/// True where the API server serves an API.
-async fn serves(client: &Client, api: &ApiLookup) -> Result<bool, Error> {
+/// True where the API server serves an API, as it says now.
+async fn serves(client: &Client, apis: &Served, api: &ApiLookup) -> Result<bool, Error> {
     let ApiLookup { group, version, plural } = api;
-    match client.list_api_group_resources(&format!("{group}/{version}")).await {
-        Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == *plural)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
-        Err(error) => Err(failed("discover", &format!("{plural}.{group}"), &error)),
-    }
+    let asked = apis.ask(api);
+    let is_served = match client.list_api_group_resources(&format!("{group}/{version}")).await {
+        Ok(list) => list.resources.iter().any(|resource| resource.name == *plural),
+        Err(kube::Error::Api(status)) if status.code == 404 => false,
+        Err(error) => return Err(failed("discover", &format!("{plural}.{group}"), &error)),
+    };
+    apis.answered(api, asked, is_served);
+    Ok(is_served)
 }
 
 /// The labels of a namespace; one that is not there has none.

@@ -9,6 +9,7 @@ use kube::{Api, Client, Resource as _, ResourceExt};
 use serde_json::{Value, json};
 
 use super::ownership::settled;
+use super::served::Served;
 use super::{failed, fields, serves};
 use crate::api::AIPlatform;
 use crate::cluster_manifests::overlay;
@@ -38,6 +39,7 @@ const NOT_SERVED: &str = "NotServed";
 /// One object.
 pub(super) struct Object<'a> {
     client: &'a Client,
+    apis: &'a Served,
     api: Api<DynamicObject>,
     description: ClusterApi,
     key: &'a Key,
@@ -51,7 +53,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// A bug where it is not one.
-    pub(super) fn of(client: &'a Client, key: &'a Key) -> Result<Self, Error> {
+    pub(super) fn of(client: &'a Client, apis: &'a Served, key: &'a Key) -> Result<Self, Error> {
         let subject = key.to_string();
         let Backend::Cluster(description) = key.kind.info().backend else {
             return Err(Error::bug("reach", &subject, "it is not in the cluster"));
@@ -60,7 +62,7 @@ impl<'a> Object<'a> {
             key.name.split_once('/').ok_or_else(|| Error::bug("reach", &subject, "it has no namespace"))?;
         let ClusterApi { group, version, kind, plural, .. } = description;
         let api = Api::namespaced_with(client.clone(), namespace, &api_resource(group, version, kind, plural));
-        Ok(Self { client, api, description, key, namespace, name, subject })
+        Ok(Self { client, apis, api, description, key, namespace, name, subject })
     }
 
     /// The object, where it is there. One whose API is not served any more went with it.
@@ -99,6 +101,16 @@ impl<'a> Object<'a> {
         let Standing { state, remarks, facts } = self.standing(&whole, &managed.object, &beneath);
         let unknown = unknown.into_iter().collect();
         Ok(Observed { state, remarks, facts, unknown, ..Observed::present(resource, owner) })
+    }
+
+    /// The key of the object.
+    pub(super) fn key(&self) -> &Key {
+        self.key
+    }
+
+    /// True where objects beneath it say why it is as it was found.
+    pub(super) fn has_beneath(&self, found: &DynamicObject) -> bool {
+        (self.description.beneath)(&serde_json::to_value(found).unwrap_or_default()).is_some()
     }
 
     fn standing(&self, object: &Value, managed: &Value, beneath: &[Value]) -> Standing {
@@ -324,7 +336,7 @@ impl<'a> Object<'a> {
 
     async fn is_served(&self) -> Result<bool, Error> {
         match ApiLookup::of(self.key.kind) {
-            Some(api) => serves(self.client, &api).await,
+            Some(api) => serves(self.client, self.apis, &api).await,
             None => Ok(true),
         }
     }

@@ -1,5 +1,6 @@
 //! The versions of objects as the watches last saw them, and what was read of those versions: what nobody wrote to since it
-//! was read is not read again, and what is not there need not be read before it is made.
+//! was read is not read again, what the watch has shown as a whole need not be read, and what is not there need not be read
+//! before it is made.
 //!
 //! A watch may be late by a moment, and wakes the platform when it is not any more. While one is not established, nothing
 //! is known by it, and each pass reads.
@@ -8,18 +9,28 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::DynamicObject;
 
-use crate::kind::Backend;
+use super::served::Served;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner};
+use crate::resource_version::is_later;
 
-/// The objects of the kinds that are watched.
+/// The objects of the kinds that are watched, and the APIs whose definitions are.
 #[derive(Debug, Default)]
-pub struct Watched(Mutex<Objects>);
+pub struct Watched {
+    objects: Mutex<Objects>,
+    /// The APIs that the cluster may lack.
+    pub apis: Served,
+}
 
 #[derive(Debug, Default)]
 struct Objects {
     versions: HashMap<Key, String>,
     read: HashMap<Key, (String, Observed)>,
+    /// Objects as their watch shows them, in JSON, until a pass sees them at rest.
+    shown: HashMap<Key, Box<[u8]>>,
+    /// Versions that the operator wrote and the watch has not shown yet.
+    written: HashMap<Key, String>,
     /// The watches that have shown all that there is: a kind, in one namespace or in all.
     complete: HashSet<(Kind, Option<String>)>,
     /// Objects that may be there although no watch shows them: they do not bear the label by which they are watched, or
@@ -33,7 +44,18 @@ impl Watched {
         if let (Some(key), Some(version)) = (key(kind, metadata), metadata.resource_version.clone()) {
             let mut objects = self.objects();
             objects.hidden.remove(&key);
+            if objects.written.get(&key).is_some_and(|written| !is_after(written, &version)) {
+                objects.written.remove(&key);
+            }
             objects.versions.insert(key, version);
+        }
+    }
+
+    /// The watch of a kind shows all of an object as it is now.
+    pub fn showed(&self, kind: Kind, object: &DynamicObject) {
+        self.changed(kind, &object.metadata);
+        if let (Some(key), Ok(text)) = (key(kind, &object.metadata), serde_json::to_vec(object)) {
+            self.objects().shown.insert(key, text.into());
         }
     }
 
@@ -48,6 +70,8 @@ impl Watched {
             let mut objects = self.objects();
             objects.versions.remove(&key);
             objects.read.remove(&key);
+            objects.shown.remove(&key);
+            objects.written.remove(&key);
         }
     }
 
@@ -60,6 +84,7 @@ impl Watched {
         let mut objects = self.objects();
         objects.versions.retain(|key, _| !is_concerned(key));
         objects.read.retain(|key, _| !is_concerned(key));
+        objects.shown.retain(|key, _| !is_concerned(key));
         objects.complete.remove(&(kind, namespace.map(Into::into)));
     }
 
@@ -91,15 +116,25 @@ impl Watched {
         (objects.versions.get(key)? == version).then(|| observed.clone())
     }
 
+    /// An object as its watch shows it, where it shows all of it and every write of ours.
+    #[must_use]
+    pub fn shown(&self, key: &Key) -> Option<DynamicObject> {
+        let objects = self.objects();
+        let text = objects.shown.get(key).filter(|_| !objects.written.contains_key(key))?;
+        serde_json::from_slice(text).ok()
+    }
+
     /// Remembers what was read of this version of an object. Only what is ours and at rest, and of which nothing is
     /// beneath it, is as it was read until somebody writes to it.
-    pub fn remember(&self, key: &Key, version: Option<String>, observed: &Observed) {
-        let Backend::Cluster(api) = key.kind.info().backend else { return };
-        let is_at_rest = matches!(observed.state, ObservedState::Ready) && observed.unknown.is_empty();
+    pub fn remember(&self, key: &Key, version: Option<String>, observed: &Observed, has_beneath: bool) {
+        let is_at_rest = matches!(observed.state, ObservedState::Ready) && observed.unknown.is_empty() && !has_beneath;
         let is_ours = matches!(observed.owner, Owner::Ours);
         let mut objects = self.objects();
         match version {
-            Some(version) if !api.status_matters && is_at_rest && is_ours => {
+            Some(version) if is_at_rest && is_ours => {
+                if objects.versions.get(key) == Some(&version) {
+                    objects.shown.remove(key);
+                }
                 objects.read.insert(key.clone(), (version, observed.clone()));
             }
             _ => {
@@ -113,12 +148,27 @@ impl Watched {
     pub fn forget(&self, key: &Key) {
         let mut objects = self.objects();
         objects.read.remove(key);
+        objects.shown.remove(key);
         objects.hidden.insert(key.clone());
     }
 
-    fn objects(&self) -> MutexGuard<'_, Objects> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes note of the version that the operator has written: what the watch shows from before is out of date.
+    pub fn wrote(&self, key: &Key, version: Option<String>) {
+        let Some(written) = version else { return };
+        let mut objects = self.objects();
+        if objects.versions.get(key).is_none_or(|latest| is_after(&written, latest)) {
+            objects.shown.remove(key);
+            objects.written.insert(key.clone(), written);
+        }
     }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_after(version: &str, than: &str) -> bool {
+    is_later(Some(version), Some(than))
 }
 
 fn key(kind: Kind, metadata: &ObjectMeta) -> Option<Key> {
@@ -147,25 +197,25 @@ mod tests {
     fn what_was_read_holds_until_somebody_writes_or_the_watch_is_lost() {
         let watched = Watched::default();
         let key = Key { kind: Kind::ConfigMap, name: "n/a".into() };
-        watched.remember(&key, Some("1".into()), &settled());
+        watched.remember(&key, Some("1".into()), &settled(), false);
         assert!(watched.known(&key).is_none(), "no watch has shown it yet");
         watched.changed(Kind::ConfigMap, &metadata("n", "1"));
         assert!(watched.known(&key).is_some());
         watched.changed(Kind::ConfigMap, &metadata("n", "2"));
         assert!(watched.known(&key).is_none(), "somebody wrote to it");
-        watched.remember(&key, Some("2".into()), &settled());
+        watched.remember(&key, Some("2".into()), &settled(), false);
         assert!(watched.known(&key).is_some());
         watched.lost(Kind::ConfigMap, Some("other"));
         watched.lost(Kind::Service, None);
         assert!(watched.known(&key).is_some(), "another watch");
         for namespace in [Some("n"), None] {
             watched.changed(Kind::ConfigMap, &metadata("n", "2"));
-            watched.remember(&key, Some("2".into()), &settled());
+            watched.remember(&key, Some("2".into()), &settled(), false);
             watched.lost(Kind::ConfigMap, namespace);
             assert!(watched.known(&key).is_none(), "{namespace:?}");
         }
         watched.changed(Kind::ConfigMap, &metadata("n", "3"));
-        watched.remember(&key, Some("3".into()), &settled());
+        watched.remember(&key, Some("3".into()), &settled(), false);
         watched.deleted(Kind::ConfigMap, &metadata("n", "3"));
         assert!(watched.known(&key).is_none(), "it is gone");
     }
@@ -173,16 +223,16 @@ mod tests {
     #[test]
     fn only_what_is_ours_and_at_rest_is_remembered() {
         let watched = Watched::default();
-        let known = |kind: Kind, observed: &Observed| {
-            let key = Key { kind, name: "n/a".into() };
-            watched.changed(kind, &metadata("n", "1"));
-            watched.remember(&key, Some("1".into()), observed);
+        let known = |observed: &Observed, has_beneath: bool| {
+            let key = Key { kind: Kind::Deployment, name: "n/a".into() };
+            watched.changed(Kind::Deployment, &metadata("n", "1"));
+            watched.remember(&key, Some("1".into()), observed, has_beneath);
             watched.known(&key).is_some()
         };
-        assert!(known(Kind::ConfigMap, &settled()));
-        assert!(!known(Kind::ConfigMap, &Observed { owner: Owner::Nobody, ..settled() }));
-        assert!(!known(Kind::ConfigMap, &Observed { state: ObservedState::Progressing("why".into()), ..settled() }));
-        assert!(!known(Kind::Deployment, &settled()), "its status says how it is, and so do its pods");
+        assert!(known(&settled(), false));
+        assert!(!known(&Observed { owner: Owner::Nobody, ..settled() }, false));
+        assert!(!known(&Observed { state: ObservedState::Progressing("why".into()), ..settled() }, false));
+        assert!(!known(&settled(), true), "its pods say how it is");
     }
 
     #[test]
@@ -208,5 +258,35 @@ mod tests {
             watched.lost(Kind::ConfigMap, namespace);
             assert!(!watched.is_absent(&key), "the watch begins anew");
         }
+    }
+
+    fn deployment(version: &str) -> DynamicObject {
+        DynamicObject { types: None, metadata: metadata("n", version), data: serde_json::json!({"spec": {}}) }
+    }
+
+    #[test]
+    fn what_the_watch_shows_as_a_whole_stands_for_a_read_unless_it_lacks_a_write_of_ours() {
+        let watched = Watched::default();
+        let key = Key { kind: Kind::Deployment, name: "n/a".into() };
+        let shown = || watched.shown(&key).and_then(|object| object.metadata.resource_version);
+        watched.forget(&key);
+        watched.wrote(&key, Some("10".into()));
+        watched.showed(Kind::Deployment, &deployment("9"));
+        assert_eq!(shown(), None, "it is from before the write");
+        watched.showed(Kind::Deployment, &deployment("10"));
+        assert_eq!(shown().as_deref(), Some("10"));
+        watched.forget(&key);
+        assert_eq!(shown(), None, "it is written to");
+        watched.showed(Kind::Deployment, &deployment("12"));
+        watched.wrote(&key, Some("11".into()));
+        assert_eq!(shown().as_deref(), Some("12"), "the watch was faster than the answer");
+        watched.remember(&key, Some("12".into()), &settled(), true);
+        assert!(shown().is_some(), "it is not at rest");
+        watched.remember(&key, Some("12".into()), &settled(), false);
+        assert!(shown().is_none() && watched.known(&key).is_some());
+        watched.showed(Kind::Deployment, &deployment("13"));
+        assert!(shown().is_some() && watched.known(&key).is_none());
+        watched.lost(Kind::Deployment, None);
+        assert_eq!(shown(), None, "it may have changed");
     }
 }
