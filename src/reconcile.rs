@@ -232,8 +232,7 @@ pub async fn reconcile<P: Provider>(
         Ok((plan, observations)) => (input.guard.check(plan), observations),
         Err(error) => return stopped(&error),
     };
-    let mut attempted: BTreeSet<Key> = inventory(subject.previous).into_iter().collect();
-    attempted.retain(|key| !never_attempted(subject.previous).contains(key));
+    let attempted = attempted(subject.previous);
     let is_first = |step: &Step| step.may_be_taken() && step.desired.is_some() && !attempted.contains(&step.key);
     if nothing_was_made(subject.previous) || plan.steps.iter().any(is_first) {
         return Pass { observations, ..ended(PassOutcome::Admitted(&plan)) };
@@ -302,6 +301,12 @@ pub struct DryRun {
 /// the account was found to be the right one. Where it says nothing, an operator from before may have written.
 fn nothing_was_made(status: Option<&AIPlatformStatus>) -> bool {
     status.and_then(|status| status.account_check) == Some(AccountCheck::Pending)
+}
+
+/// The resources that were made, or may have been.
+fn attempted(status: Option<&AIPlatformStatus>) -> BTreeSet<Key> {
+    let never = never_attempted(status);
+    inventory(status).into_iter().filter(|key| !never.contains(key)).collect()
 }
 
 /// Checks that the credentials belong to the account that the object is for.
@@ -460,6 +465,7 @@ async fn observe_and_plan<P: Provider>(
     }
     let desired = goal.desired.iter().map(|desired| &desired.resource);
     let vpc_of: BTreeMap<Key, &str> = desired.filter_map(|it| Some((it.key(), it.vpc_id()?))).collect();
+    let attempted = attempted(status);
     let request = |key: Key| Request {
         may_be_made: is_written && adopted.contains_key(&key),
         adopt: !deleting && adopted.get(&key).copied().unwrap_or_default(),
@@ -469,6 +475,7 @@ async fn observe_and_plan<P: Provider>(
         freshness: Freshness::Current,
         departure: input.departed.of(&key),
         vpc_id: vpc_of.get(&key).map(ToString::to_string),
+        was_attempted: attempted.contains(&key),
         key,
     };
     // What goes has to be seen as it is, and so has what somebody changed.

@@ -6,6 +6,7 @@ mod lost;
 mod permissions;
 mod shared;
 mod states;
+mod vpcs;
 
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, SecurityGroup, Tag, VpcEndpoint};
 use serde_json::{Value, json};

@@ -102,6 +102,7 @@ impl Env {
             freshness: Freshness::Current,
             departure: Departure::default(),
             vpc_id: None,
+            was_attempted: true,
         };
         self.adapter.observe(&self.scope(), &request).await.expect("an answer")
     }

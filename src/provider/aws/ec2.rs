@@ -1,7 +1,9 @@
 //! Amazon EC2: VPC endpoints and security groups, and what a network is made of.
 
+mod by_vpc;
 mod changes;
 mod endpoint;
+mod entries;
 mod group;
 mod listing;
 mod network;
@@ -10,8 +12,6 @@ mod refusal;
 mod rules;
 mod token;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
@@ -28,8 +28,10 @@ use crate::plan::{Action, Step};
 use crate::resource::{Key, Resource};
 use crate::scope::Scope;
 use crate::tags::Tags;
-use listing::{Endpoints, Groups};
-use network::{Parts as NetworkParts, Services, VpcAnswer};
+use by_vpc::ByVpc;
+use entries::{EndpointEntry, GroupEntry};
+use listing::Lists;
+use network::{Parts as NetworkParts, Services, VPC_KEPT, VpcAnswer};
 use token::ClientToken;
 
 /// The time within which EC2 lists what was made, unless somebody has taken it away since.
@@ -47,8 +49,8 @@ pub(super) struct Ec2 {
     region: String,
     /// The time for which lists are shared by platforms at rest.
     shared_for: Duration,
-    endpoints: SharedRead<Endpoints>,
-    groups: SharedRead<Groups>,
+    endpoints: Lists<EndpointEntry>,
+    groups: Lists<GroupEntry>,
     services: SharedRead<Services>,
     /// By id.
     vpcs: ByVpc<VpcAnswer>,
@@ -62,7 +64,12 @@ pub(super) struct Ec2 {
     refused_tokens: Recent<ClientToken, Instant>,
 }
 
-type ByVpc<T> = Mutex<BTreeMap<String, Arc<SharedRead<T>>>>;
+/// Something that a call writes, with the id of its VPC.
+#[derive(Clone, Copy)]
+enum Written<'a> {
+    Endpoint(&'a str),
+    Group(&'a str),
+}
 
 impl Ec2 {
     pub(super) fn new(config: &SdkConfig, measured: Measured, shared_for: Duration) -> Self {
@@ -71,11 +78,11 @@ impl Ec2 {
             client: Client::from_conf(measuring),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             shared_for,
-            endpoints: SharedRead::default(),
-            groups: SharedRead::default(),
+            endpoints: Lists::default(),
+            groups: Lists::default(),
             services: SharedRead::default(),
-            vpcs: Mutex::default(),
-            parts: Mutex::default(),
+            vpcs: ByVpc::new(VPC_KEPT),
+            parts: ByVpc::new(VPC_KEPT),
             made: Recent::new(LISTED_WITHIN),
             ended: Recent::new(NAME_FREE_WITHIN),
             refused_tokens: Recent::new(TOKEN_REMEMBERED),
@@ -103,22 +110,24 @@ impl Ec2 {
     }
 
     /// A call that writes: whoever reads after it has ended, or was given up, reads anew.
-    async fn write<T>(&self, call: impl Future<Output = T>) -> T {
-        struct Forget<'a>(&'a Ec2);
+    async fn write<T>(&self, written: Written<'_>, call: impl Future<Output = T>) -> T {
+        struct Forget<'a>(&'a Ec2, Written<'a>);
         impl Drop for Forget<'_> {
             fn drop(&mut self) {
-                self.0.endpoints.forget();
-                self.0.groups.forget();
+                match self.1 {
+                    Written::Endpoint(vpc_id) => self.0.endpoints.forget(vpc_id),
+                    Written::Group(vpc_id) => self.0.groups.forget(vpc_id),
+                }
             }
         }
-        let _forget = Forget(self);
+        let _forget = Forget(self, written);
         call.await
     }
 
     async fn put_tags(
         &self,
         (tag, untag): (&str, &str),
-        (id, subject): (&str, &str),
+        (written, id, subject): (Written<'_>, &str, &str),
         desired: &Tags,
         observed: &Tags,
     ) -> Result<(), Error> {
@@ -126,12 +135,12 @@ impl Ec2 {
             crate::tags::stale(desired, observed).into_iter().map(|key| Tag::builder().key(key).build()).collect();
         if !stale.is_empty() {
             let call = self.client.delete_tags().resources(id).set_tags(Some(stale));
-            self.write(call.send()).await.map_err(|error| refusal::not_written(untag, subject, &error))?;
+            self.write(written, call.send()).await.map_err(|error| refusal::not_written(untag, subject, &error))?;
         }
         let changed = crate::tags::changed(desired, observed);
         if !changed.is_empty() {
             let call = self.client.create_tags().resources(id).set_tags(Some(to_sdk(&changed)));
-            self.write(call.send()).await.map_err(|error| refusal::not_written(tag, subject, &error))?;
+            self.write(written, call.send()).await.map_err(|error| refusal::not_written(tag, subject, &error))?;
         }
         Ok(())
     }
@@ -148,6 +157,11 @@ fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Fi
     Filter::builder().name(name).set_values(Some(values)).build()
 }
 
+/// The value of a filter that means itself: wildcards stand for more.
+fn literal(value: &str) -> String {
+    value.chars().flat_map(|c| ['*', '?', '\\'].contains(&c).then_some('\\').into_iter().chain([c])).collect()
+}
+
 fn to_sdk(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
@@ -159,4 +173,15 @@ fn from_sdk(tags: &[Tag]) -> Tags {
 /// Tags in the call that makes something.
 fn tagged(resource_type: ResourceType, tags: &Tags) -> TagSpecification {
     TagSpecification::builder().resource_type(resource_type).set_tags(Some(to_sdk(tags))).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_means_itself() {
+        assert_eq!(literal("prod/ml/assistant"), "prod/ml/assistant");
+        assert_eq!(literal(r"a*b?c\d"), r"a\*b\?c\\d");
+    }
 }

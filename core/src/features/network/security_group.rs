@@ -251,6 +251,10 @@ impl Managed for SecurityGroup {
         Some(&self.tags)
     }
 
+    fn vpc_id(&self) -> Option<&str> {
+        Some(&self.vpc_id)
+    }
+
     fn references(&self) -> Vec<&Reference> {
         let peers = self.ingress.iter().map(|rule| &rule.peer);
         peers.filter_map(|peer| if let Peer::Group(group) = peer { Some(group) } else { None }).collect()

@@ -8,9 +8,8 @@ use aws_sdk_ec2::types::VpcEndpoint as Found;
 use super::endpoint::ids;
 use super::group::{check_owner, gone};
 use super::listing::{State, endpoint_tags};
-use super::observe::group_ids;
 use super::refusal::{DUPLICATE_ZONE, not_written};
-use super::{Ec2, id_of};
+use super::{Ec2, Written, id_of};
 use crate::diff::Change;
 use crate::failure::{Class, Error};
 use crate::failures::{Failures, Parts};
@@ -102,8 +101,12 @@ impl Changed<'_> {
         self.ec2.client.modify_vpc_endpoint().vpc_endpoint_id(self.id)
     }
 
+    fn written(&self) -> Written<'_> {
+        Written::Endpoint(self.found.vpc_id().unwrap_or_default())
+    }
+
     async fn send(&self, call: ModifyVpcEndpointFluentBuilder) -> Result<(), Error> {
-        let sent = self.ec2.write(call.send()).await;
+        let sent = self.ec2.write(self.written(), call.send()).await;
         sent.map(|_| ()).map_err(|error| not_written(action::MODIFY, self.subject, &error))
     }
 
@@ -114,8 +117,9 @@ impl Changed<'_> {
 
     /// One group stays at any time: EC2 demands it.
     async fn put_groups(&self) -> Result<(), Error> {
+        let held = self.found.groups().iter().filter_map(|group| group.group_id.clone()).collect();
         let wanted = ids(action::MODIFY, self.subject, &self.desired.security_group_ids)?.into_iter().collect();
-        let (added, removed) = difference(&wanted, &group_ids(self.found).collect());
+        let (added, removed) = difference(&wanted, &held);
         if !added.is_empty() {
             self.send(self.call().set_add_security_group_ids(Some(added))).await?;
         }
@@ -139,7 +143,7 @@ impl Changed<'_> {
 
     async fn put_tags(&self) -> Result<(), Error> {
         let observed = tags::managed(&endpoint_tags(self.found));
-        let (of, actions) = ((self.id, self.subject), (action::TAG, action::UNTAG));
+        let (of, actions) = ((self.written(), self.id, self.subject), (action::TAG, action::UNTAG));
         self.ec2.put_tags(actions, of, &self.desired.tags, &observed).await
     }
 

@@ -1,23 +1,24 @@
 //! VPC endpoints are made and deleted.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use aws_sdk_ec2::types::{ResourceType, VpcEndpoint as Found, VpcEndpointType};
 
+use super::entries::EndpointEntry;
 use super::group::check_owner;
-use super::listing::{State, endpoints, state_text};
-use super::observe::place;
+use super::listing::{State, state_text};
 use super::refusal::{OTHER_PARAMETERS, is_name_taken, not_written, of_item, refused};
 use super::token::{ClientToken, is_gone};
-use super::{Ec2, filter, id_of, tagged};
+use super::{Ec2, Written, id_of, tagged};
 use crate::failure::{Class, Error};
 use crate::features::network::VpcEndpoint;
 use crate::features::network::vpc_endpoint::{EndpointType, action};
 use crate::outcome::Applied;
 use crate::plan::Step;
+use crate::resource::Owner;
 use crate::resource::reference::Reference;
 use crate::scope::Scope;
-use crate::tags;
 
 /// Endpoints in a row that are gone and whose tokens EC2 remembers, before the rest is left to the next pass.
 const TOKENS: usize = 8;
@@ -37,10 +38,9 @@ impl Ec2 {
             // EC2 would take the default group of the VPC.
             return Err(Error::bug(action::CREATE, &subject, "it has no security group"));
         }
-        if let Some(found) = self.own_already(scope, desired, &subject).await? {
-            let id = found.vpc_endpoint_id.clone().unwrap_or_default();
-            let waits_for = format!("{}: found, and not compared yet", state_text(&found));
-            return Ok(Applied::Created { id, waits_for: Some(waits_for) });
+        if let Some(found) = self.own_already(scope, desired).await? {
+            let waits_for = format!("{}: found, and not compared yet", found.state_text);
+            return Ok(Applied::Created { id: found.id.clone(), waits_for: Some(waits_for) });
         }
         let found = self.create_with_tokens(scope, desired, groups, &subject).await?;
         let id = found.vpc_endpoint_id.clone().unwrap_or_default();
@@ -112,21 +112,24 @@ impl Ec2 {
                 .vpc_endpoint_type(VpcEndpointType::Gateway)
                 .set_route_table_ids(Some(desired.route_table_ids.iter().cloned().collect())),
         };
-        let sent = self.write(call.send()).await.map_err(|error| not_written(action::CREATE, subject, &error))?;
+        let written = Written::Endpoint(&desired.vpc_id);
+        let sent =
+            self.write(written, call.send()).await.map_err(|error| not_written(action::CREATE, subject, &error))?;
         let nothing = || super::super::failure::unexpected(action::CREATE, subject, "no endpoint in the answer");
         sent.vpc_endpoint.ok_or_else(nothing)
     }
 
-    /// The platform's endpoint for the service, where it is there in spite of the observation.
-    async fn own_already(&self, scope: &Scope, desired: &VpcEndpoint, subject: &str) -> Result<Option<Found>, Error> {
-        let filters = vec![
-            filter("vpc-id", [&desired.vpc_id]),
-            filter("service-name", [&desired.service_name]),
-            filter("vpc-endpoint-type", [desired.endpoint_type.name()]),
-            filter(&format!("tag:{}", tags::OWNER), [literal(&scope.owner)]),
-        ];
-        let found = endpoints(&self.client, subject, filters).await?;
-        Ok(found.into_iter().find(|found| !matches!(State::of(found), State::Deleting | State::Deleted)))
+    /// The platform's endpoint for the service, where it is there in spite of the observation. All endpoints that are made
+    /// in a VPC at a time share one list.
+    async fn own_already(&self, scope: &Scope, desired: &VpcEndpoint) -> Result<Option<Arc<EndpointEntry>>, Error> {
+        let all = self.endpoints.of_vpc(self, &desired.vpc_id, false).await?;
+        let is_it = |found: &&Arc<EndpointEntry>| {
+            found.service_name == desired.service_name
+                && found.endpoint_type == Some(desired.endpoint_type)
+                && Owner::of(&found.tags, &scope.owner) == Owner::Ours
+                && !matches!(found.state, State::Deleting | State::Deleted)
+        };
+        Ok(all.0.iter().find(is_it).cloned())
     }
 
     /// True when an endpoint of the platform for this service was on its way out a moment ago.
@@ -151,7 +154,9 @@ impl Ec2 {
         };
         if State::of(&found) != State::Deleting {
             let call = self.client.delete_vpc_endpoints().vpc_endpoint_ids(id);
-            let sent = self.write(call.send()).await.map_err(|error| refused(action::DELETE, &subject, &error));
+            let written = Written::Endpoint(found.vpc_id().unwrap_or_default());
+            let sent =
+                self.write(written, call.send()).await.map_err(|error| refused(action::DELETE, &subject, &error));
             let unsuccessful = sent?.unsuccessful.unwrap_or_default();
             if let Some(error) = unsuccessful.first().and_then(|item| item.error.as_ref()) {
                 let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
@@ -164,7 +169,8 @@ impl Ec2 {
             }
         }
         self.made.drop_key(&made);
-        self.ended.put(place(&found), ());
+        let place = (found.vpc_id.unwrap_or_default(), found.service_name.unwrap_or_default());
+        self.ended.put(place, ());
         Ok(Applied::Progressing("state deleting".into()))
     }
 }
@@ -176,20 +182,4 @@ pub(super) fn ids(action: &str, subject: &str, references: &[Reference]) -> Resu
         reference.id.clone().ok_or_else(bug)
     };
     references.iter().map(id).collect()
-}
-
-/// The value of a filter that means itself: wildcards stand for more.
-fn literal(value: &str) -> String {
-    value.chars().flat_map(|c| ['*', '?', '\\'].contains(&c).then_some('\\').into_iter().chain([c])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_means_itself() {
-        assert_eq!(literal("prod/ml/assistant"), "prod/ml/assistant");
-        assert_eq!(literal(r"a*b?c\d"), r"a\*b\?c\\d");
-    }
 }

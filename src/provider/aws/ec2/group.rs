@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{IpPermission, ResourceType, SecurityGroup as Found};
 use super::listing::{group_tags, groups};
 use super::refusal::{DEPENDENCY, DUPLICATE_GROUP, DUPLICATE_RULE, NO_RULE, not_written, refused};
 use super::rules::{flattened, permission};
-use super::{Ec2, filter, id_of, tagged};
+use super::{Ec2, Written, filter, id_of, tagged};
 use crate::diff::Change;
 use crate::failure::{Class, Error};
 use crate::failures::{Failures, Parts};
@@ -21,6 +21,9 @@ use crate::tags;
 
 /// Ids in a message, of what may be many.
 const NAMED: usize = 5;
+
+/// A group that is written: as it is forgotten, its id, and its name in messages.
+type Of<'a> = (Written<'a>, &'a str, &'a str);
 
 impl Ec2 {
     pub(super) async fn create_group(
@@ -39,7 +42,9 @@ impl Ec2 {
             .description(&desired.description)
             .vpc_id(&desired.vpc_id)
             .tag_specifications(tagged(ResourceType::SecurityGroup, &desired.tags));
-        let made = self.write(call.send()).await.map_err(|error| not_written(action::CREATE, &subject, &error));
+        let written = Written::Group(&desired.vpc_id);
+        let made =
+            self.write(written, call.send()).await.map_err(|error| not_written(action::CREATE, &subject, &error));
         let made = match made {
             Ok(made) => made.group_id.unwrap_or_default(),
             Err(error) if error.code == DUPLICATE_GROUP => return Ok(self.named_alike(scope, desired, error).await?),
@@ -48,7 +53,7 @@ impl Ec2 {
         self.made.put((scope.owner.clone(), step.key.clone()), (made.clone(), desired.clone().into()));
         let mut parts = Parts::of_a_creation().with_id(&made);
         if !rules.is_empty() {
-            parts.note(field::INGRESS, self.authorize(&made, &subject, rules).await);
+            parts.note(field::INGRESS, self.authorize((written, &made, &subject), rules).await);
         }
         parts.end(Applied::Created { id: made, waits_for: None })
     }
@@ -56,7 +61,7 @@ impl Ec2 {
     /// The group that has the name already: ours, where an answer was lost.
     async fn named_alike(&self, scope: &Scope, desired: &SecurityGroup, refusal: Error) -> Result<Applied, Error> {
         let filters = vec![filter("group-name", [&desired.name]), filter("vpc-id", [&desired.vpc_id])];
-        let found = groups(&self.client, &refusal.subject, filters).await?;
+        let found: Vec<Found> = groups(&self.client, &refusal.subject, filters).await?;
         let Some((id, group)) = found.iter().find_map(|group| Some((group.group_id.clone()?, group))) else {
             return Err(refusal);
         };
@@ -82,32 +87,33 @@ impl Ec2 {
         let subject = format!("security group {id}");
         let differs = |name: &str| changes.iter().any(|change| change.field() == name);
         let found = self.own_group(scope, action::AUTHORIZE, id, &subject).await?;
+        let written = Written::Group(found.vpc_id().unwrap_or_default());
         let mut parts = Parts::default();
         parts.own();
         for change in changes.iter().filter(|change| ![field::TAGS, field::INGRESS].contains(&change.field())) {
             parts.note::<()>(change.field(), Err(Error::unknown_field(step, change.field())));
         }
         if differs(field::INGRESS) {
-            self.put_rules(&mut parts, id, &subject, desired, &found).await;
+            self.put_rules(&mut parts, (written, id, &subject), desired, &found).await;
         }
         if differs(field::TAGS) && !parts.is_unanswered() {
             let observed = tags::managed(&group_tags(&found));
-            let written = self.put_tags((action::TAG, action::UNTAG), (id, &subject), &desired.tags, &observed).await;
-            parts.note(field::TAGS, written);
+            let of = (written, id, subject.as_str());
+            let put = self.put_tags((action::TAG, action::UNTAG), of, &desired.tags, &observed).await;
+            parts.note(field::TAGS, put);
         }
         parts.end(Applied::Ready)
     }
 
-    async fn put_rules(&self, parts: &mut Parts, id: &str, subject: &str, desired: &SecurityGroup, found: &Found) {
+    async fn put_rules(&self, parts: &mut Parts, of: Of<'_>, desired: &SecurityGroup, found: &Found) {
         let wanted: BTreeMap<String, _> = desired.ingress.iter().map(|rule| (rule.text(), rule)).collect();
         let held: BTreeMap<String, IpPermission> =
             flattened(found.ip_permissions()).into_iter().map(|(rule, alone)| (rule.text(), alone)).collect();
         let missing = wanted.iter().filter(|(text, _)| !held.contains_key(*text));
-        let missing: Result<Vec<_>, _> =
-            missing.map(|(_, rule)| permission(action::AUTHORIZE, subject, rule)).collect();
+        let missing: Result<Vec<_>, _> = missing.map(|(_, rule)| permission(action::AUTHORIZE, of.2, rule)).collect();
         let authorized = match missing {
             Ok(missing) if missing.is_empty() => Ok(()),
-            Ok(missing) => self.authorize(id, subject, missing).await,
+            Ok(missing) => self.authorize(of, missing).await,
             Err(error) => Err(error),
         };
         // What nobody wants goes even where what is wanted is refused, but not where that comes with the next try.
@@ -118,18 +124,18 @@ impl Ec2 {
         let unwanted: Vec<IpPermission> =
             held.into_iter().filter(|(text, _)| !wanted.contains_key(text)).map(|(_, alone)| alone).collect();
         if !passes && !unwanted.is_empty() {
-            parts.note(field::INGRESS, self.revoke(id, subject, unwanted).await);
+            parts.note(field::INGRESS, self.revoke(of, unwanted).await);
         }
     }
 
     /// EC2 refuses all rules where it has one of them: then each goes alone.
-    async fn authorize(&self, id: &str, subject: &str, rules: Vec<IpPermission>) -> Result<(), Error> {
-        match self.authorize_at_once(id, subject, rules.clone()).await {
+    async fn authorize(&self, of: Of<'_>, rules: Vec<IpPermission>) -> Result<(), Error> {
+        match self.authorize_at_once(of, rules.clone()).await {
             Err(error) if error.code == DUPLICATE_RULE => {}
             result => return result,
         }
         for rule in rules {
-            match self.authorize_at_once(id, subject, vec![rule]).await {
+            match self.authorize_at_once(of, vec![rule]).await {
                 Err(error) if error.code != DUPLICATE_RULE => return Err(error),
                 Ok(()) | Err(_) => {}
             }
@@ -137,15 +143,15 @@ impl Ec2 {
         Ok(())
     }
 
-    async fn authorize_at_once(&self, id: &str, subject: &str, rules: Vec<IpPermission>) -> Result<(), Error> {
+    async fn authorize_at_once(&self, (written, id, subject): Of<'_>, rules: Vec<IpPermission>) -> Result<(), Error> {
         let call = self.client.authorize_security_group_ingress().group_id(id).set_ip_permissions(Some(rules));
-        let sent = self.write(call.send()).await;
+        let sent = self.write(written, call.send()).await;
         sent.map(|_| ()).map_err(|error| not_written(action::AUTHORIZE, subject, &error))
     }
 
-    async fn revoke(&self, id: &str, subject: &str, rules: Vec<IpPermission>) -> Result<(), Error> {
+    async fn revoke(&self, (written, id, subject): Of<'_>, rules: Vec<IpPermission>) -> Result<(), Error> {
         let call = self.client.revoke_security_group_ingress().group_id(id).set_ip_permissions(Some(rules.clone()));
-        let sent = self.write(call.send()).await.map_err(|error| not_written(action::REVOKE, subject, &error));
+        let sent = self.write(written, call.send()).await.map_err(|error| not_written(action::REVOKE, subject, &error));
         match sent {
             // One of them is gone by now, and the next pass reads which.
             Err(error) if error.code == NO_RULE && rules.len() > 1 => Err(Error { class: Class::Transient, ..error }),
@@ -160,15 +166,19 @@ impl Ec2 {
         let id = id_of(step)?;
         let subject = format!("security group {id}");
         let made = (scope.owner.clone(), step.key.clone());
-        match self.group_now(scope, id).await? {
+        let vpc_id = match self.group_now(scope, id).await? {
             None if self.made.get(&made).is_some() => {
                 return Ok(Applied::Progressing("it was made a moment ago, and EC2 does not list it yet".into()));
             }
             None => return Ok(Applied::Gone),
-            Some((_, owner)) => check_owner(action::DELETE, &subject, &owner)?,
-        }
+            Some((found, owner)) => {
+                check_owner(action::DELETE, &subject, &owner)?;
+                found.vpc_id.unwrap_or_default()
+            }
+        };
         let call = self.client.delete_security_group().group_id(id);
-        let sent = self.write(call.send()).await.map_err(|error| refused(action::DELETE, &subject, &error));
+        let written = Written::Group(&vpc_id);
+        let sent = self.write(written, call.send()).await.map_err(|error| refused(action::DELETE, &subject, &error));
         match sent {
             Err(error) if error.code == DEPENDENCY => Ok(Applied::Progressing(self.holders(id).await)),
             Err(error) if error.class != Class::NotFound => Err(error),
@@ -195,7 +205,7 @@ impl Ec2 {
         if !held.is_empty() {
             return format!("waits until its network interfaces are gone: {}", listed(&held));
         }
-        let referring = groups(&self.client, id, vec![filter("ip-permission.group-id", [id])]).await;
+        let referring = groups::<Found>(&self.client, id, vec![filter("ip-permission.group-id", [id])]).await;
         let referring: Vec<String> = referring
             .unwrap_or_default()
             .into_iter()

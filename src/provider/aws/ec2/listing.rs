@@ -1,20 +1,25 @@
-//! The lists of a region: all VPC endpoints and all security groups, and single ones read anew before they are written.
+//! The lists of VPC endpoints and of security groups, of a region, of a VPC and of one owner, and single ones read anew
+//! before they are written.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
+use futures::future::join_all;
 
-use super::super::snapshots::{MOMENT, Shareable};
+use super::super::snapshots::{MOMENT, Shareable, SharedRead};
+use super::by_vpc::ByVpc;
+use super::entries::Entry;
 use super::refusal::refused;
-use super::{Ec2, filter, from_sdk};
+use super::{Ec2, filter, from_sdk, literal};
 use crate::failure::Error;
 use crate::features::network::security_group::action as group_action;
 use crate::features::network::vpc_endpoint::{EndpointType, action};
-use crate::resource::{Freshness, Owner};
+use crate::resource::{Freshness, Owner, Request};
 use crate::scope::Scope;
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 /// Items of a page, the most that EC2 gives: `DescribeVpcEndpoints` and `DescribeSecurityGroups`, Amazon EC2 API
 /// reference.
@@ -23,23 +28,98 @@ const PAGE: i32 = 1000;
 /// The time for which a list is shared that is about to change by itself: whoever waits for that sees it soon.
 const IN_TRANSITION: Duration = Duration::from_millis(500);
 
-/// All VPC endpoints of a region.
-pub(super) struct Endpoints(pub Vec<types::VpcEndpoint>);
+/// The time for which the list of a VPC is kept after somebody asked for it.
+const KEPT: Duration = Duration::from_mins(1);
 
-/// All security groups of a region.
-pub(super) struct Groups(pub Vec<types::SecurityGroup>);
+/// A list of one kind.
+pub(super) struct List<T>(pub Vec<Arc<T>>);
 
-impl Shareable for Endpoints {
+impl<T: Entry> Shareable for List<T> {
     fn holds(&self) -> Duration {
-        let changes = |endpoint| matches!(State::of(endpoint), State::Pending | State::Deleting);
-        if self.0.iter().any(changes) { IN_TRANSITION } else { MOMENT }
+        if self.0.iter().any(|entry| entry.is_changing()) { IN_TRANSITION } else { MOMENT }
     }
 }
 
-impl Shareable for Groups {
-    fn holds(&self) -> Duration {
-        MOMENT
+/// The lists of one kind: of the region, for platforms at rest, and of each VPC that somebody reads anew.
+pub(super) struct Lists<T> {
+    region: SharedRead<List<T>>,
+    vpcs: ByVpc<List<T>>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { region: SharedRead::default(), vpcs: ByVpc::new(KEPT) }
     }
+}
+
+impl<T: Entry> Lists<T> {
+    /// Drops what is known of this VPC: something in it was written, or may have been.
+    pub(super) fn forget(&self, vpc_id: &str) {
+        self.region.forget();
+        if let Some(known) = self.vpcs.known(vpc_id) {
+            known.forget();
+        }
+    }
+
+    /// Everything in the region, which all platforms share for a while.
+    async fn of_region(&self, ec2: &Ec2) -> Result<Arc<List<T>>, Error> {
+        let (client, region) = (ec2.client.clone(), ec2.region.clone());
+        let read = || async move { listed(&client, &region, Vec::new()).await };
+        self.region.get_within(ec2.shared_for, read).await
+    }
+
+    /// Everything in a VPC, which all platforms in it share: read from now on, or a moment ago at most.
+    pub(super) async fn of_vpc(&self, ec2: &Ec2, vpc_id: &str, from_now: bool) -> Result<Arc<List<T>>, Error> {
+        let (client, id) = (ec2.client.clone(), vpc_id.to_string());
+        let read = || async move { listed(&client, &id, vec![filter("vpc-id", [&id])]).await };
+        let shared = self.vpcs.of(vpc_id);
+        if from_now { shared.get_fresh(read).await } else { shared.get(read).await }
+    }
+
+    /// What these requests are answered from. Where a platform's own resources are to be found wherever they are, they are
+    /// read by their owner: those that are to go, and those that may have been made in another VPC than the desired one.
+    pub(super) async fn for_requests(
+        &self,
+        ec2: &Ec2,
+        scope: &Scope,
+        requests: &[&Request],
+        freshness: Freshness,
+        is_it: impl Fn(&Request, &T) -> bool,
+    ) -> Result<BTreeMap<String, Arc<T>>, Error> {
+        let by_id = |list: &List<T>| -> BTreeMap<String, Arc<T>> {
+            list.0.iter().map(|entry| (entry.id().to_string(), Arc::clone(entry))).collect()
+        };
+        if requests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        if freshness == Freshness::Shared {
+            return Ok(by_id(&*self.of_region(ec2).await?));
+        }
+        let vpc_of = |request: &Request| request.vpc_id.clone().filter(|_| !request.pruning);
+        let vpcs: BTreeSet<String> = requests.iter().filter_map(|request| vpc_of(request)).collect();
+        let from_now = freshness == Freshness::Current;
+        let lists = vpcs.iter().map(|vpc_id| self.of_vpc(ec2, vpc_id, from_now));
+        let mut found = BTreeMap::new();
+        for list in join_all(lists).await {
+            found.extend(by_id(&*list?));
+        }
+        let is_found = |request: &Request| {
+            found.values().any(|entry| is_it(request, entry) && Owner::of(entry.tags(), &scope.owner) == Owner::Ours)
+        };
+        let is_elsewhere = |request: &&&Request| {
+            let was_made = ec2.made.get(&(scope.owner.clone(), request.key.clone())).is_some();
+            vpc_of(request).is_none() || (request.was_attempted && !was_made && !is_found(request))
+        };
+        if requests.iter().any(|request| is_elsewhere(&request)) {
+            let owned = filter(&format!("tag:{}", tags::OWNER), [literal(&scope.owner)]);
+            found.extend(by_id(&listed(&ec2.client, &scope.owner, vec![owned]).await?));
+        }
+        Ok(found)
+    }
+}
+
+async fn listed<T: Entry>(client: &Client, subject: &str, filters: Vec<types::Filter>) -> Result<List<T>, Error> {
+    Ok(List(T::list(client, subject, filters).await?.into_iter().map(Arc::new).collect()))
 }
 
 /// The state of a VPC endpoint: `VpcEndpoint`, Amazon EC2 API reference.
@@ -109,33 +189,13 @@ pub(super) fn group_tags(group: &types::SecurityGroup) -> Tags {
 }
 
 impl Ec2 {
-    pub(super) async fn all_endpoints(&self, freshness: Freshness) -> Result<Arc<Endpoints>, Error> {
-        let (client, region) = (self.client.clone(), self.region.clone());
-        let read = || async move { Ok(Endpoints(endpoints(&client, &region, Vec::new()).await?)) };
-        match freshness {
-            Freshness::Current => self.endpoints.get_fresh(read).await,
-            Freshness::InTransition => self.endpoints.get(read).await,
-            Freshness::Shared => self.endpoints.get_within(self.shared_for, read).await,
-        }
-    }
-
-    pub(super) async fn all_groups(&self, freshness: Freshness) -> Result<Arc<Groups>, Error> {
-        let (client, region) = (self.client.clone(), self.region.clone());
-        let read = || async move { Ok(Groups(groups(&client, &region, Vec::new()).await?)) };
-        match freshness {
-            Freshness::Current => self.groups.get_fresh(read).await,
-            Freshness::InTransition => self.groups.get(read).await,
-            Freshness::Shared => self.groups.get_within(self.shared_for, read).await,
-        }
-    }
-
     /// The endpoint of this id as it is now, with whose it is; `None` where there is none.
     pub(super) async fn endpoint_now(
         &self,
         scope: &Scope,
         id: &str,
     ) -> Result<Option<(types::VpcEndpoint, Owner)>, Error> {
-        let found = endpoints(&self.client, id, vec![filter("vpc-endpoint-id", [id])]).await?;
+        let found: Vec<types::VpcEndpoint> = endpoints(&self.client, id, vec![filter("vpc-endpoint-id", [id])]).await?;
         Ok(found.into_iter().next().map(|endpoint| {
             let owner = Owner::of(&endpoint_tags(&endpoint), &scope.owner);
             (endpoint, owner)
@@ -148,7 +208,7 @@ impl Ec2 {
         scope: &Scope,
         id: &str,
     ) -> Result<Option<(types::SecurityGroup, Owner)>, Error> {
-        let found = groups(&self.client, id, vec![filter("group-id", [id])]).await?;
+        let found: Vec<types::SecurityGroup> = groups(&self.client, id, vec![filter("group-id", [id])]).await?;
         Ok(found.into_iter().next().map(|group| {
             let owner = Owner::of(&group_tags(&group), &scope.owner);
             (group, owner)
@@ -157,25 +217,33 @@ impl Ec2 {
 }
 
 /// VPC endpoints that pass filters. By filter and not by id: an id that does not exist is an error of the whole call.
-pub(super) async fn endpoints(
+pub(super) async fn endpoints<T: From<types::VpcEndpoint>>(
     client: &Client,
     subject: &str,
     filters: Vec<types::Filter>,
-) -> Result<Vec<types::VpcEndpoint>, Error> {
+) -> Result<Vec<T>, Error> {
     let filters = (!filters.is_empty()).then_some(filters);
-    let pages = client.describe_vpc_endpoints().set_filters(filters).into_paginator().page_size(PAGE).items().send();
-    let all: Result<Vec<_>, _> = pages.collect().await;
-    all.map_err(|error| refused(action::DESCRIBE, subject, &error))
+    let mut pages =
+        client.describe_vpc_endpoints().set_filters(filters).into_paginator().page_size(PAGE).items().send();
+    let mut all = Vec::new();
+    while let Some(found) = pages.next().await {
+        all.push(found.map_err(|error| refused(action::DESCRIBE, subject, &error))?.into());
+    }
+    Ok(all)
 }
 
 /// Security groups that pass filters.
-pub(super) async fn groups(
+pub(super) async fn groups<T: From<types::SecurityGroup>>(
     client: &Client,
     subject: &str,
     filters: Vec<types::Filter>,
-) -> Result<Vec<types::SecurityGroup>, Error> {
+) -> Result<Vec<T>, Error> {
     let filters = (!filters.is_empty()).then_some(filters);
-    let pages = client.describe_security_groups().set_filters(filters).into_paginator().page_size(PAGE).items().send();
-    let all: Result<Vec<_>, _> = pages.collect().await;
-    all.map_err(|error| refused(group_action::DESCRIBE, subject, &error))
+    let mut pages =
+        client.describe_security_groups().set_filters(filters).into_paginator().page_size(PAGE).items().send();
+    let mut all = Vec::new();
+    while let Some(found) = pages.next().await {
+        all.push(found.map_err(|error| refused(group_action::DESCRIBE, subject, &error))?.into());
+    }
+    Ok(all)
 }

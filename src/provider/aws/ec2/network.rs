@@ -1,20 +1,21 @@
 //! Lookups: what a network is made of, and the services that have endpoints in it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{RouteTable, ServiceDetail, ServiceType, VpcAttributeName, VpcCidrBlockStateCode};
 use futures::future::join_all;
 
-use super::super::snapshots::{Shareable, SharedRead};
+use super::super::snapshots::Shareable;
+use super::entries::GroupEntry;
+use super::listing::groups;
 use super::refusal::refused;
-use super::{ByVpc, Ec2, filter};
+use super::{Ec2, filter};
 use crate::failure::{Class, Error};
 use crate::features::network::vpc_endpoint::action;
 use crate::lookup::{EndpointService, NetworkFacts, NetworkLookup, Subnet, Vpc};
-use crate::resource::Freshness;
 
 /// The time for which a VPC is taken for as it was, where endpoints can work in it.
 const VPC_HOLDS: Duration = Duration::from_mins(5);
@@ -25,6 +26,9 @@ const ATTRIBUTES_HOLD: Duration = Duration::from_mins(30);
 /// The time for which subnets, route tables and services are taken for as they were: that they are there is all that can
 /// change about them.
 const PARTS_HOLD: Duration = Duration::from_hours(1);
+
+/// The time for which a VPC is remembered after somebody asked about it.
+pub(super) const VPC_KEPT: Duration = Duration::from_hours(2);
 
 /// Services of a page: `DescribeVpcEndpointServices`, Amazon EC2 API reference.
 const SERVICES_PER_PAGE: i32 = 1000;
@@ -102,7 +106,7 @@ impl Ec2 {
     }
 
     async fn vpc(&self, vpc_id: &str) -> Result<Arc<VpcAnswer>, Error> {
-        let shared = of_vpc(&self.vpcs, vpc_id);
+        let shared = self.vpcs.of(vpc_id);
         let before = shared.latest(ATTRIBUTES_HOLD);
         let (client, vpc_id) = (self.client.clone(), vpc_id.to_string());
         shared.get(|| async move { read_vpc(&client, &vpc_id, before.as_deref()).await }).await
@@ -111,7 +115,7 @@ impl Ec2 {
     /// The parts that are named, from all those of the VPC, which every platform in it shares. What is missing among them
     /// may be in another VPC.
     async fn parts(&self, lookup: &NetworkLookup) -> Result<Parts, Error> {
-        let shared = of_vpc(&self.parts, &lookup.vpc_id);
+        let shared = self.parts.of(&lookup.vpc_id);
         let client = self.client.clone();
         let filters = vec![("vpc-id", vec![lookup.vpc_id.clone()])];
         let all = shared.get(|| async move { read_parts(&client, filters.clone(), filters).await }).await?;
@@ -142,33 +146,24 @@ impl Ec2 {
         if lookup.security_group_ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let known = self.named_groups(lookup, Freshness::InTransition).await?;
-        if known.len() == lookup.security_group_ids.len() {
-            return Ok(known);
+        let all = self.groups.of_vpc(self, &lookup.vpc_id, false).await?;
+        let is_named = |group: &&Arc<GroupEntry>| lookup.security_group_ids.contains(&group.id);
+        let named = all.0.iter().filter(is_named).map(|group| (group.id.clone(), group.vpc_id.clone()));
+        let mut known: BTreeMap<String, String> = named.collect();
+        // One may have been made since, or be in another VPC.
+        let missing = lookup.security_group_ids.iter().filter(|id| !known.contains_key(*id));
+        let missing: Vec<String> = missing.cloned().collect();
+        for ids in missing.chunks(VALUES_PER_CALL) {
+            let found: Vec<GroupEntry> = groups(&self.client, &ids.join(", "), vec![filter("group-id", ids)]).await?;
+            known.extend(found.into_iter().map(|group| (group.id, group.vpc_id)));
         }
-        // One may have been made since.
-        self.named_groups(lookup, Freshness::Current).await
-    }
-
-    async fn named_groups(
-        &self,
-        lookup: &NetworkLookup,
-        freshness: Freshness,
-    ) -> Result<BTreeMap<String, String>, Error> {
-        let all = self.all_groups(freshness).await?;
-        let named = all.0.iter().filter_map(|group| Some((group.group_id.clone()?, group.vpc_id.clone()?)));
-        Ok(named.filter(|(id, _)| lookup.security_group_ids.contains(id)).collect())
+        Ok(known)
     }
 
     async fn services(&self) -> Result<Arc<Services>, Error> {
         let (client, region) = (self.client.clone(), self.region.clone());
         self.services.get(|| async move { read_services(&client, &region).await }).await
     }
-}
-
-fn of_vpc<T>(all: &ByVpc<T>, vpc_id: &str) -> Arc<SharedRead<T>> {
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(all.entry(vpc_id.into()).or_default())
 }
 
 /// A VPC, with both DNS attributes or, where both were on a while ago, with that which was not read last.

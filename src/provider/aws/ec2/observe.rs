@@ -1,15 +1,15 @@
-//! Observations of VPC endpoints and security groups, from the lists that all platforms share.
+//! Observations of VPC endpoints and security groups, from the lists that platforms share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use aws_sdk_ec2::types;
 use futures::future::join;
 use serde_json::Value;
 
 use super::super::failure;
 use super::Ec2;
-use super::listing::{Endpoints, Groups, State, endpoint_tags, endpoint_type, group_tags, state_text};
-use super::rules::flattened;
+use super::entries::{EndpointEntry, GroupEntry};
+use super::listing::State;
 use crate::api::network::OnConflict;
 use crate::arn;
 use crate::failure::Error;
@@ -27,8 +27,12 @@ use crate::tags;
 /// The words about what was made and is not listed yet.
 const NOT_LISTED: &str = "made a moment ago, and EC2 does not list it yet";
 
+/// Entries of lists, by id.
+type Found<T> = BTreeMap<String, Arc<T>>;
+
 impl Ec2 {
-    /// Observes security groups and VPC endpoints, each kind in one read for all platforms of the region.
+    /// Observes security groups and VPC endpoints, each kind in one read for all platforms of a VPC, or of the region while
+    /// they are at rest.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let is = |freshness: Freshness| move |request: &&Request| request.freshness == freshness;
         let freshness = if requests.iter().any(is(Freshness::Current)) {
@@ -38,18 +42,24 @@ impl Ec2 {
         } else {
             Freshness::InTransition
         };
-        let wants = |kind: Kind| requests.iter().any(|request| request.key.kind == kind);
-        let endpoints =
-            async { if wants(Kind::VpcEndpoint) { Some(self.all_endpoints(freshness).await) } else { None } };
-        let groups = async { if wants(Kind::SecurityGroup) { Some(self.all_groups(freshness).await) } else { None } };
-        let (endpoints, groups) = join(endpoints, groups).await;
+        let of_kind = |kind: Kind| -> Vec<&Request> {
+            requests.iter().copied().filter(|request| request.key.kind == kind).collect()
+        };
+        let (of_endpoints, of_groups) = (of_kind(Kind::VpcEndpoint), of_kind(Kind::SecurityGroup));
+        let is_endpoint = |request: &Request, found: &EndpointEntry| is_for(scope, request, found);
+        let is_group = |request: &Request, found: &GroupEntry| found.name == request.key.name;
+        let (endpoints, groups) = join(
+            self.endpoints.for_requests(self, scope, &of_endpoints, freshness, is_endpoint),
+            self.groups.for_requests(self, scope, &of_groups, freshness, is_group),
+        )
+        .await;
         let seen = requests.iter().map(|request| {
-            let seen = match (request.key.kind, &endpoints, &groups) {
-                (Kind::VpcEndpoint, Some(all), _) => {
-                    all.as_ref().map(|all| self.observed_endpoint(scope, request, all)).map_err(Clone::clone)
+            let seen = match request.key.kind {
+                Kind::VpcEndpoint => {
+                    endpoints.as_ref().map(|all| self.observed_endpoint(scope, request, all)).map_err(Clone::clone)
                 }
-                (Kind::SecurityGroup, _, Some(all)) => {
-                    all.as_ref().map(|all| self.observed_group(scope, request, all)).map_err(Clone::clone)
+                Kind::SecurityGroup => {
+                    groups.as_ref().map(|all| self.observed_group(scope, request, all)).map_err(Clone::clone)
                 }
                 _ => Err(Error::bug("observe", &request.key.to_string(), "it is not of EC2")),
             };
@@ -59,39 +69,31 @@ impl Ec2 {
         seen.collect()
     }
 
-    fn observed_endpoint(&self, scope: &Scope, request: &Request, all: &Endpoints) -> Observed {
-        let (service, wanted) = parse_endpoint_name(&request.key.name);
-        let is_it = |endpoint: &&types::VpcEndpoint| {
-            let name = endpoint.service_name.as_deref().unwrap_or_default();
-            let is_type = endpoint_type(endpoint).is_some_and(|found| wanted.is_none_or(|wanted| wanted == found));
-            is_type && arn::is_endpoint_service(&scope.region, service, name)
-        };
-        let of_service: Vec<&types::VpcEndpoint> = all.0.iter().filter(is_it).collect();
-        let is_ours = |endpoint: &&types::VpcEndpoint| Owner::of(&endpoint_tags(endpoint), &scope.owner) == Owner::Ours;
-        for endpoint in of_service.iter().copied().filter(is_ours) {
-            if matches!(State::of(endpoint), State::Deleting | State::Deleted) {
-                self.ended.put(place(endpoint), ());
+    fn observed_endpoint(&self, scope: &Scope, request: &Request, all: &Found<EndpointEntry>) -> Observed {
+        let of_service: Vec<&EndpointEntry> =
+            all.values().map(Arc::as_ref).filter(|found| is_for(scope, request, found)).collect();
+        let is_ours = |found: &&EndpointEntry| Owner::of(&found.tags, &scope.owner) == Owner::Ours;
+        let is_in_vpc = |found: &EndpointEntry| request.vpc_id.as_ref() == Some(&found.vpc_id);
+        for found in of_service.iter().copied().filter(is_ours) {
+            if matches!(found.state, State::Deleting | State::Deleted) {
+                self.ended.put((found.vpc_id.clone(), found.service_name.clone()), ());
             }
         }
-        // After a lost answer there may be two: the older one stays until it goes.
+        // After a lost answer there may be two: the older one stays until it goes. One in the VPC of the platform comes
+        // before one that is elsewhere.
         let ours = of_service
             .iter()
             .copied()
-            .filter(|endpoint| State::of(endpoint) != State::Deleted && is_ours(endpoint))
-            .min_by_key(|endpoint| {
-                (State::of(endpoint), endpoint.creation_timestamp, endpoint.vpc_endpoint_id.clone())
-            });
+            .filter(|found| found.state != State::Deleted && is_ours(found))
+            .min_by_key(|found| (!is_in_vpc(found), found.state, found.created, &found.id));
         // Those of a whole region would be kept with each platform, and are in nobody's way in another VPC.
-        let others = of_service
-            .iter()
-            .copied()
-            .filter(|endpoint| request.vpc_id.is_some() && endpoint.vpc_id == request.vpc_id)
-            .filter(|endpoint| ours.is_none_or(|ours| ours.vpc_endpoint_id != endpoint.vpc_endpoint_id))
-            .filter_map(|endpoint| other(scope, endpoint));
+        let others = of_service.iter().copied().filter(|found| is_in_vpc(found));
+        let others = others.filter(|found| ours.is_none_or(|ours| ours.id != found.id));
+        let others = others.filter_map(|found| other(scope, found));
         let facts = EndpointFacts {
-            dns_names: ours.map(dns_names).unwrap_or_default(),
+            dns_names: ours.map(|found| found.dns_names.clone()).unwrap_or_default(),
             others: others.collect(),
-            has_failed: ours.is_some_and(|endpoint| State::of(endpoint) == State::Failed),
+            has_failed: ours.is_some_and(|found| found.state == State::Failed),
         };
         let facts = Some(VpcEndpoint::boxed_facts(facts));
         match ours {
@@ -103,23 +105,27 @@ impl Ec2 {
         }
     }
 
-    /// A name may be that of groups in several VPCs: the platform's own comes first.
-    fn observed_group(&self, scope: &Scope, request: &Request, all: &Groups) -> Observed {
-        let named = all.0.iter().filter(|group| group.group_name.as_ref() == Some(&request.key.name));
-        let candidates = named.map(|group| (Owner::of(&group_tags(group), &scope.owner), group));
+    /// A name may be that of groups in several VPCs: the platform's own comes first, and what others have in another VPC
+    /// is in nobody's way.
+    fn observed_group(&self, scope: &Scope, request: &Request, all: &Found<GroupEntry>) -> Observed {
+        let is_in_vpc = |group: &GroupEntry| request.vpc_id.as_ref() == Some(&group.vpc_id);
+        let named = all.values().filter(|group| group.name == request.key.name);
+        let with_owners = named.map(|group| (Owner::of(&group.tags, &scope.owner), group));
+        let candidates =
+            with_owners.filter(|(owner, group)| *owner == Owner::Ours || request.vpc_id.is_none() || is_in_vpc(group));
         let Some((owner, found)) =
-            candidates.min_by_key(|(owner, group)| (*owner != Owner::Ours, group.group_id.clone()))
+            candidates.min_by_key(|(owner, group)| (*owner != Owner::Ours, !is_in_vpc(group), &group.id))
         else {
             return self.not_listed(scope, request, "security-group");
         };
         self.made.drop_key(&(scope.owner.clone(), request.key.clone()));
-        let id = found.group_id.clone().unwrap_or_default();
+        let id = found.id.clone();
         let group = SecurityGroup {
             name: request.key.name.clone(),
-            vpc_id: found.vpc_id.clone().unwrap_or_default(),
-            description: found.description.clone().unwrap_or_default(),
-            ingress: flattened(found.ip_permissions()).into_iter().map(|(rule, _)| rule).collect(),
-            tags: tags::managed(&group_tags(found)),
+            vpc_id: found.vpc_id.clone(),
+            description: found.description.clone(),
+            ingress: found.ingress.clone(),
+            tags: tags::managed(&found.tags),
         };
         let arn = arn::ec2(&scope.region, &scope.account_id, "security-group", &id);
         Observed { id: Some(id), arn: Some(arn), ..Observed::present(group.into(), owner) }
@@ -139,16 +145,17 @@ impl Ec2 {
     }
 }
 
-/// The VPC and the service of an endpoint.
-pub(super) fn place(endpoint: &types::VpcEndpoint) -> (String, String) {
-    (endpoint.vpc_id.clone().unwrap_or_default(), endpoint.service_name.clone().unwrap_or_default())
+/// True of an endpoint for the service that is requested, and of its type where that is said.
+fn is_for(scope: &Scope, request: &Request, found: &EndpointEntry) -> bool {
+    let (service, wanted) = parse_endpoint_name(&request.key.name);
+    found.endpoint_type.is_some_and(|found| wanted.is_none_or(|wanted| wanted == found))
+        && arn::is_endpoint_service(&scope.region, service, &found.service_name)
 }
 
-fn endpoint(scope: &Scope, request: &Request, found: &types::VpcEndpoint) -> Observed {
-    let id = found.vpc_endpoint_id.clone().unwrap_or_default();
-    let all = endpoint_tags(found);
+fn endpoint(scope: &Scope, request: &Request, found: &EndpointEntry) -> Observed {
+    let id = found.id.clone();
     let mut unknown = BTreeMap::new();
-    let policies = found.policy_document.as_deref().filter(|text| !text.is_empty()).and_then(|text| {
+    let policies = found.policy.as_deref().and_then(|text| {
         let document: Result<Value, _> = serde_json::from_str(text);
         match document {
             Ok(document) => Some(BTreeMap::from([(POLICY.to_string(), Policy::new(&document))])),
@@ -160,15 +167,15 @@ fn endpoint(scope: &Scope, request: &Request, found: &types::VpcEndpoint) -> Obs
     });
     let endpoint = VpcEndpoint {
         name: request.key.name.clone(),
-        service_name: found.service_name.clone().unwrap_or_default(),
-        endpoint_type: endpoint_type(found).unwrap_or(EndpointType::Interface),
-        vpc_id: found.vpc_id.clone().unwrap_or_default(),
-        subnet_ids: found.subnet_ids().iter().cloned().collect(),
-        route_table_ids: found.route_table_ids().iter().cloned().collect(),
-        security_group_ids: group_ids(found).map(Reference::known).collect(),
-        private_dns: found.private_dns_enabled.unwrap_or_default(),
+        service_name: found.service_name.clone(),
+        endpoint_type: found.endpoint_type.unwrap_or(EndpointType::Interface),
+        vpc_id: found.vpc_id.clone(),
+        subnet_ids: found.subnet_ids.clone(),
+        route_table_ids: found.route_table_ids.clone(),
+        security_group_ids: found.group_ids.iter().cloned().map(Reference::known).collect(),
+        private_dns: found.private_dns,
         policies,
-        tags: tags::managed(&all),
+        tags: tags::managed(&found.tags),
         on_conflict: OnConflict::default(),
     };
     Observed {
@@ -176,55 +183,41 @@ fn endpoint(scope: &Scope, request: &Request, found: &types::VpcEndpoint) -> Obs
         id: Some(id),
         state: state(found, request.pruning),
         unknown,
-        ..Observed::present(endpoint.into(), Owner::of(&all, &scope.owner))
+        ..Observed::present(endpoint.into(), Owner::of(&found.tags, &scope.owner))
     }
 }
 
 /// One that is to go can go in every state but on its way out.
-fn state(found: &types::VpcEndpoint, pruning: bool) -> ObservedState {
-    let text = state_text(found);
-    match State::of(found) {
+fn state(found: &EndpointEntry, pruning: bool) -> ObservedState {
+    let (id, text) = (&found.id, &found.state_text);
+    match found.state {
         State::Available => ObservedState::Ready,
         State::Pending | State::PendingAcceptance if pruning => ObservedState::Ready,
-        State::Pending | State::PendingAcceptance | State::Deleting => ObservedState::Progressing(text),
-        State::Failed => {
-            let id = found.vpc_endpoint_id.as_deref().unwrap_or_default();
-            ObservedState::Failed(format!("{id} is in the {text}"))
-        }
+        State::Pending | State::PendingAcceptance | State::Deleting => ObservedState::Progressing(text.clone()),
+        State::Failed => ObservedState::Failed(format!("{id} is in the {text}")),
         State::Partial | State::Rejected | State::Expired => {
-            let id = found.vpc_endpoint_id.as_deref().unwrap_or_default();
             ObservedState::Failed(format!("{id} is in the {text}: delete it, and another one is made"))
         }
         State::Deleted => ObservedState::Absent,
         State::Unknown => {
-            let id = found.vpc_endpoint_id.as_deref().unwrap_or_default();
             ObservedState::Unreadable(failure::unexpected(action::DESCRIBE, id, format_args!("{text} is not known")))
         }
     }
 }
 
 /// The endpoint as one of somebody else; `None` for one that takes nothing from others any more.
-fn other(scope: &Scope, found: &types::VpcEndpoint) -> Option<OtherEndpoint> {
-    let state = State::of(found);
-    if matches!(state, State::Deleted | State::Failed | State::Rejected | State::Expired) {
+fn other(scope: &Scope, found: &EndpointEntry) -> Option<OtherEndpoint> {
+    if matches!(found.state, State::Deleted | State::Failed | State::Rejected | State::Expired) {
         return None;
     }
     Some(OtherEndpoint {
-        id: found.vpc_endpoint_id.clone()?,
-        endpoint_type: endpoint_type(found)?,
-        vpc_id: found.vpc_id.clone()?,
-        private_dns: found.private_dns_enabled.unwrap_or_default(),
-        route_table_ids: found.route_table_ids().iter().cloned().collect(),
-        dns_names: dns_names(found),
-        is_available: state == State::Available,
-        owner: Owner::of(&endpoint_tags(found), &scope.owner),
+        id: found.id.clone(),
+        endpoint_type: found.endpoint_type?,
+        vpc_id: found.vpc_id.clone(),
+        private_dns: found.private_dns,
+        route_table_ids: found.route_table_ids.clone(),
+        dns_names: found.dns_names.clone(),
+        is_available: found.state == State::Available,
+        owner: Owner::of(&found.tags, &scope.owner),
     })
-}
-
-fn dns_names(found: &types::VpcEndpoint) -> Vec<String> {
-    found.dns_entries().iter().filter_map(|entry| entry.dns_name.clone()).collect()
-}
-
-pub(super) fn group_ids(found: &types::VpcEndpoint) -> impl Iterator<Item = String> {
-    found.groups().iter().filter_map(|group| group.group_id.clone())
 }
