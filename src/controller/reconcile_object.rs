@@ -50,6 +50,8 @@ pub(super) struct ObjectState {
     last: Option<(Next, Instant)>,
     /// The time of the next resync, which passes that come before it do not put off.
     resync_due: Option<Instant>,
+    /// The time of the next poll of what is in transition, which passes that come before it do not put off either.
+    poll_due: Option<Instant>,
     /// True when the pass under way came before that.
     is_early: bool,
     /// True when the time of the next resync was set while events told of changes.
@@ -365,7 +367,11 @@ impl ObjectState {
         let now = Instant::now();
         let due = self.resync_due.filter(|due| self.is_early && *due > now).unwrap_or(now + wait);
         self.resync_due = (Trigger::after(Some(next)) == Trigger::Resync).then_some(due);
-        Some(if self.resync_due.is_some() { wait.min(due - now) } else { wait })
+        let poll = now + wait;
+        self.poll_due = (next == Next::Transition)
+            .then(|| self.poll_due.filter(|due| *due > now).map_or(poll, |due| due.min(poll)));
+        let due = self.resync_due.or(self.poll_due);
+        Some(due.map_or(wait, |due| wait.min(due - now)))
     }
 }
 
@@ -571,4 +577,29 @@ fn uid(object: &AIPlatform) -> String {
 
 fn states<P>(context: &Context<P>) -> MutexGuard<'_, HashMap<String, ObjectState>> {
     context.states.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIODS: Periods = Periods { resync: Duration::from_mins(10), transition: Duration::from_secs(5) };
+
+    #[test]
+    fn what_wakes_a_pass_does_not_put_off_the_poll_of_what_is_in_transition() {
+        let mut state = ObjectState::default();
+        let wait = |state: &mut ObjectState, next: Next, is_new: bool| -> Duration {
+            state.wait(next, Instant::now(), is_new, PERIODS).unwrap()
+        };
+        let period = PERIODS.transition;
+        assert!(wait(&mut state, Next::Transition, true) >= period);
+        for is_new in [false, true] {
+            state.poll_due = Some(Instant::now() + Duration::from_secs(1));
+            assert!(wait(&mut state, Next::Transition, is_new) <= Duration::from_secs(1), "it was woken before");
+        }
+        state.poll_due = Some(Instant::now());
+        assert!(wait(&mut state, Next::Transition, false) >= period, "it was polled");
+        wait(&mut state, Next::Resync, false);
+        assert!(wait(&mut state, Next::Transition, false) >= period, "another transition");
+    }
 }
