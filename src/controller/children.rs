@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
@@ -161,10 +161,15 @@ fn note<K>(
     event: Option<&Result<Event<PartialObjectMeta<K>>, WatchError>>,
 ) {
     match event {
+        Some(Err(_)) => watched.failed(kind, namespace, Instant::now()),
+        Some(Ok(_)) | None => watched.works(kind, namespace),
+    }
+    match event {
         Some(Ok(Event::InitApply(object) | Event::Apply(object))) => watched.changed(kind, &object.metadata),
         Some(Ok(Event::Delete(object))) => watched.deleted(kind, &object.metadata),
         Some(Ok(Event::InitDone)) => watched.completed(kind, namespace),
-        Some(Ok(Event::Init) | Err(_)) | None => watched.lost(kind, namespace),
+        Some(Ok(Event::Init)) | None => watched.lost(kind, namespace),
+        Some(Err(_)) => {}
     }
 }
 
@@ -190,7 +195,8 @@ fn watch_of_definition(client: &Client, kind: Kind, of: ApiLookup, watched: &Arc
         Some(Ok(Event::InitDone)) => watched.apis.completed(&of),
         Some(Ok(Event::Apply(_))) => watched.apis.changed(&of, true),
         Some(Ok(Event::Delete(_))) => watched.apis.changed(&of, false),
-        Some(Ok(Event::Init) | Err(_)) | None => watched.apis.lost(&of),
+        Some(Ok(Event::Init)) | None => watched.apis.lost(&of),
+        Some(Err(_)) => watched.apis.failed(&of, Instant::now()),
     });
     named(format!("watch of the definition {definition}"), events.boxed(), move |event| match event {
         Event::Init | Event::InitApply(_) => Child::Begun,

@@ -7,6 +7,7 @@
 
 mod fields;
 mod object;
+mod outage;
 mod ownership;
 mod served;
 mod watched;

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use super::outage::Outage;
 use crate::lookup::ApiLookup;
 
 /// What is known of these APIs.
@@ -24,6 +26,8 @@ struct Known {
     is_served: Option<bool>,
     /// The number of changes so far.
     changes: u64,
+    /// The last failure of the watch.
+    outage: Outage,
 }
 
 /// A lookup that has begun.
@@ -31,7 +35,12 @@ struct Known {
 pub(super) struct Asked(u64);
 
 impl Served {
-    /// The watch of the definition is broken, or begins.
+    /// The watch of the definition has failed, and goes on from where it was.
+    pub fn failed(&self, api: &ApiLookup, at: Instant) {
+        self.all().entry(api.clone()).or_default().outage = Outage::began(at);
+    }
+
+    /// The watch of the definition begins.
     pub fn lost(&self, api: &ApiLookup) {
         self.change(api, None);
     }
@@ -54,7 +63,7 @@ impl Served {
 
     /// True where the API is served, as far as that is known without a question.
     pub(super) fn known(&self, api: &ApiLookup) -> Option<bool> {
-        self.all().get(api).and_then(|known| known.is_served)
+        self.all().get(api).filter(|known| !known.outage.lasts(Instant::now())).and_then(|known| known.is_served)
     }
 
     /// A lookup begins.
@@ -132,6 +141,16 @@ mod tests {
         assert_eq!(answer(&served, true), None, "the list has not ended");
         served.completed(&api());
         assert_eq!(answer(&served, true), Some(true));
+    }
+
+    #[test]
+    fn while_the_watch_fails_no_answer_holds() {
+        let served = watched(true);
+        answer(&served, true);
+        served.failed(&api(), Instant::now());
+        assert_eq!(served.known(&api()), None);
+        served.changed(&api(), true);
+        assert_eq!(answer(&served, true), Some(true), "it works again");
     }
 
     #[test]

@@ -2,15 +2,17 @@
 //! was read is not read again, what the watch has shown as a whole need not be read, and what is not there need not be read
 //! before it is made.
 //!
-//! A watch may be late by a moment, and wakes the platform when it is not any more. While one is not established, nothing
-//! is known by it, and each pass reads.
+//! A watch may be late by a moment, and wakes the platform when it is not any more. While one is not established or does
+//! not work, nothing is known by it, and each pass reads.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::DynamicObject;
 
+use super::outage::Outage;
 use super::served::Served;
 use crate::resource::{Key, Kind, Observed, ObservedState, Owner};
 use crate::resource_version::is_later;
@@ -33,6 +35,8 @@ struct Objects {
     written: HashMap<Key, String>,
     /// The watches that have shown all that there is: a kind, in one namespace or in all.
     complete: HashSet<(Kind, Option<String>)>,
+    /// The watches that failed.
+    outages: HashMap<(Kind, Option<String>), Outage>,
     /// Objects that may be there although no watch shows them: they do not bear the label by which they are watched, or
     /// were made a moment ago.
     hidden: HashSet<Key>,
@@ -75,7 +79,17 @@ impl Watched {
         }
     }
 
-    /// The watch of a kind is broken, or begins: what it showed of the namespace, or of all, may have changed.
+    /// The watch of a kind has failed, and goes on from where it was: until then nothing is known by it.
+    pub fn failed(&self, kind: Kind, namespace: Option<&str>, at: Instant) {
+        self.objects().outages.insert((kind, namespace.map(Into::into)), Outage::began(at));
+    }
+
+    /// The watch of a kind brings something.
+    pub fn works(&self, kind: Kind, namespace: Option<&str>) {
+        self.objects().outages.remove(&(kind, namespace.map(Into::into)));
+    }
+
+    /// The watch of a kind begins: what it showed of the namespace, or of all, may have changed.
     pub fn lost(&self, kind: Kind, namespace: Option<&str>) {
         let is_concerned = |key: &Key| {
             let of = key.name.split('/').next();
@@ -93,9 +107,8 @@ impl Watched {
     #[must_use]
     pub fn is_absent(&self, key: &Key) -> bool {
         let objects = self.objects();
-        let namespace = key.name.split('/').next().map(Into::into);
-        let is_complete = [None, namespace].into_iter().any(|of| objects.complete.contains(&(key.kind, of)));
-        is_complete && !objects.versions.contains_key(key) && !objects.hidden.contains(key)
+        let is_complete = watches_of(key).iter().any(|watch| objects.complete.contains(watch));
+        is_complete && objects.works(key) && !objects.versions.contains_key(key) && !objects.hidden.contains(key)
     }
 
     /// Notes whether a read has found an object, which a watch may not show.
@@ -113,14 +126,14 @@ impl Watched {
     pub fn known(&self, key: &Key) -> Option<Observed> {
         let objects = self.objects();
         let (version, observed) = objects.read.get(key)?;
-        (objects.versions.get(key)? == version).then(|| observed.clone())
+        (objects.versions.get(key)? == version && objects.works(key)).then(|| observed.clone())
     }
 
     /// An object as its watch shows it, where it shows all of it and every write of ours.
     #[must_use]
     pub fn shown(&self, key: &Key) -> Option<DynamicObject> {
         let objects = self.objects();
-        let text = objects.shown.get(key).filter(|_| !objects.written.contains_key(key))?;
+        let text = objects.shown.get(key).filter(|_| !objects.written.contains_key(key) && objects.works(key))?;
         serde_json::from_slice(text).ok()
     }
 
@@ -167,6 +180,19 @@ impl Watched {
     }
 }
 
+impl Objects {
+    /// True unless the watch that shows the object has failed a moment ago.
+    fn works(&self, key: &Key) -> bool {
+        let outages = watches_of(key).map(|watch| self.outages.get(&watch).copied().unwrap_or_default());
+        !outages.iter().any(|outage| outage.lasts(Instant::now()))
+    }
+}
+
+/// The watches that may show an object: that of all namespaces, and that of its own.
+fn watches_of(key: &Key) -> [(Kind, Option<String>); 2] {
+    [(key.kind, None), (key.kind, key.name.split('/').next().map(Into::into))]
+}
+
 fn is_after(version: &str, than: &str) -> bool {
     is_later(Some(version), Some(than))
 }
@@ -178,6 +204,8 @@ fn key(kind: Kind, metadata: &ObjectMeta) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn metadata(namespace: &str, version: &str) -> ObjectMeta {
@@ -288,5 +316,29 @@ mod tests {
         assert!(shown().is_some() && watched.known(&key).is_none());
         watched.lost(Kind::Deployment, None);
         assert_eq!(shown(), None, "it may have changed");
+    }
+
+    #[test]
+    fn while_a_watch_fails_nothing_is_known_by_it_and_afterwards_all_that_was() {
+        let watched = Watched::default();
+        let key = Key { kind: Kind::Deployment, name: "n/a".into() };
+        let other = Key { kind: Kind::Deployment, name: "n/b".into() };
+        watched.completed(Kind::Deployment, None);
+        watched.showed(Kind::Deployment, &deployment("1"));
+        let known = || [watched.shown(&key).is_some(), watched.known(&key).is_some(), watched.is_absent(&other)];
+        assert_eq!(known(), [true, false, true]);
+        for namespace in [None, Some("n")] {
+            watched.failed(Kind::Deployment, namespace, Instant::now());
+            assert_eq!(known(), [false; 3], "{namespace:?}");
+            watched.works(Kind::Deployment, namespace);
+            assert_eq!(known(), [true, false, true]);
+        }
+        watched.remember(&key, Some("1".into()), &settled(), false);
+        assert_eq!(known(), [false, true, true]);
+        watched.failed(Kind::Deployment, None, Instant::now());
+        assert_eq!(known(), [false; 3]);
+        let before = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+        watched.failed(Kind::Deployment, None, before);
+        assert_eq!(known(), [false, true, true], "nothing has failed since");
     }
 }
