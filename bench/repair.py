@@ -20,6 +20,9 @@ DELIVERY_MS = 200
 PLATFORMS = 4
 DEADLINE_S = 120.0
 FIELDS = ("operation", "parameters", "userAgent", "time", "durationMs", "result")
+# Parts of a bucket: the call that deletes one, and that by which the operator puts it back.
+LIFECYCLE = ("delete_bucket_lifecycle", "PutBucketLifecycleConfiguration")
+PUBLIC_ACCESS = ("delete_public_access_block", "PutPublicAccessBlock")
 WIDENED = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
@@ -51,7 +54,7 @@ def by_events(stage: Stage, count: int) -> Figures:
     stage.control("timings", {"cloudtrail.delivery": DELIVERY_MS})
     cloud, found = Cloud(stage.aws_url), list[Figures]()
     for number in range(min(count, PLATFORMS)):
-        for change in [*roles(stage, cloud, number), *lifecycles(stage, cloud, number)]:
+        for change in [*roles(stage, cloud, number), *buckets(stage, cloud, number, *LIFECYCLE)]:
             found += timed(stage, [change])
     return summary(found)
 
@@ -60,7 +63,7 @@ def by_resync(stage: Stage, count: int, interval_s: int) -> Figures:
     """Repairs that a resync makes: of a role's policy, and of a bucket's public access block."""
     cloud, changes = Cloud(stage.aws_url), list[Change]()
     for number in range(min(count, PLATFORMS)):
-        changes += [*roles(stage, cloud, number), *public_access(stage, cloud, number)]
+        changes += [*roles(stage, cloud, number), *buckets(stage, cloud, number, *PUBLIC_ACCESS)]
     # At all times of an interval, as people make them.
     found = timed(stage, changes, interval_s / len(changes))
     intervals = {
@@ -83,30 +86,11 @@ def roles(stage: Stage, cloud: Cloud, number: int) -> list[Change]:
     ]
 
 
-def lifecycles(stage: Stage, cloud: Cloud, number: int) -> list[Change]:
-    """The lifecycle rules of each bucket of a platform, deleted."""
+def buckets(stage: Stage, cloud: Cloud, number: int, delete: str, repair: str) -> list[Change]:
+    """A part of each bucket of a platform, deleted."""
+    call = getattr(cloud.s3, delete)
     return [
-        Change(
-            "delete_bucket_lifecycle",
-            lambda bucket=bucket: cloud.s3.delete_bucket_lifecycle(Bucket=bucket),
-            "PutBucketLifecycleConfiguration",
-            "Bucket",
-            bucket,
-        )
-        for bucket in names(stage, number, "Bucket")
-    ]
-
-
-def public_access(stage: Stage, cloud: Cloud, number: int) -> list[Change]:
-    """The public access block of each bucket of a platform, deleted."""
-    return [
-        Change(
-            "delete_public_access_block",
-            lambda bucket=bucket: cloud.s3.delete_public_access_block(Bucket=bucket),
-            "PutPublicAccessBlock",
-            "Bucket",
-            bucket,
-        )
+        Change(delete, lambda bucket=bucket: call(Bucket=bucket), repair, "Bucket", bucket)
         for bucket in names(stage, number, "Bucket")
     ]
 

@@ -152,6 +152,7 @@ async fn converges_after_any_death(prepare: impl AsyncFn(&mut Run), expected: &[
 async fn a_creation_survives_a_death_after_any_call() {
     let calls = [
         "CreateBucket",
+        "PutPublicAccessBlock",
         "PutBucketVersioning",
         "PutBucketLifecycleConfiguration",
         "CreateRole",

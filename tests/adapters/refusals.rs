@@ -147,8 +147,13 @@ async fn a_refused_read_hides_no_other_part_of_anything() {
 }
 
 /// Calls that write one part of something that was just made.
-const PARTS_OF_CREATION: [&str; 4] =
-    ["PutBucketPolicy", "PutBucketVersioning", "PutBucketLifecycleConfiguration", "PutRolePolicy"];
+const PARTS_OF_CREATION: [&str; 5] = [
+    "PutPublicAccessBlock",
+    "PutBucketPolicy",
+    "PutBucketVersioning",
+    "PutBucketLifecycleConfiguration",
+    "PutRolePolicy",
+];
 
 #[tokio::test]
 async fn a_part_refused_at_creation_holds_up_no_other_part() {

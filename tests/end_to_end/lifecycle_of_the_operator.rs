@@ -20,7 +20,7 @@ fn two_buckets() -> serde_json::Value {
 async fn killed_between_any_two_calls_it_converges() {
     let mut env = TestEnv::new("killed").await;
     let mut platform = 0;
-    for killed_after in ["CreateBucket", "PutBucketPolicy", "PutBucketVersioning", "PutBucketLifecycleConfiguration"] {
+    for killed_after in ["CreateBucket", "PutPublicAccessBlock", "PutBucketVersioning", "PutBucketPolicy"] {
         platform += 1;
         let name = format!("platform-{platform}");
         env.aws.control("latency", json!({"ms": 100}));

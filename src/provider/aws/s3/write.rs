@@ -42,8 +42,8 @@ impl S3 {
         if !is_new {
             self.confirm(target, action::CREATE).await?;
         }
-        let is_default = is_new && desired.public_access_block == PublicAccessBlock::ALL;
-        let mut rest: BTreeSet<&str> = (!is_default).then_some(field::PUBLIC_ACCESS_BLOCK).into_iter().collect();
+        // S3 blocks it in every new bucket, too, and what keeps the public out is never ready on somebody's word.
+        let mut rest = BTreeSet::from([field::PUBLIC_ACCESS_BLOCK]);
         let is_default = is_new && desired.encryption.as_ref().is_none_or(Encryption::is_that_of_new_buckets);
         rest.extend((!is_default).then_some(field::ENCRYPTION));
         rest.extend(desired.versioning.then_some(field::VERSIONING));
