@@ -6,9 +6,11 @@ mod dispatch;
 mod error;
 mod events;
 mod finalizer;
+mod object_state;
 mod objects;
 mod queue;
 mod reconcile_object;
+mod reconcile_result;
 mod recorder;
 mod unreadable;
 
@@ -42,7 +44,7 @@ use error::{Attempt, Error};
 use events::Note;
 use objects::Object;
 use queue::Urgency;
-use reconcile_object::ReconcileResult;
+use reconcile_result::ReconcileResult;
 use recorder::Recorder;
 
 /// The name under which the operator writes to Kubernetes.
@@ -108,7 +110,7 @@ struct Context<P> {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
     recorder: Recorder,
-    states: Mutex<HashMap<String, reconcile_object::ObjectState>>,
+    states: Mutex<HashMap<String, object_state::ObjectState>>,
     authority: Authority,
     drift_events: Arc<DriftEvents>,
     began: Instant,
@@ -237,7 +239,7 @@ async fn reconcile_with_finalizer<P: Provider + 'static>(
             };
             let latest = first.as_ref().and_then(|result| result.object.as_ref()).unwrap_or(object);
             let kept = finalizer::put_on(&api, latest).await.map_err(Attempt::WriteFinalizer.failed())?;
-            reconcile_object::record_own_write(&kept, context);
+            object_state::record_own_write(&kept, context);
             // An edit that came in between is under our own write, which the watch does not show as a change.
             let is_outdated = UserRequest::of(&kept) != UserRequest::of(latest);
             let result = first.filter(|_| !is_outdated).unwrap_or_else(|| ReconcileResult::requeue(Urgency::Edit));

@@ -14,9 +14,10 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::children::{self, Child, Children};
+use super::object_state;
 use super::objects::{Object, Objects, WatchChange};
 use super::queue::{Limits, Queue, Urgency};
-use super::reconcile_object::{self, ReconcileResult, Verdict};
+use super::reconcile_result::{ReconcileResult, Verdict};
 use super::{Context, ObjectKey, Processed, process};
 use crate::api::AIPlatform;
 use crate::api_server::WATCH_SECONDS;
@@ -222,7 +223,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
             News::Event(record, woken) => {
                 let mut touched = Vec::new();
                 for (key, object) in self.objects.platforms() {
-                    if reconcile_object::touch(object, &record, &self.context) {
+                    if object_state::touch(object, &record, &self.context) {
                         touched.push(key.clone());
                     }
                 }
@@ -238,7 +239,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                     here == place || here.of_global_services() == place
                 };
                 let there = self.objects.platforms().filter(|(_, object)| is_there(object));
-                let changed = there.filter(|(_, object)| reconcile_object::hears_otherwise(object, &self.context));
+                let changed = there.filter(|(_, object)| object_state::hears_otherwise(object, &self.context));
                 let changed: Vec<ObjectKey> = changed.map(|(key, _)| key.clone()).collect();
                 // Hundreds of platforms are not told in one moment.
                 let spread = SETTLES * u32::try_from(changed.len().min(MOST_SPREAD)).unwrap_or(1);
@@ -257,7 +258,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
     /// Forgets an object that is gone.
     fn forget(&mut self, key: &ObjectKey, uid: &str) {
         self.edits.remove(key);
-        reconcile_object::forget(uid, &self.context);
+        object_state::forget(uid, &self.context);
         self.context.metrics.forget(&key.namespace, &key.name);
     }
 
@@ -335,11 +336,11 @@ impl<P: Provider + 'static> Dispatcher<P> {
         }
         let Some(object) = self.objects.get(key) else { return };
         let urgency = match &object.0 {
-            Ok(object) => reconcile_object::change_urgency(object, &self.context),
+            Ok(object) => object_state::change_urgency(object, &self.context),
             Err(_) => Some(Urgency::Resync),
         };
         let is_at_rest = urgency == Some(Urgency::Resync)
-            && object.0.as_ref().is_ok_and(|object| reconcile_object::is_unknown(object, &self.context));
+            && object.0.as_ref().is_ok_and(|object| object_state::is_unknown(object, &self.context));
         if let Some(urgency) = urgency {
             if urgency == Urgency::Edit {
                 self.edits.entry(key.clone()).or_insert_with(Instant::now);

@@ -1,7 +1,5 @@
 //! Reconciliation of one object: passes until there is nothing more to do at once, each with at most one status write.
 
-use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,15 +8,14 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use tracing::{debug, warn};
 
-use super::allowance::{self, Allowance};
 use super::events::{self, Note};
+use super::object_state::{begin, end, postponed, put_off, record_own_write, states, uid, unwritten};
 use super::queue::Urgency;
-use super::{Attempt, Context, Error, FIELD_MANAGER};
-use crate::api::status::Phase;
+use super::reconcile_result::{ReconcileResult, Verdict};
+use super::{Attempt, Context, Error, FIELD_MANAGER, allowance};
 use crate::api::{AIPlatform, AIPlatformStatus, RECONCILE_AT};
 use crate::drift::Repair;
-use crate::drift_events::record::Record;
-use crate::drift_events::{Touch, report, touches};
+use crate::drift_events::report;
 use crate::failure::{self, Class};
 use crate::guardrails::Labels;
 use crate::metrics::Platform;
@@ -29,205 +26,12 @@ use crate::provider::Provider;
 use crate::provider::cluster::namespace_labels;
 use crate::reconcile::{Pass, PassContext, reconcile};
 use crate::resource::Freshness;
-use crate::resource_version::is_later;
-use crate::schedule::{self, Next, Periods, Spent, delay};
-use crate::session::{PassInput, Session, Trigger, UserRequest};
+use crate::schedule::{self, Next, Periods};
+use crate::session::{PassInput, UserRequest};
 use crate::status::is_only_progress;
 
 /// Passes that follow each other at once, at most: a deletion is admitted, deletes and confirms.
 const PASSES_AT_ONCE: usize = 4;
-
-/// The longest time for which a status that tells of progress alone is not written. Losing it costs nothing: a status is
-/// lost as well when the operator dies before it writes.
-const UNWRITTEN_MOST: Duration = Duration::from_secs(6);
-
-/// The memory of an object between reconciliations. Losing it costs one pass.
-#[derive(Debug, Default)]
-pub(super) struct ObjectState {
-    /// The last version of the object that a write of our own made: watch events up to it tell nothing new.
-    own_version: Option<String>,
-    /// The next step that the last pass asked for, and when the first of those that asked for the same began.
-    last: Option<(Next, Instant)>,
-    /// The time of the next resync, which passes that come before it do not put off.
-    resync_due: Option<Instant>,
-    /// The time of the next poll of what is in transition, which passes that come before it do not put off either.
-    poll_due: Option<Instant>,
-    /// True when the pass under way came before that.
-    is_early: bool,
-    /// True when the time of the next resync was set while events told of changes.
-    relies_on_events: bool,
-    /// What others changed since the last pass began, as events tell.
-    touches: Vec<Touch>,
-    /// The memory of passes.
-    session: Session,
-    /// The allowance for full reads that the user may request.
-    allowance: Allowance,
-    /// True when an event has said that the allowance is spent.
-    is_postponed: bool,
-    /// The reason for which nothing is done about the object, if so.
-    set_aside: Option<&'static str>,
-    /// The time at which the last edit was noticed, until the object is ready.
-    edited_at: Option<Instant>,
-    /// The status of the last pass, where it is still to be written.
-    unwritten: Option<Unwritten>,
-}
-
-/// A status that tells of progress alone, which the next pass writes with its own.
-#[derive(Debug)]
-struct Unwritten {
-    status: AIPlatformStatus,
-    /// The status that the object has meanwhile.
-    written: AIPlatformStatus,
-    /// The time at which the first status came that was not written.
-    since: Instant,
-}
-
-/// The verdict of a reconciliation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// There is nothing to do until the next resync.
-    Success,
-    /// Something is on its way, or there is more to do at once.
-    Progressing,
-    /// Something failed that passes by itself.
-    Retrying,
-    /// Somebody has to act.
-    Stalled,
-    /// The platform is suspended.
-    Suspended,
-    /// Nothing was done, because the user asks too often.
-    Postponed,
-    /// The deletion is finished.
-    Deleted,
-    /// The reconciliation itself failed.
-    Error,
-}
-
-impl Verdict {
-    /// Its name in metrics.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Progressing => "progressing",
-            Self::Retrying => "retrying",
-            Self::Stalled => "stalled",
-            Self::Suspended => "suspended",
-            Self::Postponed => "postponed",
-            Self::Deleted => "deleted",
-            Self::Error => "error",
-        }
-    }
-
-    fn of(next: Next) -> Self {
-        match next {
-            Next::Now | Next::Transition => Self::Progressing,
-            Next::Retry => Self::Retrying,
-            Next::Resync => Self::Success,
-            Next::Slow => Self::Stalled,
-            Next::Never => Self::Suspended,
-        }
-    }
-}
-
-/// The result of a reconciliation.
-#[derive(Debug)]
-pub(super) struct ReconcileResult {
-    /// True when the deletion of the object is finished.
-    pub(super) finished: bool,
-    /// What came of it, for metrics.
-    pub(super) verdict: Verdict,
-    /// The time until the next reconciliation, if there is to be one.
-    pub(super) wait: Option<Duration>,
-    /// The urgency of the next reconciliation.
-    pub(super) urgency: Urgency,
-    /// The object as the reconciliation left it, where it wrote to it.
-    pub(super) object: Option<AIPlatform>,
-    /// The obstacle to work on it that only the operator's own rights can remove.
-    pub(super) obstacle: Option<String>,
-}
-
-impl ReconcileResult {
-    /// There is nothing more to do until the object changes.
-    pub(super) fn done() -> Self {
-        Self {
-            finished: false,
-            verdict: Verdict::Success,
-            wait: None,
-            urgency: Urgency::Resync,
-            object: None,
-            obstacle: None,
-        }
-    }
-
-    /// There is more to do at once.
-    pub(super) fn requeue(urgency: Urgency) -> Self {
-        Self { wait: Some(Duration::ZERO), verdict: Verdict::Progressing, urgency, ..Self::done() }
-    }
-}
-
-/// The urgency of reconciling the object as it is known now; none where nothing changed.
-pub(super) fn change_urgency<P>(object: &AIPlatform, context: &Context<P>) -> Option<Urgency> {
-    let states = states(context);
-    let Some(state) = states.get(&uid(object)) else {
-        return Some(first_urgency(object));
-    };
-    let version = object.metadata.resource_version.as_deref();
-    if state.own_version.is_some() && !is_later(version, state.own_version.as_deref()) {
-        return None;
-    }
-    Some(if state.session.request() == Some(&UserRequest::of(object)) { Urgency::Resync } else { Urgency::Edit })
-}
-
-/// True until the first pass over the object.
-pub(super) fn is_unknown<P>(object: &AIPlatform, context: &Context<P>) -> bool {
-    !states(context).contains_key(&uid(object))
-}
-
-/// The urgency of the first pass: the operator has just started, or the object is new. What is at rest can wait until the
-/// rest has been reconciled.
-fn first_urgency(object: &AIPlatform) -> Urgency {
-    let Some(status) = &object.status else { return Urgency::Edit };
-    if status.observed_generation != object.metadata.generation || object.metadata.deletion_timestamp.is_some() {
-        return Urgency::Edit;
-    }
-    match status.phase {
-        Some(Phase::Ready | Phase::Stalled | Phase::Suspended) => Urgency::Resync,
-        Some(Phase::Pending | Phase::Progressing | Phase::Degraded | Phase::Deleting | Phase::Unknown) | None => {
-            Urgency::Transition
-        }
-    }
-}
-
-/// Records a write of our own to the object.
-pub(super) fn record_own_write<P>(object: &AIPlatform, context: &Context<P>) {
-    states(context).entry(uid(object)).or_default().own_version = object.resource_version();
-}
-
-/// Takes note of what an event tells of the object's resources, if anything.
-pub(super) fn touch<P>(object: &AIPlatform, record: &Record, context: &Context<P>) -> bool {
-    let Some(status) = object.status.as_ref().filter(|_| object.spec.account_id == record.account_id) else {
-        return false;
-    };
-    let touches = touches(record, status.resources.iter());
-    let is_touched = !touches.is_empty();
-    if is_touched {
-        states(context).entry(uid(object)).or_default().touches.extend(touches);
-    }
-    is_touched
-}
-
-/// True when the object says something else of how the operator hears of changes than what is known by now. A resync that
-/// was put off because events came is due when they do not come any more.
-pub(super) fn hears_otherwise<P>(object: &AIPlatform, context: &Context<P>) -> bool {
-    let flow = context.drift_events.flow(object);
-    if let Some(state) = states(context).get_mut(&uid(object)).filter(|state| state.relies_on_events && !flow) {
-        state.resync_due = None;
-    }
-    let said = object.status.iter().flat_map(|status| &status.conditions).find(|it| it.type_ == report::CONDITION);
-    let report = context.drift_events.report(object);
-    said.map(|it| (it.status.as_str(), it.reason.as_str(), it.message.as_str()))
-        != report.as_ref().map(|it| (it.status, it.reason, it.message.as_str()))
-}
 
 /// Reconciles the object.
 pub(super) async fn reconcile_object<P: Provider + 'static>(
@@ -309,31 +113,6 @@ async fn run_passes<P: Provider + 'static>(
     Ok(schedule_next(object, Next::Transition, began, progress, context))
 }
 
-/// The status that the last pass came to and did not write, if the object says since then what it said before.
-fn unwritten<P>(object: &AIPlatform, context: &Context<P>) -> Option<AIPlatformStatus> {
-    let states = states(context);
-    let unwritten = states.get(&uid(object))?.unwritten.as_ref()?;
-    (object.status.as_ref() == Some(&unwritten.written)).then(|| unwritten.status.clone())
-}
-
-/// Keeps a status for the next pass to write, where that comes soon enough. Whether it does.
-fn put_off<P>(
-    object: &AIPlatform,
-    found: &AIPlatformStatus,
-    written: &AIPlatformStatus,
-    wait: Option<Duration>,
-    context: &Context<P>,
-) -> bool {
-    let mut states = states(context);
-    let state = states.entry(uid(object)).or_default();
-    let since = state.unwritten.as_ref().map_or_else(Instant::now, |unwritten| unwritten.since);
-    if wait.is_none_or(|wait| since.elapsed() + wait > UNWRITTEN_MOST) {
-        return false;
-    }
-    state.unwritten = Some(Unwritten { status: found.clone(), written: written.clone(), since });
-    true
-}
-
 /// What an edit asks of AWS stands in line after the answer that it has been seen, and is an edit all the same.
 fn priority_of(input: &PassInput) -> Priority {
     match priority::current() {
@@ -357,37 +136,6 @@ pub(super) fn failed<P>(meta: &ObjectMeta, began: Instant, context: &Context<P>)
     ReconcileResult { wait, verdict: Verdict::Error, urgency: Urgency::Retry, ..ReconcileResult::done() }
 }
 
-impl ObjectState {
-    /// The time until the next reconciliation. `is_new` where something else has begun than what passes have waited for so far.
-    fn wait(&mut self, next: Next, began: Instant, is_new: bool, periods: Periods) -> Option<Duration> {
-        let first = self.last.filter(|(last, _)| *last == next && !is_new).map_or(began, |(_, first)| first);
-        self.last = Some((next, first));
-        let spent = Spent { in_all: first.elapsed(), on_the_last: began.elapsed() };
-        let wait = delay(next, periods, spent, fastrand::f64())?;
-        let now = Instant::now();
-        let due = self.resync_due.filter(|due| self.is_early && *due > now).unwrap_or(now + wait);
-        self.resync_due = (Trigger::after(Some(next)) == Trigger::Resync).then_some(due);
-        let poll = now + wait;
-        self.poll_due = (next == Next::Transition)
-            .then(|| self.poll_due.filter(|due| *due > now).map_or(poll, |due| due.min(poll)));
-        let due = self.resync_due.or(self.poll_due);
-        Some(due.map_or(wait, |due| wait.min(due - now)))
-    }
-}
-
-/// The time to wait for a user who requests one full read after the other.
-fn postponed<P>(object: &AIPlatform, context: &Context<P>) -> Option<Duration> {
-    let mut states = states(context);
-    let state = states.entry(uid(object)).or_default();
-    let (before, now) = (state.session.request()?, UserRequest::of(object));
-    let only_the_annotation =
-        UserRequest { annotation: before.annotation.clone(), ..now.clone() } == *before && now != *before;
-    if !only_the_annotation {
-        return None;
-    }
-    state.allowance.take(context.began.elapsed()).err()
-}
-
 async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) -> ReconcileResult {
     let was_told = std::mem::replace(&mut states(context).entry(uid(object)).or_default().is_postponed, true);
     if !was_told {
@@ -405,30 +153,6 @@ async fn postpone<P>(object: &AIPlatform, wait: Duration, context: &Context<P>) 
     ReconcileResult { wait: Some(wait), verdict, urgency: Urgency::Edit, ..ReconcileResult::done() }
 }
 
-fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>) -> PassInput {
-    let mut states = states(context);
-    let state = states.entry(uid(object)).or_default();
-    state.is_postponed = false;
-    state.is_early = state.resync_due.is_some_and(|due| due > Instant::now());
-    if state.is_early {
-        state.session.wake();
-    }
-    for touch in std::mem::take(&mut state.touches) {
-        state.session.touch(touch);
-    }
-    state.session.begin(object, now)
-}
-
-/// Ends a pass. The repairs of drift that it made.
-fn end<P>(object: &AIPlatform, input: &PassInput, pass: &Pass, now: Timestamp, context: &Context<P>) -> Vec<Repair> {
-    let mut states = states(context);
-    let state = states.entry(uid(object)).or_default();
-    let repairs = state.session.end(input, &pass.result(), now);
-    let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
-    context.metrics.set_aside(std::mem::replace(&mut state.set_aside, set_aside), set_aside);
-    repairs
-}
-
 /// Shows the object in metrics as the pass left it.
 fn measure<P>(object: &AIPlatform, pass: &Pass, is_announced: bool, context: &Context<P>) {
     let platform = Platform::of(object, &pass.status);
@@ -443,13 +167,6 @@ fn measure<P>(object: &AIPlatform, pass: &Pass, is_announced: bool, context: &Co
         context.metrics.became_ready(edited_at.elapsed());
     }
     context.metrics.platform(&object.namespace().unwrap_or_default(), &object.name_any(), platform);
-}
-
-/// Forgets an object that is gone.
-pub(super) fn forget<P>(uid: &str, context: &Context<P>) {
-    if let Some(state) = states(context).remove(uid) {
-        context.metrics.set_aside(state.set_aside, None);
-    }
 }
 
 /// The time of a pass. Kubernetes keeps whole seconds, so that a status read back is equal to the one written.
@@ -568,38 +285,5 @@ fn count<P>(pass: &Pass, repairs: &[Repair], context: &Context<P>) {
         for field in repair.fields() {
             context.metrics.repaired(repair.key.kind.name(), field);
         }
-    }
-}
-
-fn uid(object: &AIPlatform) -> String {
-    object.uid().unwrap_or_default()
-}
-
-fn states<P>(context: &Context<P>) -> MutexGuard<'_, HashMap<String, ObjectState>> {
-    context.states.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PERIODS: Periods = Periods { resync: Duration::from_mins(10), transition: Duration::from_secs(5) };
-
-    #[test]
-    fn what_wakes_a_pass_does_not_put_off_the_poll_of_what_is_in_transition() {
-        let mut state = ObjectState::default();
-        let wait = |state: &mut ObjectState, next: Next, is_new: bool| -> Duration {
-            state.wait(next, Instant::now(), is_new, PERIODS).unwrap()
-        };
-        let period = PERIODS.transition;
-        assert!(wait(&mut state, Next::Transition, true) >= period);
-        for is_new in [false, true] {
-            state.poll_due = Some(Instant::now() + Duration::from_secs(1));
-            assert!(wait(&mut state, Next::Transition, is_new) <= Duration::from_secs(1), "it was woken before");
-        }
-        state.poll_due = Some(Instant::now());
-        assert!(wait(&mut state, Next::Transition, false) >= period, "it was polled");
-        wait(&mut state, Next::Resync, false);
-        assert!(wait(&mut state, Next::Transition, false) >= period, "another transition");
     }
 }

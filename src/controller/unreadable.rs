@@ -4,7 +4,8 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
 use tracing::error;
 
-use super::reconcile_object::{self, ReconcileResult};
+use super::reconcile_object;
+use super::reconcile_result::ReconcileResult;
 use super::{Attempt, Context, Error, FIELD_MANAGER, ObjectKey};
 use crate::api::AIPlatform;
 use crate::metrics::Platform;
