@@ -18,7 +18,7 @@ use crate::first_attempts::{explained, found_a_name_taken, unread, without_overw
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
-use crate::observation_cache::{contradicted, unverified};
+use crate::observation_cache::{contradicted, unsettled, unverified};
 use crate::outcome::Outcomes;
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
@@ -515,11 +515,12 @@ async fn observe_and_plan<P: Provider>(
     // Nothing is granted on what was seen earlier: somebody else may hold it by now. Nor is anything on what is not there.
     let is_absent = |seen: &Observed| matches!(seen.state, ObservedState::Absent);
     let was_there = |key: &&Key| cached.get(*key).is_some_and(|seen| !is_absent(seen));
-    doubtful.extend(planned.steps.iter().flat_map(grounds).filter(was_there).cloned());
-    doubtful.extend(contradicted(&planned, &cached, &cached_parts));
     let mut read_anew = BTreeSet::new();
     loop {
+        doubtful.extend(planned.steps.iter().flat_map(grounds).filter(was_there).cloned());
+        doubtful.extend(contradicted(&planned, &cached, &cached_parts));
         doubtful.extend(unverified(&planned, &observations));
+        doubtful.extend(unsettled(&planned, &observations));
         let requests: Vec<Request> = doubtful.difference(&read_anew).cloned().map(request).collect();
         if requests.is_empty() {
             break;

@@ -5,6 +5,7 @@ mod bucket_parts;
 mod crashes;
 mod credentials;
 mod drifts;
+mod edits;
 mod network;
 mod never_attempted;
 mod ownership;

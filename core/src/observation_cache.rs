@@ -2,7 +2,8 @@
 //!
 //! While AWS is at work on one thing, only that is asked about, and not everything beside it that was as desired a
 //! moment ago. What SageMaker never changes is read once an hour, and so are parts in which drift harms nobody until then
-//! ([`crate::kind::Info::reads`]).
+//! ([`crate::kind::Info::reads`]). An edit reads what it changes, what that stands on and what it grants something on; what
+//! else was in sync a moment ago is left at that ([`unsettled`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::failures::Failures;
 use crate::kind::{BeforeDeletion, Identity, Reads};
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
+use crate::plan::attainment::grounds;
 use crate::plan::{Action, Plan, Step};
 use crate::resource::{Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::schedule::Next;
@@ -72,14 +74,22 @@ impl ObservationCache {
         let holds = |key: &Key, seen: Timestamp| {
             let period = match (trigger, key.kind.info().reads) {
                 (Trigger::Poll | Trigger::Resync, Reads::Hourly) => HOURLY,
+                (Trigger::Edit, Reads::Hourly) if is_in_aws(key) => HOURLY,
                 (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => SETTLED_HOLDS,
-                (Trigger::UserEdit | Trigger::Restart, _)
+                (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_in_aws(key) => SETTLED_HOLDS,
+                (Trigger::UserEdit | Trigger::Edit | Trigger::Restart, _)
                 | (_, Reads::Always)
                 | (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) => return false,
             };
             is_within(period, seen, now)
         };
-        self.observed(|key, entry| entry.read.is_some_and(|read| holds(key, read)))
+        let is_edit = trigger == Trigger::Edit;
+        let was_read = |entry: &Entry| entry.made.is_none() || !is_edit;
+        let mut cached = self.observed(|key, entry| was_read(entry) && entry.read.is_some_and(|read| holds(key, read)));
+        for observed in cached.values_mut() {
+            observed.is_remembered = is_edit;
+        }
+        cached
     }
 
     /// Earlier observations of which only the parts that are read hourly still hold.
@@ -152,7 +162,7 @@ impl ObservationCache {
             let parts_read = parts.map_or(Some(now), |entry| entry.parts_read);
             let entry = Entry {
                 // How long it holds from here on is for the cache to say.
-                observed: Observed { is_shared: false, ..observed.clone() },
+                observed: Observed { is_shared: false, is_remembered: false, ..observed.clone() },
                 read: Some(read),
                 parts_read: parts_read.filter(|_| !reads.hourly_parts().is_empty()),
                 made: None,
@@ -192,6 +202,30 @@ pub fn unverified(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
     shared.map(|(key, _)| key.clone()).collect()
 }
 
+/// Observations of earlier passes that a pass over an edit has to make anew, because it does more with them than leave
+/// them as they are: those of what it may write, of what that stands on, and of what it grants something on.
+#[must_use]
+pub fn unsettled(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
+    let steps: BTreeMap<&Key, &Step> = plan.steps.iter().map(|step| (&step.key, step)).collect();
+    let mut found: BTreeSet<&Key> = plan.steps.iter().filter(|step| !is_at_rest(step)).map(|step| &step.key).collect();
+    let mut written: Vec<&Step> = plan.steps.iter().filter(|step| step.may_be_taken()).collect();
+    found.extend(written.iter().flat_map(|step| grounds(step)));
+    while let Some(step) = written.pop() {
+        let needs = step.needs.iter().chain(&step.awaits);
+        written.extend(needs.filter(|need| found.insert(need)).filter_map(|need| steps.get(need)));
+    }
+    let is_remembered = |key: &&Key| observations.get(*key).is_some_and(|observed| observed.is_remembered);
+    found.into_iter().filter(is_remembered).cloned().collect()
+}
+
+/// True of a step that leaves everything as it is, and of which everything is known.
+fn is_at_rest(step: &Step) -> bool {
+    matches!(step.action, Action::Keep | Action::Retain(_))
+        && !step.may_be_taken()
+        && step.held_back.is_none()
+        && step.unknown.is_empty()
+}
+
 /// Resources that are created or deleted in this pass, and everything that needs them.
 fn remade(plan: &Plan) -> BTreeSet<&Key> {
     needing(plan, |action| matches!(action, Action::Create | Action::Delete { .. }))
@@ -208,6 +242,10 @@ fn needing(plan: &Plan, is_such: impl Fn(&Action) -> bool) -> BTreeSet<&Key> {
         }
     }
     found
+}
+
+fn is_in_aws(key: &Key) -> bool {
+    key.kind.info().backend.service().is_some()
 }
 
 fn is_within(period: Duration, read: Timestamp, now: Timestamp) -> bool {
@@ -276,6 +314,64 @@ mod tests {
         assert_eq!(cached_at(&cache, Trigger::Resync, 30), ["model"]);
         assert!(cached_at(&cache, Trigger::Resync, 3601).is_empty());
         assert!(cached_at(&cache, Trigger::UserEdit, 1).is_empty(), "the user wants to know");
+    }
+
+    #[test]
+    fn an_edit_takes_what_was_read_a_moment_ago_and_says_so() {
+        let pass = plan(&[("bucket", Kind::Bucket, Action::Keep), ("account", Kind::ServiceAccount, Action::Keep)]);
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Resync, 0);
+        assert_eq!(cached_at(&cache, Trigger::Edit, 599), ["bucket"], "the cluster is read");
+        assert!(cached_at(&cache, Trigger::Edit, 600).is_empty());
+        let mut cached = cache.cached(Trigger::Edit, at(1));
+        assert!(cached.values().all(|observed| observed.is_remembered));
+        record(&mut cache, &(pass.0, cached.clone()), Next::Resync, 1);
+        cached = cache.cached(Trigger::Poll, at(2));
+        assert!(cached.values().all(|observed| !observed.is_remembered));
+    }
+
+    #[test]
+    fn an_edit_takes_nothing_that_was_made_and_never_read() {
+        let (mut made, seen) = plan(&[("made", Kind::ScalableTarget, Action::Create)]);
+        made.steps[0].desired = Some(crate::testing::wanted_bucket("made").resource);
+        let ready = Outcome::Done(Applied::ReadyAs { arn: "arn".into() });
+        let outcomes = Outcomes::from([(made.steps[0].key.clone(), ready)]);
+        let nothing = Observations::new();
+        let (cached, cached_parts) = (&nothing, &nothing);
+        let report = PassReport { plan: &made, outcomes: &outcomes, observations: &seen, cached, cached_parts };
+        let mut cache = ObservationCache::default();
+        cache.record(&report, Next::Transition, at(0));
+        assert_eq!(cached_at(&cache, Trigger::Poll, 1), ["made"]);
+        assert!(cached_at(&cache, Trigger::Edit, 1).is_empty());
+    }
+
+    #[test]
+    fn an_edit_reads_anew_what_it_writes_and_what_that_stands_on_however_far_away() {
+        let unread = |action: Action| -> Vec<String> {
+            let (mut plan, mut observations) = plan(&[
+                ("role", Kind::Role, Action::Keep),
+                ("model", Kind::SageMakerModel, Action::Keep),
+                ("endpoint", Kind::SageMakerEndpoint, action),
+                ("target", Kind::ScalableTarget, Action::Keep),
+                ("bucket", Kind::Bucket, Action::Keep),
+            ]);
+            for index in 1..4 {
+                plan.steps[index].needs = vec![plan.steps[index - 1].key.clone()];
+            }
+            assert!(unsettled(&plan, &observations).is_empty(), "all of it was read");
+            for observed in observations.values_mut() {
+                observed.is_remembered = true;
+            }
+            unsettled(&plan, &observations).into_iter().map(|key| key.name).collect()
+        };
+        assert!(unread(Action::Keep).is_empty());
+        let mut read = unread(Action::Update(Vec::new()));
+        read.sort();
+        assert_eq!(read, ["endpoint", "model", "role"]);
+        let refusal = crate::plan::Refusal { reason: "Conflict", message: String::new() };
+        for action in [Action::Wait(String::new()), Action::Blocked(Vec::new()), Action::Refuse(refusal)] {
+            assert_eq!(unread(action), ["endpoint"], "it does not leave it as it is");
+        }
     }
 
     #[test]

@@ -21,9 +21,11 @@ use crate::update_loop_guard::UpdateLoopGuard;
 /// The reason for a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// The user edited or annotated the object, something that it depends on changed, or nothing is known yet:
-    /// everything is read.
+    /// The user annotated the object, something that it depends on changed, or nothing is known yet: everything is read.
     UserEdit,
+    /// The user edited the spec of an object that passes were made for: what the edit is about is read, and what it leaves as
+    /// it was in sync a moment ago is not.
+    Edit,
     /// The operator began to look after an object that a pass was made for before: everything is read that no snapshot
     /// tells.
     Restart,
@@ -48,7 +50,7 @@ impl Trigger {
     #[must_use]
     pub fn freshness(self) -> Freshness {
         match self {
-            Self::UserEdit => Freshness::Current,
+            Self::UserEdit | Self::Edit => Freshness::Current,
             Self::Poll => Freshness::InTransition,
             Self::Restart | Self::Resync => Freshness::Shared,
         }
@@ -76,6 +78,11 @@ impl UserRequest {
             annotation: annotations.and_then(|annotations| annotations.get(RECONCILE_AT)).cloned(),
             is_deleting: object.metadata.deletion_timestamp.is_some(),
         }
+    }
+
+    /// True when it differs from the one before in the spec alone.
+    fn edits(&self, before: &Self) -> bool {
+        self.generation != before.generation && *self == Self { generation: self.generation, ..before.clone() }
     }
 }
 
@@ -160,10 +167,8 @@ pub struct Session {
     /// What others changed, as events tell, and no pass has dealt with yet.
     touches: Vec<Touch>,
     request: Option<UserRequest>,
-    /// True when everything is still to be read for the request: the first pass only says that it has been seen.
-    is_open: bool,
-    /// True when nothing was requested since the operator began.
-    is_restarted: bool,
+    /// The reason for which things are still to be read for the request: the first pass only says that it has been seen.
+    open: Option<Trigger>,
 }
 
 impl Session {
@@ -192,21 +197,25 @@ impl Session {
         let request = Some(UserRequest::of(object));
         let seen = object.status.as_ref().and_then(|status| status.observed_generation);
         if self.request != request || seen.is_none() {
+            let is_edit = self.request.as_ref().zip(request.as_ref()).is_some_and(|(before, now)| now.edits(before));
             let is_known = seen.is_some() && seen == object.metadata.generation;
-            self.is_restarted = self.request.is_none() && is_known && object.metadata.deletion_timestamp.is_none();
+            self.open = Some(if self.request.is_none() && is_known && object.metadata.deletion_timestamp.is_none() {
+                Trigger::Restart
+            } else if is_edit && seen.is_some() && self.open.is_none_or(|open| open == Trigger::Edit) {
+                Trigger::Edit
+            } else {
+                Trigger::UserEdit
+            });
             self.guard.clear();
             self.departures = self.departures_of(object, now);
             self.handed_on = None;
             self.request = request;
-            self.is_open = true;
         }
         let is_woken = std::mem::take(&mut self.is_woken);
-        let trigger = match Trigger::after(self.last) {
-            _ if self.is_open && self.is_restarted => Trigger::Restart,
-            _ if self.is_open => Trigger::UserEdit,
+        let trigger = self.open.unwrap_or(match Trigger::after(self.last) {
             Trigger::Resync if is_woken => Trigger::Poll,
             trigger => trigger,
-        };
+        });
         let mut cached = self.cache.cached(trigger, now);
         let handed_on = self.handed_on.take();
         let handed_on = handed_on.filter(|(made, _)| now.duration_since(*made).unsigned_abs() <= HANDED_ON);
@@ -221,7 +230,7 @@ impl Session {
             cached_parts,
             departed: self.departures.departed(now),
             may_attempt_unread: true,
-            thorough: matches!(trigger, Trigger::UserEdit | Trigger::Restart),
+            thorough: matches!(trigger, Trigger::UserEdit | Trigger::Edit | Trigger::Restart),
             freshness: trigger.freshness(),
             touched: self.touches.iter().map(|touch| touch.key.clone()).collect(),
             denied: std::mem::take(&mut self.denied),
@@ -252,7 +261,8 @@ impl Session {
         self.denied.clone_from(denied);
         let is_announcement = plan.steps.is_empty() && next == Next::Now;
         self.handed_on = is_announcement.then(|| (now, observations.clone()));
-        self.is_open &= plan.steps.is_empty() || found_a_name_taken(plan, outcomes, observations);
+        let is_open = plan.steps.is_empty() || found_a_name_taken(plan, outcomes, observations);
+        self.open = self.open.filter(|_| is_open);
         self.last = Some(next);
         let mut repairs = self.in_sync.repairs(plan, outcomes);
         for repair in &mut repairs {
@@ -410,6 +420,31 @@ mod tests {
         let mut deleting = known(1, 1);
         deleting.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
         assert_eq!(begun(&deleting), (Freshness::Current, true));
+    }
+
+    #[test]
+    fn an_edit_takes_what_was_in_sync_a_moment_ago_and_the_annotation_nothing() {
+        let observations = seen([("one", Observed::absent())]);
+        let kept = || Plan { steps: vec![step("one", crate::plan::Action::Keep, &[])], ..Plan::default() };
+        let pass = |session: &mut Session, object: &AIPlatform, steps: Plan| -> usize {
+            let input = session.begin(object, at(0));
+            let (outcomes, denied) = (Outcomes::new(), BTreeMap::new());
+            let (plan, outcomes, denied, next) = (&steps, &outcomes, &denied, Next::Resync);
+            let result = PassResult { plan, outcomes, observations: &observations, denied, next };
+            session.end(&input, &result, at(0));
+            input.cached.values().filter(|seen| seen.is_remembered).count()
+        };
+        let annotated = |generation: i64| {
+            let mut object = known(generation, generation);
+            object.metadata.annotations = Some(BTreeMap::from([(RECONCILE_AT.to_string(), "now".to_string())]));
+            object
+        };
+        let mut session = Session::default();
+        assert_eq!(pass(&mut session, &known(1, 1), kept()), 0, "nothing is known");
+        assert_eq!(pass(&mut session, &known(2, 1), kept()), 1);
+        assert_eq!(pass(&mut session, &annotated(2), Plan::default()), 0);
+        assert_eq!(pass(&mut session, &annotated(3), kept()), 0, "the annotation was not dealt with yet");
+        assert_eq!(pass(&mut session, &annotated(4), kept()), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{Action, Refusal, Step};
 use crate::features::network::vpc_endpoint_only;
 use crate::policy::Policy;
 use crate::render;
+use crate::resource::role::field;
 use crate::resource::{Desired, Key, Observations, ObservedState, Owner, Resource};
 
 /// The attainment of a resource that a policy names.
@@ -60,11 +61,21 @@ pub(super) fn granted<'a>(
     (Cow::Owned(Desired { resource, remarks, ..item.clone() }), pending.collect(), left_out)
 }
 
-/// The resources on which it depends what a step would grant, or deny to all others. There are none where it grants nothing anew.
+/// The resources on which it depends what a step would grant, or deny to all others. There are none where it grants nothing
+/// anew.
 pub fn grounds(step: &Step) -> impl Iterator<Item = &Key> {
     let desired = step.desired.as_ref().filter(|_| step.is_taken());
     let endpoints = desired.map(|_| vpc_endpoint_only::grounds(step)).unwrap_or_default();
-    desired.and_then(Resource::policies).into_iter().flat_map(subjects).chain(endpoints)
+    let policies = desired.and_then(Resource::policies).into_iter().flatten();
+    let written = policies.filter(|(name, _)| is_written(step, name));
+    written.flat_map(|(_, policy)| policy.subjects()).chain(endpoints)
+}
+
+/// True unless the step updates a role and leaves this policy as it is.
+fn is_written(step: &Step, policy: &str) -> bool {
+    let (Action::Update(changes), Some(Resource::Role(_))) = (&step.action, &step.desired) else { return true };
+    let path = format!("{}.{policy}", field::POLICIES);
+    changes.iter().any(|change| change.path == path || change.path.starts_with(&format!("{path}.")))
 }
 
 /// The step as it is to be taken when what it awaited has finished, in whichever way: `attainments` says which.
