@@ -12,6 +12,7 @@ mod refusal;
 mod rules;
 mod token;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
@@ -20,7 +21,7 @@ use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 use super::recent::Recent;
 use super::requests::Measured;
-use super::snapshots::SharedRead;
+use super::snapshots::{MOMENT, SharedRead};
 use crate::failure::Error;
 use crate::failures::Failures;
 use crate::outcome::Applied;
@@ -30,7 +31,7 @@ use crate::scope::Scope;
 use crate::tags::Tags;
 use by_vpc::ByVpc;
 use entries::{EndpointEntry, GroupEntry};
-use listing::Lists;
+use listing::{List, Lists};
 use network::{Parts as NetworkParts, Services, VPC_KEPT, VpcAnswer};
 use token::ClientToken;
 
@@ -51,6 +52,8 @@ pub(super) struct Ec2 {
     shared_for: Duration,
     endpoints: Lists<EndpointEntry>,
     groups: Lists<GroupEntry>,
+    /// Lists of a VPC that endpoints were made after, a moment ago.
+    listed: Recent<String, Arc<List<EndpointEntry>>>,
     services: SharedRead<Services>,
     /// By id.
     vpcs: ByVpc<VpcAnswer>,
@@ -80,6 +83,7 @@ impl Ec2 {
             shared_for,
             endpoints: Lists::default(),
             groups: Lists::default(),
+            listed: Recent::new(MOMENT),
             services: SharedRead::default(),
             vpcs: ByVpc::new(VPC_KEPT),
             parts: ByVpc::new(VPC_KEPT),

@@ -20,6 +20,14 @@ impl<K: Ord, V: Clone> Recent<K, V> {
         self.with(Instant::now(), |values| values.insert(key, (Instant::now(), value)));
     }
 
+    /// Keeps a value where there is none.
+    pub(super) fn put_new(&self, key: K, value: V) {
+        let now = Instant::now();
+        self.with(now, |values| {
+            values.entry(key).or_insert((now, value));
+        });
+    }
+
     pub(super) fn get(&self, key: &K) -> Option<V> {
         self.with(Instant::now(), |values| values.get(key).map(|(_, value)| value.clone()))
     }
@@ -47,6 +55,8 @@ mod tests {
         let later = Instant::now() + Duration::from_mins(2);
         assert_eq!(recent.with(later, |values| values.len()), 0);
         recent.put("b", 2);
+        recent.put_new("b", 3);
+        assert_eq!(recent.get(&"b"), Some(2));
         recent.drop_key(&"b");
         assert_eq!(recent.get(&"b"), None);
     }

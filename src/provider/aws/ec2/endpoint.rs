@@ -120,9 +120,13 @@ impl Ec2 {
     }
 
     /// The platform's endpoint for the service, where it is there in spite of the observation. All endpoints that are made
-    /// in a VPC at a time share one list.
+    /// in a VPC at a time share one list: that of one says nothing of another, and its token holds where the list is late.
     async fn own_already(&self, scope: &Scope, desired: &VpcEndpoint) -> Result<Option<Arc<EndpointEntry>>, Error> {
-        let all = self.endpoints.of_vpc(self, &desired.vpc_id, false).await?;
+        let all = match self.listed.get(&desired.vpc_id) {
+            Some(listed) => listed,
+            None => self.endpoints.of_vpc(self, &desired.vpc_id, false).await?,
+        };
+        self.listed.put_new(desired.vpc_id.clone(), Arc::clone(&all));
         let is_it = |found: &&Arc<EndpointEntry>| {
             found.service_name == desired.service_name
                 && found.endpoint_type == Some(desired.endpoint_type)
