@@ -87,7 +87,8 @@ impl ObservationCache {
         let was_read = |entry: &Entry| entry.made.is_none() || !is_edit;
         let mut cached = self.observed(|key, entry| was_read(entry) && entry.read.is_some_and(|read| holds(key, read)));
         for observed in cached.values_mut() {
-            observed.is_remembered = is_edit;
+            // What an edit left at that is not read by the polls after it either, until they do more with it.
+            observed.is_remembered |= is_edit;
         }
         cached
     }
@@ -162,7 +163,7 @@ impl ObservationCache {
             let parts_read = parts.map_or(Some(now), |entry| entry.parts_read);
             let entry = Entry {
                 // How long it holds from here on is for the cache to say.
-                observed: Observed { is_shared: false, is_remembered: false, ..observed.clone() },
+                observed: Observed { is_shared: false, ..observed.clone() },
                 read: Some(read),
                 parts_read: parts_read.filter(|_| !reads.hourly_parts().is_empty()),
                 made: None,
@@ -327,7 +328,7 @@ mod tests {
         assert!(cached.values().all(|observed| observed.is_remembered));
         record(&mut cache, &(pass.0, cached.clone()), Next::Resync, 1);
         cached = cache.cached(Trigger::Poll, at(2));
-        assert!(cached.values().all(|observed| !observed.is_remembered));
+        assert!(cached.values().all(|observed| observed.is_remembered), "a poll after it has not read it either");
     }
 
     #[test]

@@ -94,13 +94,16 @@ fn edit(run: &mut Run, served: Option<&Served>) {
 
 /// Passes until nothing is left to do and SageMaker is at work on nothing.
 pub(super) fn converge(run: &mut Run) -> Pass {
+    let mut last = Next::Now;
     for _ in 0..PASSES {
         let (status, writes) = (run.object.status.clone(), run.memory.writes().len());
         let pass = run.pass();
         let idle = Some(&pass.status) == status.as_ref() && run.memory.writes().len() == writes;
-        if pass.finished || (idle && is_for_later(pass.next) && !is_busy(run)) {
+        // An edit alone need not find what somebody changed in what it leaves as it is: a resync does.
+        if pass.finished || (idle && is_for_later(last) && is_for_later(pass.next) && !is_busy(run)) {
             return pass;
         }
+        last = pass.next;
     }
     panic!("{PASSES} passes were not enough: {:#?}", run.object.status)
 }

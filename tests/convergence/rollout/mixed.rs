@@ -137,8 +137,14 @@ fn whatever_happens_the_last_spec_is_reached_and_nothing_is_left_over() {
         for event in &events {
             happen(&mut run, event);
         }
-        // What was seen too late, or could not be seen, is seen in the end, and the user asks for it once more.
+        // What was seen too late, or could not be seen, is seen in the end, and the user asks for it once more, with the
+        // annotation that has everything read.
         happen(&mut run, &Event::Unseen(0, 0));
+        run.object
+            .metadata
+            .annotations
+            .get_or_insert_default()
+            .insert("aiplatform.dev/reconcile-at".into(), "now".into());
         edit(&mut run, Some(&last));
         converge(&mut run);
         let cloud = run.memory.cloud();
