@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::status::AccountCheck;
 use crate::api::{AIPlatform, AIPlatformSpec};
 use crate::drift_events::Place;
+use crate::drift_events::flow::Flow;
 use crate::drift_events::inbox::Listener as Identity;
 use crate::drift_events::record::Record;
 use crate::drift_events::report::{Report, Standing, flows, is_on, report};
@@ -57,6 +59,8 @@ pub struct DriftEvents {
     identity: Identity,
     resync: Option<Duration>,
     standings: Mutex<BTreeMap<Place, Standing>>,
+    /// The times since which events have come in a place without a gap.
+    covered: Mutex<BTreeMap<Place, Timestamp>>,
     places: watch::Sender<BTreeMap<Place, Wanted>>,
     news: UnboundedSender<News>,
 }
@@ -68,7 +72,8 @@ impl DriftEvents {
     pub fn new(is_on: bool, identity: Identity, resync: Option<Duration>) -> (Arc<Self>, UnboundedReceiver<News>) {
         let (news, receiver) = mpsc::unbounded_channel();
         let (places, _) = watch::channel(BTreeMap::new());
-        let made = Self { is_on, identity, resync, standings: Mutex::default(), places, news };
+        let made =
+            Self { is_on, identity, resync, standings: Mutex::default(), covered: Mutex::default(), places, news };
         (Arc::new(made), receiver)
     }
 
@@ -114,6 +119,17 @@ impl DriftEvents {
         self.is_on && flows(&self.standings_of(object))
     }
 
+    /// The time since which events have told of every change of the platform, so that what they tell of need not be read
+    /// hourly. There is none where a resync period was set: it says how often to read.
+    #[must_use]
+    pub fn covered_since(&self, object: &AIPlatform) -> Option<Timestamp> {
+        let here = place(&object.spec);
+        let places = BTreeSet::from([here.of_global_services(), here]);
+        let covered = self.covered();
+        let since = places.iter().map(|place| covered.get(place).copied()).collect::<Option<Vec<_>>>()?;
+        since.into_iter().max().filter(|_| self.resync.is_none() && self.flow(object))
+    }
+
     /// The resync period of the platform.
     #[must_use]
     pub fn resync(&self, object: &AIPlatform) -> Duration {
@@ -144,6 +160,11 @@ impl DriftEvents {
     }
 
     fn set_standing(&self, place: &Place, standing: Standing) {
+        if standing == Standing::Listening(Flow::Flowing) {
+            self.covered().entry(place.clone()).or_insert_with(Timestamp::now);
+        } else {
+            self.doubt(place);
+        }
         let is_news = self.standings().get(place) != Some(&standing);
         if is_news {
             self.standings().insert(place.clone(), standing);
@@ -152,8 +173,18 @@ impl DriftEvents {
         }
     }
 
+    /// Says that events may have been lost.
+    fn doubt(&self, place: &Place) {
+        self.covered().remove(place);
+    }
+
     fn forget(&self, place: &Place) {
+        self.doubt(place);
         self.standings().remove(place);
+    }
+
+    fn covered(&self) -> MutexGuard<'_, BTreeMap<Place, Timestamp>> {
+        self.covered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn standings(&self) -> MutexGuard<'_, BTreeMap<Place, Standing>> {

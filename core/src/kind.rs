@@ -156,6 +156,9 @@ pub struct Info {
     pub leaves: &'static [Kind],
     /// The interval at which it has to be read.
     pub reads: Reads,
+    /// True where only calls change it, which events tell of, and no list shows all that there are: while events come, it is
+    /// read once a day.
+    pub rests_on_events: bool,
     /// The fate of one that is no longer declared, where nothing else is known.
     pub removal: Removal,
     /// True when the spec has a `deletionPolicy` for each of them.

@@ -58,6 +58,9 @@ const SETTLED_HOLDS: Duration = Duration::from_mins(10);
 /// The time for which an observation holds that is made hourly.
 pub const HOURLY: Duration = Duration::from_hours(1);
 
+/// The time for which an observation holds of which events would tell that it does not.
+const DAILY: Duration = Duration::from_hours(24);
+
 /// An observation of an earlier pass, and when it was made.
 #[derive(Clone, Debug)]
 pub struct Remembered {
@@ -68,35 +71,48 @@ pub struct Remembered {
 }
 
 impl ObservationCache {
-    /// The observations that still hold.
+    /// The observations that still hold. Events have told of every change since `covered`, where they come.
     #[must_use]
-    pub fn cached(&self, trigger: Trigger, now: Timestamp) -> Observations {
-        let holds = |key: &Key, seen: Timestamp| {
-            let period = match (trigger, key.kind.info().reads) {
-                (Trigger::Poll | Trigger::Resync, Reads::Hourly) => HOURLY,
-                (Trigger::Edit, Reads::Hourly) if is_in_aws(key) => HOURLY,
-                (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => SETTLED_HOLDS,
-                (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_in_aws(key) => SETTLED_HOLDS,
+    pub fn cached(&self, trigger: Trigger, now: Timestamp, covered: Option<Timestamp>) -> Observations {
+        let is_edit = trigger == Trigger::Edit;
+        let holds = |key: &Key, entry: &Entry| {
+            let info = key.kind.info();
+            let Some(read) = entry.read.filter(|_| entry.made.is_none() || !is_edit) else { return false };
+            // What was made and never read is not known well enough, nor are parts that were read before.
+            let oldest = entry.parts_read.map_or(read, |parts| parts.min(read));
+            let is_covered = info.rests_on_events && entry.made.is_none() && covers(covered, oldest);
+            let within = |period: Duration, read: Timestamp| is_within(period, read, now);
+            match (trigger, info.reads) {
+                (Trigger::Resync, Reads::Hourly | Reads::Resync | Reads::ResyncBut(_)) if is_covered => {
+                    within(DAILY, oldest)
+                }
+                (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_covered => within(HOURLY, read),
+                (Trigger::Poll | Trigger::Resync, Reads::Hourly) => within(HOURLY, read),
+                (Trigger::Edit, Reads::Hourly) if is_in_aws(key) => within(HOURLY, read),
+                (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => within(SETTLED_HOLDS, read),
+                (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_in_aws(key) => within(SETTLED_HOLDS, read),
                 (Trigger::UserEdit | Trigger::Edit | Trigger::Restart, _)
                 | (_, Reads::Always)
-                | (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) => return false,
-            };
-            is_within(period, seen, now)
+                | (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) => false,
+            }
         };
-        let is_edit = trigger == Trigger::Edit;
-        let was_read = |entry: &Entry| entry.made.is_none() || !is_edit;
-        let mut cached = self.observed(|key, entry| was_read(entry) && entry.read.is_some_and(|read| holds(key, read)));
-        for observed in cached.values_mut() {
-            // What an edit left at that is not read by the polls after it either, until they do more with it.
-            observed.is_remembered |= is_edit;
+        let mut cached = self.observed(holds);
+        for (key, observed) in &mut cached {
+            let is_vouched_for = trigger == Trigger::Resync && covered.is_some() && key.kind.info().rests_on_events;
+            // What a pass left at that is not read by the polls after it either, until they do more with it.
+            observed.is_remembered |= is_edit || is_vouched_for;
         }
         cached
     }
 
-    /// Earlier observations of which only the parts that are read hourly still hold.
+    /// Earlier observations of which only the parts that are read hourly still hold, or daily while events tell of every
+    /// change since `covered`.
     #[must_use]
-    pub fn cached_parts(&self, trigger: Trigger, now: Timestamp) -> Observations {
-        let holds = |read: Timestamp| trigger == Trigger::Resync && is_within(HOURLY, read, now);
+    pub fn cached_parts(&self, trigger: Trigger, now: Timestamp, covered: Option<Timestamp>) -> Observations {
+        let holds = |read: Timestamp| {
+            let period = if covers(covered, read) { DAILY } else { HOURLY };
+            trigger == Trigger::Resync && is_within(period, read, now)
+        };
         self.observed(|_, entry| entry.parts_read.is_some_and(holds))
     }
 
@@ -203,8 +219,8 @@ pub fn unverified(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
     shared.map(|(key, _)| key.clone()).collect()
 }
 
-/// Observations of earlier passes that a pass over an edit has to make anew, because it does more with them than leave
-/// them as they are: those of what it may write, of what that stands on, and of what it grants something on.
+/// Observations of earlier passes that a pass has to make anew that an edit started, or in which events vouch for them,
+/// because it does more with them than leave them as they are: those of what it may write, of what that stands on, and of what it grants something on.
 #[must_use]
 pub fn unsettled(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
     let steps: BTreeMap<&Key, &Step> = plan.steps.iter().map(|step| (&step.key, step)).collect();
@@ -243,6 +259,11 @@ fn needing(plan: &Plan, is_such: impl Fn(&Action) -> bool) -> BTreeSet<&Key> {
         }
     }
     found
+}
+
+/// True when events have told of every change since this was read.
+fn covers(covered: Option<Timestamp>, read: Timestamp) -> bool {
+    covered.is_some_and(|since| since <= read)
 }
 
 fn is_in_aws(key: &Key) -> bool {
@@ -290,7 +311,7 @@ mod tests {
 
     fn record(cache: &mut ObservationCache, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
         let (cached, cached_parts) =
-            (cache.cached(Trigger::Resync, at(now)), cache.cached_parts(Trigger::Resync, at(now)));
+            (cache.cached(Trigger::Resync, at(now), None), cache.cached_parts(Trigger::Resync, at(now), None));
         let outcomes = Outcomes::new();
         let report =
             PassReport { plan, outcomes: &outcomes, observations, cached: &cached, cached_parts: &cached_parts };
@@ -298,7 +319,7 @@ mod tests {
     }
 
     fn cached_at(cache: &ObservationCache, trigger: Trigger, seconds: i64) -> Vec<String> {
-        cache.cached(trigger, at(seconds)).into_keys().map(|key| key.name).collect()
+        cache.cached(trigger, at(seconds), None).into_keys().map(|key| key.name).collect()
     }
 
     #[test]
@@ -324,11 +345,57 @@ mod tests {
         record(&mut cache, &pass, Next::Resync, 0);
         assert_eq!(cached_at(&cache, Trigger::Edit, 599), ["bucket"], "the cluster is read");
         assert!(cached_at(&cache, Trigger::Edit, 600).is_empty());
-        let mut cached = cache.cached(Trigger::Edit, at(1));
+        let mut cached = cache.cached(Trigger::Edit, at(1), None);
         assert!(cached.values().all(|observed| observed.is_remembered));
         record(&mut cache, &(pass.0, cached.clone()), Next::Resync, 1);
-        cached = cache.cached(Trigger::Poll, at(2));
+        cached = cache.cached(Trigger::Poll, at(2), None);
         assert!(cached.values().all(|observed| observed.is_remembered), "a poll after it has not read it either");
+    }
+
+    #[test]
+    fn while_events_come_what_rests_on_them_is_read_once_a_day() {
+        const DAY: i64 = 24 * 3600;
+        let pass = plan(&[
+            ("bucket", Kind::Bucket, Action::Keep),
+            ("model", Kind::SageMakerModel, Action::Keep),
+            ("role", Kind::Role, Action::Keep),
+            ("target", Kind::ScalableTarget, Action::Keep),
+        ]);
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Resync, 100);
+        let held = |trigger: Trigger, now: i64, covered: Option<i64>| -> Vec<String> {
+            cache.cached(trigger, at(now), covered.map(at)).into_keys().map(|key| key.name).collect()
+        };
+        assert_eq!(held(Trigger::Resync, DAY + 99, Some(100)), ["bucket", "model"], "lists show the others");
+        assert!(held(Trigger::Resync, DAY + 100, Some(100)).is_empty());
+        let cached = cache.cached(Trigger::Resync, at(DAY), Some(at(100)));
+        assert!(cached.values().all(|observed| observed.is_remembered), "nothing is written on the strength of it");
+        assert!(held(Trigger::Resync, 3700, Some(101)).is_empty(), "it was read before events came");
+        assert!(held(Trigger::Resync, 3700, None).is_empty());
+        assert!(
+            held(Trigger::UserEdit, 101, Some(100)).is_empty() && held(Trigger::Restart, 101, Some(100)).is_empty()
+        );
+        assert_eq!(held(Trigger::Edit, 3600, Some(100)), ["bucket", "model"]);
+        assert_eq!(cache.cached_parts(Trigger::Resync, at(DAY), Some(at(100))).len(), 2, "of a target, its tags");
+        assert!(cache.cached_parts(Trigger::Resync, at(DAY), None).is_empty());
+    }
+
+    #[test]
+    fn parts_that_were_read_before_events_came_are_read_with_the_rest() {
+        let pass = plan(&[("bucket", Kind::Bucket, Action::Keep)]);
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Resync, 0);
+        record(&mut cache, &pass, Next::Resync, 600);
+        assert!(cache.cached(Trigger::Resync, at(700), Some(at(300))).is_empty(), "its parts are from before");
+        assert_eq!(cache.cached(Trigger::Resync, at(700), Some(at(0))).len(), 1);
+    }
+
+    #[test]
+    fn only_what_events_tell_of_rests_on_them() {
+        for kind in Kind::ALL.iter().filter(|kind| kind.info().rests_on_events) {
+            let info = kind.info();
+            assert!(!info.changed_by.is_empty() && info.backend.service().is_some(), "{}", info.name);
+        }
     }
 
     #[test]
@@ -393,7 +460,7 @@ mod tests {
         let pass = plan(&[("bucket", Kind::Bucket, Action::Keep), ("role", Kind::Role, Action::Keep)]);
         let mut cache = ObservationCache::default();
         let parts = |cache: &ObservationCache, trigger: Trigger, seconds: i64| -> Vec<String> {
-            cache.cached_parts(trigger, at(seconds)).into_keys().map(|key| key.name).collect()
+            cache.cached_parts(trigger, at(seconds), None).into_keys().map(|key| key.name).collect()
         };
         for minute in 0..60 {
             record(&mut cache, &pass, Next::Resync, 60 * minute);
@@ -417,13 +484,13 @@ mod tests {
         let key = pass.0.steps[0].key.clone();
         let entry = Entry { observed: Observed::absent(), read: Some(at(0)), parts_read: None, made: None };
         let mut cache = ObservationCache([(key, entry)].into());
-        let cached = cache.cached(Trigger::Poll, at(1));
+        let cached = cache.cached(Trigger::Poll, at(1), None);
         assert_eq!(cached.len(), 1);
         let (outcomes, nothing) = (Outcomes::new(), Observations::new());
         let (plan, observations) = (&pass.0, &pass.1);
         let report = PassReport { plan, outcomes: &outcomes, observations, cached: &cached, cached_parts: &nothing };
         cache.record(&report, Next::Resync, at(1));
-        assert!(cache.cached_parts(Trigger::Resync, at(2)).is_empty());
+        assert!(cache.cached_parts(Trigger::Resync, at(2), None).is_empty());
     }
 
     #[test]
@@ -467,7 +534,7 @@ mod tests {
             PassReport { plan: plan_made, outcomes: &outcomes, observations, cached: &nothing, cached_parts: &nothing };
         cache.record(&report, Next::Resync, at(0));
         assert_eq!(remembered(&cache, 1), [Kind::ScalableTarget]);
-        assert!(cache.cached(Trigger::Resync, at(1)).is_empty(), "a resync reads it all the same");
+        assert!(cache.cached(Trigger::Resync, at(1), None).is_empty(), "a resync reads it all the same");
         let kept = [("bucket", Kind::Bucket), ("role", Kind::Role), ("model", Kind::SageMakerModel)];
         let (read, mut observations) = plan(&kept.map(|(name, kind)| (name, kind, Action::Keep)));
         for observed in observations.values_mut() {
@@ -554,7 +621,7 @@ mod tests {
         }
         let mut cache = ObservationCache::default();
         record(&mut cache, &(plan, observations), Next::Transition, 0);
-        assert!(cache.cached(Trigger::Poll, at(1)).values().all(|observed| !observed.is_shared));
+        assert!(cache.cached(Trigger::Poll, at(1), None).values().all(|observed| !observed.is_shared));
         assert_eq!(cached_at(&cache, Trigger::Poll, 1), ["role"]);
         assert!(cached_at(&cache, Trigger::Restart, 1).is_empty());
     }

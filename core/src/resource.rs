@@ -200,8 +200,8 @@ pub struct Observed {
     /// True when some of it was taken from a snapshot or remembered, and not read for the request. Nothing is written on
     /// the strength of that.
     pub is_shared: bool,
-    /// True when an earlier pass made it, and this one, which an edit started, left it at that. Nothing is written, needed
-    /// or granted on the strength of that.
+    /// True when an earlier pass made it, and this one left it at that: an edit started it that is about something else, or
+    /// events vouch for it. Nothing is written, needed or granted on the strength of that.
     pub is_remembered: bool,
     /// True when nobody read it: it was never attempted, and the call that makes it is refused where it is there.
     pub is_assumed: bool,

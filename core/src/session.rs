@@ -166,6 +166,8 @@ pub struct Session {
     is_woken: bool,
     /// What others changed, as events tell, and no pass has dealt with yet.
     touches: Vec<Touch>,
+    /// The time since which events have told of every change that others make, while they come.
+    covered: Option<Timestamp>,
     request: Option<UserRequest>,
     /// The reason for which things are still to be read for the request: the first pass only says that it has been seen.
     open: Option<Trigger>,
@@ -183,6 +185,11 @@ impl Session {
         self.is_woken = true;
     }
 
+    /// Says since when events have told of every change that others make; `None` where they do not come.
+    pub fn cover(&mut self, since: Option<Timestamp>) {
+        self.covered = since;
+    }
+
     /// Says that somebody else changed a resource: the next pass reads it, whatever it knows of it.
     pub fn touch(&mut self, touch: Touch) {
         if !self.touches.contains(&touch) {
@@ -190,6 +197,10 @@ impl Session {
         }
         let excess = self.touches.len().saturating_sub(TOUCHES);
         self.touches.drain(..excess);
+        if excess > 0 {
+            // What was touched is not known any more.
+            self.cache = ObservationCache::default();
+        }
     }
 
     /// Begins a pass over an object.
@@ -216,11 +227,11 @@ impl Session {
             Trigger::Resync if is_woken => Trigger::Poll,
             trigger => trigger,
         });
-        let mut cached = self.cache.cached(trigger, now);
+        let mut cached = self.cache.cached(trigger, now, self.covered);
         let handed_on = self.handed_on.take();
         let handed_on = handed_on.filter(|(made, _)| now.duration_since(*made).unsigned_abs() <= HANDED_ON);
         cached.extend(handed_on.into_iter().flat_map(|(_, observations)| observations));
-        let mut cached_parts = self.cache.cached_parts(trigger, now);
+        let mut cached_parts = self.cache.cached_parts(trigger, now, self.covered);
         let is_touched = |key: &Key| self.touches.iter().any(|touch| touch.key == *key);
         cached.retain(|key, _| !is_touched(key));
         cached_parts.retain(|key, _| !is_touched(key));
@@ -420,6 +431,29 @@ mod tests {
         let mut deleting = known(1, 1);
         deleting.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
         assert_eq!(begun(&deleting), (Freshness::Current, true));
+    }
+
+    #[test]
+    fn where_more_was_touched_than_is_remembered_everything_is_read() {
+        let observations = seen([("one", Observed::absent())]);
+        let steps = Plan { steps: vec![step("one", crate::plan::Action::Keep, &[])], ..Plan::default() };
+        let mut session = Session::default();
+        session.cover(Some(at(0)));
+        let pass = |session: &mut Session, second: i64| -> usize {
+            let input = session.begin(&known(1, 1), at(second));
+            let (outcomes, denied) = (Outcomes::new(), BTreeMap::new());
+            let (plan, outcomes, denied, next) = (&steps, &outcomes, &denied, Next::Resync);
+            let result = PassResult { plan, outcomes, observations: &observations, denied, next };
+            session.end(&input, &result, at(second));
+            input.cached.len()
+        };
+        pass(&mut session, 0);
+        assert_eq!(pass(&mut session, 7200), 1, "events tell of it");
+        for number in 0..=TOUCHES {
+            let key = step(&format!("other-{number}"), crate::plan::Action::Keep, &[]).key;
+            session.touch(Touch { key, by: "jane".into(), at: at(5), call: "PutBucketPolicy".into() });
+        }
+        assert_eq!(pass(&mut session, 7300), 0);
     }
 
     #[test]

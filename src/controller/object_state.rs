@@ -181,6 +181,7 @@ pub(super) fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>
     for touch in std::mem::take(&mut state.touches) {
         state.session.touch(touch);
     }
+    state.session.cover(context.drift_events.covered_since(object));
     state.session.begin(object, now)
 }
 

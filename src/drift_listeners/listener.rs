@@ -192,6 +192,10 @@ impl Listener<'_> {
         observed: &Observed,
         steps: &[inbox::Step],
     ) -> Result<(), Error> {
+        if !steps.is_empty() {
+            // Nobody knows for how long queue or rule were not as they should be.
+            self.shared.events.doubt(self.place);
+        }
         for step in steps {
             self.shared.aws().apply_to_inbox(&wanted.scope, desired, observed, step).await?;
             info!(name = desired.name, "{}", step.describe());

@@ -12,6 +12,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tagging,
     VersioningConfiguration,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::drifts::{consumer_role, of_all_kinds};
@@ -275,4 +276,25 @@ async fn a_bucket_that_is_gone_is_made_again_by_the_next_resync() {
     run.aws.s3().delete_bucket().bucket(run.name("Bucket")).send().await.expect("gone");
     let (_, calls) = resync(&mut run).await;
     assert_eq!(count(&calls, "CreateBucket"), 1, "{calls:?}");
+}
+
+#[tokio::test]
+async fn while_events_come_an_hourly_resync_reads_lists_alone_and_once_a_day_everything() {
+    let mut run = in_sync(platform_of_the_bench()).await;
+    let since = Timestamp::from_second(1_700_000_000).expect("the time exists");
+    for hour in 0..30 {
+        run.clock += 3600 - RESYNC;
+        run.session.as_mut().expect("a session").cover(Some(since));
+        let (pass, calls) = resync(&mut run).await;
+        assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+        let of_buckets = calls.iter().filter(|call| call.starts_with("GetBucket")).count();
+        assert_eq!(of_buckets > 0, hour == 23, "in hour {hour}: {calls:?}");
+        if of_buckets == 0 {
+            assert!(calls.len() <= 4, "in hour {hour}: {calls:?}");
+        }
+    }
+    run.session.as_mut().expect("a session").cover(None);
+    run.clock += 3600;
+    let (_, calls) = resync(&mut run).await;
+    assert!(calls.len() > 20, "any doubt and everything is read: {calls:?}");
 }

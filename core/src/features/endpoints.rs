@@ -48,6 +48,7 @@ impl Managed for ConfigMap {
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Always,
+        rests_on_events: false,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

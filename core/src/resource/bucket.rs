@@ -316,6 +316,7 @@ impl Managed for Bucket {
         // What lets somebody in is read at each resync. Versions that are there stay when versioning is suspended, S3
         // carries out lifecycle rules once a day, and neither tags nor a key let anybody read.
         reads: Reads::ResyncBut(&[field::TAGS, field::ENCRYPTION, field::VERSIONING, field::LIFECYCLE]),
+        rests_on_events: true,
         removal: Removal::Retain,
         has_deletion_policy: true,
         kept_because: DELETION_POLICY,

@@ -318,6 +318,7 @@ impl Managed for Endpoint {
         before_deletion: BeforeDeletion::Read,
         leaves: &[Kind::SageMakerModel, Kind::SageMakerEndpointConfig],
         reads: Reads::Resync,
+        rests_on_events: false,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

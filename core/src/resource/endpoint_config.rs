@@ -196,6 +196,7 @@ impl Managed for EndpointConfig {
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         reads: Reads::Hourly,
+        rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

@@ -99,6 +99,7 @@ impl Managed for Model {
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         reads: Reads::Hourly,
+        rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

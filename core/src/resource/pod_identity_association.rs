@@ -106,6 +106,7 @@ impl Managed for PodIdentityAssociation {
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,
+        rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

@@ -226,6 +226,7 @@ impl Managed for ScalableTarget {
         leaves: &[],
         // The owner of the endpoint scales it, and the tags are read again before anything is written.
         reads: Reads::ResyncBut(&[field::TAGS]),
+        rests_on_events: false,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,
@@ -282,6 +283,7 @@ impl Managed for ScalingPolicy {
         leaves: &[],
         // All it does is to move the number of instances within bounds, which are read at each resync.
         reads: Reads::Hourly,
+        rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,
@@ -327,6 +329,7 @@ impl Managed for ScheduledAction {
         leaves: &[],
         // All it does is to set bounds, which are read at each resync.
         reads: Reads::Hourly,
+        rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

@@ -68,6 +68,7 @@ impl Managed for ServiceAccount {
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,
+        rests_on_events: false,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

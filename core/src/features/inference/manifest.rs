@@ -123,6 +123,7 @@ pub(super) const INFO: Info = Info {
     before_deletion: BeforeDeletion::Read,
     leaves: &[],
     reads: Reads::Always,
+    rests_on_events: false,
     removal: Removal::WhenEmpty,
     has_deletion_policy: false,
     kept_because: DELETION_POLICY,

@@ -202,6 +202,7 @@ impl Managed for VpcEndpoint {
         before_deletion: BeforeDeletion::Read,
         leaves: &[],
         reads: Reads::Resync,
+        rests_on_events: false,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,
         kept_because: DELETION_POLICY,

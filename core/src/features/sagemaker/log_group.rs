@@ -89,6 +89,7 @@ impl Managed for LogGroup {
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
         reads: Reads::Hourly,
+        rests_on_events: true,
         removal: Removal::Retain,
         has_deletion_policy: false,
         kept_because: "logs are evidence, and expire by themselves",
