@@ -220,7 +220,8 @@ pub fn unverified(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
 }
 
 /// Observations of earlier passes that a pass has to make anew that an edit started, or in which events vouch for them,
-/// because it does more with them than leave them as they are: those of what it may write, of what that stands on, and of what it grants something on.
+/// because it does more with them than leave them as they are: those of what it may write, of what that stands on, and of
+/// what it grants something on.
 #[must_use]
 pub fn unsettled(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
     let steps: BTreeMap<&Key, &Step> = plan.steps.iter().map(|step| (&step.key, step)).collect();

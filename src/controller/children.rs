@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -62,6 +63,8 @@ pub(super) enum Child {
     Changed(ObjectKey),
     /// The cluster may serve the API of a kind now that it lacked before, or the other way round.
     ApiChanged(Kind),
+    /// The watch of a kind shows everything anew, and not what happened since it broke off.
+    Relisted(Kind),
     /// The API server answers, and there is nothing to do.
     Unchanged,
     /// The watch begins, which shows nothing yet.
@@ -125,7 +128,16 @@ fn watch_of(
     };
     let namespace = namespace.cloned();
     let events = events.inspect(move |event| note(&watched, kind, namespace.as_deref(), event.as_ref()));
-    named(name, events.boxed(), move |event| child(event, description.status_matters))
+    named(name, events.boxed(), meaning(kind, description.status_matters))
+}
+
+/// The meaning of the events of a watch, in their order.
+fn meaning<K>(kind: Kind, status_matters: bool) -> impl Fn(&Event<PartialObjectMeta<K>>) -> Child {
+    let is_listed = AtomicBool::new(false);
+    move |event| match event {
+        Event::InitDone if is_listed.swap(true, Ordering::Relaxed) => Child::Relisted(kind),
+        other => child(other, status_matters),
+    }
 }
 
 fn api_of<K>(client: &Client, namespace: Option<&String>, resource: &ApiResource) -> Api<K>
@@ -198,8 +210,11 @@ fn watch_of_definition(client: &Client, kind: Kind, of: ApiLookup, watched: &Arc
         Some(Ok(Event::Init)) | None => watched.apis.lost(&of),
         Some(Err(_)) => watched.apis.failed(&of, Instant::now()),
     });
+    let is_listed = AtomicBool::new(false);
     named(format!("watch of the definition {definition}"), events.boxed(), move |event| match event {
         Event::Init | Event::InitApply(_) => Child::Begun,
+        // It may have come or gone since the watch broke off.
+        Event::InitDone if is_listed.swap(true, Ordering::Relaxed) => Child::ApiChanged(kind),
         Event::InitDone => Child::Unchanged,
         Event::Apply(_) | Event::Delete(_) => Child::ApiChanged(kind),
     })
@@ -331,6 +346,16 @@ mod tests {
         assert_eq!(apply(&[ours, ("kubectl", "2026-01-01T00:00:06Z")]), key());
         assert_eq!(child(&Event::Delete(object(&[ours])), false), key());
         assert_eq!(child(&Event::InitApply(object(&[("kubectl", "2026-01-01T00:00:06Z")])), false), Child::Begun);
+    }
+
+    #[test]
+    fn what_a_watch_shows_anew_may_have_changed_unseen() {
+        let meaning = meaning::<DynamicObject>(Kind::Service, false);
+        let shown = || Event::InitApply(object(&[]));
+        for last in [Child::Unchanged, Child::Relisted(Kind::Service), Child::Relisted(Kind::Service)] {
+            assert_eq!([Event::Init, shown()].map(|event| meaning(&event)), [Child::Begun, Child::Begun]);
+            assert_eq!(meaning(&Event::InitDone), last);
+        }
     }
 
     #[test]

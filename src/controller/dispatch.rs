@@ -24,6 +24,7 @@ use crate::api_server::WATCH_SECONDS;
 use crate::drift_listeners::{self, News};
 use crate::priority::{self, Priority};
 use crate::provider::Provider;
+use crate::provider::cluster::SILENCE;
 use crate::provider::cluster::Watched;
 use crate::readiness::cluster_obstacle;
 use crate::schedule::first_look;
@@ -35,9 +36,6 @@ const MOST: usize = 1024;
 /// The time that passes in flight may take to finish when the operator shuts down. Kubernetes kills after 30 seconds,
 /// unless the pod says otherwise.
 const DRAIN: Duration = Duration::from_secs(20);
-
-/// Longer than the pause between two tries of a watch that is refused, which kube keeps under 30 seconds.
-const RETRIED: Duration = Duration::from_secs(45);
 
 /// The delay after a change in a child before its platform is reconciled, so that several changes cost one pass.
 const SETTLES: Duration = Duration::from_secs(1);
@@ -287,6 +285,12 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 self.works(watch);
                 self.wake(key);
             }
+            Ok(Child::Relisted(kind)) => {
+                self.works(watch);
+                for key in self.objects.having(kind) {
+                    self.wake(key);
+                }
+            }
             Ok(Child::ApiChanged(kind)) => {
                 self.works(watch);
                 self.children.look_again(kind);
@@ -306,7 +310,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
     /// It starts over by itself. Where that fails for a reason that passes, the probe of the API server reports it.
     fn interrupted(&mut self, watch: &str, error: &WatchError) {
         let Some(refused) = refusal(error) else { return debug!(%error, "the watch was interrupted") };
-        self.failing.insert(watch.to_string(), self.began.elapsed() + RETRIED);
+        self.failing.insert(watch.to_string(), self.began.elapsed() + SILENCE);
         self.context.readiness.set(watch, Some(cluster_obstacle(refused)));
     }
 

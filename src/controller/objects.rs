@@ -60,6 +60,15 @@ impl Objects {
         self.known.iter().filter(|(_, known)| depends(known)).map(|(key, _)| key.clone()).collect()
     }
 
+    /// The objects that have resources of a kind, as their statuses say.
+    pub(super) fn having(&self, kind: Kind) -> Vec<ObjectKey> {
+        let has = |known: &Known| {
+            let status = known.object.0.as_ref().ok().and_then(|object| object.status.as_ref());
+            status.is_some_and(|status| status.resources.iter().any(|resource| resource.kind == kind.name()))
+        };
+        self.known.iter().filter(|(_, known)| has(known)).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Takes an event of one of the watches.
     pub(super) fn take(&mut self, watch: usize, event: Event<Object>) -> WatchChange {
         match event {

@@ -32,6 +32,7 @@ use crate::plan::{Action, Step};
 use crate::resource::{Key, Observed, Request};
 use crate::scope::Scope;
 use object::Object;
+pub use outage::SILENCE;
 use served::Served;
 pub use watched::Watched;
 
@@ -106,7 +107,7 @@ impl Cluster {
     pub async fn observe(&self, scope: &Scope, request: &Request) -> Result<Observed, Error> {
         let object = Object::of(&self.client, &self.watched.apis, &request.key)?;
         if !request.thorough && !request.pruning {
-            if let Some(known) = self.watched.known(&request.key) {
+            if let Some(known) = self.watched.known(&request.key, &scope.owner) {
                 return Ok(known);
             }
             if let Some(shown) = self.watched.shown(&request.key) {
@@ -127,7 +128,8 @@ impl Cluster {
     /// Observes an object as it was found, and remembers that.
     async fn remembered(&self, object: &Object<'_>, scope: &Scope, found: &DynamicObject) -> Result<Observed, Error> {
         let observed = object.observed(scope, found).await?;
-        self.watched.remember(object.key(), found.resource_version(), &observed, object.has_beneath(found));
+        let of = (scope.owner.as_str(), found.resource_version());
+        self.watched.remember(object.key(), of, &observed, object.has_beneath(found));
         Ok(observed)
     }
 

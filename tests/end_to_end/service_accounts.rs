@@ -183,6 +183,19 @@ async fn of_claims_in_the_same_moment_one_at_most_succeeds() {
 }
 
 #[tokio::test]
+async fn an_account_that_somebody_made_since_the_plan_is_left_to_the_next_one() {
+    let env = Namespace::new("made").await;
+    let claim = env.claim("assistant", "api");
+    let step = env.plan(&claim, false).await;
+    assert_eq!(step.action, Action::Create);
+    env.make("api").await;
+    assert_refused(&env.apply(&claim, &step).await);
+    assert_eq!(env.annotation("api", "aiplatform.dev/owner").await, None);
+    let step = env.plan(&claim, false).await;
+    assert_eq!(env.apply(&claim, &step).await, Ok(Applied::Ready), "a consumer's account is bound");
+}
+
+#[tokio::test]
 async fn a_role_that_somebody_bound_a_moment_ago_stays() {
     let env = Namespace::new("binding").await;
     let claim = env.claim("assistant", "api");

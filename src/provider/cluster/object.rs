@@ -168,8 +168,8 @@ impl<'a> Object<'a> {
         match owner(&self.description, &found, scope) {
             Owner::Ours => {}
             Owner::Theirs(holder) => return Err(Error::owner_changed(&action(), &self.subject, Some(&holder))),
-            // Only what is not wholly ours is ever adopted.
-            Owner::Nobody if self.description.extent == Extent::Fields => {}
+            // Only what is not wholly ours is ever adopted, and never what the plan took for absent.
+            Owner::Nobody if self.description.extent == Extent::Fields && step.action != Action::Create => {}
             Owner::Nobody => return Err(Error::owner_changed(&action(), &self.subject, None)),
         }
         let body = self.marked(scope, body, was_created(&found));

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The silence after a failure by which a watch works again: longer than the pause between two tries, which is 30 seconds
-/// at most, and the time that the API server may take to answer one.
-const SILENCE: Duration = Duration::from_secs(45);
+/// The silence after a failure by which a watch works again: longer than the pause between two tries, which kube keeps
+/// under 30 seconds and then adds as much to at random, and the time that the API server may take to answer one.
+pub const SILENCE: Duration = Duration::from_secs(90);
 
 /// The last failure of a watch, if it has not shown anything since.
 #[derive(Clone, Copy, Debug, Default)]

@@ -28,7 +28,7 @@ pub struct Watched {
 #[derive(Debug, Default)]
 struct Objects {
     versions: HashMap<Key, String>,
-    read: HashMap<Key, (String, Observed)>,
+    read: HashMap<Key, Read>,
     /// Objects as their watch shows them, in JSON, until a pass sees them at rest.
     shown: HashMap<Key, Box<[u8]>>,
     /// Versions that the operator wrote and the watch has not shown yet.
@@ -40,6 +40,15 @@ struct Objects {
     /// Objects that may be there although no watch shows them: they do not bear the label by which they are watched, or
     /// were made a moment ago.
     hidden: HashSet<Key>,
+}
+
+/// What was read of an object.
+#[derive(Debug)]
+struct Read {
+    version: String,
+    /// The owner tag of the platform for which it was read: to another one it is somebody else's.
+    owner: String,
+    observed: Observed,
 }
 
 impl Watched {
@@ -99,6 +108,7 @@ impl Watched {
         objects.versions.retain(|key, _| !is_concerned(key));
         objects.read.retain(|key, _| !is_concerned(key));
         objects.shown.retain(|key, _| !is_concerned(key));
+        objects.written.retain(|key, _| !is_concerned(key));
         objects.complete.remove(&(kind, namespace.map(Into::into)));
     }
 
@@ -121,12 +131,13 @@ impl Watched {
         }
     }
 
-    /// What was read of an object, where the watch shows that nobody has written to it since.
+    /// What was read of an object for the platform with this owner tag, where the watch shows that nobody has written to it
+    /// since.
     #[must_use]
-    pub fn known(&self, key: &Key) -> Option<Observed> {
+    pub fn known(&self, key: &Key, owner: &str) -> Option<Observed> {
         let objects = self.objects();
-        let (version, observed) = objects.read.get(key)?;
-        (objects.versions.get(key)? == version && objects.works(key)).then(|| observed.clone())
+        let read = objects.read.get(key).filter(|read| read.owner == owner)?;
+        (*objects.versions.get(key)? == read.version && objects.works(key)).then(|| read.observed.clone())
     }
 
     /// An object as its watch shows it, where it shows all of it and every write of ours.
@@ -137,9 +148,15 @@ impl Watched {
         serde_json::from_slice(text).ok()
     }
 
-    /// Remembers what was read of this version of an object. Only what is ours and at rest, and of which nothing is
+    /// Remembers what was read of this version of an object for the platform with this owner tag. Only what is ours and at rest, and of which nothing is
     /// beneath it, is as it was read until somebody writes to it.
-    pub fn remember(&self, key: &Key, version: Option<String>, observed: &Observed, has_beneath: bool) {
+    pub fn remember(
+        &self,
+        key: &Key,
+        (owner, version): (&str, Option<String>),
+        observed: &Observed,
+        has_beneath: bool,
+    ) {
         let is_at_rest = matches!(observed.state, ObservedState::Ready) && observed.unknown.is_empty() && !has_beneath;
         let is_ours = matches!(observed.owner, Owner::Ours);
         let mut objects = self.objects();
@@ -148,8 +165,10 @@ impl Watched {
                 if objects.versions.get(key) == Some(&version) {
                     objects.shown.remove(key);
                 }
-                objects.read.insert(key.clone(), (version, observed.clone()));
+                let read = Read { version, owner: owner.into(), observed: observed.clone() };
+                objects.read.insert(key.clone(), read);
             }
+            _ if objects.read.get(key).is_some_and(|read| read.owner != owner) => {}
             _ => {
                 objects.read.remove(key);
             }
@@ -204,9 +223,11 @@ fn key(kind: Kind, metadata: &ObjectMeta) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use super::super::outage::SILENCE;
     use super::*;
+
+    /// The owner tag of the platform for which objects are read.
+    const OWNER: &str = "aiplatform/test/n/a";
 
     fn metadata(namespace: &str, version: &str) -> ObjectMeta {
         ObjectMeta {
@@ -225,27 +246,39 @@ mod tests {
     fn what_was_read_holds_until_somebody_writes_or_the_watch_is_lost() {
         let watched = Watched::default();
         let key = Key { kind: Kind::ConfigMap, name: "n/a".into() };
-        watched.remember(&key, Some("1".into()), &settled(), false);
-        assert!(watched.known(&key).is_none(), "no watch has shown it yet");
+        watched.remember(&key, (OWNER, Some("1".into())), &settled(), false);
+        assert!(watched.known(&key, OWNER).is_none(), "no watch has shown it yet");
         watched.changed(Kind::ConfigMap, &metadata("n", "1"));
-        assert!(watched.known(&key).is_some());
+        assert!(watched.known(&key, OWNER).is_some());
         watched.changed(Kind::ConfigMap, &metadata("n", "2"));
-        assert!(watched.known(&key).is_none(), "somebody wrote to it");
-        watched.remember(&key, Some("2".into()), &settled(), false);
-        assert!(watched.known(&key).is_some());
+        assert!(watched.known(&key, OWNER).is_none(), "somebody wrote to it");
+        watched.remember(&key, (OWNER, Some("2".into())), &settled(), false);
+        assert!(watched.known(&key, OWNER).is_some());
         watched.lost(Kind::ConfigMap, Some("other"));
         watched.lost(Kind::Service, None);
-        assert!(watched.known(&key).is_some(), "another watch");
+        assert!(watched.known(&key, OWNER).is_some(), "another watch");
         for namespace in [Some("n"), None] {
             watched.changed(Kind::ConfigMap, &metadata("n", "2"));
-            watched.remember(&key, Some("2".into()), &settled(), false);
+            watched.remember(&key, (OWNER, Some("2".into())), &settled(), false);
             watched.lost(Kind::ConfigMap, namespace);
-            assert!(watched.known(&key).is_none(), "{namespace:?}");
+            assert!(watched.known(&key, OWNER).is_none(), "{namespace:?}");
         }
         watched.changed(Kind::ConfigMap, &metadata("n", "3"));
-        watched.remember(&key, Some("3".into()), &settled(), false);
+        watched.remember(&key, (OWNER, Some("3".into())), &settled(), false);
         watched.deleted(Kind::ConfigMap, &metadata("n", "3"));
-        assert!(watched.known(&key).is_none(), "it is gone");
+        assert!(watched.known(&key, OWNER).is_none(), "it is gone");
+    }
+
+    #[test]
+    fn what_was_read_for_one_platform_is_nothing_to_another() {
+        let watched = Watched::default();
+        let (key, other) = (Key { kind: Kind::Deployment, name: "n/a".into() }, "aiplatform/test/n/b");
+        watched.changed(Kind::Deployment, &metadata("n", "1"));
+        watched.remember(&key, (OWNER, Some("1".into())), &settled(), false);
+        assert!(watched.known(&key, OWNER).is_some() && watched.known(&key, other).is_none());
+        let theirs = Observed { owner: Owner::Theirs(OWNER.into()), ..settled() };
+        watched.remember(&key, (other, Some("1".into())), &theirs, false);
+        assert!(watched.known(&key, OWNER).is_some(), "another platform has looked at it");
     }
 
     #[test]
@@ -254,8 +287,8 @@ mod tests {
         let known = |observed: &Observed, has_beneath: bool| {
             let key = Key { kind: Kind::Deployment, name: "n/a".into() };
             watched.changed(Kind::Deployment, &metadata("n", "1"));
-            watched.remember(&key, Some("1".into()), observed, has_beneath);
-            watched.known(&key).is_some()
+            watched.remember(&key, (OWNER, Some("1".into())), observed, has_beneath);
+            watched.known(&key, OWNER).is_some()
         };
         assert!(known(&settled(), false));
         assert!(!known(&Observed { owner: Owner::Nobody, ..settled() }, false));
@@ -308,12 +341,12 @@ mod tests {
         watched.showed(Kind::Deployment, &deployment("12"));
         watched.wrote(&key, Some("11".into()));
         assert_eq!(shown().as_deref(), Some("12"), "the watch was faster than the answer");
-        watched.remember(&key, Some("12".into()), &settled(), true);
+        watched.remember(&key, (OWNER, Some("12".into())), &settled(), true);
         assert!(shown().is_some(), "it is not at rest");
-        watched.remember(&key, Some("12".into()), &settled(), false);
-        assert!(shown().is_none() && watched.known(&key).is_some());
+        watched.remember(&key, (OWNER, Some("12".into())), &settled(), false);
+        assert!(shown().is_none() && watched.known(&key, OWNER).is_some());
         watched.showed(Kind::Deployment, &deployment("13"));
-        assert!(shown().is_some() && watched.known(&key).is_none());
+        assert!(shown().is_some() && watched.known(&key, OWNER).is_none());
         watched.lost(Kind::Deployment, None);
         assert_eq!(shown(), None, "it may have changed");
     }
@@ -325,7 +358,7 @@ mod tests {
         let other = Key { kind: Kind::Deployment, name: "n/b".into() };
         watched.completed(Kind::Deployment, None);
         watched.showed(Kind::Deployment, &deployment("1"));
-        let known = || [watched.shown(&key).is_some(), watched.known(&key).is_some(), watched.is_absent(&other)];
+        let known = || [watched.shown(&key).is_some(), watched.known(&key, OWNER).is_some(), watched.is_absent(&other)];
         assert_eq!(known(), [true, false, true]);
         for namespace in [None, Some("n")] {
             watched.failed(Kind::Deployment, namespace, Instant::now());
@@ -333,11 +366,11 @@ mod tests {
             watched.works(Kind::Deployment, namespace);
             assert_eq!(known(), [true, false, true]);
         }
-        watched.remember(&key, Some("1".into()), &settled(), false);
+        watched.remember(&key, (OWNER, Some("1".into())), &settled(), false);
         assert_eq!(known(), [false, true, true]);
         watched.failed(Kind::Deployment, None, Instant::now());
         assert_eq!(known(), [false; 3]);
-        let before = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+        let before = Instant::now().checked_sub(SILENCE).unwrap();
         watched.failed(Kind::Deployment, None, before);
         assert_eq!(known(), [false, true, true], "nothing has failed since");
     }

@@ -1,5 +1,8 @@
 //! What is read of EC2 where the VPC is known, and what may be in another one.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use aiplatform::session::Session;
 use serde_json::{Value, json};
 
@@ -35,16 +38,34 @@ async fn a_pass_that_may_write_lists_the_vpc_of_the_platform_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_creation_looks_for_nothing_in_other_vpcs() {
+async fn a_creation_lists_its_vpc_and_shares_the_list_of_the_region() {
     let (mut run, network) = planted().await;
-    run.session = Some(Session::default());
+    run.restart(Duration::from_mins(2));
     run.settle_ready().await;
     let lists = lists(&run, 0);
-    for (operation, filters) in &lists {
+    let (of_region, of_vpc): (Vec<_>, Vec<_>) = lists.iter().partition(|(_, filters)| filters.is_empty());
+    for (operation, filters) in &of_vpc {
         assert_eq!(filters[0], ("vpc-id".to_string(), network.vpc.clone()), "{operation}: {filters:?}");
     }
-    let count = |operation: &str| lists.iter().filter(|(each, _)| each == operation).count();
+    let count = |operation: &str| of_vpc.iter().filter(|(each, _)| each == operation).count();
     assert!(count("DescribeVpcEndpoints") <= 4 && count("DescribeSecurityGroups") <= 2, "{lists:?}");
+    let operations: BTreeSet<&str> = of_region.iter().map(|(operation, _)| operation.as_str()).collect();
+    assert!(of_region.len() == operations.len(), "once for all platforms: {lists:?}");
+}
+
+#[tokio::test]
+async fn what_an_earlier_platform_of_the_name_left_in_another_vpc_is_found_and_nothing_is_made_beside_it() {
+    let (mut run, _) = in_place().await;
+    let (before, its_group) = (endpoint(&run, ".bedrock-runtime").await, group(&run).await);
+    let other = Network::plant(&run);
+    run.edit(with_network(other.fields(json!({}))));
+    run.object.status = None;
+    run.session = Some(Session::default());
+    for _ in 0..4 {
+        run.pass().await;
+    }
+    assert_eq!(id(&endpoint(&run, ".bedrock-runtime").await), id(&before));
+    assert_eq!(group_id(&group(&run).await), group_id(&its_group));
 }
 
 #[tokio::test]

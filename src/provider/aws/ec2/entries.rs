@@ -31,6 +31,9 @@ pub(super) trait Entry: Sized + Send + Sync + 'static {
 
     /// True while it is about to change by itself.
     fn is_changing(&self) -> bool;
+
+    /// True where it is not there any more and listed still.
+    fn is_gone(&self) -> bool;
 }
 
 /// A VPC endpoint in a list.
@@ -97,6 +100,10 @@ impl Entry for EndpointEntry {
     fn is_changing(&self) -> bool {
         matches!(self.state, State::Pending | State::Deleting)
     }
+
+    fn is_gone(&self) -> bool {
+        self.state == State::Deleted
+    }
 }
 
 /// A security group in a list.
@@ -144,6 +151,10 @@ impl Entry for GroupEntry {
     }
 
     fn is_changing(&self) -> bool {
+        false
+    }
+
+    fn is_gone(&self) -> bool {
         false
     }
 }

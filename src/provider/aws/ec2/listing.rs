@@ -78,6 +78,7 @@ impl<T: Entry> Lists<T> {
 
     /// What these requests are answered from. Where a platform's own resources are to be found wherever they are, they are
     /// read by their owner: those that are to go, and those that may have been made in another VPC than the desired one.
+    /// What an earlier platform of the same name has left in another VPC shows the list of the region, which all share.
     pub(super) async fn for_requests(
         &self,
         ec2: &Ec2,
@@ -103,16 +104,21 @@ impl<T: Entry> Lists<T> {
         for list in join_all(lists).await {
             found.extend(by_id(&*list?));
         }
-        let is_found = |request: &Request| {
-            found.values().any(|entry| is_it(request, entry) && Owner::of(entry.tags(), &scope.owner) == Owner::Ours)
-        };
-        let is_elsewhere = |request: &&&Request| {
+        let is_ours = |entry: &T| Owner::of(entry.tags(), &scope.owner) == Owner::Ours;
+        let is_missing = |request: &Request| {
             let was_made = ec2.made.get(&(scope.owner.clone(), request.key.clone())).is_some();
-            vpc_of(request).is_none() || (request.was_attempted && !was_made && !is_found(request))
+            let is_found = found.values().any(|entry| is_it(request, entry) && is_ours(entry) && !entry.is_gone());
+            !was_made && !is_found
         };
-        if requests.iter().any(|request| is_elsewhere(&request)) {
+        let may_be_anywhere =
+            |request: &&Request| vpc_of(request).is_none() || (request.was_attempted && is_missing(request));
+        if requests.iter().any(may_be_anywhere) {
             let owned = filter(&format!("tag:{}", tags::OWNER), [literal(&scope.owner)]);
             found.extend(by_id(&listed(&ec2.client, &scope.owner, vec![owned]).await?));
+        } else if requests.iter().any(|request| is_missing(request)) {
+            let mut region = by_id(&*self.of_region(ec2).await?);
+            region.retain(|id, entry| is_ours(entry) && !found.contains_key(id));
+            found.extend(region);
         }
         Ok(found)
     }
