@@ -24,6 +24,10 @@ SHARED = (
     *("DescribeVpcEndpoints", "DescribeSecurityGroups"),
 )
 LISTS_ANEW = 30
+# What a network is made of, which events do not tell of.
+LOOKUPS = ("DescribeVpcs", "DescribeVpcAttribute", "DescribeSubnets", "DescribeRouteTables")
+# While events come, what only calls change and no list shows is read as often.
+DAY_H = 24
 QUIET_S, IDLE_S = 2.0, 60.0
 # After a repair its own event comes back, and what was repaired is read once more.
 QUIET_AFTER_REPAIRS_S = 10.0
@@ -170,12 +174,18 @@ def hour_by_reading(full: Figures, resync: Figures, count: int) -> float:
 def hour_by_events(full: Figures, idle_hour: Figures, count: int) -> float:
     """The AWS calls of a platform in an hour, where events tell of drift.
 
-    Each platform is read once, at a time of its own; so what one list served in the first pass is
-    read again for each of them, and as often as a list grows old at most.
+    Each platform is resynced once, at a time of its own; so what one list served in the first pass
+    is read again for each of them, and as often as a list grows old at most. Everything is read
+    once a day.
     """
-    shared = sum(full["operations"].get(name, 0) for name in SHARED)
-    lists = shared * min(count, LISTS_ANEW)
-    return round(full["calls"] - shared + lists + (idle_hour["calls"] + IDENTITIES) / count, 1)
+
+    def calls(names: tuple[str, ...]) -> float:
+        return sum(full["operations"].get(name, 0) for name in names)
+
+    lists = calls(SHARED) * min(count, LISTS_ANEW)
+    daily = (full["calls"] - calls(SHARED) - calls(LOOKUPS)) / DAY_H
+    rest = (idle_hour["calls"] + IDENTITIES) / count
+    return round(lists + calls(LOOKUPS) + daily + rest, 1)
 
 
 def requests_of_hour(full: Figures, resync: Figures, idle_hour: Figures) -> tuple[float, float]:
