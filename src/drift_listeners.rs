@@ -270,3 +270,42 @@ pub async fn run(events: Arc<DriftEvents>, providers: Arc<Providers>, metrics: A
     // A poll that is cut off has received nothing yet, or what it received comes once more.
     let _ = tokio::time::timeout(DRAIN, ended).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn events(resync: Option<Duration>) -> Arc<DriftEvents> {
+        let identity = Identity { cluster: "test".into(), namespaces: Vec::new(), label_selector: None };
+        DriftEvents::new(true, identity, resync).0
+    }
+
+    #[test]
+    fn changes_are_covered_while_events_come_without_a_gap_in_both_places() {
+        let (object, flowing) = (crate::testing::object(json!({})), Standing::Listening(Flow::Flowing));
+        let here = place(&object.spec);
+        let places = [here.of_global_services(), here];
+        let all = |events: &DriftEvents| places.iter().for_each(|place| events.set_standing(place, flowing.clone()));
+        for place in &places {
+            let events = events(None);
+            events.set_standing(place, flowing.clone());
+            assert_eq!(events.covered_since(&object), None, "the other one is not");
+            all(&events);
+            let since = events.covered_since(&object);
+            assert!(since.is_some());
+            all(&events);
+            assert_eq!(events.covered_since(&object), since);
+            events.doubt(place);
+            assert_eq!(events.covered_since(&object), None, "some may have been lost");
+            all(&events);
+            assert!(events.covered_since(&object) >= since);
+            events.set_standing(place, Standing::Starting);
+            assert_eq!(events.covered_since(&object), None);
+        }
+        let read_often = events(Some(Duration::from_mins(10)));
+        all(&read_often);
+        assert_eq!(read_often.covered_since(&object), None, "the period that was set holds");
+    }
+}

@@ -232,6 +232,8 @@ impl Listener<'_> {
             Ok(record) => record,
             Err(error) => {
                 warn!(reason = error.reason(), "a message is deleted: {error}");
+                // Nobody knows of what it told.
+                self.shared.events.doubt(self.place);
                 return "malformed";
             }
         };
