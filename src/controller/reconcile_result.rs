@@ -42,7 +42,7 @@ impl Verdict {
         }
     }
 
-    /// What a pass comes to that asks for this one next.
+    /// The verdict of a pass that asks for this one next.
     pub(super) fn of(next: Next) -> Self {
         match next {
             Next::Now | Next::Transition => Self::Progressing,

@@ -11,11 +11,11 @@ use std::time::Instant;
 use super::outage::Outage;
 use crate::lookup::ApiLookup;
 
-/// What is known of these APIs.
+/// The knowledge of these APIs.
 #[derive(Debug, Default)]
 pub struct Served(Mutex<BTreeMap<ApiLookup, Known>>);
 
-/// What is known of one.
+/// The knowledge of one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     /// True where its definition is there; nothing where no watch has shown all that there is.

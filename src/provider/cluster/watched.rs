@@ -42,7 +42,7 @@ struct Objects {
     hidden: HashSet<Key>,
 }
 
-/// What was read of an object.
+/// A reading of an object.
 #[derive(Debug)]
 struct Read {
     version: String,
@@ -131,7 +131,7 @@ impl Watched {
         }
     }
 
-    /// What was read of an object for the platform with this owner tag, where the watch shows that nobody has written to it
+    /// The reading of an object for the platform with this owner tag, where the watch shows that nobody has written to it
     /// since.
     #[must_use]
     pub fn known(&self, key: &Key, owner: &str) -> Option<Observed> {

@@ -76,9 +76,10 @@ impl<T: Entry> Lists<T> {
         if from_now { shared.get_fresh(read).await } else { shared.get(read).await }
     }
 
-    /// What these requests are answered from. Where a platform's own resources are to be found wherever they are, they are
-    /// read by their owner: those that are to go, and those that may have been made in another VPC than the desired one.
-    /// What an earlier platform of the same name has left in another VPC shows the list of the region, which all share.
+    /// The entries from which these requests are answered. Where a platform's own resources are to be found wherever they
+    /// are, they are read by their owner: those that are to go, and those that may have been made in another VPC than the
+    /// desired one. The list of the region, which all share, shows what an earlier platform of the same name has left in
+    /// another VPC.
     pub(super) async fn for_requests(
         &self,
         ec2: &Ec2,
