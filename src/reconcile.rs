@@ -465,7 +465,6 @@ async fn observe_and_plan<P: Provider>(
     }
     let desired = goal.desired.iter().map(|desired| &desired.resource);
     let vpc_of: BTreeMap<Key, &str> = desired.filter_map(|it| Some((it.key(), it.vpc_id()?))).collect();
-    let attempted = attempted(status);
     let request = |key: Key| Request {
         may_be_made: is_written && adopted.contains_key(&key),
         adopt: !deleting && adopted.get(&key).copied().unwrap_or_default(),
@@ -475,7 +474,6 @@ async fn observe_and_plan<P: Provider>(
         freshness: Freshness::Current,
         departure: input.departed.of(&key),
         vpc_id: vpc_of.get(&key).map(ToString::to_string),
-        was_attempted: attempted.contains(&key),
         key,
     };
     // What goes has to be seen as it is, and so has what somebody changed.

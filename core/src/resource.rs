@@ -129,8 +129,6 @@ pub struct Request {
     pub omitted: &'static [&'static str],
     /// The VPC in which it is desired, where that matters: what others have there can be in its way.
     pub vpc_id: Option<String>,
-    /// True where the status says that it may have been made: then it can be in another VPC as well.
-    pub was_attempted: bool,
     /// The age that the answer may have.
     pub freshness: Freshness,
     /// The departure of the resource, as far as a deletion under way knows it.

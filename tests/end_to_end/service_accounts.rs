@@ -82,7 +82,6 @@ impl Namespace {
             freshness: Freshness::Current,
             departure: Departure::default(),
             vpc_id: None,
-            was_attempted: true,
         };
         let seen = self.adapter.observe(&claim.scope, &request).await.expect("an answer");
         let observations = Observations::from([(claim.key.clone(), seen)]);

@@ -102,7 +102,6 @@ impl Env {
             freshness: Freshness::Current,
             departure: Departure::default(),
             vpc_id: None,
-            was_attempted: true,
         };
         self.adapter.observe(&self.scope(), &request).await.expect("an answer")
     }

@@ -329,7 +329,6 @@ impl Provider for Memory {
                     freshness: Freshness::Current,
                     departure: Departure::default(),
                     vpc_id: None,
-                    was_attempted: true,
                 };
                 let seen = self.observe_one(scope, &request).await.unwrap_or_else(Observed::unreadable);
                 observations.insert(request.key, seen);

@@ -66,7 +66,6 @@ async fn twenty_models_are_made_eight_writes_at_a_time_and_nothing_is_written_wh
             freshness: Freshness::Current,
             departure: Departure::default(),
             vpc_id: None,
-            was_attempted: true,
         })
         .collect();
     let (now, most, writes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));

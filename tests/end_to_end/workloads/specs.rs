@@ -285,7 +285,6 @@ async fn unmade(env: &Env, platform: &Platform, index: usize) -> Vec<String> {
             freshness: Freshness::Current,
             departure: Departure::default(),
             vpc_id: None,
-            was_attempted: true,
         };
         let observed = env.adapter.observe(&scope, &request).await.expect("an answer");
         let (found, wanted) = observed.resource.expect("it is there").compared(&resource);

@@ -77,9 +77,8 @@ impl<T: Entry> Lists<T> {
     }
 
     /// The entries from which these requests are answered. Where a platform's own resources are to be found wherever they
-    /// are, they are read by their owner: those that are to go, and those that may have been made in another VPC than the
-    /// desired one. The list of the region, which all share, shows what an earlier platform of the same name has left in
-    /// another VPC.
+    /// are, they are read by their owner: those that are to go, and those that are not in the desired VPC, which this
+    /// platform or an earlier one of its name may have made in another.
     pub(super) async fn for_requests(
         &self,
         ec2: &Ec2,
@@ -111,15 +110,9 @@ impl<T: Entry> Lists<T> {
             let is_found = found.values().any(|entry| is_it(request, entry) && is_ours(entry) && !entry.is_gone());
             !was_made && !is_found
         };
-        let may_be_anywhere =
-            |request: &&Request| vpc_of(request).is_none() || (request.was_attempted && is_missing(request));
-        if requests.iter().any(may_be_anywhere) {
+        if requests.iter().any(|request| vpc_of(request).is_none() || is_missing(request)) {
             let owned = filter(&format!("tag:{}", tags::OWNER), [literal(&scope.owner)]);
             found.extend(by_id(&listed(&ec2.client, &scope.owner, vec![owned]).await?));
-        } else if requests.iter().any(|request| is_missing(request)) {
-            let mut region = by_id(&*self.of_region(ec2).await?);
-            region.retain(|id, entry| is_ours(entry) && !found.contains_key(id));
-            found.extend(region);
         }
         Ok(found)
     }

@@ -21,7 +21,6 @@ fn request(kind: Kind, name: &str, thorough: bool) -> Request {
         freshness: Freshness::Current,
         departure: Departure::default(),
         vpc_id: None,
-        was_attempted: true,
     }
 }
 
