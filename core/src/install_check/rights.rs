@@ -1,6 +1,7 @@
 //! The rights that the operator needs in the cluster: those of the manifests, which the tests run it with.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
+use serde_json::Value;
 
 use super::{Check, Finding};
 
@@ -77,8 +78,10 @@ fn has_kind(document: &str, kind: &str) -> bool {
     document.lines().any(|line| line.strip_prefix("kind: ") == Some(kind))
 }
 
+/// Reads by way of JSON, which these types are read from elsewhere: each format takes a copy of the code that reads them.
 fn read<T: serde::de::DeserializeOwned>(document: &str) -> Result<T, Error> {
-    serde_saphyr::from_str(document).map_err(|error| Error(error.to_string()))
+    let value: Value = serde_saphyr::from_str(document).map_err(|error| Error(error.to_string()))?;
+    serde_json::from_value(value).map_err(|error| Error(error.to_string()))
 }
 
 fn rights(rules: &[PolicyRule], namespace: Option<&str>) -> Vec<Rights> {
