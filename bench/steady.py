@@ -18,16 +18,21 @@ IDENTITY, IDENTITIES = "GetCallerIdentity", 6
 # Each watch is begun anew every half an hour; the definition is read every three minutes.
 WATCHES_ANEW, DEFINITIONS = 2, 20
 DEFINITION = "customresourcedefinitions"
-# Lists that all platforms share, and how often in an hour they are read where resyncs are hourly.
+# Lists that all platforms share, and how often in an hour they are read where resyncs are hourly
+# and events come.
 SHARED = (
     *("GetAccountAuthorizationDetails", "ListEndpoints", "DescribeScalableTargets"),
     *("DescribeVpcEndpoints", "DescribeSecurityGroups"),
 )
-LISTS_ANEW = 30
-# What a network is made of, which events do not tell of.
-LOOKUPS = ("DescribeVpcs", "DescribeVpcAttribute", "DescribeSubnets", "DescribeRouteTables")
-# While events come, what only calls change and no list shows is read as often.
-DAY_H = 24
+LISTS_ANEW = 5
+# What is read hourly without events and weekly with them: with its tags, and what has none.
+WEEKLY_WITH_TAGS = ("DescribeModel", "DescribeEndpointConfig", "DescribeLogGroups")
+WEEKLY = (
+    *("ListModels", "ListEndpointConfigs"),
+    *("DescribeScalingPolicies", "DescribeScheduledActions"),
+)
+# While events come, what else only calls change and no list shows is read daily.
+DAY_H, WEEK_H = 24, 7 * 24
 QUIET_S, IDLE_S = 2.0, 60.0
 # After a repair its own event comes back, and what was repaired is read once more.
 QUIET_AFTER_REPAIRS_S = 10.0
@@ -175,17 +180,18 @@ def hour_by_events(full: Figures, idle_hour: Figures, count: int) -> float:
     """The AWS calls of a platform in an hour, where events tell of drift.
 
     Each platform is resynced once, at a time of its own; so what one list served in the first pass
-    is read again for each of them, and as often as a list grows old at most. Everything is read
-    once a day.
+    is read again for each of them, and as often as a list grows old at most. The rest is read once
+    a day or once a week.
     """
 
     def calls(names: tuple[str, ...]) -> float:
         return sum(full["operations"].get(name, 0) for name in names)
 
     lists = calls(SHARED) * min(count, LISTS_ANEW)
-    daily = (full["calls"] - calls(SHARED) - calls(LOOKUPS)) / DAY_H
+    weekly = 2 * calls(WEEKLY_WITH_TAGS) + calls(WEEKLY)
+    daily = full["calls"] - calls(SHARED) - weekly
     rest = (idle_hour["calls"] + IDENTITIES) / count
-    return round(lists + calls(LOOKUPS) + daily + rest, 1)
+    return round(lists + daily / DAY_H + weekly / WEEK_H + rest, 1)
 
 
 def requests_of_hour(full: Figures, resync: Figures, idle_hour: Figures) -> tuple[float, float]:

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod providers;
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::failure::Error;
 use crate::failures::Failures;
@@ -23,7 +24,8 @@ pub trait Provider: Send + Sync {
     fn account(&self, scope: &Scope) -> impl Future<Output = Result<String, Error>> + Send;
 
     /// Answers lookups: what has to be known before it is clear what is desired. What cannot be answered is an error.
-    fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> impl Future<Output = Answers> + Send;
+    /// Where events have told of every change by others for the time that is `covered`, answers may be that old.
+    fn look_up(&self, scope: &Scope, lookups: &[Lookup], covered: Duration) -> impl Future<Output = Answers> + Send;
 
     /// Looks at everything asked about, concurrently. What cannot be read is in the answer as such.
     fn observe(&self, scope: &Scope, requests: &[Request]) -> impl Future<Output = Observations> + Send;

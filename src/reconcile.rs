@@ -1,6 +1,7 @@
 //! One pass over one object: observe -> plan -> execute -> status. The only place where the pure half meets I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -224,7 +225,7 @@ pub async fn reconcile<P: Provider>(
     if deleting && let Err(error) = check_borrowers(provider, &goal.scope, object).await {
         return stopped(&error);
     }
-    let goal = match goal.looked_up(provider).await {
+    let goal = match goal.looked_up(provider, input.freshness.covered()).await {
         Ok(goal) => goal,
         Err(error) => return stopped(&error),
     };
@@ -280,7 +281,7 @@ pub async fn dry_run<P: Provider>(
         return Ok(DryRun { plan, network: None, public_subnets: BTreeSet::new() });
     }
     check_account(provider, &goal.scope).await?;
-    let goal = goal.looked_up(provider).await?;
+    let goal = goal.looked_up(provider, None).await?;
     let (plan, _) = observe_and_plan(provider, &goal, object.status.as_ref(), &PassInput::default()).await?;
     let network = goal.platform.and_then(|platform| platform.network);
     Ok(DryRun { plan, network, public_subnets: goal.public_subnets })
@@ -389,16 +390,17 @@ impl Goal {
 }
 
 impl Goal {
-    /// The goal with what follows from lookups in AWS.
-    async fn looked_up<P: Provider>(mut self, provider: &P) -> Result<Self, PlanError> {
+    /// The goal with what follows from lookups in AWS, which may be as old as is `covered` by events.
+    async fn looked_up<P: Provider>(mut self, provider: &P, covered: Option<Duration>) -> Result<Self, PlanError> {
+        let covered = covered.unwrap_or_default();
         if self.intent.needs_caller() {
-            let answers = answered(provider, &self.scope, &[Lookup::Caller]).await?;
+            let answers = answered(provider, &self.scope, &[Lookup::Caller], covered).await?;
             self.intent.caller = caller(&answers).cloned();
         }
         let Some(platform) = self.platform.as_ref().filter(|platform| !lookups(platform).is_empty()) else {
             return Ok(self);
         };
-        let answers = answered(provider, &self.scope, &lookups(platform)).await?;
+        let answers = answered(provider, &self.scope, &lookups(platform), covered).await?;
         let informed = informed(platform.clone(), &self.cluster, &answers).map_err(PlanError::Unmet)?;
         let Informed { desired, borrowed, platform, public_subnets } = informed;
         Ok(Self { platform: Some(platform), desired, borrowed, public_subnets, ..self })
@@ -406,8 +408,13 @@ impl Goal {
 }
 
 /// The answers to lookups, all of them.
-async fn answered<P: Provider>(provider: &P, scope: &Scope, lookups: &[Lookup]) -> Result<Answers, PlanError> {
-    let answers = provider.look_up(scope, lookups).await;
+async fn answered<P: Provider>(
+    provider: &P,
+    scope: &Scope,
+    lookups: &[Lookup],
+    covered: Duration,
+) -> Result<Answers, PlanError> {
+    let answers = provider.look_up(scope, lookups, covered).await;
     match answers.values().find_map(|answer| answer.as_ref().err()) {
         Some(error) => Err(PlanError::Lookup(error.clone())),
         None => Ok(answers),
@@ -417,7 +424,7 @@ async fn answered<P: Provider>(provider: &P, scope: &Scope, lookups: &[Lookup]) 
 /// Checks that nobody borrows the network that goes with the object.
 async fn check_borrowers<P: Provider>(provider: &P, scope: &Scope, object: &AIPlatform) -> Result<(), PlanError> {
     let Some(lookup) = lookup_of_borrowers(object) else { return Ok(()) };
-    let answers = answered(provider, scope, std::slice::from_ref(&lookup)).await?;
+    let answers = answered(provider, scope, std::slice::from_ref(&lookup), Duration::ZERO).await?;
     let borrowing = still_borrowing(&lookup, &answers);
     if borrowing.is_empty() { Ok(()) } else { Err(PlanError::InUse(borrowing)) }
 }

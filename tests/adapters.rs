@@ -61,8 +61,8 @@ impl Provider for AwsAndCluster {
         self.aws.account(scope).await
     }
 
-    async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
-        self.aws.look_up(scope, lookups).await
+    async fn look_up(&self, scope: &Scope, lookups: &[Lookup], covered: Duration) -> Answers {
+        self.aws.look_up(scope, lookups, covered).await
     }
 
     async fn observe(&self, scope: &Scope, requests: &[Request]) -> Observations {

@@ -4,6 +4,7 @@
 pub mod flow;
 pub mod inbox;
 pub mod naming;
+pub mod network_change;
 pub mod origin;
 pub mod pattern;
 pub mod record;

@@ -61,6 +61,9 @@ pub const HOURLY: Duration = Duration::from_hours(1);
 /// The time for which an observation holds of which events would tell that it does not.
 const DAILY: Duration = Duration::from_hours(24);
 
+/// The same, of what is read hourly without events.
+const WEEKLY: Duration = Duration::from_hours(7 * 24);
+
 /// An observation of an earlier pass, and when it was made.
 #[derive(Clone, Debug)]
 pub struct Remembered {
@@ -83,9 +86,8 @@ impl ObservationCache {
             let is_covered = info.rests_on_events && entry.made.is_none() && covers(covered, oldest);
             let within = |period: Duration, read: Timestamp| is_within(period, read, now);
             match (trigger, info.reads) {
-                (Trigger::Resync, Reads::Hourly | Reads::Resync | Reads::ResyncBut(_)) if is_covered => {
-                    within(DAILY, oldest)
-                }
+                (Trigger::Resync, Reads::Hourly) if is_covered => within(WEEKLY, oldest),
+                (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) if is_covered => within(DAILY, oldest),
                 (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_covered => within(HOURLY, read),
                 (Trigger::Poll | Trigger::Resync, Reads::Hourly) => within(HOURLY, read),
                 (Trigger::Edit, Reads::Hourly) if is_in_aws(key) => within(HOURLY, read),
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn while_events_come_what_rests_on_them_is_read_once_a_day() {
+    fn while_events_come_what_rests_on_them_is_read_once_a_day_or_a_week() {
         const DAY: i64 = 24 * 3600;
         let pass = plan(&[
             ("bucket", Kind::Bucket, Action::Keep),
@@ -368,7 +370,8 @@ mod tests {
             cache.cached(trigger, at(now), covered.map(at)).into_keys().map(|key| key.name).collect()
         };
         assert_eq!(held(Trigger::Resync, DAY + 99, Some(100)), ["bucket", "model"], "lists show the others");
-        assert!(held(Trigger::Resync, DAY + 100, Some(100)).is_empty());
+        assert_eq!(held(Trigger::Resync, 7 * DAY + 99, Some(100)), ["model"], "nobody can change it");
+        assert!(held(Trigger::Resync, 7 * DAY + 100, Some(100)).is_empty());
         let cached = cache.cached(Trigger::Resync, at(DAY), Some(at(100)));
         assert!(cached.values().all(|observed| observed.is_remembered), "nothing is written on the strength of it");
         assert!(held(Trigger::Resync, 3700, Some(101)).is_empty(), "it was read before events came");

@@ -12,6 +12,7 @@ pub mod service_account;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -158,7 +159,31 @@ pub enum Freshness {
     InTransition,
     /// That of a snapshot which all platforms of the account share. It only ever says that something is there and how
     /// it is: whether something is absent is read for the request.
-    Shared,
+    Shared {
+        /// The time for which events have told of every change by others, so that it may be older; zero where they do not
+        /// come.
+        covered: Duration,
+    },
+}
+
+impl Freshness {
+    /// That of a snapshot, where no events come.
+    pub const SHARED: Self = Self::Shared { covered: Duration::ZERO };
+
+    /// True where a snapshot will do.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Shared { .. })
+    }
+
+    /// The time for which events have told of every change by others, where a snapshot will do.
+    #[must_use]
+    pub fn covered(self) -> Option<Duration> {
+        match self {
+            Self::Shared { covered } => Some(covered),
+            Self::Current | Self::InTransition => None,
+        }
+    }
 }
 
 impl Request {

@@ -52,7 +52,7 @@ impl Trigger {
         match self {
             Self::UserEdit | Self::Edit => Freshness::Current,
             Self::Poll => Freshness::InTransition,
-            Self::Restart | Self::Resync => Freshness::Shared,
+            Self::Restart | Self::Resync => Freshness::SHARED,
         }
     }
 }
@@ -242,10 +242,21 @@ impl Session {
             departed: self.departures.departed(now),
             may_attempt_unread: true,
             thorough: matches!(trigger, Trigger::UserEdit | Trigger::Edit | Trigger::Restart),
-            freshness: trigger.freshness(),
+            freshness: self.freshness(trigger, now),
             touched: self.touches.iter().map(|touch| touch.key.clone()).collect(),
             denied: std::mem::take(&mut self.denied),
             role_writes: self.role_writes.clone(),
+        }
+    }
+
+    /// The age that what a pass observes may have. While events come, a resync is what is left for the case that one was
+    /// lost.
+    fn freshness(&self, trigger: Trigger, now: Timestamp) -> Freshness {
+        match self.covered.filter(|_| trigger == Trigger::Resync) {
+            Some(since) => {
+                Freshness::Shared { covered: Duration::try_from(now.duration_since(since)).unwrap_or_default() }
+            }
+            None => trigger.freshness(),
         }
     }
 
@@ -425,7 +436,7 @@ mod tests {
             let input = Session::default().begin(object, at(0));
             (input.freshness, input.thorough)
         };
-        assert_eq!(begun(&known(1, 1)), (Freshness::Shared, true));
+        assert_eq!(begun(&known(1, 1)), (Freshness::SHARED, true));
         assert_eq!(begun(&known(2, 1)), (Freshness::Current, true), "it was edited since");
         assert_eq!(begun(&with_buckets(json!([]))), (Freshness::Current, true), "it is new");
         let mut deleting = known(1, 1);
@@ -492,11 +503,25 @@ mod tests {
             session.end(&input, &PassResult { plan, outcomes, observations, denied, next }, at(0));
             input.freshness
         };
-        assert_eq!(pass(&known(1, 1), Next::Transition), Freshness::Shared, "a restart");
+        assert_eq!(pass(&known(1, 1), Next::Transition), Freshness::SHARED, "a restart");
         assert_eq!(pass(&known(1, 1), Next::Retry), Freshness::InTransition);
         assert_eq!(pass(&known(1, 1), Next::Resync), Freshness::InTransition);
-        assert_eq!(pass(&known(1, 1), Next::Slow), Freshness::Shared, "a resync");
-        assert_eq!(pass(&known(1, 1), Next::Resync), Freshness::Shared, "a slow retry");
+        assert_eq!(pass(&known(1, 1), Next::Slow), Freshness::SHARED, "a resync");
+        assert_eq!(pass(&known(1, 1), Next::Resync), Freshness::SHARED, "a slow retry");
         assert_eq!(pass(&known(2, 1), Next::Resync), Freshness::Current, "an edit");
+    }
+
+    #[test]
+    fn a_resync_takes_what_is_as_old_as_the_first_event_while_they_come() {
+        let mut session = Session::default();
+        session.cover(Some(at(100)));
+        let freshness = |session: &Session, trigger| session.freshness(trigger, at(400));
+        let covered = Freshness::Shared { covered: Duration::from_mins(5) };
+        assert_eq!(freshness(&session, Trigger::Resync), covered);
+        assert_eq!(freshness(&session, Trigger::Restart), Freshness::SHARED);
+        assert_eq!(freshness(&session, Trigger::Poll), Freshness::InTransition);
+        assert_eq!(freshness(&session, Trigger::Edit), Freshness::Current);
+        session.cover(None);
+        assert_eq!(freshness(&session, Trigger::Resync), Freshness::SHARED);
     }
 }

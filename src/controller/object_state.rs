@@ -106,7 +106,7 @@ pub(super) fn record_own_write<P>(object: &AIPlatform, context: &Context<P>) {
     states(context).entry(uid(object)).or_default().own_version = object.resource_version();
 }
 
-/// Takes note of what an event tells of the object's resources, if anything.
+/// Takes note of what an event tells of the object's resources or its network, if anything.
 pub(super) fn touch<P>(object: &AIPlatform, record: &Record, context: &Context<P>) -> bool {
     let Some(status) = object.status.as_ref().filter(|_| object.spec.account_id == record.account_id) else {
         return false;
@@ -116,7 +116,8 @@ pub(super) fn touch<P>(object: &AIPlatform, record: &Record, context: &Context<P
     if is_touched {
         states(context).entry(uid(object)).or_default().touches.extend(touches);
     }
-    is_touched
+    let network = object.spec.network.as_ref().filter(|_| object.spec.region == record.region);
+    is_touched || network.zip(record.network.as_ref()).is_some_and(|(network, change)| change.concerns(network))
 }
 
 /// True when the object says something else of how the operator hears of changes than what is known by now. A resync that

@@ -252,7 +252,7 @@ impl Listener<'_> {
             info!(call = record.call, by = record.by, "somebody changed the queue or the rule");
             self.queue = None;
             "inbox"
-        } else if record.concerns.is_empty() {
+        } else if record.concerns.is_empty() && record.network.is_none() {
             "unrelated"
         } else {
             self.hand_over(&record).await
@@ -265,6 +265,9 @@ impl Listener<'_> {
 
     /// Hands an event to the controller, which wakes whoever is concerned.
     async fn hand_over(&self, record: &Record) -> &'static str {
+        if record.network.is_some() {
+            self.shared.aws().forget_networks(&record.region);
+        }
         let (sender, woken) = oneshot::channel();
         if self.shared.events.news.send(News::Event(Box::new(record.clone()), sender)).is_err() {
             return NOT_TAKEN;

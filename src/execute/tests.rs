@@ -47,7 +47,7 @@ impl Provider for Script {
         Ok(scope.account_id.clone())
     }
 
-    async fn look_up(&self, _: &Scope, _: &[Lookup]) -> Answers {
+    async fn look_up(&self, _: &Scope, _: &[Lookup], _: Duration) -> Answers {
         Answers::new()
     }
 

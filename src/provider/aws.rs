@@ -134,14 +134,14 @@ impl Aws {
         Ok(identity)
     }
 
-    /// Answers lookups.
-    pub async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+    /// Answers lookups, from as long ago as events have told of every change by others: for the time that is `covered`.
+    pub async fn look_up(&self, scope: &Scope, lookups: &[Lookup], covered: Duration) -> Answers {
         let mut answers = Answers::new();
         for lookup in lookups {
             let answer = match lookup {
                 Lookup::Network(network) => {
                     let clients = self.clients(&scope.region, scope).await;
-                    Box::pin(clients.ec2().look_up(network)).await.map(Answer::Network)
+                    Box::pin(clients.ec2().look_up(network, covered)).await.map(Answer::Network)
                 }
                 Lookup::Caller => {
                     self.identity(scope).await.map(|identity| Answer::Caller(Caller { arn: identity.arn }))
@@ -153,6 +153,13 @@ impl Aws {
             answers.insert(lookup.clone(), answer);
         }
         answers
+    }
+
+    /// Forgets what networks in a region are made of: somebody changed one.
+    pub fn forget_networks(&self, region: &str) {
+        for clients in self.clients.in_region(region) {
+            clients.ec2().forget_networks();
+        }
     }
 
     /// Observes everything that is requested, and what was found around it. What cannot be read is observed as such.

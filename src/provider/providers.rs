@@ -1,5 +1,7 @@
 //! AWS and the cluster together: which of them a kind belongs to.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 
 use super::Provider;
@@ -27,7 +29,7 @@ impl Provider for Providers {
         self.aws.account(scope).await
     }
 
-    async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+    async fn look_up(&self, scope: &Scope, lookups: &[Lookup], covered: Duration) -> Answers {
         let (in_cluster, in_aws): (Vec<&Lookup>, Vec<&Lookup>) = lookups
             .iter()
             .partition(|lookup| matches!(lookup, Lookup::Owner(_) | Lookup::Borrowers { .. } | Lookup::Api(_)));
@@ -43,7 +45,7 @@ impl Provider for Providers {
             };
             (lookup.clone(), answer)
         }));
-        let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.look_up(scope, &in_aws));
+        let (in_cluster, in_aws) = futures::join!(in_cluster, self.aws.look_up(scope, &in_aws, covered));
         in_cluster.into_iter().chain(in_aws).collect()
     }
 

@@ -11,6 +11,7 @@ mod store;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use aiplatform::failure::{Class, Error};
 use aiplatform::failures::Failures;
@@ -306,7 +307,7 @@ impl Provider for Memory {
         self.call("sts:GetCallerIdentity", &scope.account_id, |_| Ok(account)).await
     }
 
-    async fn look_up(&self, scope: &Scope, lookups: &[Lookup]) -> Answers {
+    async fn look_up(&self, scope: &Scope, lookups: &[Lookup], _: Duration) -> Answers {
         lookups.iter().map(|lookup| (lookup.clone(), Ok(lookups::answer(&scope.region, lookup)))).collect()
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Place;
+use super::{Place, network_change};
 use crate::kind::Service;
 use crate::resource::Kind;
 
@@ -28,7 +28,9 @@ pub fn pattern(place: &Place, has_platforms: bool) -> Value {
     let of_kinds = services().flat_map(Service::event_sources).copied();
     let sources: BTreeSet<&str> = of_kinds.chain(OF_INBOX.iter().map(|(source, _)| *source)).collect();
     let of_inbox = OF_INBOX.iter().flat_map(|(_, calls)| *calls).copied();
-    let names: BTreeSet<&str> = services().flat_map(calls).chain(of_inbox).collect();
+    let of_networks =
+        services().filter(|service| *service == network_change::SERVICE).flat_map(|_| network_change::CALLS);
+    let names: BTreeSet<&str> = services().flat_map(calls).chain(of_networks).chain(of_inbox).collect();
     json!({
         "detail-type": [DETAIL_TYPE],
         "detail": {

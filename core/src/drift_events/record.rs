@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Place;
 use super::naming::Identifier;
+use super::network_change::NetworkChange;
 use super::pattern::is_of_inbox;
 use crate::kind::Service;
 use crate::printable::printable;
@@ -37,6 +38,8 @@ pub struct Record {
     pub user_agent: String,
     /// The resources that it may have changed. None where it is none of our kinds', or failed.
     pub concerns: Vec<(Kind, Identifier)>,
+    /// The change of a network, where it is one.
+    pub network: Option<NetworkChange>,
     /// The parameters of a call that may have changed a queue or a rule.
     of_inbox: Option<String>,
 }
@@ -99,6 +102,7 @@ impl Record {
             at: detail.event_time,
             by: principal(&detail.user_identity),
             concerns: concerns(&detail),
+            network: network_change(&detail),
             of_inbox: is_of_inbox(source(&detail), &detail.event_name).then(|| detail.request_parameters.to_string()),
             request_id: detail.request_id,
             user_agent: detail.user_agent.unwrap_or_default(),
@@ -138,6 +142,12 @@ fn concerns(detail: &Detail) -> Vec<(Kind, Identifier)> {
     named
         .flat_map(|(kind, calls)| (calls.about)(&detail.request_parameters).into_iter().map(move |it| (kind, it)))
         .collect()
+}
+
+/// The change of a network. A call that failed has made none.
+fn network_change(detail: &Detail) -> Option<NetworkChange> {
+    let change = NetworkChange::of(source(detail), &detail.event_name, &detail.request_parameters);
+    change.filter(|_| detail.error_code.is_none())
 }
 
 /// Who called: the ARN where there is one, else the service on whose behalf the call was made, or whatever identifies it.

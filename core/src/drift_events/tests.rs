@@ -332,6 +332,18 @@ fn a_pattern_is_within_the_quota_and_sorted() {
 }
 
 #[test]
+fn changes_of_networks_come_where_platforms_are() {
+    let matched =
+        |has_platforms| pattern::pattern(&place("eu-west-1"), has_platforms)["detail"]["eventName"].to_string();
+    assert!(matched(true).contains("ModifyVpcAttribute") && !matched(false).contains("ModifyVpcAttribute"));
+    let mut told = event("ec2", "ModifyVpcAttribute", json!({"vpcId": "vpc-1", "enableDnsSupport": {"value": false}}));
+    let record = parsed(&told);
+    assert!(record.network.is_some() && record.concerns.is_empty(), "it is nobody's resource");
+    told["detail"]["errorCode"] = json!("Client.UnauthorizedOperation");
+    assert_eq!(parsed(&told).network, None, "it changed nothing");
+}
+
+#[test]
 fn a_call_of_ours_that_becomes_an_event_is_known() {
     assert_eq!(pattern::delivery_region("S3", "PutBucketPolicy"), Some(DeliveryRegion::Own));
     assert_eq!(pattern::delivery_region("IAM", "PutRolePolicy"), Some(DeliveryRegion::Global));

@@ -93,6 +93,13 @@ impl ClientSets {
         Arc::clone(cell.get_or_init(|| async { Arc::new(Common::connect(&self.common, region, assumed).await) }).await)
     }
 
+    /// The sets for a region that are kept.
+    pub(super) fn in_region(&self, region: &str) -> Vec<Arc<Clients>> {
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = sets.iter().filter(|((of, _), _)| of == region);
+        there.filter_map(|(_, (_, cell))| cell.get().cloned()).collect()
+    }
+
     fn cell(&self, key: ClientKey, now: Instant) -> Arc<OnceCell<Arc<Clients>>> {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         let before = sets.len();

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use scopeguard::guard;
 
 use super::recent::Recent;
 use super::requests::Measured;
@@ -37,6 +38,10 @@ use token::ClientToken;
 
 /// The time within which EC2 lists what was made, unless somebody has taken it away since.
 const LISTED_WITHIN: Duration = Duration::from_secs(15);
+
+/// The time for which a platform that wrote reads what belongs to it by itself: no shared list that is used was begun
+/// before EC2 lists what was made.
+const READS_ALONE: Duration = LISTED_WITHIN.saturating_add(MOMENT);
 
 /// The time within which the private DNS name of an endpoint that is gone is free again.
 const NAME_FREE_WITHIN: Duration = Duration::from_mins(2);
@@ -61,6 +66,8 @@ pub(super) struct Ec2 {
     parts: ByVpc<NetworkParts>,
     /// Resources that were made and may not be listed yet, by owner and key: its id, and what was asked for.
     made: Recent<(String, Key), (String, Resource)>,
+    /// Owners of what was written, or may have been.
+    written: Recent<String, ()>,
     /// The VPCs and services of endpoints of ours that were seen on their way out.
     ended: Recent<(String, String), ()>,
     /// The time at which a token was first refused because of other parameters.
@@ -88,12 +95,15 @@ impl Ec2 {
             vpcs: ByVpc::new(VPC_KEPT),
             parts: ByVpc::new(VPC_KEPT),
             made: Recent::new(LISTED_WITHIN),
+            written: Recent::new(READS_ALONE),
             ended: Recent::new(NAME_FREE_WITHIN),
             refused_tokens: Recent::new(TOKEN_REMEMBERED),
         }
     }
 
     pub(super) async fn apply(&self, scope: &Scope, step: &Step) -> Result<Applied, Failures> {
+        let _written = guard((), |()| self.written.put(scope.owner.clone(), ()));
+        self.written.put(scope.owner.clone(), ());
         match (&step.action, &step.desired, &step.observed) {
             (Action::Create, Some(Resource::SecurityGroup(desired)), _) => {
                 self.create_group(scope, step, desired).await
@@ -115,16 +125,10 @@ impl Ec2 {
 
     /// A call that writes: whoever reads after it has ended, or was given up, reads anew.
     async fn write<T>(&self, written: Written<'_>, call: impl Future<Output = T>) -> T {
-        struct Forget<'a>(&'a Ec2, Written<'a>);
-        impl Drop for Forget<'_> {
-            fn drop(&mut self) {
-                match self.1 {
-                    Written::Endpoint(vpc_id) => self.0.endpoints.forget(vpc_id),
-                    Written::Group(vpc_id) => self.0.groups.forget(vpc_id),
-                }
-            }
-        }
-        let _forget = Forget(self, written);
+        let _forget = guard((), |()| match written {
+            Written::Endpoint(vpc_id) => self.endpoints.forget(vpc_id),
+            Written::Group(vpc_id) => self.groups.forget(vpc_id),
+        });
         call.await
     }
 

@@ -22,6 +22,9 @@ const LONGEST_PERIOD: Duration = Duration::from_mins(2);
 /// The part of a resync interval that a snapshot may be old.
 const PART_OF_RESYNC: u32 = 5;
 
+/// The longest period while events tell of every change by others: that part of the interval of resyncs then.
+const COVERED_PERIOD: Duration = Duration::from_mins(12);
+
 /// The longest time for which a list may not show a write yet that a read of its own shows.
 const SETTLES: Duration = Duration::from_secs(15);
 
@@ -38,6 +41,11 @@ pub(super) const MOST_PAGES: usize = 10;
 #[must_use]
 pub fn period(resync: Duration) -> Duration {
     (resync / PART_OF_RESYNC).min(LONGEST_PERIOD)
+}
+
+/// The age that a shared list may have: its period or, where events have told of every change by others for longer, more.
+pub(super) fn age(period: Duration, covered: Duration) -> Duration {
+    period.max(covered.min(COVERED_PERIOD))
 }
 
 /// A snapshot of everything of one kind, by name, and what single reads have to stand for.
@@ -99,9 +107,9 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
         Self { action, period, list: SharedRead::default(), standing: Mutex::default() }
     }
 
-    /// The snapshot that is shared now, or a new one. There is none while the list cannot be had: single reads take its
-    /// place.
-    pub(super) async fn view<F, L>(&self, list: impl FnOnce() -> F) -> Option<View<'_, T>>
+    /// The snapshot that is shared now, or a new one. It may be older where events have told of every change by others for
+    /// the time that is `covered`. There is none while the list cannot be had: single reads take its place.
+    pub(super) async fn view<F, L>(&self, covered: Duration, list: impl FnOnce() -> F) -> Option<View<'_, T>>
     where
         F: Future<Output = Result<L, Error>> + Send + 'static,
         L: Into<Listing<T>> + 'static,
@@ -109,9 +117,10 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
         if self.is_unavailable() {
             return None;
         }
-        let taken = self.list.get_within(self.period, || read(list())).await;
+        let age = age(self.period, covered);
+        let taken = self.list.get_within(age, || read(list())).await;
         let list = self.noted(taken)?;
-        (list.begun.elapsed() <= self.period.max(MOMENT)).then_some(View { snapshot: self, list })
+        (list.begun.elapsed() <= age.max(MOMENT)).then_some(View { snapshot: self, list })
     }
 
     /// A snapshot that begins from now on, which those share who ask while another one is under way.
@@ -227,7 +236,7 @@ impl<T: Send + Sync + 'static> Drop for Touching<'_, T> {
     fn drop(&mut self) {
         let now = Instant::now();
         // No list that is still used was begun before that.
-        let kept = (self.snapshot.period + SETTLES) * 2 + MOMENT;
+        let kept = (age(self.snapshot.period, COVERED_PERIOD) + SETTLES) * 2 + MOMENT;
         let mut standing = self.snapshot.standing();
         let is_recent = |touch: &Touch| touch.ended.is_none_or(|ended| now.saturating_duration_since(ended) < kept);
         standing.touched.retain(|_, touch| touch.under_way > 0 || is_recent(touch));
@@ -259,6 +268,10 @@ mod tests {
         }
 
         async fn view(&self, failing: Option<Class>) -> Option<View<'_, usize>> {
+            self.view_covered(failing, Duration::ZERO).await
+        }
+
+        async fn view_covered(&self, failing: Option<Class>, covered: Duration) -> Option<View<'_, usize>> {
             let list = || {
                 let number = self.lists.fetch_add(1, Ordering::Relaxed) + 1;
                 async move {
@@ -269,7 +282,7 @@ mod tests {
                     }
                 }
             };
-            self.snapshot.view(list).await
+            self.snapshot.view(covered, list).await
         }
 
         async fn entry(&self, name: &str) -> Option<usize> {
@@ -301,6 +314,16 @@ mod tests {
         let service = Service::new(Duration::ZERO);
         assert_eq!(service.entry("ours").await, Some(1));
         assert_eq!(service.entry("ours").await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn while_events_tell_of_changes_a_list_may_be_as_old_as_the_first_of_them() {
+        let service = Service::new(Duration::ZERO);
+        let shared = async |covered| service.view_covered(None, covered).await.and_then(|view| view.entry("ours"));
+        assert_eq!(shared(HOUR).await.as_deref(), Some(&1));
+        assert_eq!(shared(HOUR).await.as_deref(), Some(&1));
+        assert_eq!(shared(Duration::ZERO).await.as_deref(), Some(&2), "they do not come any more");
+        assert_eq!((age(MOMENT, HOUR), age(MOMENT, MOMENT * 2)), (COVERED_PERIOD, MOMENT * 2));
     }
 
     #[tokio::test]

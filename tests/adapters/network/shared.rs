@@ -1,5 +1,7 @@
 //! Platforms of one VPC share what they read.
 
+use std::time::Duration;
+
 use aiplatform::api::AIPlatform;
 use aiplatform::leadership::Authority;
 use aiplatform::reconcile::{Pass, reconcile};
@@ -25,7 +27,12 @@ fn calls_of_ec2(run: &Run, start: usize) -> Vec<String> {
 
 /// A pass as the resync interval asks for it.
 async fn resync(run: &Run, object: &mut AIPlatform, clock: i64) -> Pass {
-    let input = PassInput { thorough: false, freshness: Freshness::Shared, ..PassInput::default() };
+    pass_of(run, object, clock, Freshness::SHARED).await
+}
+
+/// A pass of an object, of which there may be several.
+pub(super) async fn pass_of(run: &Run, object: &mut AIPlatform, clock: i64, freshness: Freshness) -> Pass {
+    let input = PassInput { thorough: false, freshness, ..PassInput::default() };
     let now = Timestamp::from_second(1_800_000_000 + clock).expect("the time exists");
     let authority = Authority::unelected(CancellationToken::new());
     let pass = Box::pin(reconcile(&run.provider, object, run.context(), &input, now, &authority)).await;
@@ -78,6 +85,24 @@ async fn ten_platforms_of_one_vpc_share_what_they_read() {
     }
     let calls = calls_of_ec2(&run, start);
     assert!(calls.len() <= OF_TEN, "{}: {calls:?}", calls.len());
+}
+
+#[tokio::test]
+async fn what_a_network_is_made_of_is_read_anew_when_somebody_changed_it() {
+    let (run, _) = in_place().await;
+    let mut object = run.object.clone();
+    let mut lookups = async || {
+        let start = run.aws.calls().len();
+        let covered = Freshness::Shared { covered: Duration::from_hours(1) };
+        assert_eq!(ready(&pass_of(&run, &mut object, 600, covered).await), "True");
+        let calls = calls_of_ec2(&run, start);
+        calls.into_iter().filter(|call| ["DescribeVpcs", "DescribeSubnets"].contains(&call.as_str())).count()
+    };
+    assert_eq!(lookups().await, 0);
+    run.provider.aws.forget_networks("us-east-1");
+    assert_eq!(lookups().await, 0, "it is in another region");
+    run.provider.aws.forget_networks("eu-west-1");
+    assert_eq!((lookups().await, lookups().await), (2, 0));
 }
 
 #[tokio::test]

@@ -1,9 +1,20 @@
 //! What is read of EC2 where the VPC is known, and what may be in another one.
 
+use std::time::Duration;
+
+use aiplatform::resource::Freshness;
 use aiplatform::session::Session;
+use futures::future::join_all;
 use serde_json::{Value, json};
 
+use super::super::{aws_of, spec};
+use super::shared::pass_of;
 use super::{Network, Run, endpoint, endpoints, group, group_id, id, in_place, planted, ready, tag, with_network};
+
+/// The filter of the list that platforms share.
+fn of_platforms() -> (String, String) {
+    ("tag-key".to_string(), "aiplatform.dev/owner".to_string())
+}
 
 /// The lists of endpoints and of groups that were read from a call on: each with the name and the values of its filters.
 fn lists(run: &Run, start: usize) -> Vec<(String, Vec<(String, String)>)> {
@@ -35,18 +46,41 @@ async fn a_pass_that_may_write_lists_the_vpc_of_the_platform_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_creation_lists_its_vpc_and_what_bears_its_owner_tag_and_never_the_region() {
+async fn a_creation_lists_its_vpc_and_what_belongs_to_platforms_and_never_the_region() {
     let (mut run, network) = planted().await;
     run.session = Some(Session::default());
     run.settle_ready().await;
     let lists = lists(&run, 0);
     let of_vpc = ("vpc-id".to_string(), network.vpc.clone());
-    let owned = ("tag:aiplatform.dev/owner".to_string(), "tests/support/assistant".to_string());
     for (operation, filters) in &lists {
-        assert!(filters[0] == of_vpc || *filters == [owned.clone()], "{operation}: {filters:?}");
+        assert!(filters[0] == of_vpc || *filters == [of_platforms()], "{operation}: {filters:?}");
     }
     let count = |operation: &str| lists.iter().filter(|(each, _)| each == operation).count();
     assert!(count("DescribeVpcEndpoints") <= 4 && count("DescribeSecurityGroups") <= 3, "{lists:?}");
+}
+
+#[tokio::test]
+async fn platforms_that_are_made_at_once_share_what_shows_that_earlier_ones_left_nothing_elsewhere() {
+    let run = Run::new(spec(json!({}))).await;
+    let platform = |index: usize| {
+        let mut object = run.object.clone();
+        object.metadata.name = Some(format!("assistant-{index}"));
+        object.metadata.uid = Some(format!("0a1b2c3d-0000-4000-8000-1000000000{index:02}"));
+        let network = Network::plant(&run).fields(json!({}));
+        object.spec = serde_json::from_value(with_network(network)).expect("the spec parses");
+        object
+    };
+    let mut objects: Vec<_> = (0..5).map(platform).collect();
+    let start = run.aws.calls().len();
+    // The first pass lists what will be made, one finds that the account is the right one, and the third makes it.
+    for clock in 0..3 {
+        join_all(objects.iter_mut().map(|object| pass_of(&run, object, clock, Freshness::Current))).await;
+    }
+    let lists = lists(&run, start);
+    let of_all = lists.iter().filter(|(_, filters)| *filters == [of_platforms()]).count();
+    let of_one = lists.iter().filter(|(_, filters)| filters.iter().any(|(name, _)| name.starts_with("tag:"))).count();
+    assert_eq!((of_all, of_one), (2, 0), "{lists:?}");
+    assert_eq!(endpoints(&run).await.len(), 10, "each has two");
 }
 
 #[tokio::test]
@@ -55,13 +89,19 @@ async fn what_an_earlier_platform_of_the_name_left_in_another_vpc_is_found_and_n
     let (before, its_group) = (endpoint(&run, ".bedrock-runtime").await, group(&run).await);
     let other = Network::plant(&run);
     run.edit(with_network(other.fields(json!({}))));
-    run.object.status = None;
-    run.session = Some(Session::default());
-    for _ in 0..4 {
-        run.pass().await;
+    // The process that made it reads it by itself, and another one in the list that platforms share.
+    for is_another_process in [false, true] {
+        if is_another_process {
+            run.provider.aws = aws_of(&run.config, Duration::ZERO);
+        }
+        run.object.status = None;
+        run.session = Some(Session::default());
+        for _ in 0..4 {
+            run.pass().await;
+        }
+        assert_eq!(id(&endpoint(&run, ".bedrock-runtime").await), id(&before));
+        assert_eq!(group_id(&group(&run).await), group_id(&its_group));
     }
-    assert_eq!(id(&endpoint(&run, ".bedrock-runtime").await), id(&before));
-    assert_eq!(group_id(&group(&run).await), group_id(&its_group));
 }
 
 #[tokio::test]

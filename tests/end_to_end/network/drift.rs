@@ -1,6 +1,6 @@
 //! What somebody changes by hand is put back, and never with a moment without access.
 
-use aws_sdk_ec2::types::{IpPermission, IpRange, Tag};
+use aws_sdk_ec2::types::{AttributeBooleanValue, IpPermission, IpRange, Tag};
 
 use super::*;
 
@@ -105,5 +105,26 @@ async fn an_endpoint_that_somebody_deleted_is_made_again() {
         endpoints.len() == 2 && endpoints.iter().all(|endpoint| id(endpoint) != found)
     };
     env.wait("another one", is_another).await;
+    env.wait_ready("assistant").await;
+}
+
+#[tokio::test]
+async fn what_somebody_takes_from_the_network_is_told_by_its_event_and_so_is_that_it_is_back() {
+    let env = TestEnv::with("network-told", &["--transition-poll", "200ms", "--drift-events"]).await;
+    plant(&env);
+    env.apply("assistant", &bedrock_only(json!({}))).await;
+    env.wait_ready("assistant").await;
+    env.wait_for("assistant", "told of changes", |status| {
+        condition(status, "DriftEvents").is_some_and(|it| it.status == "True" && it.reason == "Flowing")
+    })
+    .await;
+    let set = async |on: bool| {
+        let value = AttributeBooleanValue::builder().value(on).build();
+        env.aws.ec2().modify_vpc_attribute().vpc_id(VPC).enable_dns_support(value).send().await.expect("set");
+    };
+    set(false).await;
+    let message = env.wait_stalled("assistant", "Prerequisite").await;
+    assert!(message.contains("enableDnsSupport"), "{message}");
+    set(true).await;
     env.wait_ready("assistant").await;
 }

@@ -1,6 +1,7 @@
 //! Many models at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use aiplatform::api::ManagementPolicy;
 use aiplatform::execute::execute;
@@ -30,7 +31,7 @@ impl Provider for Counting<'_> {
         Ok(scope.account_id.clone())
     }
 
-    async fn look_up(&self, _: &Scope, _: &[Lookup]) -> Answers {
+    async fn look_up(&self, _: &Scope, _: &[Lookup], _: Duration) -> Answers {
         Answers::new()
     }
 

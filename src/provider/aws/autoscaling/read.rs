@@ -1,6 +1,7 @@
 //! Reading what scales endpoints: all targets in one call, the policies and scheduled actions of each endpoint in one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{self, PolicyType, ServiceNamespace};
@@ -13,7 +14,7 @@ use crate::permissions::autoscaling::NAMESPACE;
 use crate::provider::aws::snapshots::{MOST_PAGES, View};
 use crate::resource::scaling::{Bounds, Dimension, ScalableResource, Tracking};
 use crate::resource::{
-    Freshness, Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction, TAGS,
+    Key, Kind, Observed, Owner, Request, Resource, ScalableTarget, ScalingPolicy, ScheduledAction, TAGS,
 };
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
@@ -84,7 +85,11 @@ impl Autoscaling {
         let variants = by_variant(requests);
         let untagged: BTreeSet<&Key> =
             requests.iter().filter(|request| !request.reads(TAGS)).map(|request| &request.key).collect();
-        let view = if variants.values().all(|variant| variant.is_current) { None } else { self.view().await };
+        let covered = requests.iter().filter_map(|request| request.freshness.covered()).min();
+        let view = match covered {
+            Some(covered) => self.view(covered).await,
+            None => None,
+        };
         let shared = |(resource_id, variant): (&String, &VariantRequest)| {
             let view = view.as_ref().filter(|_| !variant.is_current)?;
             let found = view.entry(resource_id).filter(|found| variant.is_within(found))?;
@@ -169,9 +174,9 @@ impl Autoscaling {
     }
 
     /// All targets of endpoints, whoever registered them.
-    async fn view(&self) -> Option<View<'_, Vec<types::ScalableTarget>>> {
+    async fn view(&self, covered: Duration) -> Option<View<'_, Vec<types::ScalableTarget>>> {
         let client = self.client.clone();
-        self.targets.view(|| listed(client)).await
+        self.targets.view(covered, || listed(client)).await
     }
 
     async fn target(
@@ -280,7 +285,7 @@ fn by_variant(requests: &[&Request]) -> BTreeMap<String, VariantRequest> {
         };
         let variant = variants.entry(scaled.resource_id).or_default();
         variant.thorough |= request.thorough;
-        variant.is_current |= request.freshness != Freshness::Shared;
+        variant.is_current |= !request.freshness.is_shared();
         match kind {
             Kind::ScalableTarget => variant.targets.push(request.key.clone()),
             Kind::ScalingPolicy => variant.policies.push(request.key.clone()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::snapshots::SharedRead;
+use super::super::snapshots::{Shareable, SharedRead};
 
 /// Shared reads by the id of their VPC. One that nobody has asked for in a while is forgotten.
 pub(super) struct ByVpc<T> {
@@ -44,6 +44,15 @@ impl<T> ByVpc<T> {
 
     fn reads(&self) -> MutexGuard<'_, BTreeMap<String, Asked<T>>> {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Shareable> ByVpc<T> {
+    /// Drops the answers about all of them.
+    pub(super) fn forget_all(&self) {
+        for asked in self.reads().values() {
+            asked.read.forget();
+        }
     }
 }
 

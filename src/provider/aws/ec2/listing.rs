@@ -9,7 +9,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
 use futures::future::join_all;
 
-use super::super::snapshots::{MOMENT, Shareable, SharedRead};
+use super::super::snapshots::{self, MOMENT, Shareable, SharedRead};
 use super::by_vpc::ByVpc;
 use super::entries::Entry;
 use super::refusal::refused;
@@ -44,11 +44,13 @@ impl<T: Entry> Shareable for List<T> {
 pub(super) struct Lists<T> {
     region: SharedRead<List<T>>,
     vpcs: ByVpc<List<T>>,
+    /// What belongs to platforms in the region, for those that have not written for a while.
+    platforms: SharedRead<List<T>>,
 }
 
 impl<T> Default for Lists<T> {
     fn default() -> Self {
-        Self { region: SharedRead::default(), vpcs: ByVpc::new(KEPT) }
+        Self { region: SharedRead::default(), vpcs: ByVpc::new(KEPT), platforms: SharedRead::default() }
     }
 }
 
@@ -62,10 +64,10 @@ impl<T: Entry> Lists<T> {
     }
 
     /// Everything in the region, which all platforms share for a while.
-    async fn of_region(&self, ec2: &Ec2) -> Result<Arc<List<T>>, Error> {
+    async fn of_region(&self, ec2: &Ec2, covered: Duration) -> Result<Arc<List<T>>, Error> {
         let (client, region) = (ec2.client.clone(), ec2.region.clone());
         let read = || async move { listed(&client, &region, Vec::new()).await };
-        self.region.get_within(ec2.shared_for, read).await
+        self.region.get_within(snapshots::age(ec2.shared_for, covered), read).await
     }
 
     /// Everything in a VPC, which all platforms in it share: read from now on, or a moment ago at most.
@@ -93,8 +95,8 @@ impl<T: Entry> Lists<T> {
         if requests.is_empty() {
             return Ok(BTreeMap::new());
         }
-        if freshness == Freshness::Shared {
-            return Ok(by_id(&*self.of_region(ec2).await?));
+        if let Some(covered) = freshness.covered() {
+            return Ok(by_id(&*self.of_region(ec2, covered).await?));
         }
         let vpc_of = |request: &Request| request.vpc_id.clone().filter(|_| !request.pruning);
         let vpcs: BTreeSet<String> = requests.iter().filter_map(|request| vpc_of(request)).collect();
@@ -110,11 +112,29 @@ impl<T: Entry> Lists<T> {
             let is_found = found.values().any(|entry| is_it(request, entry) && is_ours(entry) && !entry.is_gone());
             !was_made && !is_found
         };
-        if requests.iter().any(|request| vpc_of(request).is_none() || is_missing(request)) {
-            let owned = filter(&format!("tag:{}", tags::OWNER), [literal(&scope.owner)]);
-            found.extend(by_id(&listed(&ec2.client, &scope.owner, vec![owned]).await?));
+        if requests.iter().any(|request| vpc_of(request).is_none()) {
+            found.extend(by_id(&self.of_owner(ec2, scope).await?));
+        } else if requests.iter().any(|request| is_missing(request)) {
+            found.extend(by_id(&*self.of_owner_before(ec2, scope).await?));
         }
         Ok(found)
+    }
+
+    /// Everything that belongs to the platform, wherever it is.
+    async fn of_owner(&self, ec2: &Ec2, scope: &Scope) -> Result<List<T>, Error> {
+        let owned = filter(&format!("tag:{}", tags::OWNER), [literal(&scope.owner)]);
+        listed(&ec2.client, &scope.owner, vec![owned]).await
+    }
+
+    /// Everything that belonged to the platform before its latest writes, wherever it is. Platforms that have written
+    /// nothing for a while share one list, which nobody's writes make out of date for them.
+    async fn of_owner_before(&self, ec2: &Ec2, scope: &Scope) -> Result<Arc<List<T>>, Error> {
+        if ec2.written.get(&scope.owner).is_some() {
+            return self.of_owner(ec2, scope).await.map(Arc::new);
+        }
+        let (client, region) = (ec2.client.clone(), ec2.region.clone());
+        let read = || async move { listed(&client, &region, vec![filter("tag-key", [tags::OWNER])]).await };
+        self.platforms.get_within(MOMENT, read).await
     }
 }
 

@@ -27,6 +27,9 @@ const ATTRIBUTES_HOLD: Duration = Duration::from_mins(30);
 /// change about them.
 const PARTS_HOLD: Duration = Duration::from_hours(1);
 
+/// The longest time for which they all are while events tell of every change by others.
+const COVERED_HOLD: Duration = Duration::from_hours(24);
+
 /// The time for which a VPC is remembered after somebody asked about it.
 pub(super) const VPC_KEPT: Duration = Duration::from_hours(2);
 
@@ -87,13 +90,23 @@ impl Shareable for Parts {
 }
 
 impl Ec2 {
-    /// The facts about a network: what EC2 does not have is absent.
+    /// The facts about a network: what EC2 does not have is absent. They may be from any time since which events have told
+    /// of every change by others, for as long as is `covered`.
     ///
     /// # Errors
     /// When something cannot be read.
-    pub(in super::super) async fn look_up(&self, lookup: &NetworkLookup) -> Result<NetworkFacts, Error> {
-        let (vpc, parts, security_groups, services) =
-            futures::join!(self.vpc(&lookup.vpc_id), self.parts(lookup), self.vpcs_of_groups(lookup), self.services());
+    pub(in super::super) async fn look_up(
+        &self,
+        lookup: &NetworkLookup,
+        covered: Duration,
+    ) -> Result<NetworkFacts, Error> {
+        let age = covered.min(COVERED_HOLD);
+        let (vpc, parts, security_groups, services) = futures::join!(
+            self.vpc(&lookup.vpc_id, age),
+            self.parts(lookup, age),
+            self.vpcs_of_groups(lookup),
+            self.services()
+        );
         let (vpc, parts) = (vpc?.vpc.clone(), parts?);
         Ok(NetworkFacts {
             vpc,
@@ -105,20 +118,26 @@ impl Ec2 {
         })
     }
 
-    async fn vpc(&self, vpc_id: &str) -> Result<Arc<VpcAnswer>, Error> {
+    /// Forgets what networks are made of: somebody changed one.
+    pub(in super::super) fn forget_networks(&self) {
+        self.vpcs.forget_all();
+        self.parts.forget_all();
+    }
+
+    async fn vpc(&self, vpc_id: &str, age: Duration) -> Result<Arc<VpcAnswer>, Error> {
         let shared = self.vpcs.of(vpc_id);
         let before = shared.latest(ATTRIBUTES_HOLD);
         let (client, vpc_id) = (self.client.clone(), vpc_id.to_string());
-        shared.get(|| async move { read_vpc(&client, &vpc_id, before.as_deref()).await }).await
+        shared.get_while(age, || async move { read_vpc(&client, &vpc_id, before.as_deref()).await }).await
     }
 
     /// The parts that are named, from all those of the VPC, which every platform in it shares. What is missing among them
     /// may be in another VPC.
-    async fn parts(&self, lookup: &NetworkLookup) -> Result<Parts, Error> {
+    async fn parts(&self, lookup: &NetworkLookup, age: Duration) -> Result<Parts, Error> {
         let shared = self.parts.of(&lookup.vpc_id);
         let client = self.client.clone();
         let filters = vec![("vpc-id", vec![lookup.vpc_id.clone()])];
-        let all = shared.get(|| async move { read_parts(&client, filters.clone(), filters).await }).await?;
+        let all = shared.get_while(age, || async move { read_parts(&client, filters.clone(), filters).await }).await?;
         let missing = |ids: &BTreeSet<String>, is_known: &dyn Fn(&String) -> bool| -> Vec<String> {
             ids.iter().filter(|id| !is_known(id)).cloned().collect()
         };

@@ -34,11 +34,11 @@ impl Ec2 {
     /// Observes security groups and VPC endpoints, each kind in one read for all platforms of a VPC, or of the region while
     /// they are at rest.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
-        let is = |freshness: Freshness| move |request: &&Request| request.freshness == freshness;
-        let freshness = if requests.iter().any(is(Freshness::Current)) {
+        let covered = requests.iter().map(|request| request.freshness.covered()).collect::<Option<Vec<_>>>();
+        let freshness = if requests.iter().any(|request| request.freshness == Freshness::Current) {
             Freshness::Current
-        } else if requests.iter().all(is(Freshness::Shared)) {
-            Freshness::Shared
+        } else if let Some(covered) = covered {
+            Freshness::Shared { covered: covered.into_iter().min().unwrap_or_default() }
         } else {
             Freshness::InTransition
         };
@@ -63,7 +63,7 @@ impl Ec2 {
                 }
                 _ => Err(Error::bug("observe", &request.key.to_string(), "it is not of EC2")),
             };
-            let is_shared = freshness == Freshness::Shared;
+            let is_shared = freshness.is_shared();
             (request.key.clone(), Observed { is_shared, ..seen.unwrap_or_else(Observed::unreadable) })
         });
         seen.collect()

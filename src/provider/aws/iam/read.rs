@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_iam::types::Role as SdkRole;
 use futures::StreamExt;
@@ -18,7 +19,7 @@ use crate::grants::ROLE_PATH;
 use crate::policy::Policy;
 use crate::provider::aws::snapshots::View;
 use crate::resource::role::{ATTACHED, Role, field};
-use crate::resource::{Departure, Freshness, Key, Observed, ObservedState, Owner, Request, Resource};
+use crate::resource::{Departure, Key, Observed, ObservedState, Owner, Request, Resource};
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 
@@ -65,13 +66,16 @@ impl LiveRole {
 
 impl Iam {
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
-        let may_be_shared = requests.iter().any(|request| request.freshness == Freshness::Shared);
-        let view = if may_be_shared { self.view(scope).await } else { None };
+        let covered = requests.iter().filter_map(|request| request.freshness.covered()).min();
+        let view = match covered {
+            Some(covered) => self.view(scope, covered).await,
+            None => None,
+        };
         // What goes is read as it is: one list that begins from now on does that for several.
         let ending = requests.iter().filter(|request| request.pruning).count();
         let current = if ending > 1 { self.view_from_now(scope).await } else { None };
         let seen = requests.iter().map(|request| {
-            let view = view.as_ref().filter(|_| request.freshness == Freshness::Shared);
+            let view = view.as_ref().filter(|_| request.freshness.is_shared());
             let current = current.as_ref().filter(|_| request.pruning);
             async move {
                 let name = request.key.name.as_str();
@@ -94,8 +98,8 @@ impl Iam {
         futures::stream::iter(seen).buffer_unordered(CONCURRENT_LOOKS).collect().await
     }
 
-    async fn view(&self, scope: &Scope) -> Option<View<'_, ListedRole>> {
-        self.roles.view(|| snapshot::list(self.client.clone(), scope.account_id.clone())).await
+    async fn view(&self, scope: &Scope, covered: Duration) -> Option<View<'_, ListedRole>> {
+        self.roles.view(covered, || snapshot::list(self.client.clone(), scope.account_id.clone())).await
     }
 
     async fn view_from_now(&self, scope: &Scope) -> Option<View<'_, ListedRole>> {

@@ -1,6 +1,7 @@
 //! Reading models, configurations and endpoints: what each is, then its tags.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_sagemaker::primitives::DateTime;
 use futures::StreamExt;
@@ -34,9 +35,12 @@ impl SageMaker {
         requests: &[&Request],
         requested: &BTreeSet<&Key>,
     ) -> Vec<(Key, Observed)> {
-        let may_be_listed =
-            |request: &&Request| request.key.kind == Kind::SageMakerEndpoint && request.freshness == Freshness::Shared;
-        let view = if requests.iter().any(may_be_listed) { self.view(scope).await } else { None };
+        let endpoints = requests.iter().filter(|request| request.key.kind == Kind::SageMakerEndpoint);
+        let covered = endpoints.filter_map(|request| request.freshness.covered()).min();
+        let view = match covered {
+            Some(covered) => self.view(scope, covered).await,
+            None => None,
+        };
         let (departed, others): (Vec<&Request>, Vec<&Request>) =
             requests.iter().partition(|request| request.departure == Departure::Answered);
         let seen = others.iter().map(|request| self.observe_thoroughly(scope, request, requested, view.as_ref()));
@@ -58,9 +62,9 @@ impl SageMaker {
         seen.into_iter().flatten().chain(departed).collect()
     }
 
-    async fn view(&self, scope: &Scope) -> Option<View<'_, ListedEndpoint>> {
+    async fn view(&self, scope: &Scope, covered: Duration) -> Option<View<'_, ListedEndpoint>> {
         let account = format!("account {} in region {}", scope.account_id, scope.region);
-        self.endpoints.view(|| snapshot::list(self.client.clone(), account)).await
+        self.endpoints.view(covered, || snapshot::list(self.client.clone(), account)).await
     }
 
     /// The requested endpoints and, of one that is read thoroughly, its other revisions and the lists of them.

@@ -63,6 +63,14 @@ impl<T: Shareable> SharedRead<T> {
         self.flight(Age::Within(age), Instant::now(), read).await
     }
 
+    /// The answer of a read that was begun no longer ago than this, where it holds at all, or that of a new one.
+    pub(in super::super) async fn get_while<F>(&self, age: Duration, read: impl FnOnce() -> F) -> Result<Arc<T>, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.flight(Age::WithinIfAny(age), Instant::now(), read).await
+    }
+
     fn flight<F>(&self, age: Age, now: Instant, read: impl FnOnce() -> F) -> Flight<T>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -117,6 +125,8 @@ enum Age {
     AsItHolds,
     /// That, or this if it is more.
     Within(Duration),
+    /// The same, where it holds at all.
+    WithinIfAny(Duration),
 }
 
 impl Age {
@@ -130,7 +140,8 @@ impl Age {
         match self {
             Self::None => Duration::ZERO,
             Self::AsItHolds => holds,
-            Self::Within(age) => holds.max(age),
+            Self::WithinIfAny(_) if holds.is_zero() => Duration::ZERO,
+            Self::Within(age) | Self::WithinIfAny(age) => holds.max(age),
         }
     }
 }
@@ -176,6 +187,17 @@ mod tests {
             assert_eq!(reads.at(now, holds).await, 1);
             assert_eq!(reads.at(now + holds / 2, holds).await, 1);
             assert_eq!(reads.at(now + holds, holds).await, 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_holds_may_be_older_for_whoever_knows_that_nothing_changed() {
+        for (holds, number) in [(MOMENT, 1), (Duration::ZERO, 2)] {
+            let (reads, now) = (Reads::default(), Instant::now());
+            assert_eq!(reads.at(now, holds).await, 1);
+            let again =
+                reads.shared.flight(Age::WithinIfAny(MOMENT * 9), now + MOMENT * 3, || async { Ok(Number(2, MOMENT)) });
+            assert_eq!(again.await.unwrap().0, number);
         }
     }
 
