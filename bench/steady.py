@@ -24,13 +24,10 @@ SHARED = (
     *("GetAccountAuthorizationDetails", "ListEndpoints", "DescribeScalableTargets"),
     *("DescribeVpcEndpoints", "DescribeSecurityGroups"),
 )
-LISTS_ANEW = 5
-# What is read hourly without events and weekly with them: with its tags, and what has none.
-WEEKLY_WITH_TAGS = ("DescribeModel", "DescribeEndpointConfig", "DescribeLogGroups")
-WEEKLY = (
-    *("ListModels", "ListEndpointConfigs"),
-    *("DescribeScalingPolicies", "DescribeScheduledActions"),
-)
+LISTS_ANEW = 2
+# What nobody can change is read weekly then: each with its tags, and lists of them.
+WEEKLY_WITH_TAGS = ("DescribeModel", "DescribeEndpointConfig")
+WEEKLY = ("ListModels", "ListEndpointConfigs")
 # While events come, what else only calls change and no list shows is read daily.
 DAY_H, WEEK_H = 24, 7 * 24
 QUIET_S, IDLE_S = 2.0, 60.0

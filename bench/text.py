@@ -43,7 +43,7 @@ idle minute. **Computed from that:** an hour without events is five resyncs, one
 everything, and six questions for the identity of the credentials, which all platforms share. An
 hour with events is one resync that reads lists, a 24th of a pass that reads everything else and a
 168th of what is then read weekly, the idle minute 60 times, and these six; lists that platforms
-share for twelve minutes are then read for each platform or 5 times, whichever is less. The reading
+share for half an hour are then read for each platform or twice, whichever is less. The reading
 of the queue and its rule once an hour is left out. Requests to the API server of a platform are
 those of six resyncs. Those of a process are the idle minute 60 times, its watches, each begun anew
 every half an hour, and 20 readings of the definition.

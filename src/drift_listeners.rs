@@ -159,9 +159,15 @@ impl DriftEvents {
         known.filter(|(_, standing)| *standing != Standing::Removed).collect()
     }
 
-    fn set_standing(&self, place: &Place, standing: Standing) {
+    /// Takes note of how the operator hears of changes in a place. Whether events tell of every change from here on, and
+    /// did not before.
+    fn set_standing(&self, place: &Place, standing: Standing) -> bool {
+        let mut is_begun = false;
         if standing == Standing::Listening(Flow::Flowing) {
-            self.covered().entry(place.clone()).or_insert_with(Timestamp::now);
+            self.covered().entry(place.clone()).or_insert_with(|| {
+                is_begun = true;
+                Timestamp::now()
+            });
         } else {
             self.doubt(place);
         }
@@ -171,6 +177,7 @@ impl DriftEvents {
             // Nobody listens any more when the operator ends.
             drop(self.news.send(News::Standing(place.clone())));
         }
+        is_begun
     }
 
     /// Says that events may have been lost.
@@ -287,15 +294,15 @@ mod tests {
         let (object, flowing) = (crate::testing::object(json!({})), Standing::Listening(Flow::Flowing));
         let here = place(&object.spec);
         let places = [here.of_global_services(), here];
-        let all = |events: &DriftEvents| places.iter().for_each(|place| events.set_standing(place, flowing.clone()));
+        let all = |events: &DriftEvents| places.each_ref().map(|place| events.set_standing(place, flowing.clone()));
         for place in &places {
             let events = events(None);
-            events.set_standing(place, flowing.clone());
+            assert!(events.set_standing(place, flowing.clone()), "it begins");
             assert_eq!(events.covered_since(&object), None, "the other one is not");
-            all(&events);
+            assert_eq!(all(&events), places.each_ref().map(|each| each != place));
             let since = events.covered_since(&object);
             assert!(since.is_some());
-            all(&events);
+            assert_eq!(all(&events), [false, false]);
             assert_eq!(events.covered_since(&object), since);
             events.doubt(place);
             assert_eq!(events.covered_since(&object), None, "some may have been lost");

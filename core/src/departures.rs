@@ -136,7 +136,10 @@ impl Departures {
 
 impl Held {
     fn holds(&self, kind: Kind, now: Timestamp) -> bool {
-        let period = if kind.info().reads == Reads::Hourly { HOURLY } else { WAITING_HOLDS };
+        let period = match kind.info().reads {
+            Reads::Hourly | Reads::HourlyAsFixed => HOURLY,
+            Reads::Resync | Reads::ResyncBut(_) | Reads::Always => WAITING_HOLDS,
+        };
         is_absent(&self.observed) || now.duration_since(self.read).unsigned_abs() < period
     }
 }

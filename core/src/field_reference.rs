@@ -258,7 +258,7 @@ fn noticed(reads: Reads) -> String {
             let parts: Vec<String> = parts.iter().map(|part| code(part)).collect();
             format!("by the next resync; {} within an hour and a resync", parts.join(", "))
         }
-        Reads::Hourly => "within an hour and a resync".into(),
+        Reads::Hourly | Reads::HourlyAsFixed => "within an hour and a resync".into(),
         Reads::Always => "in each pass and when it happens".into(),
     }
 }

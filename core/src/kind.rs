@@ -507,8 +507,10 @@ pub enum Reads {
     /// At each resync, but for these parts, which are read once an hour: what drifts there lets nobody in and takes
     /// nothing away until then.
     ResyncBut(&'static [&'static str]),
-    /// Once an hour: nobody can change its content, or what drifts there harms nobody until then.
+    /// Once an hour: what drifts there harms nobody until then.
     Hourly,
+    /// Once an hour: nobody can change its content.
+    HourlyAsFixed,
     /// In each pass: a read costs next to nothing.
     Always,
 }
@@ -519,7 +521,7 @@ impl Reads {
     pub const fn hourly_parts(self) -> &'static [&'static str] {
         match self {
             Self::ResyncBut(parts) => parts,
-            Self::Resync | Self::Hourly | Self::Always => &[],
+            Self::Resync | Self::Hourly | Self::HourlyAsFixed | Self::Always => &[],
         }
     }
 }

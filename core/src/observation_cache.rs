@@ -61,7 +61,7 @@ pub const HOURLY: Duration = Duration::from_hours(1);
 /// The time for which an observation holds of which events would tell that it does not.
 const DAILY: Duration = Duration::from_hours(24);
 
-/// The same, of what is read hourly without events.
+/// The same, where nobody can change its content.
 const WEEKLY: Duration = Duration::from_hours(7 * 24);
 
 /// An observation of an earlier pass, and when it was made.
@@ -86,11 +86,13 @@ impl ObservationCache {
             let is_covered = info.rests_on_events && entry.made.is_none() && covers(covered, oldest);
             let within = |period: Duration, read: Timestamp| is_within(period, read, now);
             match (trigger, info.reads) {
-                (Trigger::Resync, Reads::Hourly) if is_covered => within(WEEKLY, oldest),
-                (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) if is_covered => within(DAILY, oldest),
+                (Trigger::Resync, Reads::HourlyAsFixed) if is_covered => within(WEEKLY, oldest),
+                (Trigger::Resync, Reads::Hourly | Reads::Resync | Reads::ResyncBut(_)) if is_covered => {
+                    within(DAILY, oldest)
+                }
                 (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_covered => within(HOURLY, read),
-                (Trigger::Poll | Trigger::Resync, Reads::Hourly) => within(HOURLY, read),
-                (Trigger::Edit, Reads::Hourly) if is_in_aws(key) => within(HOURLY, read),
+                (Trigger::Poll | Trigger::Resync, Reads::Hourly | Reads::HourlyAsFixed) => within(HOURLY, read),
+                (Trigger::Edit, Reads::Hourly | Reads::HourlyAsFixed) if is_in_aws(key) => within(HOURLY, read),
                 (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => within(SETTLED_HOLDS, read),
                 (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_in_aws(key) => within(SETTLED_HOLDS, read),
                 (Trigger::UserEdit | Trigger::Edit | Trigger::Restart, _)
@@ -125,7 +127,7 @@ impl ObservationCache {
         let remembered = self.0.iter().filter_map(|(key, Entry { observed, read, made, .. })| {
             let info = key.kind.info();
             let period = match info.reads {
-                Reads::Hourly => HOURLY,
+                Reads::Hourly | Reads::HourlyAsFixed => HOURLY,
                 Reads::Resync | Reads::ResyncBut(_) => SETTLED_HOLDS,
                 Reads::Always => return None,
             };

@@ -147,6 +147,9 @@ pub struct PassResult<'a> {
 /// at once.
 const HANDED_ON: Duration = Duration::from_secs(10);
 
+/// The time within which lists show a change, and by which the clock of whoever recorded it may be wrong.
+const LISTED: Duration = Duration::from_mins(1);
+
 /// Touches that are remembered at most.
 const TOUCHES: usize = 256;
 
@@ -168,6 +171,8 @@ pub struct Session {
     touches: Vec<Touch>,
     /// The time since which events have told of every change that others make, while they come.
     covered: Option<Timestamp>,
+    /// The time of the latest change by others that an event told of.
+    touched_at: Option<Timestamp>,
     request: Option<UserRequest>,
     /// The reason for which things are still to be read for the request: the first pass only says that it has been seen.
     open: Option<Trigger>,
@@ -192,6 +197,7 @@ impl Session {
 
     /// Says that somebody else changed a resource: the next pass reads it, whatever it knows of it.
     pub fn touch(&mut self, touch: Touch) {
+        self.touched_at = self.touched_at.max(Some(touch.at));
         if !self.touches.contains(&touch) {
             self.touches.push(touch);
         }
@@ -249,15 +255,15 @@ impl Session {
         }
     }
 
-    /// The age that what a pass observes may have. While events come, a resync is what is left for the case that one was
-    /// lost.
+    /// The age that what a pass observes may have. While events come, the resync of a platform at rest is what is left for
+    /// the case that one was lost. What they told of is in every list that it uses; what holds a platform up may be
+    /// something that none tells of.
     fn freshness(&self, trigger: Trigger, now: Timestamp) -> Freshness {
-        match self.covered.filter(|_| trigger == Trigger::Resync) {
-            Some(since) => {
-                Freshness::Shared { covered: Duration::try_from(now.duration_since(since)).unwrap_or_default() }
-            }
-            None => trigger.freshness(),
-        }
+        let is_at_rest = trigger == Trigger::Resync && self.last == Some(Next::Resync);
+        let Some(since) = self.covered.filter(|_| is_at_rest) else { return trigger.freshness() };
+        let shows_touches = self.touched_at.map_or(since, |at| at + LISTED);
+        let covered = Duration::try_from(now.duration_since(since.max(shows_touches)));
+        Freshness::Shared { covered: covered.unwrap_or_default() }
     }
 
     /// The knowledge that a deletion begins with: nothing that somebody else touched meanwhile.
@@ -309,7 +315,7 @@ impl Session {
 mod tests {
     use super::*;
     use crate::plan::Step;
-    use crate::resource::Observed;
+    use crate::resource::{Kind, Observed};
     use crate::testing::{at, seen, step, with_buckets};
     use serde_json::json;
 
@@ -515,12 +521,22 @@ mod tests {
     fn a_resync_takes_what_is_as_old_as_the_first_event_while_they_come() {
         let mut session = Session::default();
         session.cover(Some(at(100)));
+        session.last = Some(Next::Resync);
         let freshness = |session: &Session, trigger| session.freshness(trigger, at(400));
         let covered = Freshness::Shared { covered: Duration::from_mins(5) };
         assert_eq!(freshness(&session, Trigger::Resync), covered);
         assert_eq!(freshness(&session, Trigger::Restart), Freshness::SHARED);
         assert_eq!(freshness(&session, Trigger::Poll), Freshness::InTransition);
         assert_eq!(freshness(&session, Trigger::Edit), Freshness::Current);
+        session.last = Some(Next::Slow);
+        assert_eq!(freshness(&session, Trigger::Resync), Freshness::SHARED, "what is in the way may be no event's");
+        session.last = Some(Next::Resync);
+        for (told, seconds) in [(10, 300), (200, 140), (390, 0)] {
+            let key = Key { kind: Kind::Role, name: "role".into() };
+            session.touch(Touch { key, by: "jane".into(), at: at(told), call: "UntagRole".into() });
+            let covered = Freshness::Shared { covered: Duration::from_secs(seconds) };
+            assert_eq!(freshness(&session, Trigger::Resync), covered, "lists show what was told of {told}");
+        }
         session.cover(None);
         assert_eq!(freshness(&session, Trigger::Resync), Freshness::SHARED);
     }

@@ -221,7 +221,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
             News::Event(record, woken) => {
                 let mut touched = Vec::new();
                 for (key, object) in self.objects.platforms() {
-                    if object_state::touch(object, &record, &self.context) {
+                    if object_state::touch(object, self.objects.network_of(object), &record, &self.context) {
                         touched.push(key.clone());
                     }
                 }

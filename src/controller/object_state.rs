@@ -11,7 +11,7 @@ use super::Context;
 use super::allowance::Allowance;
 use super::queue::Urgency;
 use crate::api::status::Phase;
-use crate::api::{AIPlatform, AIPlatformStatus};
+use crate::api::{AIPlatform, AIPlatformStatus, Network};
 use crate::drift::Repair;
 use crate::drift_events::record::Record;
 use crate::drift_events::{Touch, report, touches};
@@ -106,8 +106,8 @@ pub(super) fn record_own_write<P>(object: &AIPlatform, context: &Context<P>) {
     states(context).entry(uid(object)).or_default().own_version = object.resource_version();
 }
 
-/// Takes note of what an event tells of the object's resources or its network, if anything.
-pub(super) fn touch<P>(object: &AIPlatform, record: &Record, context: &Context<P>) -> bool {
+/// Takes note of what an event tells of the object's resources, or of the network that it has or borrows, if anything.
+pub(super) fn touch<P>(object: &AIPlatform, network: Option<&Network>, record: &Record, context: &Context<P>) -> bool {
     let Some(status) = object.status.as_ref().filter(|_| object.spec.account_id == record.account_id) else {
         return false;
     };
@@ -116,7 +116,7 @@ pub(super) fn touch<P>(object: &AIPlatform, record: &Record, context: &Context<P
     if is_touched {
         states(context).entry(uid(object)).or_default().touches.extend(touches);
     }
-    let network = object.spec.network.as_ref().filter(|_| object.spec.region == record.region);
+    let network = network.filter(|_| object.spec.region == record.region);
     is_touched || network.zip(record.network.as_ref()).is_some_and(|(network, change)| change.concerns(network))
 }
 

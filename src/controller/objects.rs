@@ -8,7 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 
 use super::ObjectKey;
-use crate::api::AIPlatform;
+use crate::api::{AIPlatform, Network};
 use crate::features::network::sharing;
 use crate::lookup;
 use crate::resource::Kind;
@@ -52,6 +52,16 @@ impl Objects {
     /// The objects that could be decoded.
     pub(super) fn platforms(&self) -> impl Iterator<Item = (&ObjectKey, &AIPlatform)> {
         self.known.iter().filter_map(|(key, known)| Some((key, known.object.0.as_ref().ok()?)))
+    }
+
+    /// The network of a platform: that of the platform it borrows it from, where that is known here.
+    pub(super) fn network_of<'a>(&'a self, object: &'a AIPlatform) -> Option<&'a Network> {
+        let own = object.spec.network.as_ref()?;
+        let lender = own.from.as_ref().and_then(|from| {
+            let key = ObjectKey { namespace: from.namespace.clone(), name: from.name.clone() };
+            self.get(&key)?.0.as_ref().ok()
+        });
+        lender.and_then(|lender| lender.spec.network.as_ref()).or(Some(own))
     }
 
     /// The objects to which it matters whether the cluster serves the API of a kind.
@@ -185,6 +195,24 @@ mod tests {
         let DeserializeGuard(Ok(late)) = object("a", "u", "12") else { panic!() };
         objects.written(&key("a"), late);
         assert_eq!(version(&objects, "a").as_deref(), Some("5"), "a late write to the one before");
+    }
+
+    #[test]
+    fn a_borrowed_network_is_that_of_its_lender_where_it_is_known() {
+        let with_network = |name: &str, network: serde_json::Value| {
+            let DeserializeGuard(Ok(mut object)) = object(name, name, "1") else { panic!() };
+            object.spec.network = Some(serde_json::from_value(network).unwrap());
+            object
+        };
+        let lender = with_network("lender", serde_json::json!({"vpcId": "vpc-1", "subnetIds": ["subnet-1"]}));
+        let borrower =
+            with_network("borrower", serde_json::json!({"from": {"namespace": "support", "name": "lender"}}));
+        let mut objects = Objects::default();
+        let vpc = |objects: &Objects, object: &AIPlatform| objects.network_of(object)?.vpc_id.clone();
+        assert_eq!(vpc(&objects, &lender).as_deref(), Some("vpc-1"));
+        assert_eq!(objects.network_of(&borrower), borrower.spec.network.as_ref(), "another shard has the lender");
+        objects.take(0, Event::Apply(DeserializeGuard(Ok(lender))));
+        assert_eq!(vpc(&objects, &borrower).as_deref(), Some("vpc-1"));
     }
 
     #[test]

@@ -265,8 +265,8 @@ impl Listener<'_> {
 
     /// Hands an event to the controller, which wakes whoever is concerned.
     async fn hand_over(&self, record: &Record) -> &'static str {
-        if record.network.is_some() {
-            self.shared.aws().forget_networks(&record.region);
+        if let Some(change) = &record.network {
+            self.shared.aws().forget_networks(&record.region, |id| change.is_of(id));
         }
         let (sender, woken) = oneshot::channel();
         if self.shared.events.news.send(News::Event(Box::new(record.clone()), sender)).is_err() {
@@ -309,7 +309,10 @@ impl Listener<'_> {
     }
 
     fn stand(&self, standing: Standing) {
-        self.shared.events.set_standing(self.place, standing);
+        if self.shared.events.set_standing(self.place, standing) {
+            // What is known of a VPC rests in part on a read from before, of which events did not tell.
+            self.shared.aws().forget_networks(&self.place.region, |_| true);
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl Aws {
             let answer = match lookup {
                 Lookup::Network(network) => {
                     let clients = self.clients(&scope.region, scope).await;
-                    Box::pin(clients.ec2().look_up(network, covered)).await.map(Answer::Network)
+                    Box::pin(clients.ec2().look_up(scope, network, covered)).await.map(Answer::Network)
                 }
                 Lookup::Caller => {
                     self.identity(scope).await.map(|identity| Answer::Caller(Caller { arn: identity.arn }))
@@ -155,10 +155,11 @@ impl Aws {
         answers
     }
 
-    /// Forgets what networks in a region are made of: somebody changed one.
-    pub fn forget_networks(&self, region: &str) {
+    /// Forgets what networks in a region are made of, of which something has one of these ids: somebody changed it, or may
+    /// have.
+    pub fn forget_networks(&self, region: &str, is_changed: impl Fn(&str) -> bool) {
         for clients in self.clients.in_region(region) {
-            clients.ec2().forget_networks();
+            clients.ec2().forget_networks(&is_changed);
         }
     }
 

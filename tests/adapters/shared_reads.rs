@@ -5,6 +5,7 @@ use std::time::Duration;
 use aiplatform::session::Session;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
 use aws_sdk_iam::types::Tag;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::drifts::{consumer_role, of_all_kinds};
@@ -37,6 +38,21 @@ async fn a_resync_reads_all_roles_in_one_list() {
     let (pass, calls) = resync(&mut run).await;
     assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
     assert_eq!((count(&calls, LIST), singles(&calls)), (1, 0), "{calls:?}");
+}
+
+#[tokio::test]
+async fn while_events_tell_of_changes_resyncs_take_lists_from_before() {
+    let mut run = in_sync(platform_of_the_bench()).await;
+    for (is_covered, lists) in [(true, 0), (false, 1), (true, 0)] {
+        let since = Timestamp::from_second(run.clock).expect("the time exists");
+        run.session.as_mut().expect("a session").cover(is_covered.then_some(since));
+        let (pass, calls) = resync(&mut run).await;
+        assert_eq!((ready(&pass), writes(&calls)), ("True", Vec::new()));
+        for operation in [LIST, "ListEndpoints", "DescribeScalableTargets"] {
+            assert_eq!(count(&calls, operation), lists, "{operation}, where events come: {is_covered}");
+        }
+        assert_eq!(singles(&calls), 0, "{calls:?}");
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ def test_a_planted_network_is_told_as_it_was_asked_for(simulator: Simulator) -> 
     ec2 = simulator.client("ec2")
     (vpc,) = ec2.describe_vpcs(VpcIds=["vpc-0a1b"])["Vpcs"]
     assert (vpc["State"], vpc["CidrBlock"], vpc["IsDefault"]) == ("available", "10.0.0.0/20", False)
+    assert vpc["OwnerId"] == ACCOUNT
     blocks = [each["CidrBlock"] for each in vpc["CidrBlockAssociationSet"]]
     assert blocks == ["10.0.0.0/20", "10.9.0.0/16"]
     first, second = ec2.describe_subnets(Filters=filters(vpc_id="vpc-0a1b"))["Subnets"]

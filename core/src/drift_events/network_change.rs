@@ -45,11 +45,17 @@ impl NetworkChange {
         })
     }
 
-    /// True where a platform with this network may be concerned. A network that is borrowed is named by its owner.
+    /// True where what has this id may have changed.
+    #[must_use]
+    pub fn is_of(&self, id: &str) -> bool {
+        self.ids.is_empty() || self.ids.contains(id)
+    }
+
+    /// True where a platform with this network may be concerned. Of one that is borrowed nothing is said.
     #[must_use]
     pub fn concerns(&self, network: &Network) -> bool {
-        let named = network.vpc_id.iter().chain(&network.subnet_ids).chain(&network.route_table_ids);
-        self.ids.is_empty() || network.from.is_some() || named.into_iter().any(|id| self.ids.contains(id))
+        let mut named = network.vpc_id.iter().chain(&network.subnet_ids).chain(&network.route_table_ids);
+        network.from.is_some() || named.any(|id| self.is_of(id))
     }
 }
 
@@ -91,11 +97,11 @@ mod tests {
             // It names no VPC.
             ("DisassociateVpcCidrBlock", json!({"associationId": "vpc-cidr-assoc-1"}), true),
         ];
+        let borrowed = network(json!({"from": {"namespace": "shared", "name": "network"}}));
+        assert!(of("DeleteSubnet", json!({"subnetId": "subnet-9"})).concerns(&borrowed));
         for (call, parameters, is_concerned) in cases {
             assert_eq!(of(call, parameters.clone()).concerns(&own), is_concerned, "{call} {parameters}");
         }
-        let borrowed = network(json!({"from": {"namespace": "shared", "name": "network"}}));
-        assert!(of("DeleteSubnet", json!({"subnetId": "subnet-9"})).concerns(&borrowed));
     }
 
     #[test]

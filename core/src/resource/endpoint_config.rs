@@ -195,7 +195,7 @@ impl Managed for EndpointConfig {
         creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
-        reads: Reads::Hourly,
+        reads: Reads::HourlyAsFixed,
         rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,

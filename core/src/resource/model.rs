@@ -98,7 +98,7 @@ impl Managed for Model {
         creation: Creation::RefusedWhereTaken,
         before_deletion: BeforeDeletion::Remembered,
         leaves: &[],
-        reads: Reads::Hourly,
+        reads: Reads::HourlyAsFixed,
         rests_on_events: true,
         removal: Removal::WhenEmpty,
         has_deletion_policy: false,

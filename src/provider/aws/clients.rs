@@ -22,8 +22,8 @@ use crate::leadership::Authority;
 use crate::metrics::Metrics;
 use crate::scope::Scope;
 
-/// The time for which an unused set of clients is kept: longer than the usual resync period.
-const KEPT: Duration = Duration::from_mins(15);
+/// The time for which an unused set of clients is kept: longer than the resync period while events come.
+const KEPT: Duration = Duration::from_mins(75);
 
 /// The time that a call that waits may take: half as long again as the longest wait of SQS.
 const POLLED: Duration = Duration::from_secs(30);

@@ -22,8 +22,8 @@ const LONGEST_PERIOD: Duration = Duration::from_mins(2);
 /// The part of a resync interval that a snapshot may be old.
 const PART_OF_RESYNC: u32 = 5;
 
-/// The longest period while events tell of every change by others: that part of the interval of resyncs then.
-const COVERED_PERIOD: Duration = Duration::from_mins(12);
+/// The longest period while events tell of every change by others: half of the interval of resyncs then.
+const COVERED_PERIOD: Duration = Duration::from_mins(30);
 
 /// The longest time for which a list may not show a write yet that a read of its own shows.
 const SETTLES: Duration = Duration::from_secs(15);

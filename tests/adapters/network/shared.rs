@@ -89,7 +89,7 @@ async fn ten_platforms_of_one_vpc_share_what_they_read() {
 
 #[tokio::test]
 async fn what_a_network_is_made_of_is_read_anew_when_somebody_changed_it() {
-    let (run, _) = in_place().await;
+    let (run, network) = in_place().await;
     let mut object = run.object.clone();
     let mut lookups = async || {
         let start = run.aws.calls().len();
@@ -99,9 +99,13 @@ async fn what_a_network_is_made_of_is_read_anew_when_somebody_changed_it() {
         calls.into_iter().filter(|call| ["DescribeVpcs", "DescribeSubnets"].contains(&call.as_str())).count()
     };
     assert_eq!(lookups().await, 0);
-    run.provider.aws.forget_networks("us-east-1");
+    run.provider.aws.forget_networks("us-east-1", |_| true);
     assert_eq!(lookups().await, 0, "it is in another region");
-    run.provider.aws.forget_networks("eu-west-1");
+    run.provider.aws.forget_networks("eu-west-1", |id| id == "vpc-0f0f0f0f");
+    assert_eq!(lookups().await, 0, "it is another VPC");
+    run.provider.aws.forget_networks("eu-west-1", |id| id == network.subnets[0]);
+    assert_eq!(lookups().await, 1, "the parts of the VPC");
+    run.provider.aws.forget_networks("eu-west-1", |id| id == network.vpc);
     assert_eq!((lookups().await, lookups().await), (2, 0));
 }
 

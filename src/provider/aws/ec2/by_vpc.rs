@@ -48,10 +48,13 @@ impl<T> ByVpc<T> {
 }
 
 impl<T: Shareable> ByVpc<T> {
-    /// Drops the answers about all of them.
-    pub(super) fn forget_all(&self) {
-        for asked in self.reads().values() {
-            asked.read.forget();
+    /// Drops the answers that are so, by the id of their VPC and what they say.
+    pub(super) fn forget(&self, is_so: impl Fn(&str, &T) -> bool) {
+        for (id, asked) in self.reads().iter() {
+            // One that is under way may be either.
+            if asked.read.latest(Duration::MAX).is_none_or(|answer| is_so(id, &answer)) {
+                asked.read.forget();
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{Ec2, filter};
 use crate::failure::{Class, Error};
 use crate::features::network::vpc_endpoint::action;
 use crate::lookup::{EndpointService, NetworkFacts, NetworkLookup, Subnet, Vpc};
+use crate::scope::Scope;
 
 /// The time for which a VPC is taken for as it was, where endpoints can work in it.
 const VPC_HOLDS: Duration = Duration::from_mins(5);
@@ -46,6 +47,10 @@ pub(super) struct Services(Vec<EndpointService>);
 /// A VPC, if there is one of that id.
 pub(super) struct VpcAnswer {
     vpc: Option<Vpc>,
+    /// The account that owns it, whose trail alone tells of its changes.
+    owner: Option<String>,
+    /// True while a block of addresses comes or goes.
+    is_changing: bool,
     /// The attribute that was read with it, where only one of them was.
     read: Option<Attribute>,
 }
@@ -73,13 +78,25 @@ impl Shareable for Services {
 }
 
 impl Shareable for VpcAnswer {
-    /// The next pass reads anew what is in the way, and comes when it was mended.
+    /// The next pass reads anew what is in the way, and comes when it was mended; and so it does what changes by itself.
     fn holds(&self) -> Duration {
-        if self.vpc.as_ref().is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames) {
+        if !self.is_changing && self.vpc.as_ref().is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames) {
             VPC_HOLDS
         } else {
             Duration::ZERO
         }
+    }
+}
+
+impl VpcAnswer {
+    /// The answer that there is no such VPC.
+    fn missing() -> Self {
+        Self { vpc: None, owner: None, is_changing: false, read: None }
+    }
+
+    /// True where the VPC belongs to the account.
+    fn is_of(&self, account_id: &str) -> bool {
+        self.owner.as_deref() == Some(account_id)
     }
 }
 
@@ -97,10 +114,12 @@ impl Ec2 {
     /// When something cannot be read.
     pub(in super::super) async fn look_up(
         &self,
+        scope: &Scope,
         lookup: &NetworkLookup,
         covered: Duration,
     ) -> Result<NetworkFacts, Error> {
-        let age = covered.min(COVERED_HOLD);
+        let is_told = self.vpcs.of(&lookup.vpc_id).latest(COVERED_HOLD).is_some_and(|it| it.is_of(&scope.account_id));
+        let age = if is_told { covered.min(COVERED_HOLD) } else { Duration::ZERO };
         let (vpc, parts, security_groups, services) = futures::join!(
             self.vpc(&lookup.vpc_id, age),
             self.parts(lookup, age),
@@ -118,10 +137,12 @@ impl Ec2 {
         })
     }
 
-    /// Forgets what networks are made of: somebody changed one.
-    pub(in super::super) fn forget_networks(&self) {
-        self.vpcs.forget_all();
-        self.parts.forget_all();
+    /// Forgets what networks are made of, of which something has one of these ids.
+    pub(in super::super) fn forget_networks(&self, is_changed: impl Fn(&str) -> bool) {
+        self.vpcs.forget(|id, _| is_changed(id));
+        self.parts.forget(|id, parts| {
+            is_changed(id) || parts.subnets.keys().chain(parts.route_tables.keys()).any(|id| is_changed(id))
+        });
     }
 
     async fn vpc(&self, vpc_id: &str, age: Duration) -> Result<Arc<VpcAnswer>, Error> {
@@ -190,13 +211,18 @@ async fn read_vpc(client: &Client, vpc_id: &str, before: Option<&VpcAnswer>) -> 
     let call = client.describe_vpcs().filters(filter("vpc-id", [vpc_id]));
     let found = call.send().await.map_err(|error| refused(action::DESCRIBE_VPCS, vpc_id, &error))?;
     let Some(found) = found.vpcs.unwrap_or_default().into_iter().next() else {
-        return Ok(VpcAnswer { vpc: None, read: None });
+        return Ok(VpcAnswer::missing());
     };
     let is_associated = |code: &VpcCidrBlockStateCode| *code == VpcCidrBlockStateCode::Associated;
     let cidrs = found.cidr_block_association_set().iter().filter(|block| {
         let state = block.cidr_block_state.as_ref().and_then(|state| state.state.as_ref());
         state.is_none_or(is_associated)
     });
+    let is_in_transition = |code: &VpcCidrBlockStateCode| {
+        matches!(code, VpcCidrBlockStateCode::Associating | VpcCidrBlockStateCode::Disassociating)
+    };
+    let states = found.cidr_block_association_set().iter().filter_map(|block| block.cidr_block_state.as_ref());
+    let is_changing = states.filter_map(|state| state.state.as_ref()).any(is_in_transition);
     let mut cidrs: BTreeSet<String> = cidrs.filter_map(|block| block.cidr_block.clone()).collect();
     cidrs.extend(found.cidr_block.clone());
     let before = before.filter(|before| before.holds() > Duration::ZERO);
@@ -210,12 +236,12 @@ async fn read_vpc(client: &Client, vpc_id: &str, before: Option<&VpcAnswer>) -> 
         match read_attribute(client, vpc_id, *attribute).await {
             Ok(on) if *attribute == Attribute::Support => vpc.dns_support = on,
             Ok(on) => vpc.dns_hostnames = on,
-            Err(error) if error.class == Class::NotFound => return Ok(VpcAnswer { vpc: None, read: None }),
+            Err(error) if error.class == Class::NotFound => return Ok(VpcAnswer::missing()),
             Err(error) => return Err(error),
         }
     }
     let read = attributes.first().copied().filter(|_| attributes.len() == 1);
-    Ok(VpcAnswer { vpc: Some(vpc), read })
+    Ok(VpcAnswer { vpc: Some(vpc), owner: found.owner_id, is_changing, read })
 }
 
 async fn read_attribute(client: &Client, vpc_id: &str, attribute: Attribute) -> Result<bool, Error> {
