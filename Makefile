@@ -11,6 +11,7 @@
 # Everything that is built or installed goes into caches outside this folder.
 
 SHELL := /bin/bash
+comma := ,
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
@@ -21,11 +22,14 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 BINARY := $(CARGO_TARGET_DIR)/debug/aiplatform
 RELEASE := $(CARGO_TARGET_DIR)/release/aiplatform
-# GNU's linker leaves out the tables of what is not linked, which LLD keeps; and a C library from 2.36 on reads relocations
-# that are packed.
-LINKER := $(if $(shell command -v ld.bfd),-C link-arg=-fuse-ld=bfd)
-PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '{split($$2, v, "."); exit !(v[1] > 2 || v[2] >= 36)}' \
+# What makes a release small: little is inlined; where Rust brings its own linker, functions that are equal to the byte
+# become one; and a C library from 2.36 on reads relocations that are packed.
+SMALL := -C llvm-args=-inline-threshold=5 \
+	$(if $(filter x86_64,$(shell uname -m)),-C link-arg=-Wl$(comma)--icf=all) \
+	$(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '{split($$2, v, "."); exit !(v[1] > 2 || v[2] >= 36)}' \
 	&& echo -C link-arg=-Wl,-z,pack-relative-relocs)
+# Crates are named by their versions alone, and not by where this machine keeps them.
+NAMELESS = $$(printf -- '--remap-path-prefix=%s=crates ' "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*)
 # The Python that has boto3, pytest and ruff; made by the simulator at its first use.
 PYTHON = $$(python3 tests/aws/serve.py --venv)
 RUFF = $(PYTHON) -m ruff
@@ -48,7 +52,8 @@ build:
 	cargo build --locked
 
 release:
-	cargo rustc --locked --release --bin aiplatform -- $(LINKER) $(if $(LINKER),$(PACKED))
+	cargo fetch --locked
+	RUSTFLAGS="$${RUSTFLAGS:-} $(NAMELESS)" cargo rustc --locked --release --bin aiplatform -- $(SMALL)
 
 # The Kubernetes control plane and the AWS simulator, built before anything with a deadline needs them.
 servers:

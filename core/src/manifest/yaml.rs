@@ -212,6 +212,15 @@ impl<'text> Reader<'text> {
         Ok(())
     }
 
+    /// Makes room for another item, and for no more than the document may still take: a collection that doubled would take
+    /// twice the limit.
+    fn make_room<T>(&self, items: &mut Vec<T>) {
+        if items.len() == items.capacity() {
+            let left = DOCUMENT_LIMIT.saturating_sub(self.bytes) / size_of::<T>();
+            items.reserve_exact(items.len().clamp(4, left.max(4)));
+        }
+    }
+
     fn alias(&mut self, anchor: usize) -> Result<Node<'text>, Broken> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
             return self.wrong("this alias stands inside of what it refers to");
@@ -265,7 +274,11 @@ impl<'text> Reader<'text> {
         let end = loop {
             match self.event()? {
                 (Event::SequenceEnd, span) => break span,
-                event => items.push(self.node(event)?),
+                event => {
+                    let item = self.node(event)?;
+                    self.make_room(&mut items);
+                    items.push(item);
+                }
             }
         };
         items.shrink_to_fit();
@@ -305,6 +318,7 @@ impl<'text> Reader<'text> {
             };
             self.count(size_of::<Entry>() - size_of::<Node>())?;
             let value = self.node(event)?;
+            self.make_room(&mut entries.list);
             entries.put(Entry { key, line, value });
         };
         entries.list.shrink_to_fit();

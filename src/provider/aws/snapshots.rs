@@ -236,7 +236,7 @@ impl<T: Send + Sync + 'static> Drop for Touching<'_, T> {
     fn drop(&mut self) {
         let now = Instant::now();
         // No list that is still used was begun before that.
-        let kept = (age(self.snapshot.period, COVERED_PERIOD) + SETTLES) * 2 + MOMENT;
+        let kept = age(self.snapshot.period, COVERED_PERIOD) + SETTLES * 2 + MOMENT;
         let mut standing = self.snapshot.standing();
         let is_recent = |touch: &Touch| touch.ended.is_none_or(|ended| now.saturating_duration_since(ended) < kept);
         standing.touched.retain(|_, touch| touch.under_way > 0 || is_recent(touch));
