@@ -24,7 +24,7 @@ pub trait Provider: Send + Sync {
     fn account(&self, scope: &Scope) -> impl Future<Output = Result<String, Error>> + Send;
 
     /// Answers lookups: what has to be known before it is clear what is desired. What cannot be answered is an error.
-    /// Where events have told of every change by others for the time that is `covered`, answers may be that old.
+    /// Answers may be as old as the time for which events have told of every change by others, which is `covered`.
     fn look_up(&self, scope: &Scope, lookups: &[Lookup], covered: Duration) -> impl Future<Output = Answers> + Send;
 
     /// Looks at everything asked about, concurrently. What cannot be read is in the answer as such.

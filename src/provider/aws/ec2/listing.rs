@@ -44,7 +44,7 @@ impl<T: Entry> Shareable for List<T> {
 pub(super) struct Lists<T> {
     region: SharedRead<List<T>>,
     vpcs: ByVpc<List<T>>,
-    /// What belongs to platforms in the region, for those that have not written for a while.
+    /// The resources of all platforms in the region, for those that have not written for a while.
     platforms: SharedRead<List<T>>,
 }
 
