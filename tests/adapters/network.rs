@@ -8,6 +8,7 @@ mod shared;
 mod states;
 mod vpcs;
 
+use aiplatform::api::AIPlatform;
 use aws_sdk_ec2::types::{Filter, IpPermission, IpRange, SecurityGroup, Tag, VpcEndpoint};
 use serde_json::{Value, json};
 
@@ -74,6 +75,16 @@ async fn in_place() -> (Run, Network) {
     // By now everything was listed.
     run.settle_ready().await;
     (run, network)
+}
+
+/// One of several platforms with a network of these fields, of which nothing was made.
+fn one_of_several(run: &Run, index: usize, network: Value) -> AIPlatform {
+    let mut object = run.object.clone();
+    object.status = None;
+    object.metadata.name = Some(format!("assistant-{index}"));
+    object.metadata.uid = Some(format!("0a1b2c3d-0000-4000-8000-1000000000{index:02}"));
+    object.spec = serde_json::from_value(with_network(network)).expect("the spec parses");
+    object
 }
 
 fn take(run: &Run, timings: Value) {

@@ -29,7 +29,7 @@ fn inbox(env: &TestEnv) -> String {
 }
 
 /// Waits until events are proven to come.
-async fn wait_flowing(env: &TestEnv, name: &str) {
+pub(super) async fn wait_flowing(env: &TestEnv, name: &str) {
     env.wait_for(name, "told of changes", |status| {
         condition(status, "DriftEvents").is_some_and(|it| it.status == "True" && it.reason == "Flowing")
     })

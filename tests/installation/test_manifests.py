@@ -250,11 +250,10 @@ def test_the_operator_runs_with_what_the_manifests_give_it(
     config["users"][0]["user"] = {"token": token}
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     (container,) = containers(kustomize(ROOT / "manifests"))
-    of_pod, *literal = container["env"]
-    assert of_pod["valueFrom"]["fieldRef"] == {"fieldPath": "metadata.namespace"}
+    (variable,) = container["env"]
+    assert variable["valueFrom"]["fieldRef"] == {"fieldPath": "metadata.namespace"}
     environment = {
-        of_pod["name"]: NAMESPACE,
-        **{variable["name"]: variable["value"] for variable in literal},
+        variable["name"]: NAMESPACE,
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "AIPLATFORM_HTTP_ADDR": "127.0.0.1:0",
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Network, Run, from, group, group_id, in_place, ready, with_network};
+use super::{Network, Run, from, group, group_id, in_place, one_of_several, ready};
 
 /// The most calls of EC2 that a steady pass makes.
 const OF_ONE: usize = 4;
@@ -41,17 +41,9 @@ pub(super) async fn pass_of(run: &Run, object: &mut AIPlatform, clock: i64, fres
 }
 
 fn platforms(run: &Run, network: &Network, number: usize) -> Vec<AIPlatform> {
-    let platform = |index: usize| {
-        let mut object = run.object.clone();
-        object.status = None;
-        object.metadata.name = Some(format!("assistant-{index}"));
-        object.metadata.uid = Some(format!("0a1b2c3d-0000-4000-8000-1000000000{index:02}"));
-        // One VPC has one endpoint for a service with its name: the others use that.
-        let shared = network.fields(json!({"endpoints": {"onConflict": "Adopt"}}));
-        object.spec = serde_json::from_value(with_network(shared)).expect("the spec parses");
-        object
-    };
-    (0..number).map(platform).collect()
+    // One VPC has one endpoint for a service with its name: the others use that.
+    let shared = network.fields(json!({"endpoints": {"onConflict": "Adopt"}}));
+    (0..number).map(|index| one_of_several(run, index, shared.clone())).collect()
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::super::{aws_of, spec};
 use super::shared::pass_of;
-use super::{Network, Run, endpoint, endpoints, group, group_id, id, in_place, planted, ready, tag, with_network};
+use super::{
+    Network, Run, endpoint, endpoints, group, group_id, id, in_place, one_of_several, planted, ready, tag, with_network,
+};
 
 /// The filter of the list that platforms share.
 fn of_platforms() -> (String, String) {
@@ -62,14 +64,7 @@ async fn a_creation_lists_its_vpc_and_what_belongs_to_platforms_and_never_the_re
 #[tokio::test]
 async fn platforms_that_are_made_at_once_share_what_shows_that_earlier_ones_left_nothing_elsewhere() {
     let run = Run::new(spec(json!({}))).await;
-    let platform = |index: usize| {
-        let mut object = run.object.clone();
-        object.metadata.name = Some(format!("assistant-{index}"));
-        object.metadata.uid = Some(format!("0a1b2c3d-0000-4000-8000-1000000000{index:02}"));
-        let network = Network::plant(&run).fields(json!({}));
-        object.spec = serde_json::from_value(with_network(network)).expect("the spec parses");
-        object
-    };
+    let platform = |index| one_of_several(&run, index, Network::plant(&run).fields(json!({})));
     let mut objects: Vec<_> = (0..5).map(platform).collect();
     let start = run.aws.calls().len();
     // The first pass lists what will be made, one finds that the account is the right one, and the third makes it.

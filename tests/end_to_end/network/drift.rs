@@ -2,6 +2,7 @@
 
 use aws_sdk_ec2::types::{AttributeBooleanValue, IpPermission, IpRange, Tag};
 
+use super::super::drift_events::wait_flowing;
 use super::*;
 
 #[tokio::test]
@@ -114,10 +115,7 @@ async fn what_somebody_takes_from_the_network_is_told_by_its_event_and_so_is_tha
     plant(&env);
     env.apply("assistant", &bedrock_only(json!({}))).await;
     env.wait_ready("assistant").await;
-    env.wait_for("assistant", "told of changes", |status| {
-        condition(status, "DriftEvents").is_some_and(|it| it.status == "True" && it.reason == "Flowing")
-    })
-    .await;
+    wait_flowing(&env, "assistant").await;
     let set = async |on: bool| {
         let value = AttributeBooleanValue::builder().value(on).build();
         env.aws.ec2().modify_vpc_attribute().vpc_id(VPC).enable_dns_support(value).send().await.expect("set");

@@ -86,10 +86,7 @@ impl Autoscaling {
         let untagged: BTreeSet<&Key> =
             requests.iter().filter(|request| !request.reads(TAGS)).map(|request| &request.key).collect();
         let covered = requests.iter().filter_map(|request| request.freshness.covered()).min();
-        let view = match covered {
-            Some(covered) => self.view(covered).await,
-            None => None,
-        };
+        let view = self.view(covered).await;
         let shared = |(resource_id, variant): (&String, &VariantRequest)| {
             let view = view.as_ref().filter(|_| !variant.is_current)?;
             let found = view.entry(resource_id).filter(|found| variant.is_within(found))?;
@@ -174,9 +171,9 @@ impl Autoscaling {
     }
 
     /// All targets of endpoints, whoever registered them.
-    async fn view(&self, covered: Duration) -> Option<View<'_, Vec<types::ScalableTarget>>> {
+    async fn view(&self, covered: Option<Duration>) -> Option<View<'_, Vec<types::ScalableTarget>>> {
         let client = self.client.clone();
-        self.targets.view(covered, || listed(client)).await
+        self.targets.view(covered?, || listed(client)).await
     }
 
     async fn target(

@@ -34,11 +34,12 @@ impl Ec2 {
     /// Observes security groups and VPC endpoints, each kind in one read for all platforms of a VPC, or of the region while
     /// they are at rest.
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
-        let covered = requests.iter().map(|request| request.freshness.covered()).collect::<Option<Vec<_>>>();
+        // That of all of them, where a snapshot will do for all.
+        let covered = requests.iter().map(|request| request.freshness.covered()).min().flatten();
         let freshness = if requests.iter().any(|request| request.freshness == Freshness::Current) {
             Freshness::Current
         } else if let Some(covered) = covered {
-            Freshness::Shared { covered: covered.into_iter().min().unwrap_or_default() }
+            Freshness::Shared { covered }
         } else {
             Freshness::InTransition
         };

@@ -67,10 +67,7 @@ impl LiveRole {
 impl Iam {
     pub(in super::super) async fn observe(&self, scope: &Scope, requests: &[&Request]) -> Vec<(Key, Observed)> {
         let covered = requests.iter().filter_map(|request| request.freshness.covered()).min();
-        let view = match covered {
-            Some(covered) => self.view(scope, covered).await,
-            None => None,
-        };
+        let view = self.view(scope, covered).await;
         // What goes is read as it is: one list that begins from now on does that for several.
         let ending = requests.iter().filter(|request| request.pruning).count();
         let current = if ending > 1 { self.view_from_now(scope).await } else { None };
@@ -98,8 +95,8 @@ impl Iam {
         futures::stream::iter(seen).buffer_unordered(CONCURRENT_LOOKS).collect().await
     }
 
-    async fn view(&self, scope: &Scope, covered: Duration) -> Option<View<'_, ListedRole>> {
-        self.roles.view(covered, || snapshot::list(self.client.clone(), scope.account_id.clone())).await
+    async fn view(&self, scope: &Scope, covered: Option<Duration>) -> Option<View<'_, ListedRole>> {
+        self.roles.view(covered?, || snapshot::list(self.client.clone(), scope.account_id.clone())).await
     }
 
     async fn view_from_now(&self, scope: &Scope) -> Option<View<'_, ListedRole>> {

@@ -37,10 +37,7 @@ impl SageMaker {
     ) -> Vec<(Key, Observed)> {
         let endpoints = requests.iter().filter(|request| request.key.kind == Kind::SageMakerEndpoint);
         let covered = endpoints.filter_map(|request| request.freshness.covered()).min();
-        let view = match covered {
-            Some(covered) => self.view(scope, covered).await,
-            None => None,
-        };
+        let view = self.view(scope, covered).await;
         let (departed, others): (Vec<&Request>, Vec<&Request>) =
             requests.iter().partition(|request| request.departure == Departure::Answered);
         let seen = others.iter().map(|request| self.observe_thoroughly(scope, request, requested, view.as_ref()));
@@ -62,9 +59,9 @@ impl SageMaker {
         seen.into_iter().flatten().chain(departed).collect()
     }
 
-    async fn view(&self, scope: &Scope, covered: Duration) -> Option<View<'_, ListedEndpoint>> {
+    async fn view(&self, scope: &Scope, covered: Option<Duration>) -> Option<View<'_, ListedEndpoint>> {
         let account = format!("account {} in region {}", scope.account_id, scope.region);
-        self.endpoints.view(covered, || snapshot::list(self.client.clone(), account)).await
+        self.endpoints.view(covered?, || snapshot::list(self.client.clone(), account)).await
     }
 
     /// The requested endpoints and, of one that is read thoroughly, its other revisions and the lists of them.
