@@ -20,7 +20,7 @@ use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
 use crate::observation_cache::{contradicted, unsettled, unverified};
-use crate::outcome::Outcomes;
+use crate::outcome::{Applied, Outcome, Outcomes};
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Network, Platform, Problem, validate};
@@ -85,6 +85,17 @@ impl Pass {
     pub fn result(&self) -> PassResult<'_> {
         let Self { plan, outcomes, observations, denied, next, .. } = self;
         PassResult { plan, outcomes, observations, denied, next: *next }
+    }
+
+    /// True when AWS is at work on something: the platform is not Ready before another pass has seen the end of that.
+    #[must_use]
+    pub fn awaits_aws(&self) -> bool {
+        let is_awaited = |step: &Step| match self.outcomes.get(&step.key) {
+            Some(Outcome::Done(Applied::Progressing(_) | Applied::Created { waits_for: Some(_), .. })) => true,
+            _ => matches!(step.action, Action::Wait(_)),
+        };
+        let mut in_aws = self.plan.steps.iter().filter(|step| step.key.kind.info().backend.service().is_some());
+        in_aws.any(is_awaited)
     }
 
     /// The reason for which everything that was made for the object is left as it is, whatever changed around it: roles too.

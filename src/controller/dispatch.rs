@@ -1,6 +1,6 @@
 //! Takes the events of the watches, and keeps passes under way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// The delay after a change in a child before its platform is reconciled, so that several changes cost one pass.
 const SETTLES: Duration = Duration::from_secs(1);
 
+/// The longest time for which a change in the cluster waits for the poll of what AWS is at work on.
+const POLLED_SOON: Duration = Duration::from_secs(6);
+
 /// Seconds over which platforms are woken that all have to say the same, at most.
 const MOST_SPREAD: usize = 60;
 
@@ -56,7 +59,7 @@ pub(super) async fn dispatch<P: Provider + 'static>(
         watches: watches(&context),
         children: children::watch(&context.client, &context.settings.namespaces, watched),
         failing: HashMap::new(),
-        woken: HashSet::new(),
+        woken: HashMap::new(),
         objects: Objects::default(),
         queue: Queue::new(limits),
         passes: JoinSet::new(),
@@ -114,14 +117,23 @@ fn refusal(error: &WatchError) -> Option<&kube::Error> {
     }
 }
 
+/// The source of a change that asks for a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    /// What a platform has in the cluster, or an API of the cluster.
+    Cluster,
+    /// AWS, or another platform.
+    Elsewhere,
+}
+
 struct Dispatcher<P> {
     context: Arc<Context<P>>,
     watches: Watches,
     children: Children,
     /// Watches that are refused, with the time by which a further refusal would have been reported.
     failing: HashMap<String, Duration>,
-    /// Objects of which a child, or somebody who shares a network, changed while a pass was under way.
-    woken: HashSet<ObjectKey>,
+    /// Objects about which something changed while a pass was under way.
+    woken: HashMap<ObjectKey, Source>,
     objects: Objects,
     queue: Queue,
     passes: JoinSet<(ObjectKey, Processed)>,
@@ -228,7 +240,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 // Who asked may have given up; then the event comes once more.
                 let _ = woken.send(touched.len());
                 for key in touched {
-                    self.wake(key);
+                    self.wake(key, Source::Elsewhere);
                 }
             }
             News::Standing(place) => {
@@ -244,7 +256,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 for key in changed {
                     let at = self.began.elapsed() + SETTLES + spread.mul_f64(fastrand::f64());
                     if self.queue.is_running(&key) {
-                        self.woken.insert(key);
+                        self.woken.insert(key, Source::Elsewhere);
                     } else {
                         self.queue.push_at(&key, at, Urgency::Resync);
                     }
@@ -263,16 +275,24 @@ impl<P: Provider + 'static> Dispatcher<P> {
     /// Asks for a pass over whoever shares a network with what has changed, a moment later.
     fn wake_concerned(&mut self) {
         for key in self.objects.take_concerned() {
-            self.wake(key);
+            self.wake(key, Source::Elsewhere);
         }
     }
 
-    /// Asks for a pass a moment later, so that many changes ask for one.
-    fn wake(&mut self, key: ObjectKey) {
+    /// Asks for a pass a moment later, so that many changes ask for one. Where AWS is at work, the platform is not Ready
+    /// before that has been polled, and a poll that comes soon sees what changed in the cluster as well.
+    fn wake(&mut self, key: ObjectKey, source: Source) {
         if self.queue.is_running(&key) {
-            self.woken.insert(key);
-        } else if self.objects.get(&key).is_some() {
-            self.queue.push_at(&key, self.began.elapsed() + SETTLES, Urgency::Transition);
+            let known = self.woken.entry(key).or_insert(source);
+            *known = source.max(*known);
+            return;
+        }
+        let Some(object) = self.objects.get(&key) else { return };
+        let now = self.began.elapsed();
+        let waits = |object: &AIPlatform| object_state::awaits_aws(object, &self.context);
+        let is_polled_soon = self.queue.is_due_by(&key, now + POLLED_SOON) && object.0.as_ref().is_ok_and(waits);
+        if source != Source::Cluster || !is_polled_soon {
+            self.queue.push_at(&key, now + SETTLES, Urgency::Transition);
         }
     }
 
@@ -283,19 +303,19 @@ impl<P: Provider + 'static> Dispatcher<P> {
             Ok(Child::Unchanged) => self.works(watch),
             Ok(Child::Changed(key)) => {
                 self.works(watch);
-                self.wake(key);
+                self.wake(key, Source::Cluster);
             }
             Ok(Child::Relisted(kind)) => {
                 self.works(watch);
                 for key in self.objects.having(kind) {
-                    self.wake(key);
+                    self.wake(key, Source::Cluster);
                 }
             }
             Ok(Child::ApiChanged(kind)) => {
                 self.works(watch);
                 self.children.look_again(kind);
                 for key in self.objects.depending_on(kind) {
-                    self.wake(key);
+                    self.wake(key, Source::Cluster);
                 }
             }
             Err(error) => self.interrupted(watch, &error),
@@ -390,8 +410,8 @@ impl<P: Provider + 'static> Dispatcher<P> {
         if may_have_changed {
             self.enqueue_if_changed(key);
         }
-        if self.woken.remove(key) {
-            self.queue.push_at(key, self.began.elapsed() + SETTLES, Urgency::Transition);
+        if let Some(source) = self.woken.remove(key) {
+            self.wake(key.clone(), source);
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct ObjectState {
     poll_due: Option<Instant>,
     /// True when the pass under way came before that.
     is_early: bool,
+    /// True when AWS was at work at the end of the last pass.
+    awaits_aws: bool,
     /// True when the time of the next resync was set while events told of changes.
     pub(super) relies_on_events: bool,
     /// What others changed since the last pass began, as events tell.
@@ -99,6 +101,11 @@ pub(super) fn change_urgency<P>(object: &AIPlatform, context: &Context<P>) -> Op
 /// True until the first pass over the object.
 pub(super) fn is_unknown<P>(object: &AIPlatform, context: &Context<P>) -> bool {
     !states(context).contains_key(&uid(object))
+}
+
+/// True when AWS was at work on the object at the end of the last pass.
+pub(super) fn awaits_aws<P>(object: &AIPlatform, context: &Context<P>) -> bool {
+    states(context).get(&uid(object)).is_some_and(|state| state.awaits_aws)
 }
 
 /// Records a write of our own to the object.
@@ -196,6 +203,7 @@ pub(super) fn end<P>(
 ) -> Vec<Repair> {
     let mut states = states(context);
     let state = states.entry(uid(object)).or_default();
+    state.awaits_aws = pass.awaits_aws();
     let repairs = state.session.end(input, &pass.result(), now);
     let set_aside = pass.set_aside().filter(|_| !pass.status.resources.is_empty());
     context.metrics.set_aside(std::mem::replace(&mut state.set_aside, set_aside), set_aside);

@@ -198,6 +198,11 @@ impl Queue {
         self.waiting.remove(key);
     }
 
+    /// True when a pass comes by then, if there is room for it.
+    pub(super) fn is_due_by(&self, key: &ObjectKey, at: Duration) -> bool {
+        self.waiting.contains_key(key) || self.alarms.get(key).is_some_and(|(due, _)| *due <= at)
+    }
+
     /// True when a pass is under way.
     pub(super) fn is_running(&self, key: &ObjectKey) -> bool {
         self.running.contains_key(key)

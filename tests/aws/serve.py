@@ -4,6 +4,9 @@
 The first start makes a virtual environment from requirements.txt in the cache folder; later
 ones find it there. When requests are accepted, one line of JSON goes to standard output:
 `{"url": ..., "pid": ...}`. The end of standard input, SIGTERM or SIGINT ends the process.
+
+With --copies the line is `{"copies": HOST:PORT, "pid": ...}`: each connection to it gets the line
+of a simulator of its own, which ends with the connection.
 """
 
 import argparse
@@ -96,11 +99,8 @@ def report(text: str) -> None:
 
 def serve(port: int, forever: bool) -> None:
     """Serve until told to stop. Runs inside the virtual environment."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
     if not forever:
         threading.Thread(target=exit_with_stdin, daemon=True).start()
-    sys.path.insert(0, str(HERE))
     from simulator import create_server
 
     server = create_server(port)
@@ -109,6 +109,13 @@ def serve(port: int, forever: bool) -> None:
     # Nobody reads on after that line, and moto prints now and then.
     sys.stdout = sys.stderr
     server.serve_forever()
+
+
+def serve_copies(port: int) -> None:
+    """Serve a copy of one simulator for each connection. Runs inside the virtual environment."""
+    from simulator import copies, create_simulator
+
+    copies.serve_copies(create_simulator(), port)
 
 
 def exit_with_stdin() -> None:
@@ -132,13 +139,22 @@ def main() -> None:
         default=REQUIREMENTS,
         help="with --venv: of an environment that other tests use",
     )
+    parser.add_argument(
+        "--copies", action="store_true", help="a simulator for each connection to the port"
+    )
     parser.add_argument("--forever", action="store_true", help="do not stop when stdin ends")
     arguments = parser.parse_args()
     python = ensure_environment(arguments.requirements.resolve())
     if arguments.venv:
         print(python)
     elif Path(sys.prefix).resolve() == python.parent.parent.resolve():
-        serve(arguments.port, arguments.forever)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: os._exit(0))
+        sys.path.insert(0, str(HERE))
+        if arguments.copies:
+            serve_copies(arguments.port)
+        else:
+            serve(arguments.port, arguments.forever)
     else:
         os.execv(python, [str(python), *sys.argv])
 

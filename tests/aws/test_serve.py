@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SERVE
+from conftest import SERVE, Simulator
 
 
 def end_input(process: subprocess.Popen[str]) -> None:
@@ -47,3 +49,42 @@ def test_environment_is_found_again() -> None:
     assert os.access(found.stdout.strip(), os.X_OK)
     assert found.stderr == ""
     assert (Path(found.stdout.strip()).parent.parent / ".complete").exists()
+
+
+def test_copies_are_apart_and_end_with_their_connections() -> None:
+    command = [sys.executable, str(SERVE), "--copies"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        host, _, port = json.loads(process.stdout.readline())["copies"].partition(":")
+        connections = [socket.create_connection((host, int(port))) for _ in range(2)]
+        copies = [json.loads(connection.makefile().readline()) for connection in connections]
+        first, second = (Simulator(copy["url"]) for copy in copies)
+        made = [each.client("ec2").create_vpc(CidrBlock="10.0.0.0/16") for each in (first, second)]
+        ids = {answer["Vpc"]["VpcId"] for answer in made}
+        assert len(ids) == 2
+        assert first.client("iam").list_roles()["Roles"] == []
+        listed = [[call["operation"] for call in each.calls()] for each in (first, second)]
+        assert listed == [["CreateVpc", "ListRoles"], ["CreateVpc"]]
+        connections[0].shutdown(socket.SHUT_RDWR)
+        assert is_gone_in(5, copies[0]["pid"])
+        assert second.calls("CreateVpc")
+        # Whoever asked for a copy and dies closes its connection.
+        end_input(process)
+        assert process.wait(timeout=5) == 0
+        assert second.calls("CreateVpc")
+        connections[1].shutdown(socket.SHUT_RDWR)
+        assert is_gone_in(5, copies[1]["pid"])
+
+
+def is_gone_in(seconds: float, pid: int) -> bool:
+    """Wait until a process is gone."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False

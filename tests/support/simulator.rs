@@ -1,5 +1,9 @@
 //! The AWS simulator, one for each test, and S3 as somebody else uses it.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::sync::OnceLock;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
@@ -20,20 +24,30 @@ macro_rules! config {
     };
 }
 
+/// The server of which each simulator is a copy: its first calls take seconds, and theirs do not any more.
+static COPIES: OnceLock<Server> = OnceLock::new();
+
 /// A running simulator.
 pub struct Simulator {
-    server: Server,
+    url: String,
+    /// It ends with this connection.
+    _connection: TcpStream,
 }
 
 impl Simulator {
     /// Starts one on a port of its own.
     pub fn start() -> Self {
-        Self { server: Server::start("tests/aws/serve.py", &[]) }
+        let copies = COPIES.get_or_init(|| Server::start("tests/aws/serve.py", &["--copies"]));
+        let connection = TcpStream::connect(copies.field("copies")).expect("the simulator answers");
+        let mut line = String::new();
+        BufReader::new(&connection).read_line(&mut line).expect("a copy of the simulator begins");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        Self { url: ready["url"].as_str().expect("its address").to_string(), _connection: connection }
     }
 
     /// Where it listens.
     pub fn url(&self) -> &str {
-        self.server.field("url")
+        &self.url
     }
 
     /// Sends a command to its control surface.

@@ -109,6 +109,7 @@ fn alarms_ring_in_their_order_and_an_edit_comes_before() {
     queue.push_at(&key("a", "early"), seconds(10), Urgency::Retry);
     queue.push_at(&key("a", "early"), seconds(15), Urgency::Retry);
     assert_eq!(queue.wake_at(), Some(seconds(10)));
+    assert!(!queue.is_due_by(&key("a", "early"), seconds(9)) && queue.is_due_by(&key("a", "early"), seconds(10)));
     assert_eq!(queue.start(seconds(9)), None);
     assert_eq!(queue.start(seconds(10)), Some(key("a", "early")));
     queue.push(&key("a", "late"), Urgency::Edit);

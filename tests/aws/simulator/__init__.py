@@ -12,10 +12,16 @@ os.environ.update(
 )
 
 from simulator.server import Server  # noqa: E402
+from simulator.simulator import Simulator  # noqa: E402
 
 
 def create_server(port: int) -> Server:
     """A server on this port of the loopback address, ready to serve."""
+    return Server(port, create_simulator().answer)
+
+
+def create_simulator() -> Simulator:
+    """A simulator of everything that AWS does here."""
     from simulator import (
         applicationautoscaling,
         ec2,
@@ -31,12 +37,10 @@ def create_server(port: int) -> Server:
         trail,
     )
     from simulator.evaluate import evaluate
-    from simulator.simulator import Simulator
 
     # One entry per service that is stricter than moto; everything else is moto alone.
     parts = (
         *(applicationautoscaling, ec2, eks, events, iam, logs, s3, sagemaker, servicequotas),
         *(sqs, sts, trail),
     )
-    simulator = Simulator(tuple(part.service for part in parts), {"evaluate": evaluate})
-    return Server(port, simulator.answer)
+    return Simulator(tuple(part.service for part in parts), {"evaluate": evaluate})

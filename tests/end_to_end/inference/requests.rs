@@ -34,3 +34,22 @@ async fn resyncs_of_a_model_that_serves_ask_the_api_server_for_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_changes_in_the_cluster_while_aws_makes_an_endpoint_waits_for_the_poll() {
+    let env = TestEnv::on(cluster::with_nodes(), "one-poll", &["--transition-poll", "4s"]).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": 3000}));
+    let mut wanted = serving(json!({}));
+    let image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/rank:1";
+    let on_sagemaker = json!({"image": image, "instance": {"type": "ml.m5.large", "count": 1}});
+    wanted["models"].as_array_mut().expect("models").push(json!({"name": "rank", "sagemaker": on_sagemaker}));
+    env.apply("assistant", &wanted).await;
+    env.wait_ready("assistant").await;
+    let calls = env.aws.calls();
+    let first = |operation: &str| -> f64 {
+        let call = calls.iter().find(|call| call["operation"] == operation).expect("a call");
+        call["time"].as_f64().expect("its time")
+    };
+    let pause = first("DescribeEndpoint") - first("CreateEndpoint");
+    assert!(pause >= 4.0, "pods came up meanwhile, and nobody asked AWS for that: {pause}");
+}
