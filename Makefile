@@ -37,13 +37,18 @@ RUFF = $(PYTHON) -m ruff
 CLIENT_PYTHON = $$(python3 tests/aws/serve.py --venv --requirements tests/engines/requirements.txt)
 ENGINES_PYTHON = $$(python3 tests/aws/serve.py --venv --requirements tests/engines/oracles/requirements.txt)
 PYTHON_FILES := tests demo bench image schemas
+# The longest first; each one's output as a whole where make can do that.
+SUITES := test-installation test-aws test-policies test-cluster test-engines
+WHOLE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# Of a large machine a part: a container may have fewer than it sees.
+PROCESSORS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
 # The one version, which the chart, the manifests and the image follow.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= $(AIPLATFORM_CACHE)/image
 SBOM ?= $(AIPLATFORM_CACHE)/sbom.json
 SCHEMA := schemas/aiplatform.dev_v1alpha1_AIPlatform.json
 
-.PHONY: help demo test fuzz check-engines lint bench image sbom generate build release servers programs
+.PHONY: help demo test $(SUITES) fuzz check-engines lint bench image sbom generate build release servers programs
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -67,14 +72,20 @@ programs:
 demo: build servers
 	@$(PYTHON) demo/demo.py --binary $(BINARY) $(if $(KEEP),--keep)
 
+# Tests wait for servers half of their time.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $(PROCESSORS))))
 test: servers programs
 	@python3 tests/policies/evaluator.py >/dev/null
 	cargo test --locked --workspace
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests/aws
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests/cluster
-	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/policies
+	@$(MAKE) --no-print-directory --keep-going --jobs $(PROCESSORS) $(WHOLE) $(SUITES)
+
+$(SUITES): build servers
+test-installation: programs
+test-installation test-policies test-aws test-cluster:
+	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider $(@:test-%=tests/%)
+
+test-engines:
 	$(CLIENT_PYTHON) -m pytest -q -p no:cacheprovider tests/engines --ignore tests/engines/oracles
-	AIPLATFORM_BINARY=$(BINARY) $(PYTHON) -m pytest -q -p no:cacheprovider tests/installation
 
 # Another seed each time; what is found is printed, and becomes a test.
 fuzz: servers

@@ -87,15 +87,16 @@ impl Pass {
         PassResult { plan, outcomes, observations, denied, next: *next }
     }
 
-    /// True when AWS is at work on something: the platform is not Ready before another pass has seen the end of that.
+    /// True when the next pass is to see how far AWS is with something: the platform is not Ready before.
     #[must_use]
     pub fn awaits_aws(&self) -> bool {
         let is_awaited = |step: &Step| match self.outcomes.get(&step.key) {
             Some(Outcome::Done(Applied::Progressing(_) | Applied::Created { waits_for: Some(_), .. })) => true,
-            _ => matches!(step.action, Action::Wait(_)),
+            // What is not there waits for something else.
+            _ => matches!(step.action, Action::Wait(_)) && step.observed.is_some(),
         };
         let mut in_aws = self.plan.steps.iter().filter(|step| step.key.kind.info().backend.service().is_some());
-        in_aws.any(is_awaited)
+        self.next == Next::Transition && in_aws.any(is_awaited)
     }
 
     /// The reason for which everything that was made for the object is left as it is, whatever changed around it: roles too.

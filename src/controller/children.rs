@@ -61,6 +61,8 @@ type Events = BoxStream<'static, (String, Result<Child, WatchError>)>;
 pub(super) enum Child {
     /// The platform with this key has a child that somebody else changed or deleted.
     Changed(ObjectKey),
+    /// A child of the platform with this key, or a pod beneath it, says of itself that it is in another state.
+    StatusChanged(ObjectKey),
     /// The cluster may serve the API of a kind now that it lacked before, or the other way round.
     ApiChanged(Kind),
     /// The watch of a kind shows everything anew, and not what happened since it broke off.
@@ -192,7 +194,11 @@ fn watch_of_pods(client: &Client, namespace: Option<&String>) -> Events {
         None => Api::all(client.clone()),
     };
     let events = watcher(api, watches().labels(tags::PLATFORM_LABEL)).default_backoff();
-    named(name_of("pods", namespace), events.map(Some).boxed(), |event| child(event, true))
+    named(name_of("pods", namespace), events.map(Some).boxed(), |event| match child(event, true) {
+        // No pod is the operator's own: each is the state of what is.
+        Child::Changed(key) => Child::StatusChanged(key),
+        other => other,
+    })
 }
 
 /// Without the right to it, each pass finds out whether the cluster serves the API.
@@ -292,6 +298,9 @@ fn child<K>(event: &Event<PartialObjectMeta<K>>, status_matters: bool) -> Child 
         Event::Init | Event::InitApply(_) => Child::Begun,
         Event::InitDone => Child::Unchanged,
         Event::Apply(object) if is_own_write(&object.metadata, status_matters) => Child::Unchanged,
+        Event::Apply(object) if is_own_write(&object.metadata, false) => {
+            parent(&object.metadata).map_or(Child::Unchanged, Child::StatusChanged)
+        }
         Event::Apply(object) | Event::Delete(object) => {
             parent(&object.metadata).map_or(Child::Unchanged, Child::Changed)
         }
@@ -383,9 +392,12 @@ mod tests {
         let entries = scaled.metadata.managed_fields.as_mut().unwrap();
         entries[1].subresource = Some("status".into());
         assert_eq!(child(&Event::Apply(scaled.clone()), false), Child::Unchanged);
-        assert_ne!(child(&Event::Apply(scaled.clone()), true), Child::Unchanged);
+        let key = || ObjectKey { namespace: "n".into(), name: "a".into() };
+        assert_eq!(child(&Event::Apply(scaled.clone()), true), Child::StatusChanged(key()));
+        assert_eq!(child(&Event::Delete(scaled.clone()), true), Child::Changed(key()));
         scaled.metadata.managed_fields.as_mut().unwrap()[1].subresource = Some("scale".into());
-        assert_ne!(child(&Event::Apply(scaled), false), Child::Unchanged);
+        assert_eq!(child(&Event::Apply(scaled.clone()), false), Child::Changed(key()));
+        assert_eq!(child(&Event::Apply(scaled), true), Child::Changed(key()), "not the status alone");
     }
 
     fn refused(code: u16) -> WatchError {

@@ -37,10 +37,10 @@ const MOST: usize = 1024;
 /// unless the pod says otherwise.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// The delay after a change in a child before its platform is reconciled, so that several changes cost one pass.
+/// The delay after a change before the platforms that it concerns are reconciled, so that several changes cost one pass.
 const SETTLES: Duration = Duration::from_secs(1);
 
-/// The longest time for which a change in the cluster waits for the poll of what AWS is at work on.
+/// The longest time for which a new state in the cluster waits for the poll of what AWS is at work on.
 const POLLED_SOON: Duration = Duration::from_secs(6);
 
 /// Seconds over which platforms are woken that all have to say the same, at most.
@@ -117,13 +117,13 @@ fn refusal(error: &WatchError) -> Option<&kube::Error> {
     }
 }
 
-/// The source of a change that asks for a pass.
+/// A change that asks for a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    /// What a platform has in the cluster, or an API of the cluster.
-    Cluster,
-    /// AWS, or another platform.
-    Elsewhere,
+enum Change {
+    /// Something that a platform has in the cluster is in another state.
+    Status,
+    /// Any other, such as drift.
+    Other,
 }
 
 struct Dispatcher<P> {
@@ -133,7 +133,7 @@ struct Dispatcher<P> {
     /// Watches that are refused, with the time by which a further refusal would have been reported.
     failing: HashMap<String, Duration>,
     /// Objects about which something changed while a pass was under way.
-    woken: HashMap<ObjectKey, Source>,
+    woken: HashMap<ObjectKey, Change>,
     objects: Objects,
     queue: Queue,
     passes: JoinSet<(ObjectKey, Processed)>,
@@ -240,7 +240,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 // Who asked may have given up; then the event comes once more.
                 let _ = woken.send(touched.len());
                 for key in touched {
-                    self.wake(key, Source::Elsewhere);
+                    self.wake(key, Change::Other);
                 }
             }
             News::Standing(place) => {
@@ -256,7 +256,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
                 for key in changed {
                     let at = self.began.elapsed() + SETTLES + spread.mul_f64(fastrand::f64());
                     if self.queue.is_running(&key) {
-                        self.woken.insert(key, Source::Elsewhere);
+                        self.woken.insert(key, Change::Other);
                     } else {
                         self.queue.push_at(&key, at, Urgency::Resync);
                     }
@@ -268,6 +268,7 @@ impl<P: Provider + 'static> Dispatcher<P> {
     /// Forgets an object that is gone.
     fn forget(&mut self, key: &ObjectKey, uid: &str) {
         self.edits.remove(key);
+        self.woken.remove(key);
         object_state::forget(uid, &self.context);
         self.context.metrics.forget(&key.namespace, &key.name);
     }
@@ -275,23 +276,23 @@ impl<P: Provider + 'static> Dispatcher<P> {
     /// Asks for a pass over whoever shares a network with what has changed, a moment later.
     fn wake_concerned(&mut self) {
         for key in self.objects.take_concerned() {
-            self.wake(key, Source::Elsewhere);
+            self.wake(key, Change::Other);
         }
     }
 
     /// Asks for a pass a moment later, so that many changes ask for one. Where AWS is at work, the platform is not Ready
-    /// before that has been polled, and a poll that comes soon sees what changed in the cluster as well.
-    fn wake(&mut self, key: ObjectKey, source: Source) {
+    /// before that has been polled, and a poll that comes soon sees the new state in the cluster as well.
+    fn wake(&mut self, key: ObjectKey, change: Change) {
         if self.queue.is_running(&key) {
-            let known = self.woken.entry(key).or_insert(source);
-            *known = source.max(*known);
+            let known = self.woken.entry(key).or_insert(change);
+            *known = change.max(*known);
             return;
         }
         let Some(object) = self.objects.get(&key) else { return };
         let now = self.began.elapsed();
         let waits = |object: &AIPlatform| object_state::awaits_aws(object, &self.context);
         let is_polled_soon = self.queue.is_due_by(&key, now + POLLED_SOON) && object.0.as_ref().is_ok_and(waits);
-        if source != Source::Cluster || !is_polled_soon {
+        if change != Change::Status || !is_polled_soon {
             self.queue.push_at(&key, now + SETTLES, Urgency::Transition);
         }
     }
@@ -303,19 +304,23 @@ impl<P: Provider + 'static> Dispatcher<P> {
             Ok(Child::Unchanged) => self.works(watch),
             Ok(Child::Changed(key)) => {
                 self.works(watch);
-                self.wake(key, Source::Cluster);
+                self.wake(key, Change::Other);
+            }
+            Ok(Child::StatusChanged(key)) => {
+                self.works(watch);
+                self.wake(key, Change::Status);
             }
             Ok(Child::Relisted(kind)) => {
                 self.works(watch);
                 for key in self.objects.having(kind) {
-                    self.wake(key, Source::Cluster);
+                    self.wake(key, Change::Other);
                 }
             }
             Ok(Child::ApiChanged(kind)) => {
                 self.works(watch);
                 self.children.look_again(kind);
                 for key in self.objects.depending_on(kind) {
-                    self.wake(key, Source::Cluster);
+                    self.wake(key, Change::Other);
                 }
             }
             Err(error) => self.interrupted(watch, &error),
@@ -410,8 +415,8 @@ impl<P: Provider + 'static> Dispatcher<P> {
         if may_have_changed {
             self.enqueue_if_changed(key);
         }
-        if let Some(source) = self.woken.remove(key) {
-            self.wake(key.clone(), source);
+        if let Some(change) = self.woken.remove(key) {
+            self.wake(key.clone(), change);
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) struct ObjectState {
     poll_due: Option<Instant>,
     /// True when the pass under way came before that.
     is_early: bool,
-    /// True when AWS was at work at the end of the last pass.
+    /// True when the last pass waits for AWS, see [`Pass::awaits_aws`].
     awaits_aws: bool,
     /// True when the time of the next resync was set while events told of changes.
     pub(super) relies_on_events: bool,
@@ -103,7 +103,7 @@ pub(super) fn is_unknown<P>(object: &AIPlatform, context: &Context<P>) -> bool {
     !states(context).contains_key(&uid(object))
 }
 
-/// True when AWS was at work on the object at the end of the last pass.
+/// True when the last pass over the object waits for AWS, see [`Pass::awaits_aws`].
 pub(super) fn awaits_aws<P>(object: &AIPlatform, context: &Context<P>) -> bool {
     states(context).get(&uid(object)).is_some_and(|state| state.awaits_aws)
 }

@@ -139,10 +139,11 @@ def main() -> None:
         default=REQUIREMENTS,
         help="with --venv: of an environment that other tests use",
     )
-    parser.add_argument(
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument(
         "--copies", action="store_true", help="a simulator for each connection to the port"
     )
-    parser.add_argument("--forever", action="store_true", help="do not stop when stdin ends")
+    ends.add_argument("--forever", action="store_true", help="do not stop when stdin ends")
     arguments = parser.parse_args()
     python = ensure_environment(arguments.requirements.resolve())
     if arguments.venv:

@@ -8,7 +8,8 @@ use super::PROGRESSING;
 use crate::api::status::AIPlatformStatus;
 
 /// True where `now` tells of nothing but how far the work has come that `written` already shows under way: the same
-/// resources for the same generation, none of which failed, and no model that goes back to an earlier revision.
+/// resources for the same generation, none of which failed, and no model that goes back to an earlier revision or does
+/// not serve any more.
 #[must_use]
 pub fn is_only_progress(written: &AIPlatformStatus, now: &AIPlatformStatus) -> bool {
     let is_under_way = |status| ready(status).is_some_and(|it| it.status == "Unknown" && it.reason == PROGRESSING);
@@ -19,11 +20,15 @@ pub fn is_only_progress(written: &AIPlatformStatus, now: &AIPlatformStatus) -> b
         let models = status.models.iter();
         models.filter(|it| it.outcome.as_deref() == Some("RollingBack")).map(|it| it.name.clone()).collect()
     };
+    let serves = |status: &AIPlatformStatus| -> BTreeSet<String> {
+        status.models.iter().filter(|model| model.ready).map(|model| model.name.clone()).collect()
+    };
     is_under_way(written)
         && is_under_way(now)
         && promised(written) == promised(now)
         && listed(written) == listed(now)
         && goes_back(written) == goes_back(now)
+        && serves(written).is_subset(&serves(now))
 }
 
 fn ready(status: &AIPlatformStatus) -> Option<&Condition> {
@@ -65,6 +70,13 @@ mod tests {
         let further = json!({"/ready": "1/1", "/conditions/0/message": "1 on its way", "/resources/0/state": "Ready",
             "/models/0/outcome": "Updating"});
         assert!(waits(&json!({}), &further));
+    }
+
+    #[test]
+    fn a_model_that_does_not_serve_any_more_is_told_of_at_once() {
+        let serving = json!({"/models/0/ready": true});
+        assert!(waits(&json!({}), &serving), "it came up while something else is on its way");
+        assert!(!waits(&serving, &json!({})));
     }
 
     #[test]

@@ -33,11 +33,10 @@ FIRST_CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("ec2", "describe_vpc_endpoint_services", {}),
     ("eks", "list_clusters", {}),
     ("events", "list_rules", {}),
-    ("iam", "get_account_authorization_details", {}),
+    ("iam", "get_account_authorization_details", {"Filter": ["Role"]}),
     ("logs", "describe_log_groups", {}),
     ("s3", "list_buckets", {}),
     ("sagemaker", "list_endpoints", {}),
-    ("service-quotas", "list_services", {}),
     ("sqs", "list_queues", {}),
     ("sts", "get_caller_identity", {}),
 )
@@ -60,8 +59,11 @@ def serve_copies(simulator: Simulator, port: int) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         for connection in connections(listener):
             if os.fork() == 0:
-                listener.close()
-                serve_copy(simulator, connection)
+                try:
+                    listener.close()
+                    serve_copy(simulator, connection)
+                finally:
+                    os._exit(1)
             connection.close()
 
 
@@ -103,7 +105,9 @@ def begin(simulator: Simulator) -> None:
         headers = Headers([(name, as_text(value)) for name, value in request.headers.items()])
         headers["Host"] = "127.0.0.1"
         target = "/" + request.url.split("/", 3)[3]
-        simulator.answer(Request(request.method, target, headers, body))
+        response = simulator.answer(Request(request.method, target, headers, body))
+        if response is None or response.status != 200:
+            raise ValueError(f"the first call of {service} got {response}")
         raise AnsweredError
 
     for service, operation, parameters in FIRST_CALLS:
