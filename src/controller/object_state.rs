@@ -35,8 +35,6 @@ pub(super) struct ObjectState {
     resync_due: Option<Instant>,
     /// The time of the next poll of what is in transition, which passes that come before it do not put off either.
     poll_due: Option<Instant>,
-    /// True when the pass under way came before that.
-    is_early: bool,
     /// True when the last pass waits for AWS, see [`Pass::awaits_aws`].
     awaits_aws: bool,
     /// True when the time of the next resync was set while events told of changes.
@@ -75,7 +73,7 @@ impl ObjectState {
         let spent = Spent { in_all: first.elapsed(), on_the_last: began.elapsed() };
         let wait = delay(next, periods, spent, fastrand::f64())?;
         let now = Instant::now();
-        let due = self.resync_due.filter(|due| self.is_early && *due > now).unwrap_or(now + wait);
+        let due = self.resync_due.filter(|due| *due > now).unwrap_or(now + wait);
         self.resync_due = (Trigger::after(Some(next)) == Trigger::Resync).then_some(due);
         let poll = now + wait;
         self.poll_due = (next == Next::Transition)
@@ -182,8 +180,7 @@ pub(super) fn begin<P>(object: &AIPlatform, now: Timestamp, context: &Context<P>
     let mut states = states(context);
     let state = states.entry(uid(object)).or_default();
     state.is_postponed = false;
-    state.is_early = state.resync_due.is_some_and(|due| due > Instant::now());
-    if state.is_early {
+    if state.resync_due.is_some_and(|due| due > Instant::now()) {
         state.session.wake();
     }
     for touch in std::mem::take(&mut state.touches) {
