@@ -157,7 +157,9 @@ impl ObservationCache {
         let before = std::mem::take(&mut self.0);
         let touched: BTreeSet<&Key> = plan.steps.iter().filter(|step| step.is_taken()).map(|step| &step.key).collect();
         let remade = remade(plan);
-        for step in &plan.steps {
+        // What is read in each pass need not be kept.
+        let is_kept = |step: &&Step| step.key.kind.info().reads != Reads::Always;
+        for step in plan.steps.iter().filter(is_kept) {
             if let Some(observed) = made(step, outcomes.get(&step.key)) {
                 let entry = Entry { observed, read: polls.then_some(now), parts_read: None, made: Some(now) };
                 self.0.insert(step.key.clone(), entry);
@@ -402,6 +404,14 @@ mod tests {
             let info = kind.info();
             assert!(!info.changed_by.is_empty() && info.backend.service().is_some(), "{}", info.name);
         }
+    }
+
+    #[test]
+    fn what_is_read_in_each_pass_is_not_kept() {
+        let pass = plan(&[("map", Kind::ConfigMap, Action::Keep), ("bucket", Kind::Bucket, Action::Keep)]);
+        let mut cache = ObservationCache::default();
+        record(&mut cache, &pass, Next::Resync, 0);
+        assert_eq!(cache.0.keys().map(|key| key.kind).collect::<Vec<_>>(), [Kind::Bucket]);
     }
 
     #[test]
