@@ -195,7 +195,7 @@ fn watch_of_pods(client: &Client, namespace: Option<&String>) -> Events {
     };
     let events = watcher(api, watches().labels(tags::PLATFORM_LABEL)).default_backoff();
     named(name_of("pods", namespace), events.map(Some).boxed(), |event| match child(event, true) {
-        // No pod is the operator's own: each is the state of what is.
+        // Pods are made by controllers: what happens to one is a state of its Deployment.
         Child::Changed(key) => Child::StatusChanged(key),
         other => other,
     })
