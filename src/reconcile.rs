@@ -95,8 +95,7 @@ impl Pass {
             // What is not there waits for something else.
             _ => matches!(step.action, Action::Wait(_)) && step.observed.is_some(),
         };
-        let mut in_aws = self.plan.steps.iter().filter(|step| step.key.kind.info().backend.service().is_some());
-        self.next == Next::Transition && in_aws.any(is_awaited)
+        self.next == Next::Transition && self.plan.steps.iter().any(|step| step.key.is_in_aws() && is_awaited(step))
     }
 
     /// The reason for which everything that was made for the object is left as it is, whatever changed around it: roles too.

@@ -92,9 +92,9 @@ impl ObservationCache {
                 }
                 (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_covered => within(HOURLY, read),
                 (Trigger::Poll | Trigger::Resync, Reads::Hourly | Reads::HourlyAsFixed) => within(HOURLY, read),
-                (Trigger::Edit, Reads::Hourly | Reads::HourlyAsFixed) if is_in_aws(key) => within(HOURLY, read),
+                (Trigger::Edit, Reads::Hourly | Reads::HourlyAsFixed) if key.is_in_aws() => within(HOURLY, read),
                 (Trigger::Poll, Reads::Resync | Reads::ResyncBut(_)) => within(SETTLED_HOLDS, read),
-                (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if is_in_aws(key) => within(SETTLED_HOLDS, read),
+                (Trigger::Edit, Reads::Resync | Reads::ResyncBut(_)) if key.is_in_aws() => within(SETTLED_HOLDS, read),
                 (Trigger::UserEdit | Trigger::Edit | Trigger::Restart, _)
                 | (_, Reads::Always)
                 | (Trigger::Resync, Reads::Resync | Reads::ResyncBut(_)) => false,
@@ -271,10 +271,6 @@ fn needing(plan: &Plan, is_such: impl Fn(&Action) -> bool) -> BTreeSet<&Key> {
 /// True when events have told of every change since this was read.
 fn covers(covered: Option<Timestamp>, read: Timestamp) -> bool {
     covered.is_some_and(|since| since <= read)
-}
-
-fn is_in_aws(key: &Key) -> bool {
-    key.kind.info().backend.service().is_some()
 }
 
 fn is_within(period: Duration, read: Timestamp, now: Timestamp) -> bool {

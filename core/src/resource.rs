@@ -42,6 +42,14 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// True of a resource of AWS, and false of an object in the cluster.
+    #[must_use]
+    pub fn is_in_aws(&self) -> bool {
+        self.kind.info().backend.service().is_some()
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.kind, self.name)

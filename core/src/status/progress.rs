@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::PROGRESSING;
-use crate::api::status::AIPlatformStatus;
+use crate::api::status::{AIPlatformStatus, ModelStatus};
 
 /// True where `now` tells of nothing but how far the work has come that `written` already shows under way: the same
 /// resources for the same generation, none of which failed, and no model that goes back to an earlier revision or does
@@ -16,23 +16,23 @@ pub fn is_only_progress(written: &AIPlatformStatus, now: &AIPlatformStatus) -> b
     let promised = |status: &AIPlatformStatus| {
         (status.observed_generation, status.account_check, status.deletion_policy.clone(), status.phase)
     };
-    let goes_back = |status: &AIPlatformStatus| -> BTreeSet<String> {
-        let models = status.models.iter();
-        models.filter(|it| it.outcome.as_deref() == Some("RollingBack")).map(|it| it.name.clone()).collect()
-    };
-    let serves = |status: &AIPlatformStatus| -> BTreeSet<String> {
-        status.models.iter().filter(|model| model.ready).map(|model| model.name.clone()).collect()
-    };
+    let goes_back = |model: &ModelStatus| model.outcome.as_deref() == Some("RollingBack");
+    let serves = |model: &ModelStatus| model.ready;
     is_under_way(written)
         && is_under_way(now)
         && promised(written) == promised(now)
         && listed(written) == listed(now)
-        && goes_back(written) == goes_back(now)
-        && serves(written).is_subset(&serves(now))
+        && models(written, goes_back) == models(now, goes_back)
+        && models(written, serves).is_subset(&models(now, serves))
 }
 
 fn ready(status: &AIPlatformStatus) -> Option<&Condition> {
     status.conditions.iter().find(|condition| condition.type_ == "Ready")
+}
+
+/// The names of models that are such.
+fn models(status: &AIPlatformStatus, is_such: impl Fn(&ModelStatus) -> bool) -> BTreeSet<&str> {
+    status.models.iter().filter(|model| is_such(model)).map(|model| model.name.as_str()).collect()
 }
 
 /// The inventory, with what each entry promises about the resource's end.
