@@ -35,5 +35,5 @@ pub use aiplatform_core::{
     api, arn, audit, cluster_manifests, crd, departures, desire, diff, document, drift, drift_events, exposure,
     failure, failures, features, first_attempts, grants, guardrails, install_check, kind, kinds, labels, lookup,
     manifest, names, observation_cache, operator_policy, outcome, permissions, plan, platform, policy, printable,
-    propagation, render, request_id, resource, schedule, scope, session, status, tags, update_loop_guard,
+    propagation, render, request_id, reread, resource, schedule, scope, session, status, tags, update_loop_guard,
 };

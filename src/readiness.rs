@@ -1,5 +1,6 @@
 //! Readiness of the operator: the cluster answers, AWS answers, and it leads where leaders are elected.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -63,11 +64,20 @@ impl Default for Readiness {
 impl Readiness {
     /// Sets or clears what stands in the way of one part.
     pub fn set(&self, part: &str, obstacle: Option<String>) {
+        // The ids of requests are others each time.
+        self.put(part, obstacle, |text| request_id::without(text));
+    }
+
+    /// Sets or clears what stands in the way of one part by a figure that is measured anew each time: another figure is
+    /// not told as another obstacle.
+    pub fn set_measured(&self, part: &str, obstacle: Option<String>) {
+        self.put(part, obstacle, |text| Cow::Owned(text.replace(|it: char| it.is_ascii_digit(), "")));
+    }
+
+    fn put(&self, part: &str, obstacle: Option<String>, told: impl Fn(&str) -> Cow<'_, str>) {
         let obstacles = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).obstacles;
         let before = obstacles.get(part).cloned();
-        // The ids of requests are others each time.
-        let is_known =
-            |obstacle: &str| before.as_deref().map(request_id::without) == Some(request_id::without(obstacle));
+        let is_known = |obstacle: &str| before.as_deref().map(&told) == Some(told(obstacle));
         match &obstacle {
             Some(obstacle) if !is_known(obstacle) => warn!(part, "not ready: {obstacle}"),
             None if before.is_some() => info!(part, "ready"),
@@ -184,7 +194,7 @@ pub async fn watch<P: Provider>(
         let period = if cluster.is_none() && aws.is_none() { PERIOD } else { PERIOD_WHILE_AWAY };
         readiness.set("cluster", cluster);
         readiness.set(AWS, aws);
-        readiness.set("clock", metrics.aws.last_time().as_ref().and_then(clock::obstacle));
+        readiness.set_measured("clock", metrics.aws.last_time().as_ref().and_then(clock::obstacle));
         readiness.checked(Instant::now());
         tokio::select! {
             () = stop.cancelled() => return,

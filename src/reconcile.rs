@@ -19,12 +19,12 @@ use crate::first_attempts::{explained, found_a_name_taken, unread, without_overw
 use crate::guardrails::{Guardrails, Labels};
 use crate::leadership::Authority;
 use crate::lookup::{Answers, Informed, Lookup, caller, informed, lookups};
-use crate::observation_cache::{contradicted, unsettled, unverified};
 use crate::outcome::{Applied, Outcome, Outcomes};
 use crate::plan::attainment::grounds;
 use crate::plan::{Action, Flaw, Intent, Plan, Refusal, Step, check, plan, rules};
 use crate::platform::{Network, Platform, Problem, validate};
 use crate::provider::Provider;
+use crate::reread::{contradicted, unsettled, unverified};
 use crate::resource::reference::link;
 use crate::resource::{Desired, Freshness, Key, Observations, Observed, ObservedState, Request, Resource};
 use crate::schedule::Next;

@@ -48,6 +48,7 @@ pub mod propagation;
 pub mod quantity;
 pub mod render;
 pub mod request_id;
+pub mod reread;
 pub mod resource;
 pub mod schedule;
 pub mod scope;

@@ -3,7 +3,7 @@
 //! While AWS is at work on one thing, only that is asked about, and not everything beside it that was as desired a
 //! moment ago. What SageMaker never changes is read once an hour, and so are parts in which drift harms nobody until then
 //! ([`crate::kind::Info::reads`]). An edit reads what it changes, what that stands on and what it grants something on; what
-//! else was in sync a moment ago is left at that ([`unsettled`]).
+//! else was in sync a moment ago is left at that ([`crate::reread::unsettled`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::failures::Failures;
 use crate::kind::{BeforeDeletion, Identity, Reads};
 use crate::outcome::Applied;
 use crate::outcome::{Outcome, Outcomes};
-use crate::plan::attainment::grounds;
 use crate::plan::{Action, Plan, Step};
+use crate::reread::needing;
 use crate::resource::{Key, Observations, Observed, ObservedState, Owner, Resource};
 use crate::schedule::Next;
 use crate::session::Trigger;
@@ -206,66 +206,9 @@ impl ObservationCache {
     }
 }
 
-/// Cached observations that the plan made with them contradicts: what needs something that is missing now may have gone
-/// with it, and nothing is written on parts that were not read in the same pass.
-#[must_use]
-pub fn contradicted(plan: &Plan, cached: &Observations, cached_parts: &Observations) -> BTreeSet<Key> {
-    let is_there = |key: &&&Key| cached.get(**key).is_some_and(|it| !matches!(it.state, ObservedState::Absent));
-    let made = needing(plan, |action| *action == Action::Create);
-    let writes = plan.steps.iter().any(Step::is_taken);
-    let parts = cached_parts.keys().filter(|_| writes);
-    made.iter().filter(is_there).copied().chain(parts).cloned().collect()
-}
-
-/// Observations that a pass has to make anew before it writes, because they were not made for it alone.
-#[must_use]
-pub fn unverified(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
-    let writes = plan.steps.iter().any(Step::is_taken);
-    let shared = observations.iter().filter(|(_, observed)| writes && observed.is_shared);
-    shared.map(|(key, _)| key.clone()).collect()
-}
-
-/// Observations of earlier passes that a pass has to make anew that an edit started, or in which events vouch for them,
-/// because it does more with them than leave them as they are: those of what it may write, of what that stands on, and of
-/// what it grants something on.
-#[must_use]
-pub fn unsettled(plan: &Plan, observations: &Observations) -> BTreeSet<Key> {
-    let steps: BTreeMap<&Key, &Step> = plan.steps.iter().map(|step| (&step.key, step)).collect();
-    let mut found: BTreeSet<&Key> = plan.steps.iter().filter(|step| !is_at_rest(step)).map(|step| &step.key).collect();
-    let mut written: Vec<&Step> = plan.steps.iter().filter(|step| step.may_be_taken()).collect();
-    found.extend(written.iter().flat_map(|step| grounds(step)));
-    while let Some(step) = written.pop() {
-        let needs = step.needs.iter().chain(&step.awaits);
-        written.extend(needs.filter(|need| found.insert(need)).filter_map(|need| steps.get(need)));
-    }
-    let is_remembered = |key: &&Key| observations.get(*key).is_some_and(|observed| observed.is_remembered);
-    found.into_iter().filter(is_remembered).cloned().collect()
-}
-
-/// True of a step that leaves everything as it is, and of which everything is known.
-fn is_at_rest(step: &Step) -> bool {
-    matches!(step.action, Action::Keep | Action::Retain(_))
-        && !step.may_be_taken()
-        && step.held_back.is_none()
-        && step.unknown.is_empty()
-}
-
 /// Resources that are created or deleted in this pass, and everything that needs them.
 fn remade(plan: &Plan) -> BTreeSet<&Key> {
     needing(plan, |action| matches!(action, Action::Create | Action::Delete { .. }))
-}
-
-/// Resources that are written in such a way, and everything that needs them, by however many others in between that are not written
-/// to themselves.
-fn needing(plan: &Plan, is_such: impl Fn(&Action) -> bool) -> BTreeSet<&Key> {
-    let mut found = BTreeSet::new();
-    for step in &plan.steps {
-        let is_written = step.is_taken() && is_such(&step.action);
-        if is_written || (!step.is_taken() && step.needs.iter().any(|need| found.contains(need))) {
-            found.insert(&step.key);
-        }
-    }
-    found
 }
 
 /// True when events have told of every change since this was read.
@@ -298,19 +241,7 @@ mod tests {
     use super::*;
     use crate::resource::Kind;
     use crate::resource::endpoint_config::VARIANT;
-    use crate::testing::{at, step};
-
-    fn plan(actions: &[(&str, Kind, Action)]) -> (Plan, Observations) {
-        let mut steps = Vec::new();
-        let mut observations = Observations::new();
-        for (name, kind, action) in actions {
-            let mut step = step(name, action.clone(), &[]);
-            step.key.kind = *kind;
-            observations.insert(step.key.clone(), Observed::absent());
-            steps.push(step);
-        }
-        (Plan { steps, ..Plan::default() }, observations)
-    }
+    use crate::testing::{at, plan_of as plan};
 
     fn record(cache: &mut ObservationCache, (plan, observations): &(Plan, Observations), next: Next, now: i64) {
         let (cached, cached_parts) =
@@ -426,35 +357,6 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_reads_anew_what_it_writes_and_what_that_stands_on_however_far_away() {
-        let unread = |action: Action| -> Vec<String> {
-            let (mut plan, mut observations) = plan(&[
-                ("role", Kind::Role, Action::Keep),
-                ("model", Kind::SageMakerModel, Action::Keep),
-                ("endpoint", Kind::SageMakerEndpoint, action),
-                ("target", Kind::ScalableTarget, Action::Keep),
-                ("bucket", Kind::Bucket, Action::Keep),
-            ]);
-            for index in 1..4 {
-                plan.steps[index].needs = vec![plan.steps[index - 1].key.clone()];
-            }
-            assert!(unsettled(&plan, &observations).is_empty(), "all of it was read");
-            for observed in observations.values_mut() {
-                observed.is_remembered = true;
-            }
-            unsettled(&plan, &observations).into_iter().map(|key| key.name).collect()
-        };
-        assert!(unread(Action::Keep).is_empty());
-        let mut read = unread(Action::Update(Vec::new()));
-        read.sort();
-        assert_eq!(read, ["endpoint", "model", "role"]);
-        let refusal = crate::plan::Refusal { reason: "Conflict", message: String::new() };
-        for action in [Action::Wait(String::new()), Action::Blocked(Vec::new()), Action::Refuse(refusal)] {
-            assert_eq!(unread(action), ["endpoint"], "it does not leave it as it is");
-        }
-    }
-
-    #[test]
     fn what_was_recalled_does_not_become_younger() {
         let pass = plan(&[("model", Kind::SageMakerModel, Action::Keep)]);
         let mut cache = ObservationCache::default();
@@ -503,31 +405,6 @@ mod tests {
         let report = PassReport { plan, outcomes: &outcomes, observations, cached: &cached, cached_parts: &nothing };
         cache.record(&report, Next::Resync, at(1));
         assert!(cache.cached_parts(Trigger::Resync, at(2), None).is_empty());
-    }
-
-    #[test]
-    fn a_plan_that_writes_contradicts_parts_and_what_went_with_what_is_missing() {
-        let pass = |action: Action| {
-            let mut pass = plan(&[
-                ("target", Kind::ScalableTarget, action),
-                ("action", Kind::ScheduledAction, Action::Keep),
-                ("bucket", Kind::Bucket, Action::Keep),
-            ]);
-            pass.0.steps[1].needs = vec![pass.0.steps[0].key.clone()];
-            pass
-        };
-        let names = |action: Action, state: ObservedState| -> Vec<String> {
-            let (plan, mut observations) = pass(action);
-            let parts = observations.split_off(&plan.steps[2].key);
-            let parts: Observations = parts.into_iter().filter(|(key, _)| key.kind == Kind::Bucket).collect();
-            let action = Observed { state, ..Observed::absent() };
-            let cached = Observations::from([(plan.steps[1].key.clone(), action)]);
-            contradicted(&plan, &cached, &parts).into_iter().map(|key| key.name).collect()
-        };
-        assert!(names(Action::Keep, ObservedState::Ready).is_empty());
-        assert_eq!(names(Action::Update(Vec::new()), ObservedState::Ready), ["bucket"]);
-        assert_eq!(names(Action::Create, ObservedState::Ready), ["bucket", "action"]);
-        assert_eq!(names(Action::Create, ObservedState::Absent), ["bucket"], "it cannot have gone");
     }
 
     #[test]
@@ -605,24 +482,6 @@ mod tests {
         };
         cache.record(&seen, Next::Retry, at(0));
         assert!(cached_at(&cache, Trigger::Poll, 1).is_empty());
-    }
-
-    #[test]
-    fn a_pass_that_writes_reads_what_was_shared_by_itself() {
-        let shared = |action: Action| {
-            let (plan, mut observations) = plan(&[
-                ("one", Kind::Bucket, Action::Keep),
-                ("role", Kind::Role, Action::Keep),
-                ("two", Kind::Bucket, action),
-            ]);
-            let role = observations.get_mut(&plan.steps[1].key).unwrap();
-            role.is_shared = true;
-            let keys: Vec<String> = unverified(&plan, &observations).into_iter().map(|key| key.name).collect();
-            keys
-        };
-        assert_eq!(shared(Action::Update(Vec::new())), ["role"]);
-        assert_eq!(shared(Action::Delete { with_contents: false }), ["role"]);
-        assert!(shared(Action::Keep).is_empty() && shared(Action::Wait("Creating".into())).is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::api::AIPlatform;
 use crate::desire::desire;
 use crate::failure::{Class, Error};
-use crate::plan::{Action, Refusal, Step};
+use crate::plan::{Action, Plan, Refusal, Step};
 use crate::platform::validate;
 use crate::resource::{Bucket, Desired, Key, Kind, Observations, Observed, Owner, Resource};
 
@@ -112,6 +112,19 @@ pub fn step(name: &str, action: Action, needs: &[&str]) -> Step {
         arn: Some(format!("arn:aws:s3:::{name}")),
         ..Step::new(bucket_key(name), action)
     }
+}
+
+/// A plan with these steps, and observations of each.
+pub fn plan_of(actions: &[(&str, Kind, Action)]) -> (Plan, Observations) {
+    let mut steps = Vec::new();
+    let mut observations = Observations::new();
+    for (name, kind, action) in actions {
+        let mut step = step(name, action.clone(), &[]);
+        step.key.kind = *kind;
+        observations.insert(step.key.clone(), Observed::absent());
+        steps.push(step);
+    }
+    (Plan { steps, ..Plan::default() }, observations)
 }
 
 /// A refusal.

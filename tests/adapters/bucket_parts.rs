@@ -72,7 +72,7 @@ fn any_bucket() -> Guardrails {
 async fn what_closes_something_is_written_first() {
     let mut run = ready_run().await;
     spoil(&run).await;
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     run.pass().await;
     let written = run.aws.writes_since_call(before);
     let at = |operation: &str| written.iter().position(|it| it == operation).unwrap_or_else(|| panic!("{operation}"));
@@ -136,7 +136,7 @@ async fn a_policy_that_only_looks_different_is_not_written_again_and_ours_is_as_
     other["Action"] = json!(["S3:*"]);
     other["Condition"] = json!({"bool": {"AWS:SecureTransport": [false]}});
     put_policy(&run, &bucket, &json!({"Version": "2008-10-17", "Statement": other})).await;
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     run.settle_ready().await;
     assert_eq!(run.aws.writes_since_call(before), Vec::<String>::new());
 }
@@ -153,7 +153,7 @@ async fn rule_ids_are_whatever_s3_takes() {
     let mut expected: Vec<String> = ids.iter().map(|id| format!("aip-{id}")).collect();
     expected.sort();
     assert_eq!(found, expected);
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     run.settle_ready().await;
     assert_eq!(run.aws.writes_since_call(before), Vec::<String>::new(), "they are read back as they were written");
 }

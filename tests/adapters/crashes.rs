@@ -86,7 +86,7 @@ async fn inventory(aws: &Simulator) -> BTreeMap<&'static str, BTreeSet<String>> 
 
 /// Passes until the process has died in one, right after a call of the operation took effect.
 async fn die_after(run: &mut Run, operation: &str) {
-    let calls = run.aws.calls().len();
+    let calls = run.aws.call_count();
     let fault = json!({"service": "*", "operation": operation, "when": "after", "error": "hang"});
     run.aws.control("faults", fault);
     let url = format!("{}/_sim/calls?since={calls}", run.aws.url());
@@ -122,7 +122,7 @@ async fn converges_after_any_death(prepare: impl AsyncFn(&mut Run), expected: &[
     let mut run = Run::new(everything()).await;
     begin(&mut run).await;
     prepare(&mut run).await;
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     let last = run.settle().await;
     let whole = inventory(&run.aws).await;
     let writes: BTreeSet<String> = run.aws.writes_since_call(before).into_iter().collect();

@@ -18,7 +18,7 @@ fn of_buckets(calls: &[String]) -> usize {
 
 /// The calls until an edit has been carried out.
 async fn edited(run: &mut Run, spec: Value) -> Vec<String> {
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.edit(spec);
     run.settle_ready().await;
     run.aws.calls_since(start)
@@ -68,7 +68,7 @@ async fn the_annotation_reads_everything() {
     let mut run = in_sync(of_all_kinds()).await;
     run.aws.s3().delete_public_access_block().bucket(run.name("Bucket")).send().await.expect("gone");
     run.object.metadata.annotations.get_or_insert_default().insert(RECONCILE_AT.into(), "now".into());
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.settle_ready().await;
     let calls = run.aws.calls_since(start);
     assert!(of_buckets(&calls) >= 7 && count(&calls, "GetRole") >= 2, "{calls:?}");
@@ -126,7 +126,7 @@ async fn nothing_is_granted_on_a_bucket_that_changed_hands_before_the_edit() {
     run.aws.s3().put_bucket_tagging().bucket(&bucket).tagging(tags).send().await.expect("tagged");
     let mut spec = of_all_kinds();
     spec["access"][0]["buckets"][0]["mode"] = json!("ReadWrite");
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.edit(spec);
     let pass = run.settle().await;
     assert_eq!(ready(&pass), "False");

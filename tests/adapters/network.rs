@@ -153,7 +153,7 @@ fn owner(tags: &[Tag]) -> Option<&str> {
 async fn a_network_is_made_with_owner_tags_and_with_all_that_its_endpoints_need() {
     let (mut run, network) = planted().await;
     run.announce().await;
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.settle_ready().await;
     let writes = run.aws.writes_since_call(start);
     let count = |operation: &str| writes.iter().filter(|call| *call == operation).count();
@@ -181,7 +181,7 @@ async fn a_network_is_made_with_owner_tags_and_with_all_that_its_endpoints_need(
     let arn = format!("arn:aws:ec2:eu-west-1:123456789012:vpc-endpoint/{}", id(&bedrock));
     assert_eq!(listed.arn.as_deref(), Some(arn.as_str()));
 
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.settle_ready().await;
     assert_eq!(run.aws.writes_since_call(start), Vec::<String>::new());
 }

@@ -101,7 +101,7 @@ async fn make(run: &Run, region: &str, holder: Option<&str>) {
 
 /// The step for the bucket came too late: it changed nothing, waits for the next look and opens nothing.
 async fn assert_too_late(run: &Run, plan: &Plan, allowed: &[&str]) {
-    let calls = run.aws.calls().len();
+    let calls = run.aws.call_count();
     let (_, outcomes) = carry_out(run, plan).await;
     let Some(Outcome::Failed(failures)) = outcomes.get(&bucket()) else { panic!("{outcomes:#?}") };
     assert_eq!((failures.reason(), failures.is_owned()), ("Conflict", false), "{failures}");
@@ -168,7 +168,7 @@ async fn a_bucket_that_somebody_took_over_a_moment_ago_stays_theirs() {
 async fn what_is_taken_over_is_ours_before_anything_in_it_is_changed() {
     let mut run = run_in("eu-west-1", json!({"adopt": true})).await;
     make(&run, "eu-west-1", None).await;
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     for error in
         [json!("reset"), json!({"code": "AccessDenied", "status": 403}), json!({"code": "SlowDown", "status": 503})]
     {
@@ -185,7 +185,7 @@ async fn what_is_taken_over_is_ours_before_anything_in_it_is_changed() {
         assert!(!granted(&run).await.contains(NAME), "{error}");
         run.refuse_nothing();
     }
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     run.settle_ready().await;
     let written: Vec<String> =
         run.aws.calls_since(before).into_iter().skip_while(|call| !call.starts_with("PutBucket")).collect();
@@ -209,7 +209,7 @@ async fn nothing_is_changed_deleted_or_emptied_that_somebody_took_a_moment_ago()
         assert!(deleting.steps.iter().any(|step| step.action == Action::Delete { with_contents: true }));
         take(&run, holder).await;
         for plan in [&changing, &deleting] {
-            let calls = run.aws.calls().len();
+            let calls = run.aws.call_count();
             let (_, outcomes) = carry_out(&run, plan).await;
             let Some(Outcome::Failed(failures)) = outcomes.get(&bucket()) else { panic!("{outcomes:#?}") };
             assert_eq!(failures.reason(), "Conflict", "{failures}");
@@ -233,7 +233,7 @@ async fn the_owner_of_what_is_ours_is_never_written_again() {
     };
     run.edit(tagged(&run));
     let plan = run.plan().await;
-    let calls = run.aws.calls().len();
+    let calls = run.aws.call_count();
     let (_, outcomes) = carry_out(&run, &plan).await;
     assert!(outcomes.values().any(|outcome| *outcome == Outcome::Done(Applied::Ready)), "{outcomes:#?}");
     let mut written = 0;
@@ -259,7 +259,7 @@ async fn a_log_group_that_somebody_took_over_a_moment_ago_stays_theirs() {
     let plan = run.plan().await;
     assert!(plan.steps.iter().any(|step| step.key.kind == Kind::LogGroup && step.adopts()), "{plan:#?}");
     logs.tag_resource().resource_arn(&arn).tags("aiplatform.dev/owner", RIVAL).send().await.expect("tagged");
-    let calls = run.aws.calls().len();
+    let calls = run.aws.call_count();
     let (_, outcomes) = carry_out(&run, &plan).await;
     let key = Key { kind: Kind::LogGroup, name: group.name };
     let Some(Outcome::Failed(failures)) = outcomes.get(&key) else { panic!("{outcomes:#?}") };

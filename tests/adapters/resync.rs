@@ -71,7 +71,7 @@ pub(super) async fn in_sync(spec: Value) -> Run {
 
 /// The pass that the resync interval asks for, and the calls that it makes.
 pub(super) async fn resync(run: &mut Run) -> (Pass, Vec<String>) {
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.clock += RESYNC;
     let pass = run.pass().await;
     (pass, run.aws.calls_since(start))

@@ -157,7 +157,7 @@ async fn a_policy_that_has_no_room_beside_a_stranger_is_written_when_that_is_gon
         let call = iam.put_role_policy().role_name(&role).policy_name(name).policy_document(policy.to_string());
         call.send().await.expect("put");
     }
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     run.settle_ready().await;
     let written = run.aws.writes_since_call(before);
     assert_eq!(written, ["PutRolePolicy", "DeleteRolePolicy", "PutRolePolicy"], "in one pass");

@@ -26,7 +26,7 @@ fn singles(calls: &[String]) -> usize {
 
 /// The calls of one more pass of the run, which nothing but the spec's edit asked for.
 async fn edited(run: &mut Run, spec: Value) -> Vec<String> {
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.edit(spec);
     run.settle().await;
     run.aws.calls_since(start)
@@ -180,7 +180,7 @@ async fn an_endpoint_that_somebody_moved_is_described_and_moved_back() {
     call.set_production_variants(described.production_variants).send().await.expect("made");
     let call = sagemaker.update_endpoint().endpoint_name(&endpoint).endpoint_config_name("theirs");
     call.send().await.expect("moved");
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     let (_, calls) = resync(&mut run).await;
     assert!(count(&calls, "ListEndpoints") == 1 && count(&calls, "DescribeEndpoint") >= 1, "{calls:?}");
     run.settle_ready().await;
@@ -193,7 +193,7 @@ async fn an_endpoint_that_is_gone_is_made_again_although_a_list_never_says_that_
     let (sagemaker, endpoint) = (run.aws.sagemaker(), run.name("SageMakerEndpoint"));
     sagemaker.delete_endpoint().endpoint_name(&endpoint).send().await.expect("it goes");
     while sagemaker.describe_endpoint().endpoint_name(&endpoint).send().await.is_ok() {}
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     resync(&mut run).await;
     let calls = run.aws.calls_since(start);
     let position = |operation: &str| calls.iter().position(|call| call == operation).expect("it is called");
@@ -213,7 +213,7 @@ async fn while_an_endpoint_is_made_a_poll_of_it_is_one_call() {
     }
     run.pass().await;
     for _ in 0..3 {
-        let start = run.aws.calls().len();
+        let start = run.aws.call_count();
         run.pass().await;
         assert_eq!(run.aws.calls_since(start), ["DescribeEndpoint"]);
     }

@@ -27,7 +27,7 @@ async fn a_status_that_names_scaling_of_others_takes_nothing_from_them() {
         forge(&mut run, "ScalingPolicy", &format!("{endpoint}/by-hand"));
         forge(&mut run, "SageMakerEndpoint", endpoint);
     }
-    let before = run.aws.calls().len();
+    let before = run.aws.call_count();
     run.settle_ready().await;
     let written = run.aws.writes_since_call(before);
     assert_eq!(written, Vec::<String>::new());

@@ -111,6 +111,16 @@ def test_a_creation_that_fails(serving: Serving) -> None:
     assert serving.described()["EndpointStatus"] == "InService"
 
 
+def test_creations_that_fail_so_many_times(serving: Serving) -> None:
+    serving.simulator.post("sagemaker/fail-next-create", endpoint="e", reason="No.", times=2)
+    ends = [serving.serve()["EndpointStatus"]]
+    for _ in range(2):
+        serving.sagemaker.delete_endpoint(EndpointName="e")
+        serving.endpoint()
+        ends.append(serving.described()["EndpointStatus"])
+    assert ends == ["Failed", "Failed", "InService"]
+
+
 def test_a_role_that_went_away_fails_the_endpoint(serving: Serving) -> None:
     serving.model()
     serving.config()

@@ -209,10 +209,9 @@ async fn whatever_is_widened_is_narrowed_again_by_meaning() {
         .send()
         .await
         .expect("put");
-    let calls = env.aws.calls().len();
-    env.poke("assistant").await;
-    env.wait("a look", async || env.aws.calls_since(calls).contains(&"GetRolePolicy".to_string())).await;
-    env.wait_ready("assistant").await;
+    let calls = env.aws.call_count();
+    env.look("assistant").await;
+    assert!(env.aws.calls_since(calls).contains(&"GetRolePolicy".to_string()));
     assert!(!env.aws.calls_since(calls).contains(&"PutRolePolicy".to_string()), "the same meaning is left alone");
 
     for (what, repair) in [
@@ -222,7 +221,7 @@ async fn whatever_is_widened_is_narrowed_again_by_meaning() {
         ("boundary", "PutRolePermissionsBoundary"),
         ("tags", "TagRole"),
     ] {
-        let calls = env.aws.calls().len();
+        let calls = env.aws.call_count();
         widen(&env, &role, what, &original).await;
         env.poke("assistant").await;
         let by_us = || env.aws.calls_since(calls).iter().filter(|name| *name == repair).count();
@@ -366,8 +365,8 @@ async fn letters_that_iam_takes_only_as_escapes_reach_it_as_such() {
     assert!(written.contains("/日本/é/😀/*"), "{written}");
 
     // They mean the same however they are written, so there is nothing to write again.
-    let calls = env.aws.operations().len();
-    env.poke("assistant").await;
-    env.wait_ready("assistant").await;
-    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
+    let calls = env.aws.call_count();
+    env.look("assistant").await;
+    assert!(env.aws.calls_since(calls).contains(&"GetRolePolicy".to_string()));
+    assert_eq!(env.aws.writes_since_call(calls), Vec::<String>::new());
 }

@@ -129,7 +129,7 @@ async fn a_bucket_that_was_there_is_granted_when_it_is_taken_over_and_not_before
     assert!(finding["message"].as_str().expect("text").contains("payroll-of-finance"), "{finding}");
     assert!(!audited["roles"].to_string().contains("payroll-of-finance"), "live policies are what is granted");
 
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     env.apply("assistant", &adopting("payroll-of-finance")).await;
     let ready = env.wait_ready("assistant").await;
     let granted = policy(&env).await;
@@ -224,7 +224,7 @@ async fn a_service_that_does_not_answer_for_a_moment_takes_nothing_away() {
     env.apply("assistant", &platform("shared-prompts")).await;
     env.wait_ready("assistant").await;
     let granted = policy(&env).await;
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     let error = json!({"code": "SlowDown", "status": 503});
     let fault = json!({"service": "s3", "operation": "*", "when": "before", "times": null, "error": error});
     env.aws.control("faults", fault);

@@ -113,7 +113,7 @@ async fn live_reports_what_is_not_as_declared_and_changes_nothing() {
     iam.attach_role_policy().role_name(role).policy_arn(BOUNDARY).send().await.expect("attached");
     let widened = iam.put_role_policy().role_name(role).policy_name("access").policy_document(anything());
     widened.send().await.expect("put");
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     let output = audit();
     assert_eq!(output.status.code(), Some(0), "differences are no findings: {}", text(&output.stderr));
     let drifted = platform(&output);
@@ -124,7 +124,7 @@ async fn live_reports_what_is_not_as_declared_and_changes_nothing() {
     let attached = &drifted["findings"][0];
     assert_eq!((&attached["rule"], &attached["severity"]), (&json!("policy-attached-by-others"), &json!("warning")));
     assert!(attached["message"].as_str().is_some_and(|message| message.contains(BOUNDARY)), "{attached}");
-    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
+    assert_eq!(env.aws.writes_since_call(calls), Vec::<String>::new());
 
     env.aws.control("deny", json!({"action": "iam:GetRole"}));
     let denied = audit();

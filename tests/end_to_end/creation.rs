@@ -95,11 +95,8 @@ async fn every_call_names_the_account_that_must_own_the_bucket() {
     let env = TestEnv::new("expected-owner").await;
     env.apply("assistant", &spec(json!([full_bucket()]))).await;
     env.wait_ready("assistant").await;
-    env.poke("assistant").await;
-    env.wait("a second look", async || {
-        env.aws.operations().iter().filter(|name| *name == "GetBucketVersioning").count() > 0
-    })
-    .await;
+    env.look("assistant").await;
+    assert!(env.aws.operations().iter().any(|name| name == "GetBucketVersioning"));
     for call in env.aws.calls() {
         if call["service"] == "s3" && call["operation"] != "CreateBucket" {
             assert_eq!(call["parameters"]["ExpectedBucketOwner"], "123456789012", "{call}");

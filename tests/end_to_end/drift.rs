@@ -31,12 +31,14 @@ async fn every_part_of_a_bucket_is_repaired_by_one_write() {
         spoil(&env.aws.s3(), &bucket, part).await;
         let calls = env.aws.operations().len();
         env.poke("assistant").await;
+        // Who asks so often waits for his turn.
         env.wait(part, async || env.aws.writes_since(calls).contains(&repair.to_string())).await;
-        env.wait_ready("assistant").await;
+        env.at_rest().await;
         assert_eq!(env.aws.writes_since(calls), [repair], "{part}");
         let repaired = env.aws.operations().len();
         env.poke("assistant").await;
         env.wait("another look", async || env.aws.operations().len() >= repaired + 7).await;
+        env.at_rest().await;
         assert_eq!(env.aws.writes_since(repaired), Vec::<String>::new(), "{part} does not flap");
     }
     let repairs = env.events("assistant").await.into_iter().filter(|(reason, _)| reason == "DriftRepaired").count();

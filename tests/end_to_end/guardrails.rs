@@ -70,10 +70,10 @@ async fn an_edit_that_is_refused_deletes_no_more_than_what_was_accepted() {
     // The names are used again, by a platform that was never permitted.
     env.apply("assistant", &refused).await;
     env.wait_stalled("assistant", "NotPermitted").await;
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
-    assert_eq!(env.aws.writes_since(calls), Vec::<String>::new());
+    assert_eq!(env.aws.writes_since_call(calls), Vec::<String>::new());
     assert!(s3.head_object().bucket(&name).key("kept").send().await.is_ok(), "not its own to delete");
 }
 

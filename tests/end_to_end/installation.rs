@@ -62,7 +62,7 @@ async fn one_namespace_needs_no_right_outside_of_it() {
     env.wait_ready("assistant").await;
     assert!(env.service_account("api").await.is_some(), "made");
     assert!(!env.events("assistant").await.is_empty(), "told");
-    assert_eq!(env.operator.page("/readyz").0, 200);
+    env.wait("ready", async || env.operator.page("/readyz").0 == 200).await;
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
     assert!(env.service_account("api").await.is_none(), "and deleted");
@@ -83,7 +83,7 @@ async fn wait_obstacle(env: &TestEnv, right: &str) {
         status == 503 && text.lines().any(|line| line.contains(&part) && line.contains(right))
     };
     env.wait("an obstacle", reported).await;
-    assert!(env.operator.log().contains(right), "{}", env.operator.log());
+    env.operator.wait_for_log(right);
 }
 
 #[tokio::test]

@@ -194,12 +194,12 @@ async fn a_leader_that_is_killed_is_followed_and_its_work_ended() {
     let creates = || env.aws.operations().iter().filter(|operation| *operation == "CreateBucket").count();
     env.wait("a step in hand", async || creates() > 0).await;
     first.kill();
-    let by_the_first = env.aws.calls().len();
+    let by_the_first = env.aws.call_count();
     assert!(!second.log().contains("leading"), "not while the first could be at work: {}", second.log());
     env.aws.control("latency", json!({"ms": 0}));
     second.wait_for_log("leading");
     let object = env.wait_ready("assistant").await;
-    assert!(env.aws.calls().len() > by_the_first);
+    assert!(env.aws.call_count() > by_the_first);
     let buckets = env.aws.s3().list_buckets().prefix(&env.namespace).send().await.expect("a list");
     assert_eq!(buckets.buckets().len(), 2, "no duplicate and no orphan");
     assert_eq!(object.status.expect("a status").resources.len(), 2);

@@ -117,6 +117,7 @@ impl Loose {
         let aws = Simulator::start();
         let resource = kube::api::ApiResource::erase::<AIPlatform>(&());
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
+        wait_loosened(&api).await;
         let arguments = ["--namespace", &namespace, "--cluster-name", "tests"];
         let operator = Operator::start(&arguments, &environment(&cluster, &aws));
         Self { namespace, api, aws, operator, _cluster: cluster }
@@ -226,6 +227,17 @@ async fn loosen_definition(client: &kube::Client) {
     tokio::time::timeout(crate::support::DEADLINE, served).await.expect("in time").expect("served");
 }
 
+/// Waits until the API server takes what the definition has lately let in.
+async fn wait_loosened(api: &Api<DynamicObject>) {
+    let object = json!({"apiVersion": "aiplatform.dev/v1alpha1", "kind": "AIPlatform", "metadata": {"name": "any"}, "spec": {"region": 5}});
+    let parameters = PatchParams::apply("tests").dry_run();
+    let began = std::time::Instant::now();
+    while let Err(error) = api.patch("any", &parameters, &Patch::Apply(&object)).await {
+        assert!(began.elapsed() < crate::support::DEADLINE, "{error}");
+        tokio::time::sleep(crate::support::PERIOD).await;
+    }
+}
+
 #[tokio::test]
 async fn a_clock_that_is_off_by_an_hour_is_an_obstacle_and_work_goes_on() {
     let env = TestEnv::new("clock").await;
@@ -240,6 +252,9 @@ async fn a_clock_that_is_off_by_an_hour_is_an_obstacle_and_work_goes_on() {
     env.wait("the obstacle", reported).await;
     assert_eq!(env.operator.metric("aiplatform_obstacle{part=\"clock\"}"), 1);
     assert!(env.operator.page("/metrics").1.contains("aiplatform_clock_skew_seconds -3"));
+    env.aws.control("clock", json!({"aheadSeconds": 7200}));
+    env.poke("assistant").await;
+    env.wait("it is further off", async || env.operator.page("/readyz").1.contains("clock: it is 7")).await;
     let lines = env.operator.log().lines().filter(|line| line.contains("behind that of AWS")).count();
     assert_eq!(lines, 1, "it is said once: {}", env.operator.log());
 }

@@ -147,10 +147,9 @@ async fn a_network_makes_the_endpoints_that_the_platform_uses_and_no_others() {
     assert_eq!(vpc.security_group_ids(), [models.group_id().expect("an id")]);
     assert_eq!(vpc.subnets().len(), 2);
 
-    let calls = env.aws.calls().len();
-    env.poke("assistant").await;
-    env.wait("another look", async || count(&env, "DescribeVpcEndpoints") > 0 && env.aws.calls().len() > calls + 10)
-        .await;
+    let calls = env.aws.call_count();
+    env.look("assistant").await;
+    assert!(env.aws.call_count() > calls + 10, "everything is read");
     env.wait_ready("assistant").await;
     assert_eq!(env.aws.writes_since_call(calls), Vec::<String>::new(), "what EC2 adds by itself is no drift");
 
@@ -168,7 +167,7 @@ async fn killed_between_any_two_calls_nothing_is_made_twice() {
     {
         let name = format!("platform-{number}");
         env.aws.control("latency", json!({"ms": 100}));
-        let calls = env.aws.calls().len();
+        let calls = env.aws.call_count();
         env.apply(&name, &bedrock_only(json!({}))).await;
         let reached = async || env.aws.calls_since(calls).iter().any(|operation| operation == killed_after);
         env.wait(killed_after, reached).await;

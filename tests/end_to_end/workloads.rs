@@ -153,6 +153,16 @@ impl Env {
         self.cluster.kubectl(&arguments, "").expect("done")
     }
 
+    /// Makes a quota, and waits until it holds.
+    async fn hold_by_quota(&self, hard: &str) {
+        self.kubectl(&["create", "quota", "none", &format!("--hard={hard}")]);
+        let began = Instant::now();
+        while self.kubectl(&["get", "quota", "none", "-o", "jsonpath={.status.used}"]).is_empty() {
+            assert!(began.elapsed() < DEADLINE, "the quota does not hold");
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
     /// Waits until an observation is as asked.
     async fn wait(&self, key: &Key, what: &str, asked: impl Fn(&Observed) -> bool) -> Observed {
         let began = Instant::now();

@@ -84,18 +84,21 @@ impl Simulator {
 
     /// Every call since it started.
     pub fn calls(&self) -> Vec<Value> {
-        let url = format!("{}/_sim/calls", self.url());
-        let calls: Value = ureq::get(&url).call().expect("the call log").body_mut().read_json().expect("JSON");
-        calls.as_array().expect("a list").clone()
+        self.call_log("")
+    }
+
+    /// The number of calls since it started.
+    pub fn call_count(&self) -> usize {
+        self.call_log("fields=operation").len()
     }
 
     /// The names of the operations called, but for the operator's question whose its credentials are.
     pub fn operations(&self) -> Vec<String> {
-        let names = self.calls().into_iter().filter(|call| call["service"] == "s3");
+        let names = self.call_log("fields=service,operation").into_iter().filter(|call| call["service"] == "s3");
         names.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
     }
 
-    /// The operations that could change something, from the given call on.
+    /// The operations of S3 that could change something, from the given one of them on.
     pub fn writes_since(&self, start: usize) -> Vec<String> {
         let is_read = |name: &String| READS.iter().any(|read| name.starts_with(read));
         self.operations().into_iter().skip(start).filter(|name| !is_read(name)).collect()
@@ -109,8 +112,16 @@ impl Simulator {
 
     /// The names of all operations called, from the given call on.
     pub fn calls_since(&self, start: usize) -> Vec<String> {
-        let names = self.calls().into_iter().skip(start);
+        let names = self.call_log(&format!("since={start}&fields=operation")).into_iter();
         names.map(|call| call["operation"].as_str().unwrap_or_default().to_string()).collect()
+    }
+
+    /// The log of calls, or what is asked for of it: a long log takes a while to be told.
+    fn call_log(&self, query: &str) -> Vec<Value> {
+        let url = format!("{}/_sim/calls?{query}", self.url());
+        let calls: Value = ureq::get(&url).call().expect("the call log").body_mut().read_json().expect("JSON");
+        let Value::Array(calls) = calls else { panic!("a list: {calls}") };
+        calls
     }
 
     /// IAM, with credentials that are not the operator's.

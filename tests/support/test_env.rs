@@ -1,7 +1,7 @@
 //! Everything one end-to-end test needs: a namespace on the real API server, a simulator of its own, an operator.
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aiplatform::api::status::AIPlatformStatus;
 use aiplatform::api::{AIPlatform, RECONCILE_AT};
@@ -18,6 +18,12 @@ use super::{DEADLINE, PERIOD};
 
 /// The cluster's name in owner tags.
 pub const CLUSTER: &str = "tests";
+
+/// The metric that counts passes.
+const PASSES: &str = "aiplatform_reconcile_duration_seconds_count";
+
+/// Longer than it takes until what changed in the cluster, or was written a moment ago, is looked at.
+const WHILE: Duration = Duration::from_millis(1_200);
 
 /// The environment of one test.
 pub struct TestEnv {
@@ -71,6 +77,7 @@ impl TestEnv {
 
     /// Starts another operator, with the same arguments, in place of the one that is there.
     pub fn restart_operator(&mut self) {
+        self.operator.kill();
         self.operator = start_operator(self.cluster, &self.aws, &self.namespace, &self.arguments);
     }
 
@@ -101,6 +108,30 @@ impl TestEnv {
         let now = format!("{:?}", Instant::now());
         let patch = json!({"metadata": {"annotations": {RECONCILE_AT: now}}});
         self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("an annotation can be set");
+    }
+
+    /// Waits until no pass is under way or begins within a while.
+    pub async fn at_rest(&self) {
+        let seen = || (self.operator.metric(PASSES), self.operator.metric("aiplatform_reconciles_in_progress"));
+        let mut before = seen();
+        self.wait("it is at rest", async || {
+            tokio::time::sleep(WHILE).await;
+            let now = seen();
+            let is_at_rest = now == before && now.1 == 0;
+            before = now;
+            is_at_rest
+        })
+        .await;
+    }
+
+    /// Lets the operator look at a platform once more, and waits until it has done what comes of that. It looks five times
+    /// at once, and then once in ten seconds: where a test asks more often, it has to wait for what it asks for.
+    pub async fn look(&self, name: &str) {
+        self.at_rest().await;
+        let before = self.operator.metric(PASSES);
+        self.poke(name).await;
+        self.wait("a further pass", async || self.operator.metric(PASSES) > before).await;
+        self.at_rest().await;
     }
 
     /// Asks for the deletion, and waits for nothing.

@@ -13,7 +13,7 @@ async fn endpoints_go_before_their_group_and_nothing_is_refused() {
     let (mut run, _) = in_place().await;
     take(&run, json!({"ec2.endpoint.delete": 300}));
     run.delete();
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     assert!(run.settle().await.finished);
     assert_eq!((endpoints(&run).await.len(), groups_left(&run).await), (0, 0));
     let writes = run.aws.writes_since_call(start);
@@ -92,7 +92,7 @@ async fn what_is_theirs_by_now_is_not_deleted() {
     run.pass().await;
     let plan = run.plan().await;
     hand_to_a_rival(&run).await;
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     super::super::ownership::carry_out(&run, &plan).await;
     let writes = run.aws.writes_since_call(start);
     let of_ec2 = writes.iter().filter(|call| ["DeleteVpcEndpoints", "DeleteSecurityGroup"].contains(&call.as_str()));

@@ -17,7 +17,7 @@ async fn swap_rules(run: &Run) {
 async fn what_a_group_lets_in_is_put_back_without_a_moment_in_which_it_lets_in_nothing() {
     let (mut run, _) = in_place().await;
     swap_rules(&run).await;
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.settle_ready().await;
     let writes = run.aws.writes_since_call(start);
     assert_eq!(writes, ["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"]);
@@ -51,7 +51,7 @@ async fn the_rules_of_a_group_that_are_there_already_are_no_error() {
     let mut found = blocks(&group(&run).await).into_iter().map(ToString::to_string).collect::<Vec<_>>();
     found.sort();
     assert_eq!(found, ["10.0.0.0/16", "192.168.0.0/16"]);
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.settle_ready().await;
     assert_eq!(run.aws.writes_since_call(start), Vec::<String>::new(), "a block is what EC2 makes of it");
 }
@@ -167,7 +167,7 @@ async fn what_changed_hands_a_moment_ago_is_left_alone() {
     run.pass().await;
     let plan = run.plan().await;
     hand_to_a_rival(&run).await;
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     let (_, outcomes) = super::super::ownership::carry_out(&run, &plan).await;
     assert_eq!(run.aws.writes_since_call(start), Vec::<String>::new());
     let text = format!("{outcomes:?}");

@@ -51,7 +51,7 @@ async fn a_steady_pass_makes_few_calls() {
     let (run, _) = in_place().await;
     let mut object = run.object.clone();
     for clock in 0..3 {
-        let start = run.aws.calls().len();
+        let start = run.aws.call_count();
         let pass = resync(&run, &mut object, clock * 600).await;
         assert_eq!(ready(&pass), "True", "{:#?}", pass.status);
         let calls = calls_of_ec2(&run, start);
@@ -70,7 +70,7 @@ async fn ten_platforms_of_one_vpc_share_what_they_read() {
             }
         }
     }
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     let passes = join_all(objects.iter_mut().map(|object| resync(&run, object, 600))).await;
     for pass in &passes {
         assert_eq!(ready(pass), "True", "{:#?}", pass.status);
@@ -84,7 +84,7 @@ async fn what_a_network_is_made_of_is_read_anew_when_somebody_changed_it() {
     let (run, network) = in_place().await;
     let mut object = run.object.clone();
     let mut lookups = async || {
-        let start = run.aws.calls().len();
+        let start = run.aws.call_count();
         let covered = Freshness::Shared { covered: Duration::from_hours(1) };
         assert_eq!(ready(&pass_of(&run, &mut object, 600, covered).await), "True");
         let calls = calls_of_ec2(&run, start);
@@ -111,7 +111,7 @@ async fn what_a_user_asks_for_is_read_anew_and_so_is_what_was_written() {
     open.ip_permissions(from("0.0.0.0/0")).send().await.expect("opened");
     let pass = run.pass().await;
     assert_eq!(pass.plan.steps.iter().filter(|step| step.is_taken()).count(), 1, "{:#?}", pass.plan);
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     let pass = resync(&run, &mut object, 601).await;
     assert_eq!(ready(&pass), "True");
     assert!(calls_of_ec2(&run, start).contains(&"DescribeSecurityGroups".to_string()));

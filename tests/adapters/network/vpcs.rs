@@ -37,7 +37,7 @@ fn lists(run: &Run, start: usize) -> Vec<(String, Vec<(String, String)>)> {
 #[tokio::test]
 async fn a_pass_that_may_write_lists_the_vpc_of_the_platform_and_no_other() {
     let (mut run, network) = in_place().await;
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     let pass = run.pass().await;
     assert_eq!(ready(&pass), "True");
     let of_vpc = || vec![("vpc-id".to_string(), network.vpc.clone())];
@@ -66,7 +66,7 @@ async fn platforms_that_are_made_at_once_share_what_shows_that_earlier_ones_left
     let run = Run::new(spec(json!({}))).await;
     let platform = |index| one_of_several(&run, index, Network::plant(&run).fields(json!({})));
     let mut objects: Vec<_> = (0..5).map(platform).collect();
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     // The first pass lists what will be made, one finds that the account is the right one, and the third makes it.
     for clock in 0..3 {
         join_all(objects.iter_mut().map(|object| pass_of(&run, object, clock, Freshness::Current))).await;
@@ -164,7 +164,7 @@ async fn an_owner_tag_that_somebody_gives_to_an_endpoint_in_another_vpc_changes_
     let theirs = made.vpc_endpoint.expect("an endpoint");
     let owned = tag("aiplatform.dev/owner", "tests/support/assistant");
     run.aws.ec2().create_tags().resources(id(&theirs)).tags(owned).send().await.expect("tagged");
-    let start = run.aws.calls().len();
+    let start = run.aws.call_count();
     run.settle_ready().await;
     assert_eq!(run.aws.writes_since_call(start), Vec::<String>::new());
     assert_eq!(run.resource("VpcEndpoint").id.as_deref(), Some(id(&ours)));

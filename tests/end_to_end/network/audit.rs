@@ -44,7 +44,7 @@ async fn an_audit_reports_subnets_that_lead_to_the_internet_and_names_borrowers(
     assert!(!text.contains("subnet-public"), "{text}");
 
     lead_out(&env).await;
-    let writes = env.aws.calls().len();
+    let writes = env.aws.call_count();
     let found: Value = serde_json::from_str(&audit("json")).expect("JSON");
     let findings = found["platforms"][0]["findings"].as_array().expect("findings");
     let public = findings.iter().filter(|finding| finding["rule"] == "subnet-public");
@@ -52,5 +52,5 @@ async fn an_audit_reports_subnets_that_lead_to_the_internet_and_names_borrowers(
     assert_eq!(subjects, ["spec.network.subnetIds[0]", "spec.network.subnetIds[1]"]);
     let policies = found["platforms"][0]["endpointPolicies"].to_string();
     assert!(policies.contains("claude-haiku"), "{policies}");
-    assert_eq!(env.aws.writes_since(writes), Vec::<String>::new());
+    assert_eq!(env.aws.writes_since_call(writes), Vec::<String>::new());
 }

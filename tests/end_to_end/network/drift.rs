@@ -23,6 +23,7 @@ async fn a_rule_that_somebody_added_goes_and_one_that_somebody_took_comes_back()
         !rules.contains("0.0.0.0/0") && rules.contains("10.0.0.0/16")
     };
     env.wait("the rule is gone", is_as_declared).await;
+    env.at_rest().await;
     let declared = IpPermission::builder()
         .ip_protocol("tcp")
         .from_port(443)
@@ -31,7 +32,7 @@ async fn a_rule_that_somebody_added_goes_and_one_that_somebody_took_comes_back()
         .build();
     ec2.authorize_security_group_ingress().group_id(&own).ip_permissions(open()).send().await.expect("added");
     ec2.revoke_security_group_ingress().group_id(&own).ip_permissions(declared).send().await.expect("taken");
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     env.poke("assistant").await;
     env.wait("the rules are back", is_as_declared).await;
     let writes: Vec<String> = env.aws.writes_since_call(calls);

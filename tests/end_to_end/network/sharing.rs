@@ -140,9 +140,7 @@ async fn an_endpoint_stays_until_no_bucket_of_a_former_borrower_is_behind_it() {
     env.apply("one", &alone).await;
     env.wait_stalled("one", "AccessDenied").await;
     for name in ["one", "shared"] {
-        let passes = env.aws.calls().len();
-        env.poke(name).await;
-        env.wait("a pass", async || env.aws.calls().len() > passes).await;
+        env.look(name).await;
     }
     env.wait_ready("shared").await;
     assert_eq!(endpoints(&env).await.len(), 1, "the policy of the bucket names it");
@@ -170,9 +168,7 @@ async fn a_mistake_in_the_spec_of_a_borrower_takes_no_endpoint_away() {
         "buckets": [{"name": "artifacts", "mode": "Read"}]}]);
     env.apply("one", &mistaken).await;
     env.wait_stalled("one", "NotPermitted").await;
-    let passes = env.aws.calls().len();
-    env.poke("shared").await;
-    env.wait("a pass", async || env.aws.calls().len() > passes).await;
+    env.look("shared").await;
     env.wait_ready("shared").await;
     assert_eq!(endpoints(&env).await.len(), 1, "nobody can tell what the borrower wants");
 }

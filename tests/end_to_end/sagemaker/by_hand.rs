@@ -8,15 +8,18 @@ use super::*;
 async fn an_endpoint_deleted_by_hand_in_the_midst_of_a_rollout_is_made_again() {
     let env = env("gone-by-hand").await;
     let name = in_service(&env).await;
-    transitions_take(&env, 1_000);
+    transitions_take(&env, UNTIL_TOLD);
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
     wait_for_status(&env, &name, "Updating").await;
+    transitions_take(&env, 1_000);
     let client = env.aws.sagemaker();
     env.wait("SageMaker takes it", async || client.delete_endpoint().endpoint_name(&name).send().await.is_ok()).await;
     // The operator may have seen the end of the rollout just before.
     env.poke("assistant").await;
     env.wait("made again", async || count(&env, "CreateEndpoint") == 2).await;
     env.wait_ready("assistant").await;
+    // It may have been ready once more for what was there before.
+    env.look("assistant").await;
     assert_eq!(image_in_service(&env, &name).await, "2");
     assert_eq!(bounds(&env).await, Some((2, 8)));
 }
@@ -35,11 +38,12 @@ async fn an_endpoint_deleted_by_hand_is_ready_only_with_all_that_went_with_it() 
     env.poke("assistant").await;
     env.wait("looked at", async || seen().await.iter().zip(before).all(|(after, before)| *after > before)).await;
     env.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
-    env.aws.control("timings", json!({"sagemaker.endpoint.create": 1_500}));
+    env.aws.control("timings", json!({"sagemaker.endpoint.create": UNTIL_TOLD}));
     let is_made_again = |status: &aiplatform::api::AIPlatformStatus| {
         status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
     };
     env.wait_for("assistant", "made again", is_made_again).await;
+    transitions_take(&env, 0);
     env.wait_ready("assistant").await;
     let policies = env.aws.autoscaling().describe_scaling_policies().service_namespace(ServiceNamespace::Sagemaker);
     let policies = policies.send().await.expect("policies").scaling_policies.unwrap_or_default();
@@ -100,9 +104,7 @@ async fn a_pair_kept_for_a_rollback_outlives_a_change_by_hand() {
     env.poke("assistant").await;
     env.wait("moved back", async || count(&env, "UpdateEndpoint") == 3).await;
     env.wait_ready("assistant").await;
-    let looks = count(&env, "DescribeEndpoint");
-    env.poke("assistant").await;
-    env.wait("a further look", async || count(&env, "DescribeEndpoint") > looks).await;
+    env.look("assistant").await;
     env.wait_ready("assistant").await;
     let (models, configs) = pairs(&env).await;
     let ours: Vec<String> = configs.into_iter().filter(|it| it != "theirs").collect();

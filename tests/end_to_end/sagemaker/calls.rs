@@ -28,9 +28,8 @@ async fn a_steady_endpoint_costs_three_calls_at_most() {
     env.wait("two resyncs", async || looks() >= before + 2).await;
     let mut start = 0;
     let is_quiet = async || {
-        let before = std::mem::replace(&mut start, env.aws.calls().len());
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        before == start && start == env.aws.calls().len()
+        start = env.aws.call_count();
+        env.operator.metric("aiplatform_reconciles_in_progress") == 0 && env.aws.call_count() == start
     };
     env.wait("the pass in hand is over", is_quiet).await;
     let before = looks();
@@ -54,7 +53,7 @@ async fn while_an_endpoint_is_created_only_it_is_read() {
     let looks = || count(&env, "DescribeEndpoint");
     let first = looks();
     env.wait("a poll", async || looks() > first).await;
-    let start = env.aws.calls().len();
+    let start = env.aws.call_count();
     let before = looks();
     env.wait("two more polls", async || looks() >= before + 2).await;
     let calls = env.aws.calls_since(start);

@@ -174,7 +174,7 @@ async fn killed_in_the_midst_of_a_creation_it_goes_on() {
         let name = format!("platform-{number}");
         transitions_take(&env, 300);
         env.aws.control("latency", json!({"ms": 60}));
-        let before = env.aws.calls().len();
+        let before = env.aws.call_count();
         env.apply(&name, &ranking(json!({}))).await;
         env.wait(killed_after, async || env.aws.calls_since(before).iter().any(|it| it == killed_after)).await;
         env.operator.kill();

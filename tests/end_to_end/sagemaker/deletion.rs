@@ -19,7 +19,7 @@ async fn everything_goes_in_order_and_nothing_is_left() {
         env.apply("assistant", &ranking(json!({"image": image(tag)}))).await;
         env.wait_ready("assistant").await;
     }
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
     let calls = env.aws.calls_since(calls);

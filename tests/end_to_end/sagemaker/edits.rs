@@ -14,9 +14,7 @@ async fn an_endpoint_that_cannot_become_serverless_scales_on() {
     env.apply("assistant", &ranking(serverless)).await;
     let message = env.wait_stalled("assistant", "InvalidSpec").await;
     assert!(message.contains("serverless"), "{message}");
-    let before = count(&env, "DescribeEndpoint");
-    env.poke("assistant").await;
-    env.wait("a further look", async || count(&env, "DescribeEndpoint") > before).await;
+    env.look("assistant").await;
     assert_eq!(bounds(&env).await, Some((2, 8)));
     assert_eq!(count(&env, "DeleteScalingPolicy"), 0);
     env.apply("assistant", &ranking(json!({}))).await;
@@ -113,7 +111,7 @@ async fn a_bucket_stays_while_a_revision_loads_from_it() {
 async fn suspended_in_the_midst_of_a_rollout_it_goes_on_when_resumed() {
     let env = env("suspended").await;
     let name = in_service(&env).await;
-    transitions_take(&env, 800);
+    transitions_take(&env, UNTIL_TOLD);
     let mut wanted = ranking(json!({"image": image("2"), "instance": {"type": "ml.c5.xlarge", "count": 2}}));
     env.apply("assistant", &wanted).await;
     wait_for_status(&env, &name, "Updating").await;
@@ -121,6 +119,7 @@ async fn suspended_in_the_midst_of_a_rollout_it_goes_on_when_resumed() {
     env.apply("assistant", &wanted).await;
     env.wait_for("assistant", "suspended", |status| status.phase == Some(aiplatform::api::status::Phase::Suspended))
         .await;
+    transitions_take(&env, 0);
     wait_for_status(&env, &name, "InService").await;
     assert_eq!(bounds(&env).await, None);
     wanted["suspend"] = json!(false);
@@ -136,7 +135,7 @@ async fn only_observing_shows_the_rollout_and_makes_none() {
     let name = in_service(&env).await;
     let mut wanted = ranking(json!({"image": image("2"), "instance": {"type": "ml.c5.xlarge", "count": 2}}));
     wanted["managementPolicy"] = json!("Observe");
-    let start = env.aws.calls().len();
+    let start = env.aws.call_count();
     env.apply("assistant", &wanted).await;
     let object = env
         .wait_for("assistant", "observing", |status| {
@@ -192,13 +191,14 @@ async fn a_retained_endpoint_serves_on_and_keeps_its_tags() {
 async fn a_spec_that_became_invalid_in_the_midst_of_a_rollout_leaves_it_alone() {
     let env = env("invalid").await;
     let name = in_service(&env).await;
-    transitions_take(&env, 800);
+    transitions_take(&env, UNTIL_TOLD);
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
     wait_for_status(&env, &name, "Updating").await;
     let elsewhere = "123456789012.dkr.ecr.us-east-1.amazonaws.com/rank:3";
     env.apply("assistant", &ranking(json!({"image": elsewhere}))).await;
     let message = env.wait_stalled("assistant", "InvalidSpec").await;
     assert!(message.contains("spec.models[0].sagemaker.image"), "{message}");
+    transitions_take(&env, 0);
     wait_for_status(&env, &name, "InService").await;
     assert_eq!(image_in_service(&env, &name).await, "2");
     env.apply("assistant", &ranking(json!({"image": image("3")}))).await;
@@ -212,12 +212,14 @@ async fn a_spec_that_became_invalid_in_the_midst_of_a_rollout_leaves_it_alone() 
 async fn tags_changed_while_the_endpoint_is_updated_reach_everything() {
     let env = env("tags").await;
     let name = in_service(&env).await;
-    transitions_take(&env, 800);
+    transitions_take(&env, UNTIL_TOLD);
     let mut wanted = ranking(json!({"image": image("2")}));
     env.apply("assistant", &wanted).await;
     wait_for_status(&env, &name, "Updating").await;
     wanted["tags"] = json!({"project": "assistant"});
     env.apply("assistant", &wanted).await;
+    env.wait_for("assistant", "updating", |_| true).await;
+    transitions_take(&env, 0);
     env.wait_ready("assistant").await;
     let arn = endpoint(&env, &name).await.endpoint_arn.expect("an ARN");
     let tags = env.aws.sagemaker().list_tags().resource_arn(arn).send().await.expect("tags").tags.unwrap_or_default();

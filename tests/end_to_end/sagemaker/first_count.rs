@@ -22,7 +22,7 @@ async fn an_edit_of_the_first_count_makes_no_revision_and_takes_no_instance_away
     let env = TestEnv::with("first-count", &["--transition-poll", "200ms", "--resync", "1s"]).await;
     let name = grown(&env).await;
     let (before, revision) = (pairs(&env).await, model(&env.api().get("assistant").await.expect("it")).revision);
-    let start = env.aws.calls().len();
+    let start = env.aws.call_count();
     env.apply("assistant", &counting(3, json!({}))).await;
     let object = env.wait_ready("assistant").await;
     assert_eq!(model(&object).revision, revision);
@@ -58,6 +58,7 @@ async fn a_fleet_that_was_deleted_starts_with_the_count_of_the_spec() {
     env.aws.sagemaker().delete_endpoint().endpoint_name(&name).send().await.expect("deleted");
     env.poke("assistant").await;
     env.wait("made again", async || count(&env, "CreateEndpoint") == 2).await;
+    env.at_rest().await;
     env.wait_ready("assistant").await;
     assert_eq!(instances(&env, &name).await, 3);
     env.wait("one pair", async || pairs(&env).await.1.len() == 1).await;

@@ -103,7 +103,7 @@ async fn a_policy_that_somebody_plants_under_the_name_of_a_revision_goes() {
         plant(&env, &consumer, name, &settled[*name]).await;
     }
     plant(&env, &execution, "revision-00000000", &anything()).await;
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     env.poke("assistant").await;
     let restored =
         async || policies(&env, &execution).await == settled && policies(&env, &consumer).await == of_consumer;

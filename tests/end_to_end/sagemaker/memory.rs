@@ -25,7 +25,7 @@ async fn a_status_lost_with_superseded_revisions_leaves_no_orphan() {
 async fn a_status_lost_in_the_midst_of_a_rollout_leaves_no_orphan() {
     let mut env = env("amnesia").await;
     let name = in_service(&env).await;
-    transitions_take(&env, 1_500);
+    transitions_take(&env, UNTIL_TOLD);
     env.apply(
         "assistant",
         &ranking(json!({"image": image("2"), "instance": {"type": "ml.c5.xlarge", "count": 2}, "keepRevisions": 0})),
@@ -35,6 +35,8 @@ async fn a_status_lost_in_the_midst_of_a_rollout_leaves_no_orphan() {
     env.operator.kill();
     lose_status(&env).await;
     env.restart_operator();
+    env.wait_for("assistant", "updating", |_| true).await;
+    transitions_take(&env, 0);
     env.wait_ready("assistant").await;
     let one = async || pairs(&env).await.0.len() == 1 && pairs(&env).await.1.len() == 1;
     env.wait("the old pair is gone", one).await;
@@ -90,6 +92,12 @@ async fn what_changes_nothing_writes_nothing_in_every_state() {
         status.models.first().is_some_and(|model| model.outcome.as_deref() == Some("Creating"))
     };
     let name = endpoint_name(&env.wait_for("assistant", "creating", creating).await);
+    // That it has begun is written first, and since when it is under way a little later.
+    let since = |status: &aiplatform::api::AIPlatformStatus| {
+        let messages = status.resources.iter().filter_map(|resource| resource.message.as_deref());
+        messages.into_iter().any(|message| message.contains("since"))
+    };
+    env.wait_for("assistant", "creating since some time", since).await;
     wait_for_passes(&env, 2).await;
     let version = resource_version(&env).await;
     wait_for_passes(&env, 3).await;
@@ -114,13 +122,16 @@ async fn what_changes_nothing_writes_nothing_in_every_state() {
 async fn asking_again_while_a_rollout_is_under_way_is_no_second_try_after_it_was_rolled_back() {
     let env = TestEnv::with("asked-early", &["--transition-poll", "200ms", "--resync", "1s"]).await;
     let name = in_service(&env).await;
-    transitions_take(&env, 1_500);
+    transitions_take(&env, UNTIL_TOLD);
     env.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
     wait_for_status(&env, &name, "Updating").await;
     env.poke("assistant").await;
+    wait_for_passes(&env, 2).await;
+    env.aws.control("timings", json!({"sagemaker.endpoint.update": 0}));
     wait_for_status(&env, &name, "RollingBack").await;
     env.aws.control("fail-next-update", json!({"endpoint": name, "reason": "no ping"}));
+    transitions_take(&env, 0);
     env.wait_stalled("assistant", "RolledBack").await;
     wait_for_passes(&env, 3).await;
     assert_eq!(count(&env, "UpdateEndpoint"), 1, "nobody asked since it failed");

@@ -56,10 +56,11 @@ async fn another_instance_type_takes_scaling_off_and_puts_it_back_with_the_same_
     let name = endpoint_name(&env.wait_ready("assistant").await);
     env.aws.control("scale", json!({"endpoint": name, "variant": "AllTraffic", "count": 5}));
     env.wait("five instances", async || instances(&env, &name).await == 5).await;
-    transitions_take(&env, 600);
+    transitions_take(&env, UNTIL_TOLD);
     env.apply("assistant", &ranking(json!({"instance": {"type": "ml.c5.xlarge", "count": 2}}))).await;
     wait_for_status(&env, &name, "Updating").await;
     assert_eq!(bounds(&env).await, None, "nothing scales while the type changes");
+    transitions_take(&env, 100);
     env.wait_ready("assistant").await;
     assert_eq!(instances(&env, &name).await, 5);
     assert_eq!(bounds(&env).await, Some((2, 8)));
@@ -179,7 +180,7 @@ async fn killed_in_the_midst_of_a_rollout_it_goes_on() {
     for (number, (killed_after, kind)) in cases.iter().enumerate() {
         transitions_take(&env, 300);
         env.aws.control("latency", json!({"ms": 60}));
-        let calls = env.aws.calls().len();
+        let calls = env.aws.call_count();
         wanted["models"][0]["sagemaker"]["image"] = json!(image(&format!("{}", number + 2)));
         wanted["models"][0]["sagemaker"]["instance"]["type"] = json!(kind);
         env.apply("assistant", &wanted).await;

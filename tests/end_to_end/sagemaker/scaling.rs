@@ -36,9 +36,7 @@ async fn bounds_that_drift_are_put_back_and_those_of_a_schedule_are_not() {
     env.wait_ready("assistant").await;
 
     register(&env, &name, 4, 8).await;
-    let looks = count(&env, "DescribeScalableTargets");
-    env.poke("assistant").await;
-    env.wait("another look", async || count(&env, "DescribeScalableTargets") > looks).await;
+    env.look("assistant").await;
     env.wait_ready("assistant").await;
     assert_eq!(bounds(&env).await, Some((4, 8)), "that is what the schedule does");
 }
@@ -88,7 +86,7 @@ async fn another_metric_is_there_before_the_old_one_goes() {
     let env = env("metric").await;
     let mut fields = with_schedule();
     scaled(&env, fields.clone()).await;
-    let calls = env.aws.calls().len();
+    let calls = env.aws.call_count();
     fields["autoscaling"]["target"] = json!({"concurrentRequestsPerModel": {"value": 4}});
     scaled(&env, fields).await;
     env.wait("the old one goes", async || env.aws.calls_since(calls).contains(&"DeleteScalingPolicy".into())).await;

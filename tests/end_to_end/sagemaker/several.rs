@@ -102,7 +102,7 @@ async fn two_platforms_with_models_of_one_name_do_not_touch_each_other() {
     assert_eq!(image_in_service(&env, &search).await, "2");
     env.delete("assistant").await;
     env.wait_until_gone("assistant").await;
-    env.poke("search").await;
+    env.look("search").await;
     env.wait_ready("search").await;
     assert_eq!(image_in_service(&env, &search).await, "2");
     let (models, configs) = pairs(&env).await;
@@ -133,13 +133,15 @@ async fn a_model_goes_to_bedrock_and_comes_back_under_its_name() {
     let env = env("bedrock").await;
     env.apply("assistant", &ranking(json!({}))).await;
     let name = endpoint_name(&env.wait_ready("assistant").await);
-    transitions_take(&env, 1_500);
+    transitions_take(&env, UNTIL_TOLD);
     let mut bedrock = ranking(json!({}));
     bedrock["models"] = json!([{"name": "rank", "bedrock": {"modelId": "anthropic.claude-haiku-4-5-20251001-v1:0"}}]);
     env.apply("assistant", &bedrock).await;
     wait_for_status(&env, &name, "Deleting").await;
     // While it still goes, the user has it back.
     env.apply("assistant", &ranking(json!({"image": image("2")}))).await;
+    env.wait_for("assistant", "told to come back", |_| true).await;
+    transitions_take(&env, 0);
     let object = env.wait_ready("assistant").await;
     assert_eq!(endpoint_name(&object), name);
     assert_eq!(image_in_service(&env, &name).await, "2");

@@ -1,7 +1,5 @@
 //! How objects come to be, change and go.
 
-use std::time::Instant;
-
 use aiplatform::outcome::Applied;
 use aiplatform::plan::{Action, Step};
 use aiplatform::resource::{Kind, ObservedState, Owner, Resource};
@@ -10,7 +8,6 @@ use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::{Env, MODEL, PLATFORM, deployment_spec, edit, is_update, key};
-use crate::support::{DEADLINE, PERIOD};
 use aiplatform::features::inference::{Deployment, Service};
 
 fn ours(object: &Value) -> Vec<&Value> {
@@ -127,12 +124,7 @@ async fn a_quota_and_the_end_of_a_namespace_are_told_apart_from_missing_rights()
         let step = Step { desired: Some(desired.clone()), ..Step::new(desired.key(), Action::Create) };
         env.adapter.apply(&env.scope(), &step).await.expect_err("it is refused")
     };
-    env.kubectl(&["create", "quota", "none", "--hard=count/deployments.apps=0"]);
-    let began = Instant::now();
-    while !env.kubectl(&["get", "quota", "none", "-o", "jsonpath={.status.hard}"]).contains("deployments") {
-        assert!(began.elapsed() < DEADLINE, "the quota does not hold");
-        tokio::time::sleep(PERIOD).await;
-    }
+    env.hold_by_quota("count/deployments.apps=0").await;
     let failures = refused().await;
     assert_eq!(failures.reason(), "QuotaExceeded", "{failures}");
     assert!(failures.to_string().contains("exceeded quota: none"), "{failures}");

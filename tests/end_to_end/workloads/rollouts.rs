@@ -102,7 +102,7 @@ async fn a_rollout_past_its_deadline_and_pods_that_are_refused_need_somebody() {
     assert!(is_failed(&observed.state) && words(&observed).contains("container engine runs"), "{observed:#?}");
 
     let env = Env::new("refused").await;
-    env.kubectl(&["create", "quota", "none", "--hard=pods=0"]);
+    env.hold_by_quota("pods=0").await;
     let deployment = env.deployment("r1", Some(1));
     env.put(deployment.clone()).await;
     let observed = env.wait(&key(&deployment), "refused", |it| rollout(it).outcome == "ReplicaFailure").await;

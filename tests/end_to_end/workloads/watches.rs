@@ -57,7 +57,7 @@ async fn whatever_happens_to_a_deployment_or_its_pods_wakes_the_platform_and_ask
         happen();
         env.wait(what, async || env.operator.metric(PASSES) > before).await;
         env.wait("it is at rest", is_at_rest).await;
-        let calls = *calls.get_or_insert_with(|| env.aws.calls().len());
+        let calls = *calls.get_or_insert_with(|| env.aws.call_count());
         assert_eq!(env.aws.calls_since(calls), Vec::<String>::new(), "{what}: nothing of AWS has changed");
     }
     assert_eq!(env.operator.metric("aiplatform_status_writes_total"), written);

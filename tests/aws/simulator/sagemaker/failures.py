@@ -15,7 +15,7 @@ class Failure:
 
 
 # By endpoint, in whatever account and region: the endpoint need not exist yet.
-_creations: dict[str, Failure] = {}
+_creations: dict[str, list[Failure]] = {}
 _updates: dict[str, Failure] = {}
 
 
@@ -28,8 +28,8 @@ def forget_failures() -> None:
 
 @service.control("sagemaker/fail-next-create")
 def fail_next_create(body: dict[str, Any]) -> None:
-    """The next endpoint of this name ends up Failed."""
-    _creations[body["endpoint"]] = Failure(_reason(body))
+    """The next endpoint of this name ends up Failed, or so many of them."""
+    _creations[body["endpoint"]] = [Failure(_reason(body))] * int(body.get("times", 1))
 
 
 @service.control("fail-next-update")
@@ -50,7 +50,8 @@ def _reason(body: dict[str, Any]) -> str:
 
 def take_creation_failure(endpoint: str) -> Failure | None:
     """What makes this creation fail, if a test asked for it."""
-    return _creations.pop(endpoint, None)
+    left = _creations.get(endpoint)
+    return left.pop() if left else None
 
 
 def take_update_failure(endpoint: str) -> Failure | None:
