@@ -65,7 +65,7 @@ impl Readiness {
     /// Sets or clears what stands in the way of one part.
     pub fn set(&self, part: &str, obstacle: Option<String>) {
         // The ids of requests are others each time.
-        self.put(part, obstacle, |text| request_id::without(text));
+        self.put(part, obstacle, request_id::without);
     }
 
     /// Sets or clears what stands in the way of one part by a figure that is measured anew each time: another figure is
