@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::operator::more_than;
-use crate::support::test_env::{TestEnv, spec};
+use crate::support::test_env::{PASSES, TestEnv, spec};
 
 /// A platform with a bucket, a model on SageMaker that scales and a consumer with a service account.
 fn ranking() -> Value {
@@ -60,7 +60,7 @@ async fn resyncs_write_no_status_and_read_nothing_that_a_watch_shows() {
     let resources = &object.status.as_ref().expect("a status").resources;
     let target = resources.iter().find(|resource| resource.kind == "ScalableTarget").expect("a target");
     assert!(target.arn.as_ref().is_some_and(|arn| arn.contains("scalable-target/")), "{target:?}");
-    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    let passes = || env.operator.metric(PASSES);
     // The watch of config maps has shown our own write by then, and what belongs to it was read.
     let first = passes();
     env.wait("a resync", async || passes() >= first + 2).await;
@@ -78,7 +78,7 @@ async fn what_somebody_changes_in_an_object_that_is_not_read_each_time_is_change
     env.aws.control("timings", json!({"sagemaker.endpoint.create": 0}));
     env.apply("assistant", &ranking()).await;
     env.wait_ready("assistant").await;
-    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    let passes = || env.operator.metric(PASSES);
     let first = passes();
     env.wait("two resyncs", async || passes() >= first + 2).await;
     let maps: Api<ConfigMap> = Api::namespaced(env.client.clone(), &env.namespace);

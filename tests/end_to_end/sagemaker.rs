@@ -21,7 +21,7 @@ use aws_sdk_applicationautoscaling::types::ServiceNamespace;
 use aws_sdk_sagemaker::operation::describe_endpoint::DescribeEndpointOutput;
 use serde_json::{Value, json};
 
-use crate::support::test_env::{TestEnv, condition, spec};
+use crate::support::test_env::{PASSES, TestEnv, condition, spec};
 
 /// An environment that polls transitions often, and reconciles again on request.
 async fn env(name: &str) -> TestEnv {
@@ -153,7 +153,7 @@ async fn rolled_back(env: &TestEnv) -> String {
 
 /// Waits until the operator has made so many passes more, which may take what they see from lists that are shared.
 async fn wait_for_passes(env: &TestEnv, times: u64) {
-    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    let passes = || env.operator.metric(PASSES);
     let before = passes();
     env.wait("further passes", async || passes() >= before + times).await;
 }

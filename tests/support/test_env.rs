@@ -20,7 +20,7 @@ use super::{DEADLINE, PERIOD};
 pub const CLUSTER: &str = "tests";
 
 /// The metric that counts passes.
-const PASSES: &str = "aiplatform_reconcile_duration_seconds_count";
+pub const PASSES: &str = "aiplatform_reconcile_duration_seconds_count";
 
 /// Longer than it takes until what changed in the cluster, or was written a moment ago, is looked at.
 const WHILE: Duration = Duration::from_millis(1_200);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::operator::more_than;
+use crate::support::test_env::PASSES;
 
 const OBJECTS: [&str; 6] =
     ["configmaps", "deployments", "networkpolicies", "poddisruptionbudgets", "serviceaccounts", "services"];
@@ -25,7 +26,7 @@ async fn resyncs_of_a_model_that_serves_ask_the_api_server_for_nothing() {
     let env = TestEnv::on(cluster::with_nodes(), "idle-model", &["--resync", "1s"]).await;
     env.apply("assistant", &serving(json!({}))).await;
     env.wait_ready("assistant").await;
-    let passes = || env.operator.metric("aiplatform_reconcile_duration_seconds_count");
+    let passes = || env.operator.metric(PASSES);
     // Other tests may install an add-on meanwhile, which is looked for then.
     env.wait("three resyncs without a request", async || {
         let (before, first) = (env.operator.cluster_requests(), passes());

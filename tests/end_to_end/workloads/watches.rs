@@ -3,21 +3,14 @@
 use serde_json::{Value, json};
 
 use super::deployment_spec;
-use crate::support::test_env::{TestEnv, spec};
-
-const PASSES: &str = "aiplatform_reconcile_duration_seconds_count";
+use crate::support::test_env::{PASSES, TestEnv, spec};
 
 #[tokio::test]
 async fn whatever_happens_to_a_deployment_or_its_pods_wakes_the_platform_and_asks_nothing_of_aws() {
     let env = TestEnv::with("watched", &["--resync", "1h"]).await;
     env.apply("assistant", &spec(json!([{"name": "prompts"}]))).await;
     env.wait_ready("assistant").await;
-    let is_at_rest = async || {
-        let before = env.operator.metric(PASSES);
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        env.operator.metric("aiplatform_reconciles_in_progress") == 0 && env.operator.metric(PASSES) == before
-    };
-    env.wait("it is at rest", is_at_rest).await;
+    env.at_rest().await;
     // What was made is read once.
     let mut calls = None;
     let written = env.operator.metric("aiplatform_status_writes_total");
@@ -52,11 +45,11 @@ async fn whatever_happens_to_a_deployment_or_its_pods_wakes_the_platform_and_ask
         ("a deletion", &|| change(&["delete", "deployment", "local"])),
     ];
     for (what, happen) in happenings {
-        env.wait("it is at rest", is_at_rest).await;
+        env.at_rest().await;
         let before = env.operator.metric(PASSES);
         happen();
         env.wait(what, async || env.operator.metric(PASSES) > before).await;
-        env.wait("it is at rest", is_at_rest).await;
+        env.at_rest().await;
         let calls = *calls.get_or_insert_with(|| env.aws.call_count());
         assert_eq!(env.aws.calls_since(calls), Vec::<String>::new(), "{what}: nothing of AWS has changed");
     }
